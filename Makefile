@@ -1,0 +1,54 @@
+# Everything a person or a CI job calls. `make help` lists it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+# What the lab and its tests run on; Debian's own packages, and nothing else.
+PACKAGES := python3-venv git docker.io openssh-server iproute2 iptables mmdebstrap haproxy curl
+DEMO     := .demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup packages check format test bench demo demo-down clean
+
+help: ## what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: packages $(STAMP) ## Debian packages and the virtual environment
+
+packages:
+	@missing=""; for p in $(PACKAGES); do \
+	  [ "$$(dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing$$missing"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+check: setup ## format, lint, types, import contracts
+	$(BIN)/ruff format --check reconciler tests
+	$(BIN)/ruff check reconciler tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## rewrite the sources in the one format
+	$(BIN)/ruff format reconciler tests
+	$(BIN)/ruff check --fix reconciler tests
+
+test: setup ## every tier of tests, the lab on real engines included
+	$(BIN)/pytest
+
+bench: setup ## the bars, measured; prints a table
+	$(BIN)/python -m tests.bench
+
+demo: setup ## three Docker hosts, a Git repo, a web app behind HAProxy
+	sh docs/tutorial/demo.sh up $(DEMO)
+
+demo-down: $(STAMP) ## removes all that the demo made
+	sh docs/tutorial/demo.sh down $(DEMO)
+
+clean: ## caches and the virtual environment
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,86 @@
+"""What no host can tell us, and so must be remembered. The store keeps it; planning alone changes it.
+
+A plan carries the memory that is to be stored *before* its first operation: intent first, effect second.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from reconciler.model.desired import Json
+from reconciler.model.names import Ref, Uid
+from reconciler.model.objects import PodSpec
+
+
+class PodIntent(Struct, frozen=True):
+    """One pod, and the node it was given to. It stands from before the first call until nothing is left of it."""
+
+    uid: Uid
+    namespace: str
+    name: str
+    node: str
+    hash: str
+    revision: str
+    ip: str = ""
+    """On the pod network, chosen by us: it stays the same over container restarts."""
+    owner: Ref | None = None
+    labels: Mapping[str, str] = {}
+    spec: PodSpec | None = None
+    """None: adopted from a host, of a template that is no longer known."""
+    wanted: Literal["run", "leave"] = "run"
+    """`leave`: to be taken out of rotation, stopped and removed; never reversed."""
+    reason: str = ""
+    """Why it leaves, in words."""
+
+    @property
+    def ref(self) -> Ref:
+        return Ref("Pod", self.namespace, self.name)
+
+
+class NodeRecord(Struct, frozen=True):
+    """What is fixed for a node from the first time it was seen."""
+
+    name: str
+    engine_id: str = ""
+    """Docker's own id of the engine; another one at the same address is refused. Empty: not seen yet."""
+    pod_cidr: str = ""
+    last_ip: int = 0
+    """Offset in the pod CIDR of the address given last: addresses are reused as late as possible."""
+
+
+class ServiceRecord(Struct, frozen=True):
+    cluster_ip: str = ""
+    node_ports: tuple[int, ...] = ()
+    """In the order of the service's ports; 0 where there is none."""
+
+
+class Backoff(Struct, frozen=True):
+    """A step that failed, and when it may be tried again. Not stored: a restart tries again at once."""
+
+    failures: int
+    not_before: float
+    """Monotonic seconds."""
+    message: str
+    reason: str = ""
+    """Kubernetes' own word for it: ErrImagePull, CreateContainerError…"""
+
+
+class Memory(Struct, frozen=True):
+    """Replaced as a whole by the plan; unchanged parts are the same objects, so the store writes what changed."""
+
+    pods: Mapping[Uid, PodIntent] = {}
+    nodes: Mapping[str, NodeRecord] = {}
+    services: Mapping[Ref, ServiceRecord] = {}
+    incarnations: Mapping[Ref, int] = {}
+    """How many pods were ever made for a Pod or a Deployment: the next one's number is this."""
+    applied: Mapping[Ref, Json] = {}
+    """The manifests of the revision last planned (Secrets as fingerprints): what a change is shown against."""
+    revision: str = ""
+    """The revision last planned."""
+    backoffs: Mapping[Uid, Backoff] = {}
+    """Volatile; written by the control loop from the outcome of operations."""
+    ready_since: Mapping[Uid, float] = {}
+    """Volatile; monotonic seconds: for minReadySeconds."""
+    leaving_since: Mapping[Uid, float] = {}
+    """Volatile; monotonic seconds: a proxy that cannot let go of a pod delays its end only so long."""

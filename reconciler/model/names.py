@@ -1,0 +1,56 @@
+"""How things are named: references to objects, labels on containers, names on hosts.
+
+The labels are part of the host contract (docs/reference/host-contract.md): they are how a restarted, or
+a new, master recognises what it owns.
+"""
+
+from typing import NamedTuple
+
+GROUP = "reconciler.dev"
+
+ANNOTATION_SSH = f"{GROUP}/ssh"
+ANNOTATION_HOST_KEY = f"{GROUP}/host-key"
+
+LABEL_CLUSTER = f"{GROUP}/cluster"
+LABEL_NAMESPACE = f"{GROUP}/namespace"
+LABEL_POD = f"{GROUP}/pod"
+LABEL_UID = f"{GROUP}/uid"
+LABEL_CONTAINER = f"{GROUP}/container"
+LABEL_OWNER = f"{GROUP}/owner"
+LABEL_HASH = f"{GROUP}/hash"
+LABEL_REVISION = f"{GROUP}/revision"
+
+SANDBOX = "POD"
+"""Value of LABEL_CONTAINER on a pod's sandbox; no container of a manifest can have it (names are lower case)."""
+
+SYSTEM_PROXY = "PROXY"
+"""Value of LABEL_CONTAINER on the node's proxy, which belongs to no pod."""
+
+POD_NETWORK = "reconciler"
+"""The Docker network of every pod on a host."""
+
+CLUSTER_SCOPED = frozenset({"Cluster", "Node", "Namespace"})
+
+Uid = str
+"""A pod's identity: fresh for every incarnation, so a recreated pod of the same name is another pod."""
+
+
+class Ref(NamedTuple):
+    """Names one object of a revision; `namespace` is empty for cluster-scoped kinds. Sorts by kind first."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+    def as_label(self) -> str:
+        """`Deployment/web`: the namespace has a label of its own. Inverse of `owner_from_label`."""
+        return f"{self.kind}/{self.name}"
+
+
+def owner_from_label(label: str, namespace: str) -> Ref | None:
+    """Read LABEL_OWNER back; None where a pod has no owner, or the label is not one of ours."""
+    kind, slash, name = label.partition("/")
+    return Ref(kind, namespace, name) if slash and kind and name else None

@@ -1,0 +1,299 @@
+"""The objects a manifest can hold, typed: a strict subset of upstream Kubernetes, and our `Cluster`.
+
+Field names are Kubernetes' own (camelCase outside, snake_case here). Only fields that change something here
+have a place; the schemas say of every other one whether it is accepted with a warning or refused.
+Built by `manifests` alone, after JSON Schema has accepted the document.
+"""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+
+from reconciler.model.names import Ref
+from reconciler.model.quantities import Quantity
+from reconciler.model.secrets import SecretText
+
+
+class ObjectMeta(Struct, frozen=True, rename="camel"):
+    name: str
+    namespace: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+# --- pods ---------------------------------------------------------------------------------------------------
+
+
+class KeySelector(Struct, frozen=True, rename="camel"):
+    """One key of a ConfigMap or a Secret in the pod's namespace."""
+
+    name: str
+    key: str
+    optional: bool = False
+
+
+class FieldSelector(Struct, frozen=True, rename="camel"):
+    """A field of the pod itself: metadata.name, metadata.namespace, metadata.uid, status.podIP, spec.nodeName…"""
+
+    field_path: str
+
+
+class EnvSource(Struct, frozen=True, rename="camel"):
+    """Exactly one is set."""
+
+    config_map_key_ref: KeySelector | None = None
+    secret_key_ref: KeySelector | None = None
+    field_ref: FieldSelector | None = None
+
+
+class EnvVar(Struct, frozen=True, rename="camel"):
+    name: str
+    value: str = ""
+    value_from: EnvSource | None = None
+
+
+class EnvFromRef(Struct, frozen=True, rename="camel"):
+    name: str
+    optional: bool = False
+
+
+class EnvFrom(Struct, frozen=True, rename="camel"):
+    """Every key of a ConfigMap or Secret as a variable; exactly one of the two is set."""
+
+    prefix: str = ""
+    config_map_ref: EnvFromRef | None = None
+    secret_ref: EnvFromRef | None = None
+
+
+class ContainerPort(Struct, frozen=True, rename="camel"):
+    container_port: int
+    name: str = ""
+    protocol: Literal["TCP", "UDP"] = "TCP"
+    host_port: int = 0
+    """0: none is published on the host."""
+
+
+class Resources(Struct, frozen=True, rename="camel"):
+    """Keys are `cpu` and `memory`."""
+
+    requests: dict[str, Quantity] = {}
+    limits: dict[str, Quantity] = {}
+
+
+class Container(Struct, frozen=True, rename="camel"):
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFrom, ...] = ()
+    ports: tuple[ContainerPort, ...] = ()
+    resources: Resources = Resources()
+    working_dir: str = ""
+    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
+    """Empty: Always for the tag `latest` or none, otherwise IfNotPresent, as upstream."""
+
+
+RestartPolicy: TypeAlias = Literal["Always", "OnFailure", "Never"]
+
+
+class PodSpec(Struct, frozen=True, rename="camel"):
+    containers: tuple[Container, ...]
+    node_name: str = ""
+    node_selector: dict[str, str] = {}
+    tolerations: tuple["Toleration", ...] = ()
+    restart_policy: RestartPolicy = "Always"
+    termination_grace_period_seconds: int = 30
+
+
+class Toleration(Struct, frozen=True, rename="camel"):
+    key: str = ""
+    operator: Literal["Exists", "Equal"] = "Equal"
+    value: str = ""
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+
+
+class Pod(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    spec: PodSpec
+
+
+# --- workloads ----------------------------------------------------------------------------------------------
+
+IntOrPercent: TypeAlias = int | str
+"""`2`, or `25%`: of the wanted replicas, rounded up for a surge and down for unavailability."""
+
+
+class TemplateMeta(Struct, frozen=True, rename="camel"):
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class PodTemplate(Struct, frozen=True, rename="camel"):
+    spec: PodSpec
+    metadata: TemplateMeta = TemplateMeta()
+
+
+class LabelSelector(Struct, frozen=True, rename="camel"):
+    match_labels: dict[str, str] = {}
+
+
+class RollingUpdate(Struct, frozen=True, rename="camel"):
+    max_surge: IntOrPercent = "25%"
+    max_unavailable: IntOrPercent = "25%"
+
+
+class Strategy(Struct, frozen=True, rename="camel"):
+    type: Literal["RollingUpdate", "Recreate"] = "RollingUpdate"
+    rolling_update: RollingUpdate = RollingUpdate()
+
+
+class DeploymentSpec(Struct, frozen=True, rename="camel"):
+    selector: LabelSelector
+    template: PodTemplate
+    replicas: int = 1
+    strategy: Strategy = Strategy()
+    min_ready_seconds: int = 0
+    progress_deadline_seconds: int = 600
+    paused: bool = False
+
+
+class Deployment(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    spec: DeploymentSpec
+
+
+# --- services and configuration -----------------------------------------------------------------------------
+
+
+class ServicePort(Struct, frozen=True, rename="camel"):
+    port: int
+    name: str = ""
+    protocol: Literal["TCP"] = "TCP"
+    target_port: int | str = 0
+    """A port's number or its name in the pod; 0: the same as `port`."""
+    node_port: int = 0
+    """0: chosen from 30000-32767 and remembered, where the type is NodePort."""
+
+
+class ServiceSpec(Struct, frozen=True, rename="camel"):
+    ports: tuple[ServicePort, ...] = ()
+    selector: dict[str, str] = {}
+    type: Literal["ClusterIP", "NodePort"] = "ClusterIP"
+    cluster_ip: str = field(default="", name="clusterIP")
+    """An address of the service CIDR; empty: chosen and remembered; `None`: headless."""
+
+
+class Service(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    spec: ServiceSpec
+
+
+class ConfigMap(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    data: dict[str, str] = {}
+
+
+class Secret(Struct, frozen=True, rename="camel"):
+    """Values are decoded: `data` from base64, `stringData` over it."""
+
+    metadata: ObjectMeta
+    data: dict[str, SecretText] = {}
+    type: str = "Opaque"
+
+
+# --- the cluster and its nodes ------------------------------------------------------------------------------
+
+
+class Taint(Struct, frozen=True, rename="camel"):
+    key: str
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+    value: str = ""
+
+
+class NodeSpec(Struct, frozen=True, rename="camel"):
+    taints: tuple[Taint, ...] = ()
+    unschedulable: bool = False
+    pod_cidr: str = field(default="", name="podCIDR")
+    """Empty: a part of the cluster's pod CIDR, chosen and remembered."""
+
+
+class SshAddress(Struct, frozen=True):
+    """From the annotation `reconciler.dev/ssh: ssh://user@host:port`."""
+
+    user: str
+    host: str
+    port: int = 22
+
+    def __str__(self) -> str:
+        return f"ssh://{self.user}@{self.host}:{self.port}"
+
+
+class Node(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    ssh: SshAddress
+    host_key: str = ""
+    """`ssh-ed25519 AAAA…`, from `reconciler.dev/host-key`; empty: the user's known_hosts decides."""
+    spec: NodeSpec = NodeSpec()
+
+
+class Namespace(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+
+
+class ClusterImages(Struct, frozen=True, rename="camel"):
+    pause: str = "registry.k8s.io/pause:3.10"
+    proxy: str = "haproxy:2.8"
+
+
+class SshDefaults(Struct, frozen=True, rename="camel"):
+    user: str = "root"
+    port: int = 22
+    connect_timeout_seconds: float = 5.0
+
+
+class Sync(Struct, frozen=True, rename="camel"):
+    relist_seconds: float = 30.0
+    """How often every host is listed in full, beside its event stream."""
+    heartbeat_seconds: float = 2.0
+
+
+class Guard(Struct, frozen=True, rename="camel"):
+    """What a revision may not do by accident."""
+
+    max_delete_percent: int = 50
+    """A revision that drops more of the running objects than this waits for a confirmation."""
+    min_objects: int = 5
+    """The percentage is not looked at below this many running objects."""
+
+
+class NodeLifecycle(Struct, frozen=True, rename="camel"):
+    lost_after_seconds: float = 10.0
+    """A node unreachable for longer has its Deployment pods replaced elsewhere."""
+    max_lost_percent: int = 50
+    """With more of the nodes than this unreachable, the fault is likelier ours: nothing is moved."""
+
+
+class ClusterSpec(Struct, frozen=True, rename="camel"):
+    pod_cidr: str = field(default="10.244.0.0/16", name="podCIDR")
+    node_prefix: int = 24
+    """Prefix length of each node's part of the pod CIDR."""
+    service_cidr: str = field(default="10.96.0.0/16", name="serviceCIDR")
+    cluster_domain: str = "cluster.local"
+    images: ClusterImages = ClusterImages()
+    ssh: SshDefaults = SshDefaults()
+    sync: Sync = Sync()
+    guard: Guard = Guard()
+    nodes: NodeLifecycle = NodeLifecycle()
+
+
+class Cluster(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    spec: ClusterSpec = ClusterSpec()
+
+
+Object: TypeAlias = Cluster | Node | Namespace | Pod | Deployment | Service | ConfigMap | Secret
+
+
+def ref_of(thing: Object) -> Ref:
+    return Ref(type(thing).__name__, thing.metadata.namespace, thing.metadata.name)

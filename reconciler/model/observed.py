@@ -1,0 +1,114 @@
+"""What is: every host as it was last seen. An unreachable host is a type of its own, never an empty one."""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from reconciler.model.names import Uid
+
+ContainerState: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+
+
+class ObservedContainer(Struct, frozen=True):
+    """A container of ours on a host: what Docker says of it, and its labels read back (host contract)."""
+
+    id: str
+    name: str
+    image: str
+    """As it was asked for: `lab/web:1.0`."""
+    state: ContainerState
+    cluster: str
+    namespace: str = ""
+    pod: str = ""
+    uid: Uid = ""
+    container: str = ""
+    """The container's name in its pod; SANDBOX for the pod's sandbox, SYSTEM_PROXY for the node's proxy."""
+    owner: str = ""
+    """`Deployment/web`, or empty."""
+    hash: str = ""
+    revision: str = ""
+    ip: str = ""
+    """Its address on the pod network; empty where it has none, or shares its sandbox's."""
+    exit_code: int = 0
+    oom_killed: bool = False
+    restart_count: int = 0
+    started_at: str = ""
+    """RFC 3339, from the host's clock: to show, never to compute with."""
+    finished_at: str = ""
+    error: str = ""
+    """Docker's own words, where it could not start it."""
+
+
+class Facts(Struct, frozen=True):
+    """A host's description of itself."""
+
+    engine_id: str
+    engine_version: str
+    os: str
+    kernel: str
+    architecture: str
+    cpus: int
+    memory_bytes: int
+    disk_total_bytes: int = 0
+    disk_free_bytes: int = 0
+    load1: float = 0.0
+
+
+class ProxyState(Struct, frozen=True):
+    """The node's HAProxy, as last read back."""
+
+    running: bool = False
+    fingerprint: str = ""
+    """Of the configuration in force; empty: none."""
+    routed: frozenset[str] = frozenset()
+    """Pod addresses (`10.244.1.7`) that it may send new connections to."""
+    error: str = ""
+    """Why the wanted configuration is not in force: HAProxy's own words."""
+
+
+class NetworkState(Struct, frozen=True):
+    fingerprint: str = ""
+    """Of the NodeNetwork in force; empty: not set up."""
+    error: str = ""
+
+
+class Reachable(Struct, frozen=True):
+    """A host that answers."""
+
+    facts: Facts
+    containers: tuple[ObservedContainer, ...]
+    """Every container with our cluster's label, by name. Foreign ones are not here."""
+    images: frozenset[str] = frozenset()
+    """Every tag present, as `name:tag`."""
+    used_ports: Mapping[int, str] = {}
+    """Host ports published by containers, ours or foreign: port -> container's name."""
+    network: NetworkState = NetworkState()
+    proxy: ProxyState = ProxyState()
+    listening: frozenset[str] = frozenset()
+    """`ip:port` of pods on this host that have accepted a TCP connection since their container started."""
+    busy: frozenset[Uid] = frozenset()
+    """Pods whose operations are under way: they get no further ones until these end."""
+    since: float = 0.0
+    """When it began to answer without a break; monotonic seconds."""
+    at: float = 0.0
+    """When it was last heard of; monotonic seconds."""
+
+
+class Unreachable(Struct, frozen=True):
+    """A host that does not answer. What runs there is unknown: `last` is the past, not the present."""
+
+    since: float
+    """Monotonic seconds."""
+    why: str
+    """For people, with how to fix it where that is known."""
+    last: Reachable | None = None
+    refused: bool = False
+    """True where the host answers but must not be used: another host key, another engine."""
+
+
+Observation: TypeAlias = Reachable | Unreachable
+
+
+class Observed(Struct, frozen=True):
+    nodes: Mapping[str, Observation]

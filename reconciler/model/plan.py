@@ -1,0 +1,183 @@
+"""What follows from desired, observed and memory: what changes and why, what to do now, how everything stands."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref, Uid
+from reconciler.model.operations import PodWork
+from reconciler.model.problems import Place
+
+
+class Action(StrEnum):
+    """What happens to a pod. One that another takes the place of is deleted, and the other created."""
+
+    CREATE = "create"
+    DELETE = "delete"
+    RESTART = "restart"
+    MOVE = "move"
+    """Replaced elsewhere because of its node."""
+
+
+class PodChange(Struct, frozen=True):
+    """One pod that comes, goes or is repaired; the unit of the report."""
+
+    action: Action
+    pod: Ref
+    uid: Uid
+    node: str
+    reason: str
+    owner: Ref | None = None
+    from_node: str = ""
+    """Of a MOVE: where it was."""
+    place: Place | None = None
+    """Of the manifest it follows from; None where there is none any more."""
+
+
+class FieldChange(Struct, frozen=True):
+    """`path` is dotted with list indexes, like `spec.template.spec.containers[0].image`.
+
+    A Secret's values come as None on both sides with `secret` set."""
+
+    path: str
+    before: Any
+    after: Any
+    secret: bool = False
+
+
+class ObjectChange(Struct, frozen=True):
+    """The difference of one object between the revision last planned and this one."""
+
+    sign: Literal["+", "~", "-", "-/+"]
+    """Created, changed in place, deleted, replaced (its pods are made anew)."""
+    ref: Ref
+    fields: tuple[FieldChange, ...] = ()
+    place: Place | None = None
+
+
+class Unplaced(Struct, frozen=True):
+    """A pod that fits nowhere now, with the reason of each node."""
+
+    owner: Ref
+    count: int
+    reasons: Mapping[str, str]
+    """node -> why not."""
+
+
+class ContainerStatus(Struct, frozen=True):
+    name: str
+    image: str
+    state: Literal["waiting", "running", "terminated"]
+    reason: str = ""
+    """Kubernetes' own words: CrashLoopBackOff, ImagePullBackOff, ContainerCreating, Error, OOMKilled…"""
+    message: str = ""
+    restarts: int = 0
+    exit_code: int | None = None
+
+
+Phase: TypeAlias = Literal["Pending", "Running", "Succeeded", "Failed", "Unknown", "Terminating"]
+
+
+class PodStatus(Struct, frozen=True):
+    ref: Ref
+    uid: Uid
+    node: str
+    ip: str
+    phase: Phase
+    ready: bool
+    """Every container runs, and each port that a service sends connections to has answered."""
+    hash: str = ""
+    owner: Ref | None = None
+    reason: str = ""
+    message: str = ""
+    containers: tuple[ContainerStatus, ...] = ()
+    in_rotation: bool = False
+    """Ready and not leaving: services may send it connections."""
+
+
+class DeploymentStatus(Struct, frozen=True):
+    ref: Ref
+    replicas: int
+    """Wanted."""
+    total: int
+    updated: int
+    ready: int
+    available: int
+    message: str = ""
+
+    @property
+    def complete(self) -> bool:
+        return self.updated == self.available == self.total == self.replicas
+
+
+class NodeStatus(Struct, frozen=True):
+    ref: Ref
+    ready: bool
+    message: str
+    pods: int
+    cpu_milli: int = 0
+    memory_bytes: int = 0
+    """Capacity; 0 while unknown."""
+    cpu_milli_requested: int = 0
+    memory_bytes_requested: int = 0
+    unschedulable: bool = False
+    pod_cidr: str = ""
+    engine_version: str = ""
+
+
+class ServiceStatus(Struct, frozen=True):
+    ref: Ref
+    type: str
+    cluster_ip: str
+    ports: tuple[str, ...]
+    """As kubectl writes them: `80:30080/TCP`."""
+    endpoints: tuple[str, ...]
+    """`10.244.1.7:8080`, in rotation."""
+
+
+class Endpoint(Struct, frozen=True):
+    """A pod that a service selects."""
+
+    uid: Uid
+    pod: str
+    node: str
+    ip: str
+    ports: tuple[int, ...]
+    """The pod's port for each port of the service, in order; 0 where the pod has no port of that name."""
+    ready: bool
+    """In rotation: connections may be sent to it. False while it starts, and once it leaves."""
+
+
+Status: TypeAlias = PodStatus | DeploymentStatus | NodeStatus | ServiceStatus
+
+
+class Hold(Struct, frozen=True):
+    """A guard that stopped a revision: it waits for a person, and the last state stays in force."""
+
+    reason: str
+    fix: str
+
+
+class Plan(Struct, frozen=True):
+    """One step towards the desired state. The same inputs give the same plan, names included."""
+
+    changes: tuple[PodChange, ...]
+    objects: tuple[ObjectChange, ...]
+    work: tuple[PodWork, ...]
+    """To do now; at most one per pod."""
+    memory: Memory
+    """To be stored before any of `work` begins; the same object as given where nothing changed."""
+    statuses: Mapping[Ref, Status]
+    endpoints: Mapping[Ref, tuple[Endpoint, ...]] = {}
+    """For each Service, the running pods it selects, by name; a leaving one stays, not ready, to its end."""
+    unplaced: tuple[Unplaced, ...] = ()
+    orphans: tuple[str, ...] = ()
+    """Containers with our label that no intent and no manifest explains; listed, never touched."""
+    hold: Hold | None = None
+    wake_at: float | None = None
+    """Monotonic seconds: when to plan again if nothing is heard before; None: nothing is waited for."""
+    converged: bool = False
+    """Everything wanted runs, and nothing is left to do or to wait for."""

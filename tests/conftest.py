@@ -1,0 +1,21 @@
+"""Says at the end of a run how many tests of each tier passed: a tier that ran nothing is seen at once."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+TESTS = Path(__file__).parent
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    tiers: dict[str, Counter[str]] = {}
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            if isinstance(report, pytest.TestReport):
+                tier = report.nodeid.removeprefix("tests/").split("/")[0].split("::")[0]
+                tiers.setdefault(tier, Counter())[outcome] += 1
+    terminalreporter.section("tiers")
+    for tier, counts in sorted(tiers.items()):
+        terminalreporter.line(f"{tier:12} " + ", ".join(f"{counts[key]} {key}" for key in counts))
