@@ -1,0 +1,11 @@
+"""From the bytes of a revision to the desired state, or to every reason why not. Pure.
+
+A file goes `composing` (YAML) -> `schemas` and `explaining` (form) -> `decoding` (types) -> `containers` and
+`objects` (sense) -> `uses` and `written` (what others need of it), all in `documents`, once for as long as its
+bytes stay the same. `loader` then checks all objects against each other: `references`, `selectors`,
+`addresses`.
+"""
+
+from reconciler.manifests.loader import Loader, is_manifest
+
+__all__ = ["Loader", "is_manifest"]

@@ -1,0 +1,61 @@
+"""The stable code of every problem that manifests can have; docs/reference/problems.md explains each."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    # The revision as a whole
+    EMPTY_REVISION = "empty-revision"
+    REVISION_TOO_LARGE = "revision-too-large"
+    NO_CLUSTER = "no-cluster"
+    SEVERAL_CLUSTERS = "several-clusters"
+    NO_NODE = "no-node"
+    DUPLICATE_OBJECT = "duplicate-object"
+    # A file
+    FILE_TOO_LARGE = "file-too-large"
+    NOT_UTF8 = "not-utf8"
+    CONTROL_CHARACTER = "control-character"
+    SYNTAX = "syntax"
+    TOO_DEEP = "nesting-too-deep"
+    TOO_MANY_VALUES = "too-many-values"
+    ALIAS_BOMB = "alias-bomb"
+    # A value, as YAML reads it
+    TAG = "tag"
+    MERGE_KEY = "merge-key"
+    DUPLICATE_KEY = "duplicate-key"
+    KEY_NOT_TEXT = "key-not-text"
+    AMBIGUOUS_VALUE = "ambiguous-value"
+    # An object's form
+    NOT_AN_OBJECT = "not-an-object"
+    UNKNOWN_KIND = "unknown-kind"
+    WRONG_API_VERSION = "wrong-api-version"
+    UNKNOWN_FIELD = "unknown-field"
+    MISSING_FIELD = "missing-field"
+    REFUSED_FIELD = "refused-field"
+    IGNORED_FIELD = "ignored-field"
+    WRONG_TYPE = "wrong-type"
+    INVALID_VALUE = "invalid-value"
+    # An object's sense
+    NOT_BASE64 = "not-base64"
+    NOT_TEXT = "not-text"
+    INVALID_HOST_KEY = "invalid-host-key"
+    INVALID_ADDRESS = "invalid-address"
+    CONFLICTING_FIELDS = "conflicting-fields"
+    DUPLICATE_NAME = "duplicate-name"
+    DUPLICATE_PORT = "duplicate-port"
+    IMPOSSIBLE_RESOURCES = "impossible-resources"
+    IMPOSSIBLE_ROLLOUT = "impossible-rollout"
+    SELECTOR_MISMATCH = "selector-mismatch"
+    RESTART_POLICY = "restart-policy"
+    # Objects among each other
+    OVERLAPPING_SELECTORS = "overlapping-selectors"
+    SELECTS_NOTHING = "selects-nothing"
+    UNKNOWN_PORT = "unknown-port"
+    UNKNOWN_NAMESPACE = "unknown-namespace"
+    DANGLING_REFERENCE = "dangling-reference"
+    MISSING_KEY = "missing-key"
+    UNKNOWN_NODE = "unknown-node"
+    NO_MATCHING_NODE = "no-matching-node"
+    DUPLICATE_ADDRESS = "duplicate-address"
+    OUTSIDE_CIDR = "outside-cidr"
+    OVERLAPPING_CIDRS = "overlapping-cidrs"

@@ -1,0 +1,155 @@
+"""From a document that its schema accepts to the typed object it describes."""
+
+import base64
+import binascii
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from reconciler.manifests.codes import Code
+from reconciler.manifests.findings import Finding, Pointer
+from reconciler.model.names import ANNOTATION_HOST_KEY, ANNOTATION_SSH, CLUSTER_SCOPED
+from reconciler.model.objects import (
+    Cluster,
+    ConfigMap,
+    Deployment,
+    Namespace,
+    Node,
+    NodeSpec,
+    Object,
+    ObjectMeta,
+    Pod,
+    Secret,
+    Service,
+    SshAddress,
+)
+from reconciler.model.quantities import Quantity
+from reconciler.model.secrets import SecretText
+
+DEFAULT_NAMESPACE: Final = "default"
+
+_TYPES: Final[dict[str, type[Object]]] = {
+    "Cluster": Cluster,
+    "Namespace": Namespace,
+    "Pod": Pod,
+    "Deployment": Deployment,
+    "Service": Service,
+    "ConfigMap": ConfigMap,
+}
+
+
+class Undecodable(Exception):
+    """The schema accepts the document, and yet it means nothing; carries every finding."""
+
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__(*findings)
+        self.findings = findings
+
+
+class Decoder:
+    """Remembers the quantities it has read: a revision repeats a few of them thousands of times."""
+
+    def __init__(self) -> None:
+        self._quantities: dict[str | int | float, Quantity] = {}
+
+    def decode(self, kind: str, document: dict[str, Any]) -> Object:
+        """Raises Undecodable."""
+        try:
+            return self._decode(kind, document)
+        except msgspec.ValidationError as error:  # a number like 1.0, which is whole to the schema
+            raise Undecodable(
+                Finding((), Code.WRONG_TYPE, str(error), "write whole numbers without a point")
+            ) from None
+
+    def _decode(self, kind: str, document: dict[str, Any]) -> Object:
+        if kind not in CLUSTER_SCOPED and not document["metadata"].get("namespace"):
+            document = {**document, "metadata": {**document["metadata"], "namespace": DEFAULT_NAMESPACE}}
+        if kind == "Node":
+            return _node(document)
+        if kind == "Secret":
+            return _secret(document)
+        return msgspec.convert(document, _TYPES[kind], dec_hook=self._value)
+
+    def _value(self, wanted: type, written: Any) -> Quantity:
+        """Quantities are the one type that msgspec asks about."""
+        if (known := self._quantities.get(written)) is None:
+            known = self._quantities[written] = Quantity.parse(written)
+        return known
+
+
+class _NodeForm(Struct, frozen=True):
+    metadata: ObjectMeta
+    spec: NodeSpec = NodeSpec()
+
+
+class _SecretForm(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    data: dict[str, str] = {}
+    string_data: dict[str, str] = {}
+    type: str = "Opaque"
+
+
+def _node(document: dict[str, Any]) -> Node:
+    """Where the address names no user or port, they are "" and 0 until the Cluster's defaults are known."""
+    form = msgspec.convert(document, _NodeForm)
+    notes = form.metadata.annotations
+    host_key = notes.get(ANNOTATION_HOST_KEY, "")
+    problems = []
+    address = _address(notes[ANNOTATION_SSH])
+    if address is None:
+        at: Pointer = ("metadata", "annotations", ANNOTATION_SSH)
+        problems.append(Finding(at, Code.INVALID_ADDRESS, "the port is not a port", "write one from 1 to 65535"))
+    if host_key and not _is_key(host_key):
+        message = "the key's text is cut short or damaged"
+        fix = "copy one line of `ssh-keyscan HOST` without the host's name"
+        at = ("metadata", "annotations", ANNOTATION_HOST_KEY)
+        problems.append(Finding(at, Code.INVALID_HOST_KEY, message, fix))
+    if problems or address is None:
+        raise Undecodable(*problems)
+    return Node(metadata=form.metadata, ssh=address, host_key=" ".join(host_key.split()[:2]), spec=form.spec)
+
+
+def _address(text: str) -> SshAddress | None:
+    user, _, place = text.removeprefix("ssh://").rpartition("@")
+    host, colon, port = place.rpartition(":") if not place.endswith("]") else (place, "", "")
+    if not colon:
+        return SshAddress(user, place.strip("[]"), 0)
+    return SshAddress(user, host.strip("[]"), int(port)) if 0 < int(port) < 65536 else None
+
+
+def _is_key(text: str) -> bool:
+    """The algorithm is written twice, in the open and as the first field of the blob; both must agree."""
+    algorithm, blob = text.split()[:2]
+    try:
+        raw = base64.b64decode(blob, validate=True)
+    except binascii.Error:
+        return False
+    start = len(algorithm).to_bytes(4, "big") + algorithm.encode()
+    return raw.startswith(start) and len(raw) > len(start) + 4
+
+
+def _secret(document: dict[str, Any]) -> Secret:
+    form = msgspec.convert(document, _SecretForm)
+    values: dict[str, SecretText] = {}
+    problems = []
+    for key, written in form.data.items():
+        at: Pointer = ("data", key)
+        try:
+            raw = base64.b64decode("".join(written.split()), validate=True)
+        except (binascii.Error, ValueError):
+            fix = "encode it, or move it to `stringData`, which takes it as it is"
+            problems.append(Finding(at, Code.NOT_BASE64, "this value is not base64", fix))
+            continue
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
+            message = "this value is binary; a variable can hold text only"
+            problems.append(Finding(at, Code.NOT_TEXT, message, "store text, for example base64 of it once more"))
+        values[key] = SecretText(text)
+    if problems:
+        raise Undecodable(*problems)
+    values |= {key: SecretText(text) for key, text in form.string_data.items()}
+    return Secret(metadata=form.metadata, data=values, type=form.type)

@@ -1,0 +1,117 @@
+"""What JSON Schema cannot say about one object, without looking at any other."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+
+from reconciler.manifests.codes import Code
+from reconciler.manifests.containers import check_pod_spec
+from reconciler.manifests.findings import Finding, Pointer
+from reconciler.model.objects import Cluster, Deployment, IntOrPercent, Node, Object, Pod, Service
+
+
+def check_object(thing: Object) -> Iterator[Finding]:
+    """Every fault of an object that was decoded."""
+    match thing:
+        case Pod():
+            yield from check_pod_spec(thing.spec, ("spec",))
+        case Deployment():
+            yield from _deployment(thing)
+        case Service():
+            yield from _service(thing)
+        case Node():
+            if thing.spec.pod_cidr:
+                yield from _network(thing.spec.pod_cidr, ("spec", "podCIDR"))
+        case Cluster():
+            yield from _cluster(thing)
+
+
+def _deployment(deployment: Deployment) -> Iterator[Finding]:
+    spec = deployment.spec
+    labels = spec.template.metadata.labels
+    missing = {key: value for key, value in spec.selector.match_labels.items() if labels.get(key) != value}
+    if missing:
+        wanted = ", ".join(f"{key}={value}" for key, value in missing.items())
+        message = f"the selector wants {wanted}, which the template's labels do not have"
+        fix = "give spec.template.metadata.labels the same labels"
+        yield Finding(("spec", "selector", "matchLabels"), Code.SELECTOR_MISMATCH, message, fix)
+    if spec.template.spec.restart_policy != "Always":
+        at: Pointer = ("spec", "template", "spec", "restartPolicy")
+        message = "the pods of a Deployment are always restarted"
+        yield Finding(at, Code.RESTART_POLICY, message, "write Always, or use a bare Pod")
+    yield from _rollout(deployment)
+    yield from check_pod_spec(spec.template.spec, ("spec", "template", "spec"))
+
+
+def _rollout(deployment: Deployment) -> Iterator[Finding]:
+    spec = deployment.spec
+    rolling = spec.strategy.rolling_update
+    at: Pointer = ("spec", "strategy", "rollingUpdate")
+    if spec.strategy.type == "RollingUpdate" and _is_zero(rolling.max_surge) and _is_zero(rolling.max_unavailable):
+        message = "maxSurge and maxUnavailable are both 0: no pod could ever be replaced"
+        yield Finding(at, Code.IMPOSSIBLE_ROLLOUT, message, "give one of them at least 1")
+    if 0 < spec.progress_deadline_seconds <= spec.min_ready_seconds:
+        message = "progressDeadlineSeconds must be more than minReadySeconds, or every rollout fails"
+        at = ("spec", "progressDeadlineSeconds")
+        yield Finding(at, Code.IMPOSSIBLE_ROLLOUT, message, f"write more than {spec.min_ready_seconds}")
+
+
+def _is_zero(amount: IntOrPercent) -> bool:
+    return amount in (0, "0%")
+
+
+def _service(service: Service) -> Iterator[Finding]:
+    spec = service.spec
+    headless = spec.cluster_ip == "None"
+    if headless and spec.type == "NodePort":
+        fix = "remove clusterIP, or the type"
+        yield Finding(("spec", "clusterIP"), Code.CONFLICTING_FIELDS, "a headless Service has no node ports", fix)
+    names: set[str] = set()
+    numbers: set[int] = set()
+    node_ports: set[int] = set()
+    for index, port in enumerate(spec.ports):
+        at: Pointer = ("spec", "ports", index)
+        if not port.name and len(spec.ports) > 1:
+            yield Finding(at, Code.MISSING_FIELD, "with several ports, each has a name", "add a name")
+        if port.name and port.name in names:
+            message = f"another port is named {port.name}"
+            yield Finding((*at, "name"), Code.DUPLICATE_NAME, message, "give each its own name")
+        if port.port in numbers:
+            message = f"the port {port.port} is given twice"
+            yield Finding((*at, "port"), Code.DUPLICATE_PORT, message, "give each its own number")
+        if port.node_port and spec.type != "NodePort":
+            message = "only a Service of type NodePort has node ports"
+            yield Finding(
+                (*at, "nodePort"), Code.CONFLICTING_FIELDS, message, "write type: NodePort, or remove it"
+            )
+        if port.node_port and port.node_port in node_ports:
+            message = f"the node port {port.node_port} is given twice"
+            yield Finding((*at, "nodePort"), Code.DUPLICATE_PORT, message, "choose another one")
+        names.add(port.name)
+        numbers.add(port.port)
+        node_ports.add(port.node_port)
+
+
+def _cluster(cluster: Cluster) -> Iterator[Finding]:
+    spec = cluster.spec
+    faults = [*_network(spec.pod_cidr, ("spec", "podCIDR")), *_network(spec.service_cidr, ("spec", "serviceCIDR"))]
+    yield from faults
+    if faults:
+        return
+    pods, services = IPv4Network(spec.pod_cidr), IPv4Network(spec.service_cidr)
+    if pods.overlaps(services):
+        message = f"the service CIDR {services} overlaps the pod CIDR {pods}"
+        yield Finding(
+            ("spec", "serviceCIDR"), Code.OVERLAPPING_CIDRS, message, "choose networks that share no address"
+        )
+    if spec.node_prefix < pods.prefixlen:
+        message = f"a node's part (/{spec.node_prefix}) is larger than the whole pod CIDR {pods}"
+        fix = f"write a number of {pods.prefixlen} or more, or widen podCIDR"
+        yield Finding(("spec", "nodePrefix"), Code.OUTSIDE_CIDR, message, fix)
+
+
+def _network(text: str, at: Pointer) -> Iterator[Finding]:
+    """The schema knows the form; that the address is the network's first, only arithmetic knows."""
+    network = IPv4Network(text, strict=False)
+    if str(network) != text:
+        message = f"{text} is an address inside of {network}, not a network"
+        yield Finding(at, Code.INVALID_ADDRESS, message, f"write {network}")

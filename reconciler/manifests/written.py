@@ -1,0 +1,96 @@
+"""An object as written, with defaults left out; and what of it makes its pods what they are.
+
+The form does not depend on the order of keys, or on defaults that are written out, and a field that a
+later version adds does not change it: the same manifest keeps its pods.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import astuple, fields
+
+from reconciler.manifests.schemas import KINDS
+from reconciler.model.desired import Json
+from reconciler.model.names import Ref
+from reconciler.model.objects import ConfigMap, Object, Secret
+from reconciler.model.quantities import Quantity
+from reconciler.model.secrets import SecretText
+
+_NOT_UPSTREAM: Final = frozenset({"ssh", "hostKey"})
+"""Decoded from a Node's annotations, where they are written."""
+_SCALARS: Final = frozenset({str, int, float, bool})
+
+
+def as_written(thing: Object, ref: Ref) -> Json:
+    """Secret values are replaced by their fingerprints."""
+    body = _object(thing, str(ref))
+    if ref.kind == "Node":
+        body = {name: value for name, value in body.items() if name not in _NOT_UPSTREAM}
+    return {"apiVersion": KINDS[ref.kind], "kind": ref.kind, **body}
+
+
+def template_json(written: Json) -> bytes:
+    """Of a Pod or a Deployment as written: what its pods are made from, but for what their variables refer to."""
+    spec = written["spec"]
+    template = spec if written["kind"] == "Pod" else spec["template"]["spec"]
+    metadata = written["metadata"] if written["kind"] == "Pod" else spec["template"].get("metadata", {})
+    return _canonical([template, metadata.get("labels"), metadata.get("annotations")])
+
+
+def contents(thing: ConfigMap | Secret, ref: Ref) -> Mapping[str, str]:
+    """The values under their keys; those of a Secret as fingerprints."""
+    if isinstance(thing, ConfigMap):
+        return thing.data
+    return {key: value.fingerprint(str(ref)) for key, value in thing.data.items()}
+
+
+def template_hash(template: bytes, referred: Any = None) -> str:
+    """Ten hex digits."""
+    digest = hashlib.sha256(template)
+    if referred:
+        digest.update(_canonical(referred))
+    return digest.hexdigest()[:10]
+
+
+def _canonical(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="deterministic")
+
+
+def _plain(value: Any, salt: str) -> Any:
+    if isinstance(value, Struct):
+        return _object(value, salt)
+    if isinstance(value, tuple):
+        return [_plain(item, salt) for item in value]
+    if isinstance(value, dict):
+        return value if _is_text(value) else {key: _plain(inner, salt) for key, inner in value.items()}
+    if isinstance(value, Quantity):
+        return value.text
+    return value.fingerprint(salt) if isinstance(value, SecretText) else value
+
+
+def _object(value: Struct, salt: str) -> Json:
+    names, defaults = _fields(type(value))
+    result = {}
+    for name, inner, default in zip(names, astuple(value), defaults, strict=True):
+        if inner != default:
+            result[name] = inner if inner.__class__ in _SCALARS else _plain(inner, salt)
+    return result
+
+
+def _is_text(values: Mapping[str, Any]) -> bool:
+    """All values of such an object are of one type."""
+    return next(iter(values.values()), "").__class__ is str
+
+
+@cache
+def _fields(struct: type[Struct]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """Names outside, and defaults; worked out once for each type."""
+    known = fields(struct)
+    defaults = (
+        field.default if field.default_factory is NODEFAULT else field.default_factory() for field in known
+    )
+    return tuple(field.encode_name for field in known), tuple(defaults)

@@ -1,0 +1,73 @@
+"""A loader that has followed a history of edits answers as one that sees only the last state."""
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.manifests import Loader
+from reconciler.model.desired import Revision, Snapshot, SourceFile
+
+CLUSTER = {"apiVersion": "reconciler.dev/v1", "kind": "Cluster", "metadata": {"name": "c"}}
+
+
+def node(name: str, host: str, **labels: str) -> dict[str, Any]:
+    notes = {"reconciler.dev/ssh": f"ssh://root@{host}"}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels, "annotations": notes}}
+
+
+def deployment(name: str, selector: dict[str, str], extra: dict[str, str], **spec: Any) -> dict[str, Any]:
+    container = {"name": "a", "image": "a", "ports": [{"name": "http", "containerPort": 80}], **spec}
+    template = {"metadata": {"labels": {**selector, **extra}}, "spec": {"containers": [container]}}
+    body = {"selector": {"matchLabels": selector}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": body}
+
+
+def service(name: str, selector: dict[str, str], port: str | int, **spec: Any) -> dict[str, Any]:
+    body = {"selector": selector, "ports": [{"port": 80, "targetPort": port}], **spec}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": body}
+
+
+def config(name: str, **data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+READS = {"envFrom": [{"configMapRef": {"name": "settings"}}]}
+KEY = {"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "a"}}}]}
+A, B = {"app": "a"}, {"app": "b"}
+CONTENTS = [
+    "kind: [",
+    "# nothing",
+    json.dumps(CLUSTER),
+    json.dumps(CLUSTER | {"spec": {"ssh": {"port": 2222}, "serviceCIDR": "10.97.0.0/16"}}),
+    *map(json.dumps, [node("n", "h"), node("m", "h"), node("m", "i", disk="ssd")]),
+    *map(json.dumps, [deployment("a", A, {}, **READS), deployment("a", A, B | {"app": "a"}, **KEY)]),
+    *map(
+        json.dumps, [deployment("b", B, {}), deployment("b", B, {"tier": "x"}), deployment("c", A, {"tier": "x"})]
+    ),
+    *map(json.dumps, [service("s", A, "http"), service("s", B, "grpc"), service("t", A | {"tier": "x"}, 80)]),
+    *map(json.dumps, [service("t", A, 80, clusterIP="10.96.0.9"), service("u", B, 80, clusterIP="10.96.0.9")]),
+    *map(json.dumps, [config("settings", a="1"), config("settings", b="2"), config("settings", a="1", b="2")]),
+    json.dumps(config("settings") | {"data": {"a": 1}}),
+    json.dumps(config("settings", a="1") | {"metadata": {"name": "settings", "namespace": "other"}}),
+    json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}),
+]
+edits = st.dictionaries(st.sampled_from("abcdefghij"), st.sampled_from([*CONTENTS, None]), max_size=4)
+
+
+def snapshot(files: dict[str, str]) -> Snapshot:
+    held = tuple(SourceFile(f"{name}.yaml", text, text.encode()) for name, text in sorted(files.items()))
+    return Snapshot(Revision("r", "test"), held)
+
+
+@given(st.lists(edits, min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_history_makes_no_difference(history: list[dict[str, str | None]]):
+    loader = Loader()
+    files = {"0": CONTENTS[2], "1": CONTENTS[4], "2": CONTENTS[7], "3": CONTENTS[15]}
+    result = loader.load(snapshot(files))
+    for edit in history:
+        files = {name: text for name, text in {**files, **edit}.items() if text is not None}
+        result = loader.load(snapshot(files))
+    assert result == Loader().load(snapshot(files))

@@ -1,0 +1,142 @@
+"""Faults within one object that only a look at several of its fields shows."""
+
+import pytest
+
+from reconciler.model.desired import Rejected
+
+AT = "/spec/template/spec/containers/0"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("      app: web", "      app: wbe", "web.yaml:9:7 /spec/selector/matchLabels selector-mismatch"),
+        (
+            "    spec:\n",
+            "    spec:\n      restartPolicy: Never\n",
+            "web.yaml:15:22 /spec/template/spec/restartPolicy restart-policy",
+        ),
+        ("cpu: 1\n", "cpu: 50m\n", f"web.yaml:32:20 {AT}/resources/requests/cpu impossible-resources"),
+        ("cpu: 100m", "cpu: -1", f"web.yaml:32:20 {AT}/resources/requests/cpu impossible-resources"),
+        (
+            "  replicas: 2",
+            "  strategy:\n    rollingUpdate:\n      maxSurge: 0%\n      maxUnavailable: 0",
+            "web.yaml:8:7 /spec/strategy/rollingUpdate impossible-rollout",
+        ),
+        (
+            "  replicas: 2",
+            "  minReadySeconds: 900",
+            "web.yaml:6:3 /spec/progressDeadlineSeconds impossible-rollout",
+        ),
+        (
+            "containerPort: 8080",
+            "containerPort: 8080\n            - name: http\n              containerPort: 81",
+            f"web.yaml:21:21 {AT}/ports/1/name duplicate-name",
+        ),
+        (
+            "containerPort: 8080",
+            "containerPort: 80\n              hostPort: 80\n"
+            "            - containerPort: 81\n              hostPort: 80",
+            f"web.yaml:23:25 {AT}/ports/1/hostPort duplicate-port",
+        ),
+        (
+            "        - name: web\n",
+            "        - name: web\n          image: web:1\n        - name: web\n",
+            "web.yaml:18:17 /spec/template/spec/containers/1/name duplicate-name",
+        ),
+        (
+            "name: TOKEN\n",
+            "name: TOKEN\n              value: x\n",
+            f"web.yaml:28:17 {AT}/env/0/valueFrom conflicting-fields",
+        ),
+        (
+            "        - configMapRef:",
+            "        - prefix: A_\n            - configMapRef:",
+            f"web.yaml:22:15 {AT}/envFrom/0 conflicting-fields",
+        ),
+    ],
+)
+def test_a_contradiction_in_a_deployment_is_refused(changed, faults, old, new, expected):
+    result = changed("web.yaml", old, new)
+    assert isinstance(result, Rejected)
+    assert expected in faults(result)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "targetPort: http",
+            "nodePort: 30080",
+            "web-service.yaml:10:17 /spec/ports/0/nodePort conflicting-fields",
+        ),
+        ("targetPort: http", "nodePort: 80", "web-service.yaml:10:17 /spec/ports/0/nodePort invalid-value"),
+        (
+            "  selector",
+            "  type: NodePort\n  clusterIP: None\n  selector",
+            "web-service.yaml:7:14 /spec/clusterIP conflicting-fields",
+        ),
+        (
+            "    - port: 80",
+            "    - port: 80\n      name: a\n    - port: 80\n      name: a",
+            "web-service.yaml:11:13 /spec/ports/1/port duplicate-port",
+        ),
+        ("    - port: 80", "    - port: 81\n    - port: 80", "web-service.yaml:9:7 /spec/ports/0 missing-field"),
+    ],
+)
+def test_a_contradiction_in_a_service_is_refused(changed, faults, old, new, expected):
+    assert expected in faults(changed("web-service.yaml", old, new))
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("podCIDR: 10.244.1.0/16", "cluster.yaml:6:12 /spec/podCIDR invalid-address"),
+        ("podCIDR: 10.244.0.0/33", "cluster.yaml:6:12 /spec/podCIDR invalid-value"),
+        ("serviceCIDR: 10.244.128.0/17", "cluster.yaml:6:16 /spec/serviceCIDR overlapping-cidrs"),
+        ("podCIDR: 10.8.0.0/26", "cluster.yaml:6:3 /spec/nodePrefix outside-cidr"),
+        ("podCidr: 10.8.0.0/16", "cluster.yaml:6:3 /spec/podCidr unknown-field"),
+    ],
+)
+def test_a_contradiction_in_the_cluster_is_refused(load, faults, good, spec, expected):
+    assert expected in faults(load({"cluster.yaml": good["cluster.yaml"] + f"spec:\n  {spec}\n"}))
+
+
+SSH = "/metadata/annotations/reconciler.dev~1ssh"
+HOST_KEY = "/metadata/annotations/reconciler.dev~1host-key"
+KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIGmUSXw2Y0dHbGzCBm2ynN3rAy7jSdpyBb9fCQk3TpYk"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("reconciler.dev/ssh:", "other:", "node.yaml:6:5 /metadata/annotations missing-field"),
+        ("ssh://root@", "http://root@", f"node.yaml:6:25 {SSH} invalid-value"),
+        ("ssh://root@", "ssh://-oProxyCommand=id@", f"node.yaml:6:25 {SSH} invalid-value"),
+        ("root@10.0.0.1", "-oProxyCommand=id", f"node.yaml:6:25 {SSH} invalid-value"),
+        (":22", ":99999", f"node.yaml:6:25 {SSH} invalid-address"),
+        (":22\n", f":22\n    reconciler.dev/host-key: {KEY}\n", f"node.yaml:7:30 {HOST_KEY} invalid-value"),
+        (
+            ":22\n",
+            f":22\n    reconciler.dev/host-key: ssh-ed25519 {KEY[:-5]}\n",
+            f"node.yaml:7:30 {HOST_KEY} invalid-host-key",
+        ),
+        (
+            ":22\n",
+            f":22\n    reconciler.dev/host-key: ssh-rsa {KEY}\n",
+            f"node.yaml:7:30 {HOST_KEY} invalid-host-key",
+        ),
+    ],
+)
+def test_a_host_that_could_not_be_reached_is_refused(changed, faults, old, new, expected):
+    assert faults(changed("node.yaml", old, new)) == [expected]
+
+
+def test_a_host_key_is_kept_without_its_comment(changed):
+    result = changed("node.yaml", ":22\n", f":22\n    reconciler.dev/host-key: ssh-ed25519 {KEY} root@host\n")
+    assert result.nodes["node-1"].host_key == f"ssh-ed25519 {KEY}"
+
+
+def test_a_host_can_have_an_ipv6_address(changed):
+    result = changed("node.yaml", "root@10.0.0.1:22", "root@[fd00::1]:2222")
+    assert (result.nodes["node-1"].ssh.host, result.nodes["node-1"].ssh.port) == ("fd00::1", 2222)

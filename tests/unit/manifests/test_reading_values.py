@@ -1,0 +1,138 @@
+"""What YAML readers differ on, and what a manifest must not hold: each on its line, with the fix in words."""
+
+import pytest
+
+from reconciler.manifests.scalars import Ambiguous, read_plain
+from reconciler.model.desired import Rejected
+
+AMBIGUOUS = """
+    no yes on off y n No YES Off True FALSE ~ Null 010 0o17 0x1F 0b1 1_000 1:2 1:20:30 190:20:30.15 2024-01-31
+    2024-01-31T10:00:00Z .5 5. +5 1e3 12345e7 .inf -.inf .NaN 1234567890123456789012
+"""
+
+
+@pytest.mark.parametrize("text", AMBIGUOUS.split())
+def test_a_value_that_readers_differ_on_is_never_guessed(text):
+    with pytest.raises(Ambiguous):
+        read_plain(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("true", True),
+        ("false", False),
+        ("null", None),
+        ("", None),
+        ("0", 0),
+        ("-7", -7),
+        ("8080", 8080),
+        ("0.5", 0.5),
+        ("web", "web"),
+        ("8080:80", "8080:80"),
+        ("1.2.3", "1.2.3"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("100m", "100m"),
+        ("512Mi", "512Mi"),
+        ("25%", "25%"),
+        ("-c", "-c"),
+        ("--flag", "--flag"),
+        ("1a2b3c4", "1a2b3c4"),
+        ("node", "node"),
+    ],
+)
+def test_everything_else_is_what_it_looks_like(text, value):
+    assert read_plain(text) == value
+    assert type(read_plain(text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected", "fix"),
+    [
+        ("MODE: no", "config.yaml:6:9 /data/MODE ambiguous-value", "write false, or quote it"),
+        ("MODE: 010", "config.yaml:6:9 /data/MODE ambiguous-value", "quote it"),
+        ("MODE: 1:2", "config.yaml:6:9 /data/MODE ambiguous-value", "quote it"),
+        ("MODE: 2024-01-31", "config.yaml:6:9 /data/MODE ambiguous-value", "quote it"),
+        ("MODE: ~", "config.yaml:6:9 /data/MODE ambiguous-value", "quote it"),
+        ("MODE: 8080", "config.yaml:6:9 /data/MODE wrong-type", "quote it"),
+        ("MODE: true", "config.yaml:6:9 /data/MODE wrong-type", "quote it"),
+        ("MODE:", "config.yaml:6:8 /data/MODE wrong-type", "give it a value"),
+        ("on: x", "config.yaml:6:3 /data/on key-not-text", 'quote it: "on"'),
+        ("8080: x", "config.yaml:6:3 /data/8080 key-not-text", 'quote it: "8080"'),
+        ("? [a]\n  : x", "config.yaml:6:5 /data/? key-not-text", "write `key: value`"),
+        ("<<: {a: b}", "config.yaml:6:3 /data/<< merge-key", "write the fields out"),
+        ("MODE: !!python/object/apply:os.system [id]", "config.yaml:6:9 /data/MODE tag", "remove the `!…`"),
+        ("MODE: !!str 8080", "config.yaml:6:9 /data/MODE tag", "remove the `!…`"),
+        ("MODE: a\n  MODE: b", "config.yaml:7:3 /data/MODE duplicate-key", "keep one"),
+    ],
+)
+def test_a_surprise_is_refused_with_the_fix_in_words(changed, faults, line, expected, fix):
+    result = changed("config.yaml", "MODE: production", line)
+    assert isinstance(result, Rejected)
+    assert expected in faults(result)
+    assert len({problem.pointer for problem in result.problems}) == len(result.problems) == 1
+    assert fix in result.problems[0].fix
+
+
+def test_a_small_alias_is_accepted(changed, load):
+    result = changed("config.yaml", "MODE: production", "MODE: &mode production\n  OTHER: *mode")
+    (settings,) = result.config_maps.values()
+    assert settings.data == {"MODE": "production", "OTHER": "production"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("replicas: 2", "replicas: 010", "web.yaml:6:13 /spec/replicas ambiguous-value"),
+        ("replicas: 2", "replicas: true", "web.yaml:6:13 /spec/replicas wrong-type"),
+        ("replicas: 2", "replicas: 1.0", "web.yaml:1:1  wrong-type"),
+        ("replicas: 2", 'replicas: "2"', "web.yaml:6:13 /spec/replicas wrong-type"),
+        ("replicas: 2", "replicas: -1", "web.yaml:6:13 /spec/replicas invalid-value"),
+        ("replicas: 2", "replicas: 1000000000", "web.yaml:6:13 /spec/replicas invalid-value"),
+        ("replicas: 2", "replcias: 2", "web.yaml:6:3 /spec/replcias unknown-field"),
+        ("name: web", "name: -web", "web.yaml:4:9 /metadata/name invalid-value"),
+        ("name: web", 'name: "web\\n"', "web.yaml:4:9 /metadata/name invalid-value"),
+        ("name: web", 'name: "we\'b"', "web.yaml:4:9 /metadata/name invalid-value"),
+        ("name: web", 'name: "\\e[31m"', "web.yaml:4:9 /metadata/name invalid-value"),
+        ("name: web", "name: " + "a" * 300, "web.yaml:4:9 /metadata/name invalid-value"),
+        ("name: web", "name: 123", "web.yaml:4:9 /metadata/name wrong-type"),
+        ("image: web:1", "image: Web:1", "web.yaml:17:18 /spec/template/spec/containers/0/image invalid-value"),
+        (
+            "image: web:1",
+            "image: web:$(id)",
+            "web.yaml:17:18 /spec/template/spec/containers/0/image invalid-value",
+        ),
+        (
+            "name: TOKEN",
+            "name: 1TOKEN",
+            "web.yaml:25:21 /spec/template/spec/containers/0/env/0/name invalid-value",
+        ),
+        (
+            "containerPort: 8080",
+            "containerPort: 70000",
+            "web.yaml:20:30 /spec/template/spec/containers/0/ports/0/containerPort invalid-value",
+        ),
+        (
+            "cpu: 100m",
+            "gpu: 1",
+            "web.yaml:32:15 /spec/template/spec/containers/0/resources/requests/gpu unknown-field",
+        ),
+        (
+            "cpu: 100m",
+            "cpu: lots",
+            "web.yaml:32:20 /spec/template/spec/containers/0/resources/requests/cpu invalid-value",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_at_its_place(changed, faults, old, new, expected):
+    result = changed("web.yaml", old, new)
+    assert isinstance(result, Rejected)
+    assert expected in faults(result)
+    assert all(str(problem).isprintable() for problem in result.problems)
+    assert all(len(str(problem)) < 500 for problem in result.problems)
+
+
+def test_a_misspelt_field_is_told_what_was_meant(changed):
+    (problem,) = changed("web.yaml", "replicas", "replcias").problems
+    assert problem.fix == "did you mean `replicas`?"
