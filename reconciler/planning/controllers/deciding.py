@@ -1,0 +1,41 @@
+"""Asks every controller, and gathers what they decide."""
+
+from collections.abc import Mapping
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref, Uid
+from reconciler.planning.controllers import deployment as deployments
+from reconciler.planning.controllers import pod as bare_pods
+from reconciler.planning.controllers.decisions import Decision, Wanted
+from reconciler.planning.pods import PodView, by_owner
+
+
+def decide(
+    desired: Desired,
+    pods: Mapping[Uid, PodView],
+    owned: Mapping[Ref, list[PodView]],
+    memory: Memory,
+    since: Mapping[Uid, float],
+    now: float,
+) -> Decision:
+    """What is to come and to go, each pod at most once; in the order of the manifests' names.
+
+    `owned` are the same pods by what they exist for.
+    """
+    leavers = (*bare_pods.port_conflicts(pods, memory), *bare_pods.unowned(desired, pods.values()))
+    leaving = {leaver.uid: leaver for leaver in leavers}
+    ousted = {pods[uid].owner for uid in leaving}
+    staying = by_owner(pod for uid, pod in pods.items() if uid not in leaving) if leaving else owned
+    wanted: list[Wanted] = []
+    for ref in sorted({*desired.deployments, *desired.pods}):
+        existing, template_hash = staying.get(ref, []), desired.template_hashes[ref]
+        if ref in desired.deployments:
+            decision = deployments.decide(desired.deployments[ref], template_hash, existing, since, now)
+        elif ref not in ousted:
+            decision = bare_pods.decide(desired.pods[ref], template_hash, existing)
+        else:
+            continue
+        wanted += decision.wanted
+        leaving |= {leaver.uid: leaver for leaver in decision.leaving}
+    return Decision(tuple(wanted), tuple(leaving.values()))

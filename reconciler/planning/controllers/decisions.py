@@ -1,0 +1,38 @@
+"""What a controller decides: pods that are to come, and pods that are to go."""
+
+from msgspec import Struct
+
+from reconciler.model.names import Ref, Uid
+from reconciler.model.objects import PodSpec
+from reconciler.model.plan import Action
+
+
+class Wanted(Struct, frozen=True):
+    """A pod to be given to a node."""
+
+    owner: Ref
+    """Its Deployment, or the bare Pod itself."""
+    hash: str
+    spec: PodSpec
+    labels: dict[str, str]
+    action: Action
+    reason: str
+    moved: Uid = ""
+    """Of a MOVE: the pod on the lost node, which leaves once this one has a place."""
+    from_node: str = ""
+
+
+class Leaving(Struct, frozen=True):
+    """A pod to be taken out of rotation, stopped and removed."""
+
+    uid: Uid
+    action: Action
+    reason: str
+
+
+class Decision(Struct, frozen=True):
+    wanted: tuple[Wanted, ...] = ()
+    leaving: tuple[Leaving, ...] = ()
+
+
+UNCHANGED = Decision()

@@ -1,0 +1,212 @@
+"""Deployments: how many pods of which template, and in what order old ones give way to new ones.
+
+Promise: available >= replicas - maxUnavailable and total <= replicas + maxSurge after every step chosen here; a
+breach that something else caused is never made worse. As upstream, a pod that leaves no longer counts.
+Rules: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#strategy
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from reconciler.model.names import Uid
+from reconciler.model.objects import Deployment, IntOrPercent, PodSpec, ref_of
+from reconciler.model.plan import Action
+from reconciler.planning.controllers.availability import Availability
+from reconciler.planning.controllers.decisions import UNCHANGED, Decision, Leaving, Wanted
+from reconciler.planning.pods import PodView
+
+
+class Limits(Struct, frozen=True):
+    """How far a rollout may go above and below the wanted replicas."""
+
+    surge: int
+    unavailable: int
+
+
+def limits_of(deployment: Deployment) -> Limits:
+    """A surge is rounded up, unavailability down; where both are zero, one pod may be missing, as upstream."""
+    spec = deployment.spec
+    if spec.strategy.type == "Recreate":
+        return Limits(0, spec.replicas)
+    rules = spec.strategy.rolling_update
+    surge = _share(rules.max_surge, spec.replicas, up=True)
+    unavailable = _share(rules.max_unavailable, spec.replicas, up=False)
+    return Limits(surge, unavailable or (0 if surge else 1))
+
+
+def decide(
+    deployment: Deployment, template_hash: str, pods: Sequence[PodView], since: Mapping[Uid, float], now: float
+) -> Decision:
+    """One step of this Deployment. `pods` are all that exist for it, also those that leave.
+
+    `since` tells of each pod how long it has been ready without a break (monotonic seconds).
+    """
+    staying = [pod for pod in pods if pod.intent.wanted == "run"]
+    new = [pod for pod in staying if pod.intent.hash == template_hash]
+    if len(pods) == len(new) == deployment.spec.replicas and not any(pod.node.lost for pod in new):
+        return UNCHANGED
+    available = availability_of(deployment, template_hash, staying, since, now).of
+    rollout = _Rollout(deployment, template_hash, staying, new, available, since)
+    if deployment.spec.paused:
+        wanted, leaving = rollout.scale()
+    elif deployment.spec.strategy.type == "Recreate":
+        gone = all(pod.intent.hash == template_hash or pod.node.lost for pod in pods)
+        wanted, leaving = rollout.recreate(old_gone=gone)
+    else:
+        wanted, leaving = rollout.roll(limits_of(deployment))
+    moved = rollout.move({leaver.uid for leaver in leaving})
+    return Decision((*moved, *wanted), tuple(leaving))
+
+
+def availability_of(
+    deployment: Deployment, template_hash: str, staying: Sequence[PodView], since: Mapping[Uid, float], now: float
+) -> Availability:
+    """How its pods are judged now; its status is told by the same judgement."""
+    rolling = any(pod.intent.hash != template_hash for pod in staying)
+    return Availability(deployment.spec.min_ready_seconds, rolling, since, now)
+
+
+class _Rollout:
+    """One Deployment at one moment: the arithmetic of its next step."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        template_hash: str,
+        staying: Sequence[PodView],
+        new: Sequence[PodView],
+        available: Callable[[PodView], bool],
+        since: Mapping[Uid, float],
+    ) -> None:
+        self._deployment = deployment
+        self._hash = template_hash
+        self._replicas = deployment.spec.replicas
+        self._staying = staying
+        self._new = new
+        self._old = [pod for pod in staying if pod.intent.hash != template_hash]
+        self._available = {pod.uid for pod in staying if available(pod)}
+        self._since = since
+
+    def roll(self, limits: Limits) -> tuple[list[Wanted], list[Leaving]]:
+        """New pods up to the ceiling; then old ones down to the floor, those that serve nobody first."""
+        total, replicas = len(self._staying), self._replicas
+        create = max(0, min(replicas - len(self._new), replicas + limits.surge - total))
+        surplus = self._first_to_go(self._new, len(self._new) - replicas)
+        floor = replicas - limits.unavailable
+        going = {pod.uid for pod in surplus}
+        staying_new = [pod for pod in self._new if pod.uid not in going]
+        new_available = self._count(staying_new)
+        old_available = self._count(self._old)
+        may_go = total - len(surplus) - floor - (len(staying_new) - new_available)
+        unhealthy = [pod for pod in self._old if pod.uid not in self._available]
+        cleaned = self._first_to_go(unhealthy, min(len(unhealthy), may_go))
+        spare = min(old_available, new_available + old_available - floor)
+        retired = self._first_to_go([pod for pod in self._old if pod.uid in self._available], spare)
+        wanted = self._create(create, "rolling update" if self._old else "")
+        return wanted, [*self._scaled_down(surplus), *self._replaced([*cleaned, *retired])]
+
+    def recreate(self, *, old_gone: bool) -> tuple[list[Wanted], list[Leaving]]:
+        """No pod of the new template before the last old one is gone."""
+        surplus = self._first_to_go(self._new, len(self._new) - self._replicas)
+        leaving = [*self._scaled_down(surplus), *self._replaced(self._old)]
+        missing = self._replicas - len(self._new) if old_gone else 0
+        return self._create(missing, "every pod of the template before is gone" if self._old else ""), leaving
+
+    def scale(self) -> tuple[list[Wanted], list[Leaving]]:
+        """Paused: the number follows the manifest, the template stays what most pods have."""
+        missing = self._replicas - len(self._staying)
+        surplus = self._first_to_go(self._staying, -missing)
+        template = self._prevailing()
+        if template is not None and missing > 0:
+            pod_hash, spec, labels = template
+            return [self._wanted(pod_hash, spec, labels, "scaled up while paused")] * missing, []
+        return self._create(missing, ""), self._scaled_down(surplus)
+
+    def move(self, leaving: set[Uid]) -> list[Wanted]:
+        """A replacement elsewhere, of the same template, for each pod on a lost node that is still needed."""
+        moved = []
+        for pod in sorted(self._staying, key=_name):
+            if not pod.node.lost or pod.uid in leaving:
+                continue
+            why = f": {pod.node.silent.why}" if pod.node.silent else ""
+            known = pod.intent.spec is not None
+            template = self._deployment.spec.template
+            moved.append(
+                Wanted(
+                    owner=pod.owner,
+                    hash=pod.intent.hash if known else self._hash,
+                    spec=pod.intent.spec or template.spec,
+                    labels=dict(pod.intent.labels) if known else template.metadata.labels,
+                    action=Action.MOVE,
+                    reason=f"node {pod.node.name} is lost{why}",
+                    moved=pod.uid,
+                    from_node=pod.node.name,
+                )
+            )
+        return moved
+
+    def _count(self, pods: Sequence[PodView]) -> int:
+        return sum(pod.uid in self._available for pod in pods)
+
+    def _create(self, count: int, reason: str) -> list[Wanted]:
+        template = self._deployment.spec.template
+        reason = reason or f"{len(self._staying)} of {self._replicas} replicas exist"
+        return [self._wanted(self._hash, template.spec, template.metadata.labels, reason)] * max(0, count)
+
+    def _wanted(self, pod_hash: str, spec: PodSpec, labels: dict[str, str], reason: str) -> Wanted:
+        return Wanted(ref_of(self._deployment), pod_hash, spec, labels, Action.CREATE, reason)
+
+    def _scaled_down(self, pods: Sequence[PodView]) -> list[Leaving]:
+        reason = f"scaled down from {len(self._staying)} to {self._replicas}"
+        return [Leaving(pod.uid, Action.DELETE, reason) for pod in pods]
+
+    def _replaced(self, pods: Sequence[PodView]) -> list[Leaving]:
+        return [
+            Leaving(pod.uid, Action.DELETE, f"its template {pod.intent.hash} gives way to {self._hash}")
+            for pod in pods
+        ]
+
+    def _prevailing(self) -> tuple[str, PodSpec, dict[str, str]] | None:
+        """The template of most of the pods that stay, where it is still known."""
+        counts = Counter(pod.intent.hash for pod in self._staying if pod.intent.spec is not None)
+        if not counts:
+            return None
+        pod_hash = min(counts, key=lambda candidate: (-counts[candidate], candidate))
+        intent = next(pod.intent for pod in self._staying if pod.intent.hash == pod_hash and pod.intent.spec)
+        assert intent.spec is not None
+        return pod_hash, intent.spec, dict(intent.labels)
+
+    def _first_to_go(self, pods: Sequence[PodView], count: int) -> list[PodView]:
+        """Those worth least; then those on the node with the most; then the newest; the name breaks ties."""
+        if count <= 0:
+            return []
+        rank: dict[Uid, int] = {}
+        on_node: Counter[str] = Counter()
+        for pod in sorted(pods, key=lambda pod: (_negated(self._worth(pod)), self._age(pod), pod.intent.name)):
+            rank[pod.uid] = on_node[pod.node.name]
+            on_node[pod.node.name] += 1
+        order = sorted(pods, key=lambda pod: (self._worth(pod), -rank[pod.uid], -self._age(pod), pod.intent.name))
+        return order[:count]
+
+    def _worth(self, pod: PodView) -> tuple[bool, bool, bool]:
+        return pod.uid in self._available, pod.ready, pod.running and pod.node.answers is not None
+
+    def _age(self, pod: PodView) -> float:
+        return self._since.get(pod.uid, float("inf"))
+
+
+def _negated(worth: tuple[bool, ...]) -> tuple[bool, ...]:
+    return tuple(not one for one in worth)
+
+
+def _name(pod: PodView) -> str:
+    return pod.intent.name
+
+
+def _share(amount: IntOrPercent, whole: int, *, up: bool) -> int:
+    if isinstance(amount, int):
+        return amount
+    share = int(amount.rstrip("%")) * whole
+    return -(-share // 100) if up else share // 100

@@ -1,0 +1,109 @@
+"""Endpoints: the pods behind each Service, and the ports that must answer before one is ready."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from msgspec import Struct
+
+from reconciler.model.memory import PodIntent
+from reconciler.model.names import Ref, Uid
+from reconciler.model.objects import PodSpec, Service, ServicePort
+from reconciler.model.plan import Endpoint
+from reconciler.planning.pods import PodView
+
+
+class Backend(Struct, frozen=True):
+    """A pod that a Service selects."""
+
+    uid: Uid
+    ports: tuple[int, ...]
+    """The pod's port for each of the Service's ports; 0 where it has none."""
+    checks: Sequence[str]
+    """`ip:port` of each: this Service sends it connections once all have answered."""
+
+
+def select(
+    services: Mapping[Ref, Service], pods: Mapping[Uid, PodIntent]
+) -> tuple[dict[Ref, list[Backend]], dict[Uid, Collection[str]]]:
+    """The pods of each Service; and for each of these pods the `ip:port` that must answer."""
+    labelled = _by_label(pods)
+    backends: dict[Ref, list[Backend]] = {}
+    checks: dict[Uid, Collection[str]] = {}
+    for ref, service in services.items():
+        backends[ref] = chosen = []
+        resolved: dict[tuple[Ref | None, str], tuple[int, ...]] = {}
+        for intent in _selected(service, labelled):
+            key = (intent.owner, intent.hash) if intent.owner else (intent.ref, intent.hash)
+            ports = resolved.get(key)
+            if ports is None:
+                ports = resolved[key] = tuple(_port(port, intent.spec) for port in service.spec.ports)
+            needed = [f"{intent.ip}:{port}" for port in ports if port]
+            chosen.append(Backend(intent.uid, ports, needed))
+            if needed:
+                checks[intent.uid] = [*checks[intent.uid], *needed] if intent.uid in checks else needed
+    return backends, checks
+
+
+def endpoints(
+    backends: Mapping[Ref, Sequence[Backend]], pods: Mapping[Uid, PodView]
+) -> dict[Ref, tuple[Endpoint, ...]]:
+    """For each Service those of its pods that run, by name."""
+    return {ref: _running(chosen, pods) for ref, chosen in backends.items()}
+
+
+def _running(chosen: Sequence[Backend], pods: Mapping[Uid, PodView]) -> tuple[Endpoint, ...]:
+    found = []
+    for backend in chosen:
+        pod = pods.get(backend.uid)
+        if pod is not None and (pod.running or pod.serving or _partly(pod)):
+            intent, ready = pod.intent, pod.serving or _answers(pod, backend)
+            found.append(Endpoint(intent.uid, intent.name, intent.node, intent.ip, backend.ports, ready))
+    found.sort(key=_name)
+    return tuple(found)
+
+
+def _name(endpoint: Endpoint) -> tuple[str, Uid]:
+    return endpoint.pod, endpoint.uid
+
+
+def _answers(pod: PodView, backend: Backend) -> bool:
+    """A port that only another Service asks for is no reason to leave the rotation of this one."""
+    node = pod.node
+    staying = pod.running and pod.intent.wanted == "run" and not node.lost
+    return staying and node.last is not None and node.last.listening.issuperset(backend.checks)
+
+
+def _partly(pod: PodView) -> bool:
+    return any(container.state == "running" for container in pod.containers.values())
+
+
+def _by_label(pods: Mapping[Uid, PodIntent]) -> dict[tuple[str, str, str], list[PodIntent]]:
+    labelled: dict[tuple[str, str, str], list[PodIntent]] = {}
+    for intent in pods.values():
+        if intent.ip:
+            namespace = intent.namespace
+            for key, value in intent.labels.items():
+                labelled.setdefault((namespace, key, value), []).append(intent)
+    return labelled
+
+
+def _selected(service: Service, labelled: Mapping[tuple[str, str, str], list[PodIntent]]) -> Sequence[PodIntent]:
+    """Service without a selector selects nothing, as upstream."""
+    namespace, selector = service.metadata.namespace, service.spec.selector
+    if not selector:
+        return ()
+    candidates = min((labelled.get((namespace, key, value), []) for key, value in selector.items()), key=len)
+    if len(selector) == 1:
+        return candidates
+    wanted = selector.items()
+    return [intent for intent in candidates if wanted <= intent.labels.items()]
+
+
+def _port(port: ServicePort, spec: PodSpec | None) -> int:
+    target = port.target_port or port.port
+    if isinstance(target, int):
+        return target
+    for container in spec.containers if spec else ():
+        for offered in container.ports:
+            if offered.name == target:
+                return offered.container_port
+    return 0

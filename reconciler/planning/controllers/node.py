@@ -1,0 +1,103 @@
+"""Nodes: which answer, which are lost, and what is remembered of each from the first time it is seen."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory, NodeRecord
+from reconciler.model.objects import Node
+from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
+from reconciler.planning.addresses import node_cidrs
+
+_UNSEEN = "no connection has been made yet"
+
+
+class NodeView(Struct, frozen=True):
+    """A node as this plan judges it."""
+
+    name: str
+    manifest: Node
+    record: NodeRecord
+    answers: Reachable | None
+    """What it says now; None: unknown."""
+    last: Reachable | None
+    """What it said last; the same as `answers` where it answers."""
+    silent: Unreachable | None
+    lost: bool
+    """Silent for so long that its Deployment pods are replaced elsewhere."""
+    lost_at: float | None = None
+    """When it will be, if it stays silent."""
+
+
+def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float) -> dict[str, NodeView]:
+    """Every node of the revision, by name in order."""
+    names = sorted(desired.nodes)
+    records = _records(desired, memory, names)
+    seen = {name: observed.nodes.get(name) or Unreachable(now, _UNSEEN) for name in names}
+    trusted = _trust(seen, records)
+    rules = desired.cluster.spec.nodes
+    calm_since = _calm_since(trusted, rules.max_lost_percent)
+    views = {}
+    for name in names:
+        observation, manifest, record = trusted[name], desired.nodes[name], records[name]
+        if isinstance(observation, Reachable):
+            if not record.engine_id:
+                record = replace(record, engine_id=observation.facts.engine_id)
+            views[name] = NodeView(name, manifest, record, observation, observation, None, False)
+        else:
+            counted = calm_since is not None and not observation.refused
+            lost_at = max(observation.since, calm_since or 0.0) + rules.lost_after_seconds
+            views[name] = NodeView(
+                name,
+                manifest,
+                record,
+                None,
+                observation.last,
+                observation,
+                lost=counted and now >= lost_at,
+                lost_at=lost_at if counted and now < lost_at else None,
+            )
+    return views
+
+
+def _calm_since(seen: Mapping[str, Observation], max_lost_percent: int) -> float | None:
+    """Since when so few nodes are silent that the fault is theirs and not ours; None: too many are.
+
+    After a large outage nodes come back one by one: the last ones to do so get their full time to answer, too.
+    """
+    answering = sorted((one.since for one in seen.values() if isinstance(one, Reachable)), reverse=True)
+    spare = len(seen) * max_lost_percent // 100 - (len(seen) - len(answering))
+    if spare < 0:
+        return None
+    return answering[spare] if spare < len(answering) else 0.0
+
+
+def _records(desired: Desired, memory: Memory, names: list[str]) -> Mapping[str, NodeRecord]:
+    """Those remembered, and new ones, in the order of their names, for nodes that have no pod CIDR yet."""
+    missing = [name for name in names if name not in memory.nodes or not memory.nodes[name].pod_cidr]
+    if not missing:
+        return memory.nodes
+    taken = [record.pod_cidr for record in memory.nodes.values() if record.pod_cidr]
+    chosen = node_cidrs(desired, missing, taken)
+    new = {name: replace(memory.nodes.get(name, NodeRecord(name)), pod_cidr=cidr) for name, cidr in chosen.items()}
+    return {**memory.nodes, **new}
+
+
+def _trust(seen: Mapping[str, Observation], records: Mapping[str, NodeRecord]) -> dict[str, Observation]:
+    """Another engine than the one remembered, or one that another node has already, is not the node we know."""
+    owners = {records[name].engine_id: name for name in sorted(seen, reverse=True) if records[name].engine_id}
+    trusted: dict[str, Observation] = {}
+    for name, observation in seen.items():
+        if isinstance(observation, Reachable) and (engine := observation.facts.engine_id):
+            known = records[name].engine_id or engine
+            owner = owners.setdefault(engine, name)
+            if known != engine:
+                why = f"another Docker engine answers than before: `reconciler node reset {name}` accepts it"
+                observation = Unreachable(observation.at, why, refused=True)
+            elif owner != name:
+                why = f"the same host as node {owner}: give each host one Node"
+                observation = Unreachable(observation.at, why, refused=True)
+        trusted[name] = observation
+    return trusted

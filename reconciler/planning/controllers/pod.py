@@ -1,0 +1,64 @@
+"""Bare pods: one of the name, of the right spec, on one node; and pods whose owner or node is no more."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory
+from reconciler.model.names import Uid
+from reconciler.model.objects import Pod, PodSpec, ref_of
+from reconciler.model.plan import Action
+from reconciler.planning.controllers.decisions import UNCHANGED, Decision, Leaving, Wanted
+from reconciler.planning.pods import PodView
+
+
+def decide(pod: Pod, spec_hash: str, existing: Sequence[PodView]) -> Decision:
+    """Never a second one while anything of the first may still run, wherever that is: no move, no surge."""
+    if not existing:
+        reason = "in the manifests, and not on any node"
+        return Decision(
+            wanted=(Wanted(ref_of(pod), spec_hash, pod.spec, pod.metadata.labels, Action.CREATE, reason),)
+        )
+    staying = [view for view in existing if view.intent.wanted == "run"]
+    right = [view for view in staying if view.intent.hash == spec_hash]
+    keep = min(right, key=lambda view: (not view.ready, not view.running, view.uid), default=None)
+    leaving = tuple(_end(view, keep, spec_hash) for view in staying if view is not keep)
+    return Decision(leaving=leaving) if leaving else UNCHANGED
+
+
+def _end(view: PodView, keep: PodView | None, spec_hash: str) -> Leaving:
+    if view.intent.hash != spec_hash:
+        return Leaving(view.uid, Action.DELETE, f"its spec changed ({view.intent.hash} to {spec_hash})")
+    where = keep.node.name if keep else ""
+    return Leaving(view.uid, Action.DELETE, f"a second one of the same name: the one on {where} stays")
+
+
+def unowned(desired: Desired, pods: Iterable[PodView]) -> tuple[Leaving, ...]:
+    """Pods whose Deployment, or whose own manifest, this revision no longer has."""
+    return tuple(
+        Leaving(pod.uid, Action.DELETE, f"{pod.owner} is not in revision {desired.revision}")
+        for pod in pods
+        if pod.intent.wanted == "run"
+        and pod.owner not in (desired.deployments if pod.intent.owner else desired.pods)
+    )
+
+
+def port_conflicts(pods: Mapping[Uid, PodView], memory: Memory) -> tuple[Leaving, ...]:
+    """Pods that never started because another container has their host port: another node is to have them."""
+    leaving = []
+    for uid, backoff in memory.backoffs.items():
+        pod = pods.get(uid)
+        if backoff.reason != "PortConflict" or pod is None or pod.node.answers is None:
+            continue
+        never_ran = all(container.state == "created" for container in pod.containers.values())
+        holders = {port: pod.node.answers.used_ports.get(port) for port in host_ports(pod.intent.spec)}
+        taken = [f"{port} by {holder}" for port, holder in holders.items() if holder]
+        if pod.intent.wanted == "run" and never_ran and taken:
+            reason = f"host port taken on {pod.node.name}: {', '.join(taken)}"
+            leaving.append(Leaving(uid, Action.DELETE, reason))
+    return tuple(leaving)
+
+
+def host_ports(spec: PodSpec | None) -> tuple[int, ...]:
+    if spec is None:
+        return ()
+    return tuple(port.host_port for container in spec.containers for port in container.ports if port.host_port)

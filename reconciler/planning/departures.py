@@ -1,0 +1,34 @@
+"""How a pod leaves: out of rotation on every proxy first, then stopped and removed, then forgotten."""
+
+from collections.abc import Iterable, Mapping
+
+from reconciler.model.memory import Memory
+from reconciler.model.names import Uid
+from reconciler.planning.controllers.node import NodeView
+from reconciler.planning.pods import PodView
+
+LET_GO_SECONDS = 10.0
+"""So long a proxy that cannot let go of a pod delays its end."""
+
+
+def leaving_since(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Mapping[Uid, float]:
+    """When each leaving pod began to; the mapping remembered where nothing changes."""
+    before = memory.leaving_since
+    leaving = [uid for uid, pod in pods.items() if pod.intent.wanted == "leave"]
+    if len(leaving) == len(before) and all(uid in before for uid in leaving):
+        return before
+    return {uid: before.get(uid, now) for uid in leaving}
+
+
+def is_gone(pod: PodView) -> bool:
+    """Confirmed by its own node: nothing of it is left, and nothing is under way."""
+    answers = pod.node.answers
+    return answers is not None and not pod.containers and pod.uid not in answers.busy
+
+
+def held_until(pod: PodView, nodes: Iterable[NodeView], since: float, now: float) -> float | None:
+    """Until when it must not be stopped, since a proxy still sends it connections; None: it may go now."""
+    until = since + LET_GO_SECONDS
+    if now >= until or not pod.intent.ip:
+        return None
+    return until if any(node.answers and pod.intent.ip in node.answers.proxy.routed for node in nodes) else None

@@ -1,0 +1,64 @@
+"""The dry run: every step from here to the desired state, if nothing goes wrong.
+
+It makes its decisions with the same `plan` as the real run, so what it prints is what will be applied.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory
+from reconciler.model.observed import Observed
+from reconciler.model.plan import Hold, ObjectChange, Plan, PodChange, Unplaced
+from reconciler.planning.options import Options
+from reconciler.planning.plan import plan
+from reconciler.planning.projection import project
+
+MOST_STEPS = 10_000
+"""Far above the steps of any rollout: more means that two rules contradict each other."""
+_DEFAULTS = Options()
+
+
+class Forecast(Struct, frozen=True):
+    changes: tuple[PodChange, ...]
+    """Of the whole rollout, in order."""
+    objects: tuple[ObjectChange, ...]
+    unplaced: tuple[Unplaced, ...]
+    """In the end."""
+    orphans: tuple[str, ...]
+    hold: Hold | None
+    final: Plan
+    """The last step, which changes nothing."""
+    steps: int
+
+
+def forecast(
+    desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS
+) -> Forecast:
+    steps = list(_steps(desired, observed, memory, now, options))
+    first, last = steps[0], steps[-1]
+    return Forecast(
+        changes=tuple(change for step in steps for change in step.changes),
+        objects=first.objects,
+        unplaced=last.unplaced,
+        orphans=first.orphans,
+        hold=first.hold,
+        final=last,
+        steps=len(steps),
+    )
+
+
+def _steps(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options) -> Iterator[Plan]:
+    for _ in range(MOST_STEPS):
+        step = plan(desired, observed, memory, now, options)
+        yield step
+        if step.hold is not None:
+            return
+        after = project(desired, observed, step)
+        if after is observed and step.memory is memory:
+            if step.wake_at is None:
+                return
+            now = max(now, step.wake_at)
+        observed, memory = after, step.memory
+    raise RuntimeError(f"no end after {MOST_STEPS} steps of {desired.revision}: report this with the manifests")

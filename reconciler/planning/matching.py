@@ -1,0 +1,116 @@
+"""Which container on which host belongs to which pod; and what a restarted, or a new, master takes over.
+
+A container is ours by its labels *and* the name that follows from them: a look-alike is listed, never touched.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from reconciler.model.memory import PodIntent
+from reconciler.model.names import SYSTEM_PROXY, Ref, Uid, owner_from_label
+from reconciler.model.observed import ObservedContainer
+from reconciler.planning.controllers.node import NodeView
+from reconciler.planning.identity import container_name
+from reconciler.planning.templates import Template
+
+Containers = Mapping[str, ObservedContainer]
+"""Of one pod on one node, by the container's name in the pod."""
+
+NO_CONTAINERS: Containers = {}
+
+
+class Stray(Struct, frozen=True):
+    """A container of ours on a node where it should not be."""
+
+    node: str
+    container: ObservedContainer
+
+
+class Matched(Struct, frozen=True):
+    pods: Mapping[Uid, PodIntent]
+    """The intents remembered and those adopted; the remembered mapping itself where none was."""
+    containers: Mapping[Uid, Containers]
+    """On the node of the pod's intent; of a silent node, as last seen."""
+    duplicates: tuple[Stray, ...]
+    """Of a pod whose intent is on another node."""
+    orphans: tuple[Stray, ...]
+    """Explained by no intent and no manifest."""
+
+
+def match(
+    cluster: str, templates: Mapping[Ref, Template], nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodIntent]
+) -> Matched:
+    """`pods` are the intents remembered; only what answers now is taken over."""
+    containers: dict[Uid, dict[str, ObservedContainer]] = {}
+    duplicates: list[Stray] = []
+    unknown: list[Stray] = []
+    for node in nodes.values():
+        for container in node.last.containers if node.last else ():
+            if container.cluster != cluster or container.container == SYSTEM_PROXY:
+                continue
+            intent = pods.get(container.uid)
+            if intent is None or container.name != container_name(
+                cluster, intent.namespace, intent.name, container.container, intent.uid
+            ):
+                unknown.append(Stray(node.name, container))
+            elif intent.node == node.name:
+                containers.setdefault(container.uid, {})[container.container] = container
+            elif node.answers:
+                duplicates.append(Stray(node.name, container))
+    if not unknown:
+        return Matched(pods, containers, tuple(duplicates), ())
+    present = [stray for stray in unknown if nodes[stray.node].answers]
+    adopted, orphans = _adopt(cluster, templates, pods, present)
+    for intent, parts in adopted:
+        containers[intent.uid] = parts
+    return Matched(
+        {**pods, **{intent.uid: intent for intent, _ in adopted}} if adopted else pods,
+        containers,
+        tuple(duplicates),
+        tuple(orphans),
+    )
+
+
+def _adopt(
+    cluster: str, templates: Mapping[Ref, Template], known: Mapping[Uid, PodIntent], strays: Iterable[Stray]
+) -> tuple[list[tuple[PodIntent, dict[str, ObservedContainer]]], list[Stray]]:
+    """The pods whose owner is still wanted: the store was lost, or is older than they. The rest are orphans."""
+    groups: dict[tuple[Uid, str], list[Stray]] = {}
+    for stray in strays:
+        groups.setdefault((stray.container.uid, stray.node), []).append(stray)
+    adopted: dict[Uid, tuple[PodIntent, dict[str, ObservedContainer]]] = {}
+    orphans: list[Stray] = []
+    for (uid, node), group in groups.items():
+        intent = None if uid in known or uid in adopted else _intent(cluster, templates, node, group)
+        if intent is None:
+            orphans += group
+        elif any(stray.container.state != "removing" for stray in group):
+            adopted[uid] = (intent, {stray.container.container: stray.container for stray in group})
+    return list(adopted.values()), orphans
+
+
+def _intent(cluster: str, templates: Mapping[Ref, Template], node: str, group: list[Stray]) -> PodIntent | None:
+    """The intent that stood behind these containers; None where they are nobody's, or not named by us."""
+    first = group[0].container
+    for stray in group:
+        part = stray.container
+        expected = container_name(cluster, first.namespace, first.pod, part.container, first.uid)
+        if not (part.uid and part.pod and part.container and part.name == expected):
+            return None
+    owner = owner_from_label(first.owner, first.namespace)
+    template = templates.get(owner or Ref("Pod", first.namespace, first.pod))
+    if template is None:
+        return None
+    return PodIntent(
+        uid=first.uid,
+        namespace=first.namespace,
+        name=first.pod,
+        node=node,
+        hash=first.hash,
+        revision=first.revision,
+        ip=next((stray.container.ip for stray in group if stray.container.ip), ""),
+        owner=owner,
+        labels=template.labels,
+        spec=template.spec if template.hash == first.hash else None,
+    )

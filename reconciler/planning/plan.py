@@ -1,0 +1,197 @@
+"""One step towards the desired state: `plan` reads as the story of it.
+
+The control loop calls it after every event, with what is known then; the dry run over and over (`forecast`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Backoff, Memory, PodIntent
+from reconciler.model.names import Uid
+from reconciler.model.observed import Observed
+from reconciler.model.plan import Action, Plan, PodChange
+from reconciler.planning.controllers.deciding import decide
+from reconciler.planning.controllers.decisions import Decision
+from reconciler.planning.controllers.endpoints import endpoints, select
+from reconciler.planning.controllers.node import NodeView, view_nodes
+from reconciler.planning.controllers.service import service_records
+from reconciler.planning.departures import is_gone, leaving_since
+from reconciler.planning.differences import differences
+from reconciler.planning.guard import held
+from reconciler.planning.matching import NO_CONTAINERS, Matched, match
+from reconciler.planning.options import Options
+from reconciler.planning.pods import NO_CHECKS, PodView, by_owner, ready_since, view_pod, view_pods
+from reconciler.planning.remembering import remember
+from reconciler.planning.scheduling.placing import NOTHING_PLACED, Placement, place
+from reconciler.planning.standing import standing_of
+from reconciler.planning.templates import brought_up_to_date, templates_of
+from reconciler.planning.works import Clocks, Works, removal_of, works_of
+
+_DEFAULTS = Options()
+
+
+def plan(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS) -> Plan:
+    """What to do now. `now` is monotonic seconds, of the same clock as every other time in the inputs.
+
+    A plan with a `hold` has nothing but that and the differences: the caller goes on with the revision in force.
+    """
+    objects = differences(desired, memory)
+    hold = held(desired, memory, options)
+    if hold is not None:
+        return Plan(changes=(), objects=objects, work=(), memory=memory, statuses={}, hold=hold)
+
+    nodes = view_nodes(desired, observed, memory, now)
+    templates = templates_of(desired)
+    known = brought_up_to_date(memory.pods, templates)
+    matched = match(desired.cluster.metadata.name, templates, nodes, known)
+    backends, checks = select(desired.services, matched.pods)
+    seen = view_pods(matched.pods, matched.containers, nodes, checks, memory)
+    present = {uid: pod for uid, pod in seen.items() if pod.intent.wanted == "run" or not is_gone(pod)}
+    since = ready_since(present, memory, now)
+
+    owned = by_owner(present.values())
+    decision = decide(desired, present, owned, memory, since, now)
+    placement = _place(desired, decision, nodes, present, memory)
+    pods = _with_decisions(present, decision, placement, nodes)
+    owned = owned if pods is present else by_owner(pods.values())
+
+    services = service_records(desired, memory)
+    clocks = _clocks(pods, since, memory, now)
+    repairs = works_of(pods.values(), memory.ready_since, nodes, clocks, desired)
+    tidying = _tidy(matched, nodes, pods, clocks, options)
+    behind = endpoints(backends, pods)
+    standing = standing_of(desired, nodes, pods, owned, placement.unplaced, services, behind, clocks)
+
+    work = (*repairs.work, *tidying.work)
+    return Plan(
+        changes=(
+            *_forgotten(desired, nodes, matched.pods),
+            *_departures(desired, present, decision),
+            *_arrivals(desired, placement),
+            *repairs.changes,
+            *tidying.changes,
+        ),
+        objects=objects,
+        work=work,
+        memory=remember(desired, memory, nodes, pods, placement, services, clocks),
+        statuses=standing.statuses,
+        endpoints=behind,
+        unplaced=placement.unplaced,
+        orphans=tuple(f"{stray.node}/{stray.container.name}" for stray in matched.orphans),
+        wake_at=_wake_at(nodes, pods, clocks, (*repairs.wake_at, *tidying.wake_at, *standing.wake_at)),
+        converged=standing.complete and not work and not placement.unplaced and not clocks.leaving_since,
+    )
+
+
+def _place(
+    desired: Desired,
+    decision: Decision,
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodView],
+    memory: Memory,
+) -> Placement:
+    if not decision.wanted:
+        return NOTHING_PLACED
+    return place(desired, decision.wanted, nodes, {uid: pod.intent for uid, pod in pods.items()}, memory)
+
+
+def _with_decisions(
+    pods: Mapping[Uid, PodView], decision: Decision, placement: Placement, nodes: Mapping[str, NodeView]
+) -> Mapping[Uid, PodView]:
+    """The pods as they are to be remembered: some are to leave, some are new."""
+    if not decision.leaving and not placement.placed:
+        return pods
+    reasons = {leaver.uid: leaver.reason for leaver in decision.leaving}
+    reasons |= {
+        one.wanted.moved: f"moved to {one.intent.node}: {one.wanted.reason}"
+        for one in placement.placed
+        if one.wanted.moved
+    }
+    changed = dict(pods)
+    for uid, reason in reasons.items():
+        pod = pods[uid]
+        leaving = replace(pod.intent, wanted="leave", reason=reason)
+        changed[uid] = replace(pod, intent=leaving, serving=False)
+    for one in placement.placed:
+        changed[one.intent.uid] = view_pod(
+            one.intent, nodes[one.intent.node], NO_CONTAINERS, NO_CHECKS, was_ready=False
+        )
+    return changed
+
+
+def _clocks(pods: Mapping[Uid, PodView], since: Mapping[Uid, float], memory: Memory, now: float) -> Clocks:
+    """What was held off because it failed to start is not held off from leaving."""
+    leaves = leaving_since(pods, memory, now)
+    newly = {uid for uid in leaves if uid not in memory.leaving_since}
+    over = [uid for uid, held in memory.backoffs.items() if uid in newly or _is_over(pods.get(uid), held, now)]
+    backoffs = {uid: held for uid, held in memory.backoffs.items() if uid not in over} if over else memory.backoffs
+    return Clocks(now, since, leaves, backoffs)
+
+
+def _is_over(pod: PodView | None, held: Backoff, now: float) -> bool:
+    """Forgotten with the pod, or when the pod is fine without us."""
+    return now >= held.not_before and (pod is None or (pod.ready and pod.intent.wanted == "run"))
+
+
+def _tidy(
+    matched: Matched, nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodView], clocks: Clocks, options: Options
+) -> Works:
+    """Second copies of a pod that runs where it should; and, where someone asked for it, what nobody explains."""
+    stale = [stray for stray in matched.duplicates if _runs(pods.get(stray.container.uid))]
+    removed = removal_of(stale, nodes, clocks, "a second copy: the pod was given to another node")
+    if not options.prune_orphans or not matched.orphans:
+        return removed
+    named = [stray for stray in matched.orphans if stray.container.uid and stray.container.uid not in pods]
+    pruned = removal_of(named, nodes, clocks, "an orphan: no manifest and no record explains it")
+    return Works(
+        (*removed.work, *pruned.work), (*removed.changes, *pruned.changes), (*removed.wake_at, *pruned.wake_at)
+    )
+
+
+def _runs(pod: PodView | None) -> bool:
+    return pod is not None and pod.running and pod.node.answers is not None
+
+
+def _forgotten(
+    desired: Desired, nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodIntent]
+) -> Iterable[PodChange]:
+    gone = [intent for intent in pods.values() if intent.node not in nodes]
+    for intent in sorted(gone, key=lambda intent: intent.ref):
+        reason = f"node {intent.node} is not in revision {desired.revision}: what runs there is left as it is"
+        yield PodChange(Action.DELETE, intent.ref, intent.uid, intent.node, reason, intent.owner)
+
+
+def _departures(desired: Desired, pods: Mapping[Uid, PodView], decision: Decision) -> Iterable[PodChange]:
+    for leaver in decision.leaving:
+        intent = pods[leaver.uid].intent
+        place = desired.places.get(pods[leaver.uid].owner)
+        yield PodChange(
+            leaver.action, intent.ref, leaver.uid, intent.node, leaver.reason, intent.owner, place=place
+        )
+
+
+def _arrivals(desired: Desired, placement: Placement) -> Iterable[PodChange]:
+    for wanted, intent in ((one.wanted, one.intent) for one in placement.placed):
+        place = desired.places.get(wanted.owner)
+        yield PodChange(
+            wanted.action,
+            intent.ref,
+            intent.uid,
+            intent.node,
+            wanted.reason,
+            intent.owner,
+            wanted.from_node,
+            place,
+        )
+
+
+def _wake_at(
+    nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodView], clocks: Clocks, others: Sequence[float]
+) -> float | None:
+    moments = list(others)
+    moments += [node.lost_at for node in nodes.values() if node.lost_at is not None]
+    if any(is_gone(pods[uid]) for uid in clocks.leaving_since):
+        moments.append(clocks.now)
+    return min(moments, default=None)

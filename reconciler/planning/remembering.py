@@ -1,0 +1,64 @@
+"""The memory a plan leaves: what did not change is the same object, so that the store writes only what did."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory, NodeRecord, PodIntent, ServiceRecord
+from reconciler.model.names import Ref, Uid
+from reconciler.planning.controllers.node import NodeView
+from reconciler.planning.pods import PodView
+from reconciler.planning.scheduling.placing import Placement
+from reconciler.planning.works import Clocks
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def remember(
+    desired: Desired,
+    memory: Memory,
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodView],
+    placement: Placement,
+    services: Mapping[Ref, ServiceRecord],
+    clocks: Clocks,
+) -> Memory:
+    """The memory given, itself, where nothing is to be remembered anew."""
+    incarnations = memory.incarnations
+    if placement.incarnations:
+        incarnations = {**incarnations, **placement.incarnations}
+    planned = memory.revision == desired.revision.id
+    after = Memory(
+        pods=_intents(memory, pods),
+        nodes=_records(memory, nodes, placement),
+        services=services,
+        incarnations={**memory.incarnations, **placement.incarnations}
+        if placement.incarnations
+        else memory.incarnations,
+        applied=memory.applied if planned else desired.manifests,
+        revision=memory.revision if planned else desired.revision.id,
+        backoffs=clocks.backoffs,
+        ready_since=clocks.ready_since,
+        leaving_since=clocks.leaving_since,
+    )
+    fields = Memory.__struct_fields__
+    same = all(getattr(after, field) is getattr(memory, field) for field in fields)
+    return memory if same else after
+
+
+def _intents(memory: Memory, pods: Mapping[Uid, PodView]) -> Mapping[Uid, PodIntent]:
+    return _kept(memory.pods, {uid: pod.intent for uid, pod in pods.items()})
+
+
+def _records(memory: Memory, nodes: Mapping[str, NodeView], placement: Placement) -> Mapping[str, NodeRecord]:
+    """A node that a revision no longer has is remembered all the same: it may come back."""
+    records = {name: placement.records.get(name, node.record) for name, node in nodes.items()}
+    return _kept(memory.nodes, {**memory.nodes, **records})
+
+
+def _kept(before: Mapping[Key, Value], after: Mapping[Key, Value]) -> Mapping[Key, Value]:
+    """The mapping before, where every value after is the same object."""
+    if len(before) == len(after) and all(before.get(key) is value for key, value in after.items()):
+        return before
+    return after

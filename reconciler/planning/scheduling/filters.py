@@ -1,0 +1,102 @@
+"""Why a node cannot have a pod, in words. First match wins; a node that none of these turns away can.
+
+Rules: https://kubernetes.io/docs/concepts/scheduling-eviction/
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from reconciler.model.objects import Node, PodSpec, Taint, Toleration
+from reconciler.planning.controllers.node import NodeView
+from reconciler.planning.controllers.pod import host_ports
+from reconciler.planning.demands import Demand
+from reconciler.planning.scheduling.room import Room
+
+_MIB = 1024 * 1024
+
+
+def refusal(spec: PodSpec, node: NodeView) -> str:
+    """What holds whatever else is on the node; empty where nothing does."""
+    return _first(_OF_THE_NODE, spec, node)
+
+
+def shortage(spec: PodSpec, demand: Demand, room: Room) -> str:
+    """What is missing on the node as it is filled now; empty where nothing is."""
+    if demand.cpu_milli > room.cpu_free:
+        return f"needs {demand.cpu_milli}m CPU, {max(0, room.cpu_free)}m free of {room.cpu_milli}m"
+    if demand.memory_bytes > room.memory_free:
+        free, whole = max(0, room.memory_free) // _MIB, room.memory_bytes // _MIB
+        return f"needs {-(-demand.memory_bytes // _MIB)}Mi memory, {free}Mi free of {whole}Mi"
+    for port in host_ports(spec):
+        if port in room.ports:
+            return f"host port {port} is taken by {room.ports[port]}"
+    return ""
+
+
+def no_address(room: Room) -> str:
+    """Why the node has no address for one more pod."""
+    cidr = room.node.record.pod_cidr
+    return f"no address left in its pod CIDR {cidr}" if cidr else "no pod CIDR is left for it in the cluster's"
+
+
+def avoided(spec: PodSpec, node: NodeView) -> int:
+    """How many taints ask, without insisting, that the pod goes elsewhere."""
+    return sum(
+        taint.effect == "PreferNoSchedule" and not any(_tolerates(one, taint) for one in spec.tolerations)
+        for taint in node.manifest.spec.taints
+    )
+
+
+def _first(rules: "Sequence[Rule]", spec: PodSpec, node: NodeView) -> str:
+    return next((reason for rule in rules if (reason := rule(spec, node))), "")
+
+
+def _other_name(spec: PodSpec, node: NodeView) -> str:
+    return f"the pod names node {spec.node_name}" if spec.node_name not in ("", node.name) else ""
+
+
+def _silent(spec: PodSpec, node: NodeView) -> str:
+    if node.silent is None:
+        return ""
+    return f"{'refused' if node.silent.refused else 'does not answer'}: {node.silent.why}"
+
+
+def _unconnected(spec: PodSpec, node: NodeView) -> str:
+    network = node.answers.network if node.answers else None
+    return f"its pod network is not set up: {network.error}" if network and network.error else ""
+
+
+def _cordoned(spec: PodSpec, node: NodeView) -> str:
+    return "cordoned (spec.unschedulable)" if node.manifest.spec.unschedulable else ""
+
+
+def _tainted(spec: PodSpec, node: NodeView) -> str:
+    for taint in node.manifest.spec.taints:
+        if taint.effect != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in spec.tolerations):
+            written = f"{taint.key}={taint.value}" if taint.value else taint.key
+            return f"taint {written}:{taint.effect} is not tolerated"
+    return ""
+
+
+def _unselected(spec: PodSpec, node: NodeView) -> str:
+    labels = _labels(node.manifest)
+    for key, value in spec.node_selector.items():
+        if labels.get(key) != value:
+            return f"nodeSelector {key}={value} does not match" + (f" ({labels[key]})" if key in labels else "")
+    return ""
+
+
+def _labels(node: Node) -> dict[str, str]:
+    return {"kubernetes.io/hostname": node.metadata.name, **node.metadata.labels}
+
+
+def _tolerates(toleration: Toleration, taint: Taint) -> bool:
+    if toleration.effect not in ("", taint.effect):
+        return False
+    if toleration.operator == "Exists":
+        return toleration.key in ("", taint.key)
+    return toleration.key == taint.key and toleration.value == taint.value
+
+
+Rule: TypeAlias = Callable[[PodSpec, NodeView], str]
+_OF_THE_NODE: Final[tuple[Rule, ...]] = (_other_name, _silent, _unconnected, _cordoned, _tainted, _unselected)

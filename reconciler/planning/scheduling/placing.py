@@ -1,0 +1,144 @@
+"""Gives each wanted pod a node, a name, an identity and an address: the intent, before any effect."""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory, NodeRecord, PodIntent
+from reconciler.model.names import Ref, Uid
+from reconciler.model.plan import Unplaced
+from reconciler.planning.controllers.decisions import Wanted
+from reconciler.planning.controllers.node import NodeView
+from reconciler.planning.demands import Demand, Demands, demand_of
+from reconciler.planning.identity import pod_name, pod_uid
+from reconciler.planning.scheduling.filters import avoided, no_address, refusal, shortage
+from reconciler.planning.scheduling.room import Room, rooms_of
+
+
+class Placed(Struct, frozen=True):
+    wanted: Wanted
+    intent: PodIntent
+
+
+class Placement(Struct, frozen=True):
+    placed: tuple[Placed, ...]
+    unplaced: tuple[Unplaced, ...]
+    records: Mapping[str, NodeRecord]
+    """Of the nodes whose address cursor moved."""
+    incarnations: Mapping[Ref, int]
+    """Of the owners that got pods."""
+
+
+NOTHING_PLACED = Placement((), (), {}, {})
+
+
+def place(
+    desired: Desired,
+    wanted: Iterable[Wanted],
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodIntent],
+    memory: Memory,
+) -> Placement:
+    """In the order asked for. `pods` are all that hold something on a node, also those that leave."""
+    scheduler = _Scheduler(desired, nodes, pods, memory)
+    placed: list[Placed] = []
+    short: dict[tuple[Ref, str], tuple[int, Mapping[str, str]]] = {}
+    for pod in wanted:
+        key = (pod.owner, pod.hash)
+        intent = None if key in short else scheduler.place(pod)
+        if intent is not None:
+            placed.append(Placed(pod, intent))
+        else:
+            count, reasons = short.get(key) or (0, scheduler.reasons(pod))
+            short[key] = (count + 1, reasons)
+    return Placement(
+        tuple(placed),
+        tuple(Unplaced(owner, count, reasons) for (owner, _), (count, reasons) in short.items()),
+        scheduler.moved_cursors(),
+        scheduler.incarnations,
+    )
+
+
+class _Scheduler:
+    """One round of placing: each pod sees the nodes as the ones before it left them."""
+
+    def __init__(
+        self, desired: Desired, nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodIntent], memory: Memory
+    ) -> None:
+        self._desired = desired
+        self._rooms = rooms_of(nodes, pods.values(), Demands())
+        self._taken = set(pods)
+        self._memory = memory
+        self.incarnations: dict[Ref, int] = {}
+        self._suited: dict[tuple[Ref, str], tuple[Demand, list[Room]]] = {}
+
+    def place(self, pod: Wanted) -> PodIntent | None:
+        demand, suited = self._candidates(pod)
+        fitting = [room for room in suited if not shortage(pod.spec, demand, room)]
+        while fitting:
+            room = min(fitting, key=lambda room: _preference(pod, demand, room))
+            address = room.addresses.peek()
+            if address is not None:
+                ip, offset = address
+                intent = self._intent(pod, room.node.name, ip)
+                room.take(intent, demand, offset)
+                return intent
+            fitting.remove(room)
+        return None
+
+    def reasons(self, pod: Wanted) -> Mapping[str, str]:
+        demand, _ = self._candidates(pod)
+        return {
+            name: refusal(pod.spec, room.node) or shortage(pod.spec, demand, room) or no_address(room)
+            for name, room in self._rooms.items()
+        }
+
+    def moved_cursors(self) -> Mapping[str, NodeRecord]:
+        return {
+            name: replace(room.node.record, last_ip=room.addresses.last)
+            for name, room in self._rooms.items()
+            if room.addresses.last != room.node.record.last_ip
+        }
+
+    def _candidates(self, pod: Wanted) -> tuple[Demand, list[Room]]:
+        key = (pod.owner, pod.hash)
+        if key not in self._suited:
+            suited = [room for room in self._rooms.values() if not refusal(pod.spec, room.node)]
+            self._suited[key] = (demand_of(pod.spec), suited)
+        return self._suited[key]
+
+    def _intent(self, pod: Wanted, node: str, ip: str) -> PodIntent:
+        owner = pod.owner
+        bare = owner.kind == "Pod"
+        cluster = self._desired.cluster.metadata.name
+        number = self.incarnations.get(owner, self._memory.incarnations.get(owner, 0))
+        while True:
+            name = owner.name if bare else pod_name(owner, pod.hash, number)
+            uid = pod_uid(cluster, owner.namespace, name, number)
+            number += 1
+            if uid not in self._taken:
+                break
+        self.incarnations[owner] = number
+        self._taken.add(uid)
+        return PodIntent(
+            uid=uid,
+            namespace=owner.namespace,
+            name=name,
+            node=node,
+            hash=pod.hash,
+            revision=self._desired.revision.id,
+            ip=ip,
+            owner=None if bare else owner,
+            labels=pod.labels,
+            spec=pod.spec,
+        )
+
+
+def _preference(pod: Wanted, demand: Demand, room: Room) -> tuple[int, int, int, float, str]:
+    """Smallest first: spread the template's pods, then the owner's; then the node with the most left."""
+    cpu = (room.cpu_requested + demand.cpu_milli) / max(1, room.cpu_milli)
+    memory = (room.memory_requested + demand.memory_bytes) / max(1, room.memory_bytes)
+    spread = room.of_template[pod.owner, pod.hash]
+    return avoided(pod.spec, room.node), spread, room.of_owner[pod.owner], cpu + memory, room.node.name

@@ -1,0 +1,63 @@
+"""What is left on a node, as this plan gives pods to it: the scheduler's ledger of one node."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from reconciler.model.memory import PodIntent
+from reconciler.model.names import Ref
+from reconciler.planning.addresses import PodAddresses
+from reconciler.planning.controllers.node import NodeView
+from reconciler.planning.controllers.pod import host_ports
+from reconciler.planning.demands import Demand, Demands
+
+
+class Room:
+    """Lives for one plan; `take` is its only change."""
+
+    def __init__(self, node: NodeView, pods: Iterable[PodIntent], demands: Demands) -> None:
+        self.node = node
+        facts = node.last.facts if node.last else None
+        self.cpu_milli = facts.cpus * 1000 if facts else 0
+        self.memory_bytes = facts.memory_bytes if facts else 0
+        self.cpu_requested = 0
+        self.memory_requested = 0
+        self.ports: dict[int, str] = dict(node.last.used_ports) if node.last else {}
+        self.of_owner: Counter[Ref] = Counter()
+        self.of_template: Counter[tuple[Ref, str]] = Counter()
+        taken = {container.ip for container in node.last.containers} if node.last else set()
+        for intent in pods:
+            taken.add(intent.ip)
+            self._count(intent, demands.of(intent))
+        self._taken = taken
+        self.addresses = PodAddresses(node.record.pod_cidr, node.record.last_ip, taken)
+
+    @property
+    def cpu_free(self) -> int:
+        return self.cpu_milli - self.cpu_requested
+
+    @property
+    def memory_free(self) -> int:
+        return self.memory_bytes - self.memory_requested
+
+    def take(self, intent: PodIntent, demand: Demand, offset: int) -> None:
+        self._taken.add(intent.ip)
+        self.addresses.last = offset
+        self._count(intent, demand)
+
+    def _count(self, intent: PodIntent, demand: Demand) -> None:
+        self.cpu_requested += demand.cpu_milli
+        self.memory_requested += demand.memory_bytes
+        for port in host_ports(intent.spec):
+            self.ports.setdefault(port, f"pod {intent.namespace}/{intent.name}")
+        if intent.wanted == "run":
+            owner = intent.owner or intent.ref
+            self.of_owner[owner] += 1
+            self.of_template[owner, intent.hash] += 1
+
+
+def rooms_of(nodes: Mapping[str, NodeView], pods: Iterable[PodIntent], demands: Demands) -> dict[str, Room]:
+    assigned: dict[str, list[PodIntent]] = {name: [] for name in nodes}
+    for intent in pods:
+        if intent.node in assigned:
+            assigned[intent.node].append(intent)
+    return {name: Room(node, assigned[name], demands) for name, node in nodes.items()}

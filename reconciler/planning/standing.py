@@ -1,0 +1,56 @@
+"""How everything stands after this step, and whether anything is left to wait for."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import ServiceRecord
+from reconciler.model.names import Ref, Uid
+from reconciler.model.plan import Endpoint, Status, Unplaced
+from reconciler.planning.controllers.deployment import availability_of
+from reconciler.planning.controllers.node import NodeView
+from reconciler.planning.demands import Demands
+from reconciler.planning.pods import PodView
+from reconciler.planning.statuses import deployment_status, node_statuses, pod_statuses, service_status
+from reconciler.planning.works import Clocks
+
+
+class Standing(Struct, frozen=True):
+    statuses: Mapping[Ref, Status]
+    complete: bool
+    """Every Deployment and Pod is as wanted, and no node is in the middle of something."""
+    wake_at: tuple[float, ...]
+    """When a pod that is ready now will count as available."""
+
+
+def standing_of(
+    desired: Desired,
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodView],
+    owned: Mapping[Ref, Sequence[PodView]],
+    unplaced: Sequence[Unplaced],
+    services: Mapping[Ref, ServiceRecord],
+    endpoints: Mapping[Ref, Sequence[Endpoint]],
+    clocks: Clocks,
+) -> Standing:
+    statuses: dict[Ref, Status] = {}
+    statuses.update(node_statuses(nodes, pods.values(), Demands()))
+    statuses.update(pod_statuses(pods, unplaced, clocks.backoffs, clocks.now))
+    complete = not any(node.answers and node.answers.busy for node in nodes.values())
+    wake_at: list[float] = []
+    for ref, deployment in desired.deployments.items():
+        staying = [pod for pod in owned.get(ref, ()) if pod.intent.wanted == "run"]
+        template_hash = desired.template_hashes[ref]
+        availability = availability_of(deployment, template_hash, staying, clocks.ready_since, clocks.now)
+        mine = [one for one in unplaced if one.owner == ref]
+        status = deployment_status(ref, deployment.spec.replicas, template_hash, staying, availability, mine)
+        statuses[ref] = status
+        complete = complete and status.complete
+        if availability.wake_at is not None:
+            wake_at.append(availability.wake_at)
+    for ref in desired.pods:
+        complete = complete and any(pod.ready or pod.finished for pod in owned.get(ref, ()))
+    for ref, service in desired.services.items():
+        statuses[ref] = service_status(service, services[ref], endpoints[ref])
+    return Standing(statuses, complete, tuple(wake_at))

@@ -1,0 +1,114 @@
+"""The work of this moment: for each pod what its node is asked to do, unless something must be waited for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Backoff
+from reconciler.model.names import Ref, Uid
+from reconciler.model.operations import PodWork
+from reconciler.model.plan import Action, PodChange
+from reconciler.planning.controllers.node import NodeView
+from reconciler.planning.departures import held_until
+from reconciler.planning.matching import Stray
+from reconciler.planning.pods import PodView
+from reconciler.planning.steps import Steps, steps_to_leave, steps_to_run
+
+
+class Clocks(Struct, frozen=True):
+    """What has been going on since when; monotonic seconds."""
+
+    now: float
+    ready_since: Mapping[Uid, float]
+    leaving_since: Mapping[Uid, float]
+    backoffs: Mapping[Uid, Backoff]
+
+
+class Works(Struct, frozen=True):
+    work: tuple[PodWork, ...] = ()
+    changes: tuple[PodChange, ...] = ()
+    """Of pods that had run and are worked on again."""
+    wake_at: tuple[float, ...] = ()
+
+
+def works_of(
+    pods: Iterable[PodView],
+    known_ready: Mapping[Uid, float],
+    nodes: Mapping[str, NodeView],
+    clocks: Clocks,
+    desired: Desired,
+) -> Works:
+    """`known_ready` are the pods that were ready before this look."""
+    work: list[PodWork] = []
+    changes: list[PodChange] = []
+    wake_at: list[float] = []
+    for pod in pods:
+        answers, uid = pod.node.answers, pod.uid
+        if answers is None or (pod.running and pod.intent.wanted == "run") or uid in answers.busy:
+            continue
+        until = _waits(pod, nodes, clocks)
+        if until is not None:
+            wake_at.append(until)
+            continue
+        steps = _steps(pod, uid in known_ready, desired)
+        if steps.operations:
+            work.append(PodWork(pod.node.name, pod.intent.ref, uid, steps.operations))
+        if steps.repairs:
+            changes.append(_restart(pod, steps.repairs, desired))
+    return Works(tuple(sorted(work, key=_where)), tuple(sorted(changes, key=_which)), tuple(wake_at))
+
+
+def removal_of(strays: Sequence[Stray], nodes: Mapping[str, NodeView], clocks: Clocks, reason: str) -> Works:
+    """Takes away containers of ours that belong to no pod of their node."""
+    groups: dict[tuple[str, Ref, Uid, str], list[Stray]] = {}
+    for stray in strays:
+        one = stray.container
+        groups.setdefault((stray.node, Ref("Pod", one.namespace, one.pod), one.uid, one.owner), []).append(stray)
+    work, changes, wake_at = [], [], []
+    for (node, pod, uid, _), group in groups.items():
+        answers = nodes[node].answers
+        if answers is None or uid in answers.busy:
+            continue
+        backoff = clocks.backoffs.get(uid)
+        if backoff is not None and clocks.now < backoff.not_before:
+            wake_at.append(backoff.not_before)
+            continue
+        operations = steps_to_leave({stray.container.name: stray.container for stray in group}, None)
+        if operations:
+            work.append(PodWork(node, pod, uid, operations))
+            changes.append(PodChange(Action.DELETE, pod, uid, node, reason))
+    return Works(tuple(work), tuple(changes), tuple(wake_at))
+
+
+def _waits(pod: PodView, nodes: Mapping[str, NodeView], clocks: Clocks) -> float | None:
+    backoff = clocks.backoffs.get(pod.uid)
+    if backoff is not None and clocks.now < backoff.not_before:
+        return backoff.not_before
+    if pod.intent.wanted == "run":
+        return None
+    return held_until(pod, nodes.values(), clocks.leaving_since[pod.uid], clocks.now)
+
+
+def _steps(pod: PodView, ran_before: bool, desired: Desired) -> Steps:
+    answers = pod.node.answers
+    if answers is None:
+        return Steps()
+    if pod.intent.wanted == "leave":
+        return Steps(steps_to_leave(pod.containers, pod.intent.spec))
+    if not answers.network.fingerprint:
+        return Steps()
+    return steps_to_run(pod, answers.images, ran_before, desired)
+
+
+def _restart(pod: PodView, why: str, desired: Desired) -> PodChange:
+    intent, place = pod.intent, desired.places.get(pod.owner)
+    return PodChange(Action.RESTART, intent.ref, pod.uid, intent.node, why, intent.owner, place=place)
+
+
+def _where(work: PodWork) -> tuple[str, Ref]:
+    return work.node, work.pod
+
+
+def _which(change: PodChange) -> Ref:
+    return change.pod

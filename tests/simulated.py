@@ -1,0 +1,246 @@
+"""A cluster made of values: manifests, hosts and a settled state, for the planner's tests and its benchmark."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from reconciler.model.desired import Desired, Json, Revision
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref
+from reconciler.model.objects import (
+    Cluster,
+    ClusterSpec,
+    ConfigMap,
+    Container,
+    ContainerPort,
+    Deployment,
+    DeploymentSpec,
+    LabelSelector,
+    Namespace,
+    Node,
+    NodeSpec,
+    Object,
+    ObjectMeta,
+    Pod,
+    PodSpec,
+    PodTemplate,
+    Resources,
+    Secret,
+    Service,
+    ServicePort,
+    ServiceSpec,
+    SshAddress,
+    Strategy,
+    TemplateMeta,
+    ref_of,
+)
+from reconciler.model.observed import Facts, NetworkState, Observed, ObservedContainer, Reachable, Unreachable
+from reconciler.model.operations import Outcome, PodWork
+from reconciler.model.plan import Plan
+from reconciler.model.problems import Place
+from reconciler.model.quantities import Quantity
+from reconciler.model.secrets import SecretText
+from reconciler.planning import after_failure, after_success, plan
+from reconciler.planning.projection import project
+
+GIB = 1024**3
+PLAIN_NODE = NodeSpec()
+PLAIN_CLUSTER = ClusterSpec()
+ROLLING = Strategy()
+
+
+def node(name: str, spec: NodeSpec = PLAIN_NODE, labels: Mapping[str, str] | None = None) -> Node:
+    return Node(ObjectMeta(name, labels=dict(labels or {})), SshAddress("root", f"{name}.example"), spec=spec)
+
+
+def container(name: str = "app", image: str = "lab/web:1.0", cpu: str = "", **more: object) -> Container:
+    resources = Resources(requests={"cpu": Quantity.parse(cpu)}) if cpu else Resources()
+    return Container(name, image, resources=resources, **more)  # type: ignore[arg-type]
+
+
+def deployment(
+    name: str = "web",
+    replicas: int = 3,
+    version: str = "1.0",
+    containers: tuple[Container, ...] | None = None,
+    strategy: Strategy = ROLLING,
+    **more: object,
+) -> Deployment:
+    labels = {"app": name}
+    containers = containers or (
+        container(image=f"lab/web:{version}", cpu="10m", ports=(ContainerPort(8080, "http"),)),
+    )
+    pod_fields = {key: more.pop(key) for key in tuple(more) if key in PodSpec.__struct_fields__}
+    template = PodTemplate(PodSpec(containers, **pod_fields), TemplateMeta(labels))  # type: ignore[arg-type]
+    spec = DeploymentSpec(LabelSelector(labels), template, replicas, strategy, **more)  # type: ignore[arg-type]
+    return Deployment(ObjectMeta(name, "default"), spec)
+
+
+def pod(name: str = "job", containers: tuple[Container, ...] | None = None, **more: object) -> Pod:
+    spec = PodSpec(containers or (container(),), **more)  # type: ignore[arg-type]
+    return Pod(ObjectMeta(name, "default", {"app": name}), spec)
+
+
+def service(name: str = "web", **more: object) -> Service:
+    ports = more.pop("ports", (ServicePort(80, target_port="http"),))
+    spec = ServiceSpec(ports, {"app": name}, **more)  # type: ignore[arg-type]
+    return Service(ObjectMeta(name, "default"), spec)
+
+
+def desired(
+    *objects: Object,
+    revision: str = "r1",
+    nodes: int | Iterable[Node] = 3,
+    cluster: ClusterSpec = PLAIN_CLUSTER,
+) -> Desired:
+    """A revision of these objects; `nodes` is how many there are, or the Node manifests themselves."""
+    hosts = [node(f"node-{number:03}") for number in range(nodes)] if isinstance(nodes, int) else list(nodes)
+    whole = [Cluster(ObjectMeta("lab"), cluster), *hosts, Namespace(ObjectMeta("default")), *objects]
+    by_ref: dict[Ref, Object] = {ref_of(each): each for each in whole}
+    specs: dict[Ref, PodSpec] = {}
+    for ref, each in by_ref.items():
+        if isinstance(each, Deployment):
+            specs[ref] = each.spec.template.spec
+        elif isinstance(each, Pod):
+            specs[ref] = each.spec
+    return Desired(
+        revision=Revision(revision, "tests"),
+        cluster=Cluster(ObjectMeta("lab"), cluster),
+        nodes={each.metadata.name: each for each in hosts},
+        namespaces={"default": Namespace(ObjectMeta("default"))},
+        pods={ref: each for ref, each in by_ref.items() if isinstance(each, Pod)},
+        deployments={ref: each for ref, each in by_ref.items() if isinstance(each, Deployment)},
+        services={ref: each for ref, each in by_ref.items() if isinstance(each, Service)},
+        config_maps={ref: each for ref, each in by_ref.items() if isinstance(each, ConfigMap)},
+        secrets={ref: each for ref, each in by_ref.items() if isinstance(each, Secret)},
+        places={ref: Place("all.yaml", line) for line, ref in enumerate(by_ref, start=1)},
+        template_hashes={ref: template_hash(spec) for ref, spec in specs.items()},
+        manifests={ref: manifest(each) for ref, each in by_ref.items()},
+    )
+
+
+def template_hash(spec: PodSpec) -> str:
+    """Stands in for what `manifests` computes: ten hex digits of the spec."""
+    return hashlib.sha256(msgspec.json.encode(spec, enc_hook=str)).hexdigest()[:10]
+
+
+def manifest(each: Object) -> Json:
+    """The object as written; a Secret's values as fingerprints."""
+    written: Json = msgspec.json.decode(msgspec.json.encode(each, enc_hook=_plain))
+    return {"kind": type(each).__name__, **written}
+
+
+def _plain(value: object) -> str:
+    return value.fingerprint("salt") if isinstance(value, SecretText) else str(value)
+
+
+def host(name: str, cpus: int = 8) -> Reachable:
+    """An empty host that answers, with its network set up."""
+    facts = Facts(f"engine-{name}", "27.0", "Debian", "6.1", "x86_64", cpus, 16 * GIB)
+    images = frozenset(f"lab/web:{version}" for version in ("1.0", "2.0", "3.0")) | {"registry.k8s.io/pause:3.10"}
+    return Reachable(facts, (), images, network=NetworkState("set up"))
+
+
+def hosts(wanted: Desired) -> Observed:
+    return Observed({name: host(name) for name in wanted.nodes})
+
+
+def simulated_cluster(nodes: int = 100, pods: int = 1000) -> tuple[Desired, Observed, Memory]:
+    """Settled: Deployments of ten pods, each with a Service, spread over the nodes."""
+    objects: list[Object] = []
+    for number in range(pods // 10):
+        objects += [deployment(f"web-{number:03}", replicas=10), service(f"web-{number:03}")]
+    wanted = desired(*objects, nodes=nodes)
+    world = World(wanted)
+    world.settle()
+    return wanted, world.real, world.memory
+
+
+def ignore(step: Plan) -> None:
+    """Look at nothing."""
+
+
+class World:
+    """Hosts that do what they are asked, and the master's part of a control loop, with faults on demand."""
+
+    def __init__(self, wanted: Desired) -> None:
+        self.wanted = wanted
+        self.real = hosts(wanted)
+        self.memory = Memory()
+        self.now = 0.0
+        self.cut: dict[str, Unreachable] = {}
+        self.failing: dict[str, int] = {}
+        """Node -> after how many operations the next work there fails."""
+
+    def observed(self) -> Observed:
+        return Observed({**self.real.nodes, **self.cut})
+
+    def plan(self) -> Plan:
+        return plan(self.wanted, self.observed(), self.memory, self.now)
+
+    def carry_out(self, step: Plan) -> None:
+        """What the hosts that answer make of it; a work that fails stops where it failed."""
+        self.memory = step.memory
+        done: list[PodWork] = []
+        for work in step.work:
+            limit = self.failing.pop(work.node, None)
+            if limit is None:
+                done.append(work)
+                self.memory = after_success(self.memory, Outcome(work))
+            else:
+                part = min(limit, len(work.operations) - 1)
+                done.append(replace(work, operations=work.operations[:part]))
+                outcome = Outcome(work, work.operations[part], "injected", "RunContainerError")
+                self.memory = after_failure(self.memory, outcome, self.now)
+        answering = Observed({name: each for name, each in self.real.nodes.items() if name not in self.cut})
+        after = project(self.wanted, answering, replace(step, work=tuple(done)))
+        self.real = Observed({**self.real.nodes, **after.nodes})
+
+    def step(self, look: Callable[[Plan], None] = ignore) -> Plan:
+        """One turn of the loop; where nothing is left to do now, time goes on to the next moment that matters."""
+        before, memory = self.real, self.memory
+        step = self.plan()
+        look(step)
+        self.carry_out(step)
+        if self.real == before and self.memory is memory and step.wake_at is not None:
+            self.now = max(self.now, step.wake_at)
+        return step
+
+    def settle(self, most: int = 400, look: Callable[[Plan], None] = ignore) -> list[Plan]:
+        """Steps until one changes nothing; `look` is shown each plan before it is carried out."""
+        steps = []
+        for _ in range(most):
+            before, memory = self.real, self.memory
+            steps.append(self.step(look))
+            if self.real == before and self.memory is memory and steps[-1].wake_at is None:
+                return steps
+        raise AssertionError(f"it does not settle: {steps[-1].work} {steps[-1].unplaced} {steps[-1].wake_at}")
+
+    def unplug(self, name: str) -> None:
+        if name not in self.cut:
+            last = self.real.nodes[name]
+            assert isinstance(last, Reachable)
+            self.cut[name] = Unreachable(self.now, "connection timed out", last)
+
+    def plug_in(self, name: str) -> None:
+        if self.cut.pop(name, None) is not None:
+            self.real = Observed({**self.real.nodes, name: replace(self.real.nodes[name], since=self.now)})
+
+    def change(self, change: Callable[[ObservedContainer], ObservedContainer | None], *, container: str) -> None:
+        """Something happens to a container by hand, or by itself; None: it is gone."""
+        for name, node in self.real.nodes.items():
+            assert isinstance(node, Reachable)
+            left = [change(each) if each.name == container else each for each in node.containers]
+            if left != list(node.containers):
+                containers = tuple(each for each in left if each is not None)
+                self.real = Observed({**self.real.nodes, name: replace(node, containers=containers)})
+
+    def containers(self) -> list[ObservedContainer]:
+        nodes = [node for node in self.real.nodes.values() if isinstance(node, Reachable)]
+        return [each for node in nodes for each in node.containers]
+
+    def forget_volatile(self) -> None:
+        """The master is restarted."""
+        self.memory = replace(self.memory, backoffs={}, ready_since={}, leaving_since={})

@@ -1,0 +1,358 @@
+"""Nodes that fall silent, come back, go, or are not who they were; and containers that nobody expects."""
+
+from msgspec.structs import replace
+
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref
+from reconciler.model.objects import ClusterSpec, NodeLifecycle, NodeSpec
+from reconciler.model.observed import NetworkState, Observed, ObservedContainer, ProxyState, Reachable, Unreachable
+from reconciler.model.operations import Outcome, PodWork, RemoveContainer, StartContainer
+from reconciler.model.plan import Action, NodeStatus, PodStatus
+from reconciler.planning import Options, after_failure, forecast, plan
+from tests.simulated import World, container, deployment, desired, host, node, pod, service
+
+WEB_SERVICE = Ref("Service", "default", "web")
+
+
+def running(replicas: int = 3, nodes: int = 3, **more: object) -> World:
+    world = World(desired(deployment(replicas=replicas), service(), nodes=nodes, **more))  # type: ignore[arg-type]
+    world.settle()
+    return world
+
+
+def changed(world: World, name: str, **fields: object) -> None:
+    before = world.real.nodes[name]
+    assert isinstance(before, Reachable)
+    world.real = Observed({**world.real.nodes, name: replace(before, **fields)})
+
+
+def status_of_node(world: World, name: str) -> NodeStatus:
+    status = world.plan().statuses[Ref("Node", "", name)]
+    assert isinstance(status, NodeStatus)
+    return status
+
+
+def test_a_node_that_falls_silent_keeps_its_pods_and_its_rotation_for_a_while() -> None:
+    world = running()
+    world.unplug("node-001")
+    step = world.plan()
+    assert (step.changes, step.work) == ((), ())
+    assert step.wake_at == world.now + 10
+    assert [endpoint.ready for endpoint in step.endpoints[WEB_SERVICE]] == [True] * 3
+    unknown = [each for each in step.statuses.values() if isinstance(each, PodStatus) and each.phase == "Unknown"]
+    assert [(each.node, each.reason) for each in unknown] == [("node-001", "NodeUnreachable")]
+    assert step.converged is False
+
+
+def test_a_lost_node_has_its_pods_moved_with_the_reason() -> None:
+    world = running()
+    world.unplug("node-001")
+    world.now += 10
+    step = world.plan()
+    (change,) = step.changes
+    assert (change.action, change.from_node) == (Action.MOVE, "node-001")
+    assert change.node != "node-001"
+    assert change.reason == "node node-001 is lost: connection timed out"
+    assert [endpoint.ready for endpoint in step.endpoints[WEB_SERVICE]].count(True) == 2
+
+
+def test_a_node_that_comes_back_has_the_excess_removed_once() -> None:
+    world = running()
+    world.unplug("node-001")
+    world.now += 10
+    for _ in range(5):
+        world.step()
+    assert len(world.containers()) == 4
+    world.plug_in("node-001")
+    steps = world.settle()
+    assert len(world.containers()) == 3
+    assert sum(len(step.work) for step in steps) == 1
+    assert steps[-1].converged
+
+
+def test_a_node_that_comes_back_in_time_changes_nothing() -> None:
+    world = running()
+    before = world.containers()
+    world.unplug("node-001")
+    world.now += 9.9
+    world.step()
+    world.plug_in("node-001")
+    assert [work for step in world.settle() for work in step.work] == []
+    assert world.containers() == before
+
+
+def test_with_too_many_nodes_silent_nothing_is_moved() -> None:
+    world = running()
+    world.unplug("node-001")
+    world.unplug("node-002")
+    world.now += 1000
+    step = world.plan()
+    assert (step.changes, step.work, step.wake_at) == ((), (), None)
+    assert [endpoint.ready for endpoint in step.endpoints[WEB_SERVICE]] == [True] * 3
+
+
+def test_after_a_large_outage_the_last_node_to_come_back_gets_its_full_time_too() -> None:
+    world = running()
+    for name in ("node-000", "node-001", "node-002"):
+        world.unplug(name)
+    world.now += 1000
+    world.plug_in("node-000")
+    assert world.plan().changes == (), "two of three are silent"
+    world.plug_in("node-002")
+    step = world.plan()
+    assert (step.changes, step.wake_at) == ((), world.now + 10)
+    world.now += 9
+    assert world.plan().changes == ()
+    world.now += 1
+    assert [change.from_node for change in world.plan().changes] == ["node-001"]
+
+
+def test_the_only_node_is_never_lost() -> None:
+    world = running(nodes=1)
+    world.unplug("node-000")
+    world.now += 1000
+    assert world.plan().changes == ()
+
+
+def test_how_long_and_how_many_is_the_clusters_to_say() -> None:
+    patient = ClusterSpec(nodes=NodeLifecycle(lost_after_seconds=60))
+    world = running(cluster=patient)
+    world.unplug("node-001")
+    world.now += 59
+    assert world.plan().changes == ()
+    world.now += 1
+    assert len(world.plan().changes) == 1
+
+
+def test_a_bare_pod_is_never_moved() -> None:
+    world = World(desired(pod("job"), nodes=3))
+    world.settle()
+    world.unplug("node-000")
+    world.now += 1000
+    step = world.plan()
+    assert (step.changes, step.work) == ((), ())
+
+
+def test_a_bare_pod_of_another_spec_waits_for_the_silent_node_that_has_the_one_before() -> None:
+    world = World(desired(pod("job"), nodes=3))
+    world.settle()
+    world.unplug("node-000")
+    world.wanted = desired(pod("job", (container(image="lab/web:2.0"),)), nodes=3, revision="r2")
+    world.now += 1000
+    for _ in range(5):
+        world.step()
+    assert len(world.memory.pods) == 1
+    world.plug_in("node-000")
+    world.settle()
+    assert [each.image for each in world.containers()] == ["lab/web:2.0"]
+
+
+def test_a_pod_without_a_place_elsewhere_stays_where_it_was() -> None:
+    fixed = deployment(replicas=1, node_selector={"disk": "ssd"})
+    hosts = [node("node-000", labels={"disk": "ssd"}), node("node-001"), node("node-002")]
+    world = World(desired(fixed, nodes=hosts))
+    world.settle()
+    world.unplug("node-000")
+    world.now += 60
+    step = world.plan()
+    assert step.changes == ()
+    assert step.unplaced[0].reasons["node-001"] == "nodeSelector disk=ssd does not match"
+    world.memory = step.memory
+    world.plug_in("node-000")
+    assert [work for each in world.settle() for work in each.work] == []
+
+
+def test_a_pod_on_a_lost_node_that_is_no_longer_needed_is_not_moved() -> None:
+    world = running()
+    world.unplug("node-001")
+    world.now += 60
+    world.wanted = desired(deployment(replicas=2), service(), nodes=3, revision="r2")
+    assert [(change.action, change.node) for change in world.plan().changes] == [(Action.DELETE, "node-001")]
+
+
+def test_what_was_to_leave_a_silent_node_is_remembered_until_that_node_confirms_it_gone() -> None:
+    world = running()
+    world.unplug("node-001")
+    world.now += 60
+    world.step()
+    moved = [uid for uid, intent in world.memory.pods.items() if intent.wanted == "leave"]
+    world.forget_volatile()
+    world.cut["node-001"] = Unreachable(world.now, "no connection has been made yet")
+    world.step()
+    assert set(moved) <= set(world.memory.pods)
+
+
+def test_a_refused_node_is_not_lost_and_gets_no_pods() -> None:
+    world = running()
+    last = world.real.nodes["node-001"]
+    assert isinstance(last, Reachable)
+    world.cut["node-001"] = Unreachable(world.now, "its host key changed", last, refused=True)
+    world.now += 1000
+    assert world.plan().changes == ()
+    world.wanted = desired(deployment(replicas=6), service(), nodes=3, revision="r2")
+    assert {change.node for change in world.plan().changes} == {"node-000", "node-002"}
+
+
+def test_another_engine_at_the_same_address_is_refused() -> None:
+    world = running()
+    changed(world, "node-001", facts=host("other").facts, containers=())
+    step = world.plan()
+    assert (step.changes, step.work) == ((), ())
+    assert "another Docker engine" in status_of_node(world, "node-001").message
+
+
+def test_one_host_under_two_names_is_used_under_the_first_alone() -> None:
+    world = World(desired(deployment(replicas=4), nodes=2))
+    changed(world, "node-001", facts=host("node-000").facts)
+    assert {change.node for change in world.plan().changes} == {"node-000"}
+    assert status_of_node(world, "node-001").message == "the same host as node node-000: give each host one Node"
+
+
+def test_a_node_taken_out_of_the_manifests_is_forgotten_aloud() -> None:
+    world = running()
+    world.wanted = desired(deployment(), service(), nodes=2, revision="r2")
+    step = world.plan()
+    gone = [change for change in step.changes if change.action is Action.DELETE]
+    assert [change.node for change in gone] == ["node-002"]
+    assert "is not in revision r2" in gone[0].reason
+    assert [change.action for change in step.changes].count(Action.CREATE) == 1
+    assert {intent.node for intent in step.memory.pods.values()} == {"node-000", "node-001"}
+
+
+def test_every_node_has_its_part_of_the_pod_network_for_good() -> None:
+    hosts = [node("a"), node("b", NodeSpec(pod_cidr="10.244.0.0/24")), node("c")]
+    world = World(desired(nodes=hosts))
+    world.unplug("c")
+    world.step()
+    assert {name: each.pod_cidr for name, each in world.memory.nodes.items()} == {
+        "a": "10.244.1.0/24",
+        "b": "10.244.0.0/24",
+        "c": "10.244.2.0/24",
+    }
+    world.wanted = desired(nodes=[node("aa"), *hosts], revision="r2")
+    world.step()
+    assert world.memory.nodes["aa"].pod_cidr == "10.244.3.0/24"
+    assert world.memory.nodes["a"].engine_id == "engine-a"
+    assert world.memory.nodes["c"].engine_id == ""
+
+
+def test_addresses_are_reused_as_late_as_possible() -> None:
+    small = ClusterSpec(node_prefix=29)
+    world = World(desired(deployment(replicas=2), nodes=1, cluster=small))
+    world.settle()
+    world.wanted = desired(deployment(replicas=2, version="2.0"), nodes=1, cluster=small, revision="r2")
+    world.settle()
+    assert sorted(intent.ip for intent in world.memory.pods.values()) == ["10.244.0.4", "10.244.0.5"]
+
+
+def test_a_node_without_an_address_left_says_so() -> None:
+    small = ClusterSpec(node_prefix=29)
+    step = World(desired(deployment(replicas=9), nodes=1, cluster=small)).plan()
+    assert len(step.changes) == 5
+    (unplaced,) = step.unplaced
+    assert unplaced.count == 4
+    assert unplaced.reasons == {"node-000": "no address left in its pod CIDR 10.244.0.0/29"}
+
+
+def test_an_empty_store_adopts_what_runs() -> None:
+    world = running()
+    before = world.memory.pods
+    world.memory = Memory()
+    step = world.plan()
+    assert (step.changes, step.work, step.orphans) == ((), (), ())
+    assert step.memory.pods == before
+
+
+def test_what_nobody_explains_is_listed_and_left_alone() -> None:
+    world = running()
+    world.memory = Memory()
+    world.wanted = desired(nodes=3)
+    step = world.plan()
+    assert (step.changes, step.work) == ((), ())
+    assert len(step.orphans) == 3
+    assert step.orphans[0].startswith("node-000/lab_default_web-")
+
+
+def test_orphans_are_removed_where_someone_asks_for_it() -> None:
+    world = running()
+    wanted = desired(nodes=3)
+    step = plan(wanted, world.observed(), Memory(), 0.0, Options(prune_orphans=True))
+    assert [change.action for change in step.changes] == [Action.DELETE] * 3
+    assert len(step.work) == 3
+
+
+def test_an_orphan_that_cannot_be_removed_is_not_tried_again_at_once() -> None:
+    world = running(replicas=1)
+    wanted, asked = desired(nodes=3), Options(prune_orphans=True)
+    step = plan(wanted, world.observed(), Memory(), 0.0, asked)
+    (work,) = step.work
+    memory = after_failure(step.memory, Outcome(work, work.operations[0], "no"), 0.0)
+    held = plan(wanted, world.observed(), memory, 0.5, asked)
+    assert held.work == ()
+    assert held.wake_at is not None
+    assert plan(wanted, world.observed(), held.memory, held.wake_at, asked).work == (work,)
+
+
+def test_a_failure_is_forgotten_once_the_pod_is_fine_without_us() -> None:
+    world = running(replicas=1)
+    (one,) = world.containers()
+    lost_reply = PodWork("node-000", Ref("Pod", "default", one.pod), one.uid, (StartContainer(one.name),))
+    world.memory = after_failure(world.memory, Outcome(lost_reply, unknown=True), world.now)
+    assert one.uid in world.plan().memory.backoffs
+    world.now += 2
+    assert world.plan().memory.backoffs == {}
+
+
+def test_a_look_alike_is_no_pod_of_ours() -> None:
+    world = running()
+    (one, *_) = world.containers()
+    changed(world, "node-002", containers=(replace(one, name="copy", uid="another"), replace(one, name="copy-2")))
+    named = [
+        operation.container
+        for step in world.settle()
+        for work in step.work
+        for operation in work.operations
+        if isinstance(operation, RemoveContainer)
+    ]
+    assert named == []
+    assert {"copy", "copy-2"} <= {each.name for each in world.containers()}
+
+
+def test_a_second_copy_of_a_pod_on_another_node_is_removed() -> None:
+    world = running(replicas=1)
+    (one,) = world.containers()
+    changed(world, "node-002", containers=(one,))
+    step = world.plan()
+    assert [(work.node, work.uid) for work in step.work] == [("node-002", one.uid)]
+    assert [change.reason for change in step.changes] == ["a second copy: the pod was given to another node"]
+
+
+def test_the_nodes_proxy_belongs_to_no_pod() -> None:
+    world = running()
+    proxy = ObservedContainer("p", "lab_proxy", "haproxy", "running", "lab", container="PROXY")
+    changed(world, "node-001", containers=(proxy,))
+    assert world.plan().orphans == ()
+
+
+def test_the_first_dry_run_needs_no_network_and_no_proxy_to_be_set_up() -> None:
+    wanted = desired(deployment(), service(), nodes=2)
+    bare = Observed(
+        {name: replace(host(name), network=NetworkState(), proxy=ProxyState()) for name in wanted.nodes}
+    )
+    expected = forecast(wanted, bare, Memory(), 0.0)
+    assert [change.action for change in expected.changes] == [Action.CREATE] * 3
+    assert expected.final.converged
+
+
+def test_a_dry_run_changes_none_of_its_inputs() -> None:
+    world = running()
+    observed, memory = world.observed(), world.memory
+    copies = (Observed(dict(observed.nodes)), replace(memory, pods=dict(memory.pods)))
+    wanted = desired(deployment(version="2.0"), service(), nodes=3, revision="r2")
+    forecast(wanted, observed, memory, 0.0)
+    assert (observed, memory) == copies
+
+
+def test_a_service_without_pods_has_no_endpoints() -> None:
+    step = World(desired(service("nobody"), nodes=1)).plan()
+    assert step.endpoints == {Ref("Service", "default", "nobody"): ()}

@@ -1,0 +1,198 @@
+"""Deployments: what each step of a rollout does."""
+
+from msgspec.structs import replace
+
+from reconciler.model.names import Ref
+from reconciler.model.objects import Deployment, RollingUpdate, Strategy
+from reconciler.model.plan import Action, DeploymentStatus, Plan
+from reconciler.planning import forecast
+from reconciler.planning.controllers.deployment import Limits, limits_of
+from tests.simulated import World, deployment, desired, service
+
+WEB = Ref("Deployment", "default", "web")
+
+
+def rolling(surge: int | str, unavailable: int | str) -> Strategy:
+    return Strategy("RollingUpdate", RollingUpdate(surge, unavailable))
+
+
+def running(first: Deployment) -> World:
+    world = World(desired(first, service(), nodes=3))
+    world.settle()
+    return world
+
+
+def revise(world: World, second: Deployment) -> None:
+    world.wanted = desired(second, service(), nodes=3, revision="r2")
+
+
+def actions(step: Plan) -> list[str]:
+    return sorted(change.action for change in step.changes)
+
+
+def status(step: Plan) -> DeploymentStatus:
+    found = step.statuses[WEB]
+    assert isinstance(found, DeploymentStatus)
+    return found
+
+
+def test_a_surge_is_rounded_up_and_unavailability_down() -> None:
+    assert limits_of(deployment(replicas=10, strategy=rolling("25%", "25%"))) == Limits(3, 2)
+
+
+def test_where_both_limits_come_to_nothing_one_pod_may_be_missing() -> None:
+    assert limits_of(deployment(replicas=3, strategy=rolling(0, "10%"))) == Limits(0, 1)
+
+
+def test_replicas_are_created_at_once_and_spread() -> None:
+    step = World(desired(deployment(replicas=3), nodes=3)).plan()
+    assert actions(step) == ["create"] * 3
+    assert sorted(change.node for change in step.changes) == ["node-000", "node-001", "node-002"]
+    assert step.changes[0].reason == "0 of 3 replicas exist"
+
+
+def test_with_a_surge_only_new_pods_come_before_old_ones_go() -> None:
+    world = running(deployment(replicas=4, strategy=rolling(1, 0)))
+    revise(world, deployment(replicas=4, version="2.0", strategy=rolling(1, 0)))
+    assert actions(world.step()) == ["create"]
+    steps = world.settle()
+    orders = [change.action for step in steps for change in step.changes]
+    assert orders == ["delete", "create"] * 3 + ["delete"]
+
+
+def test_without_a_surge_an_old_pod_goes_first() -> None:
+    world = running(deployment(replicas=4, strategy=rolling(0, 1)))
+    revise(world, deployment(replicas=4, version="2.0", strategy=rolling(0, 1)))
+    assert actions(world.step()) == ["delete"]
+
+
+def test_a_new_version_that_crashes_halts_the_rollout() -> None:
+    world = running(deployment(replicas=4))
+    revise(world, deployment(replicas=4, version="2.0"))
+    for _ in range(30):
+        world.step()
+        for each in world.containers():
+            if each.image == "lab/web:2.0":
+                crashed = replace(each, state="restarting", restart_count=5, exit_code=1)
+                world.change(lambda _, crashed=crashed: crashed, container=each.name)  # type: ignore[misc]
+    old = [each for each in world.containers() if each.image == "lab/web:1.0" and each.state == "running"]
+    assert len(old) == 3, "replicas - maxUnavailable"
+    assert status(world.plan()).available == 3
+
+
+def test_a_pod_that_crashes_in_between_does_not_count_while_it_happens_to_run() -> None:
+    world = World(desired(deployment(replicas=4), nodes=3))
+    world.settle()
+    world.wanted = desired(deployment(replicas=4, version="2.0"), nodes=3, revision="r2")
+    for _ in range(20):
+        world.step()
+        for each in world.containers():
+            if each.image == "lab/web:2.0":
+                restarted = replace(each, restart_count=each.restart_count + 1)
+                world.change(lambda _, restarted=restarted: restarted, container=each.name)  # type: ignore[misc]
+        world.forget_volatile()
+    assert sum(each.image == "lab/web:1.0" for each in world.containers()) == 3
+
+
+def test_unhealthy_old_pods_go_first() -> None:
+    world = running(deployment(replicas=4))
+    broken = world.containers()[0]
+    world.change(lambda each: replace(each, state="restarting", restart_count=3), container=broken.name)
+    revise(world, deployment(replicas=4, version="2.0"))
+    gone = [change.uid for change in world.step().changes if change.action is Action.DELETE]
+    assert gone == [broken.uid]
+
+
+def test_a_change_of_scale_keeps_the_pods() -> None:
+    world = running(deployment(replicas=2))
+    before = {each.id for each in world.containers()}
+    revise(world, deployment(replicas=4))
+    assert actions(world.step()) == ["create", "create"]
+    world.settle()
+    assert before <= {each.id for each in world.containers()}
+
+
+def test_scaling_down_takes_pods_that_are_not_ready_first_and_then_from_the_fullest_node() -> None:
+    world = running(deployment(replicas=5))
+    sick = next(each for each in world.containers() if each.name.startswith("lab_"))
+    world.change(lambda each: replace(each, state="restarting"), container=sick.name)
+    revise(world, deployment(replicas=3))
+    step = world.step()
+    assert actions(step) == ["delete", "delete"]
+    assert sick.uid in {change.uid for change in step.changes}
+    world.settle()
+    left = [intent.node for intent in world.memory.pods.values()]
+    assert sorted(left) == ["node-000", "node-001", "node-002"]
+
+
+def test_recreate_waits_until_every_old_pod_is_gone() -> None:
+    world = running(deployment(replicas=2, strategy=Strategy("Recreate")))
+    revise(world, deployment(replicas=2, version="2.0", strategy=Strategy("Recreate")))
+    alive: list[set[str]] = []
+    for _ in range(12):
+        world.step()
+        alive.append({each.image for each in world.containers()})
+    assert {"lab/web:1.0", "lab/web:2.0"} not in alive
+    assert alive[-1] == {"lab/web:2.0"}
+
+
+def test_paused_keeps_the_template_and_follows_the_scale() -> None:
+    world = running(deployment(replicas=2))
+    revise(world, deployment(replicas=3, version="2.0", paused=True))
+    world.settle()
+    assert [each.image for each in world.containers()] == ["lab/web:1.0"] * 3
+
+
+def test_going_back_in_the_middle_of_a_rollout_keeps_what_is_left_of_the_first_version() -> None:
+    world = running(deployment(replicas=4))
+    old = {each.hash for each in world.containers()}
+    revise(world, deployment(replicas=4, version="2.0"))
+    for _ in range(4):
+        world.step()
+    left = {uid for uid, each in world.memory.pods.items() if each.hash in old and each.wanted == "run"}
+    assert left
+    world.wanted = desired(deployment(replicas=4), service(), nodes=3, revision="r3")
+    world.settle()
+    assert {each.image for each in world.containers()} == {"lab/web:1.0"}
+    assert left <= {each.uid for each in world.containers()}
+
+
+def test_min_ready_seconds_hold_the_rollout_and_say_when_to_look_again() -> None:
+    world = running(deployment(replicas=2, strategy=rolling(1, 0)))
+    world.now = 100.0
+    revise(world, deployment(replicas=2, version="2.0", strategy=rolling(1, 0), min_ready_seconds=30))
+    for _ in range(4):
+        world.carry_out(world.plan())
+    step = world.plan()
+    assert step.changes == ()
+    assert step.wake_at == 130.0
+    assert status(step).complete is False
+
+
+def test_a_settled_deployment_is_complete_and_the_plan_converged() -> None:
+    step = running(deployment()).plan()
+    assert status(step) == DeploymentStatus(WEB, 3, 3, 3, 3, 3)
+    assert step.converged
+    assert step.wake_at is None
+
+
+def test_a_deployment_gone_from_the_manifests_takes_its_pods_along() -> None:
+    world = running(deployment())
+    world.wanted = desired(service(), nodes=3, revision="r2")
+    step = world.plan()
+    assert actions(step) == ["delete"] * 3
+    assert step.changes[0].reason == "Deployment default/web is not in revision r2"
+    world.settle()
+    assert world.containers() == []
+    assert world.memory.pods == {}
+
+
+def test_the_dry_run_tells_the_whole_rollout_with_places() -> None:
+    world = running(deployment(replicas=3))
+    revise(world, deployment(replicas=3, version="2.0"))
+    expected = forecast(world.wanted, world.observed(), world.memory, world.now)
+    assert sum(change.action is Action.CREATE for change in expected.changes) == 3
+    assert sum(change.action is Action.DELETE for change in expected.changes) == 3
+    assert all(change.place is not None for change in expected.changes)
+    assert expected.final.converged
+    assert [(change.sign, change.ref) for change in expected.objects] == [("~", WEB)]

@@ -1,0 +1,151 @@
+"""Services: their addresses and ports, and who is behind them."""
+
+import pytest
+from msgspec.structs import replace
+
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref
+from reconciler.model.objects import Container, ContainerPort, ServicePort
+from reconciler.model.observed import Observed, Reachable
+from reconciler.model.plan import ServiceStatus
+from tests.simulated import World, container, deployment, desired, service
+
+WEB = Ref("Service", "default", "web")
+OTHER = Ref("Service", "default", "other")
+
+
+def settled(*objects: object, revision: str = "r1") -> World:
+    world = World(desired(*objects, nodes=2, revision=revision))  # type: ignore[arg-type]
+    world.settle()
+    return world
+
+
+def deaf(world: World) -> None:
+    """Nothing has answered yet."""
+    nodes = {}
+    for name, node in world.real.nodes.items():
+        assert isinstance(node, Reachable)
+        nodes[name] = replace(node, listening=frozenset())
+    world.real = Observed(nodes)
+
+
+def test_an_address_follows_from_the_name_and_stays() -> None:
+    world = settled(service())
+    address = world.memory.services[WEB].cluster_ip
+    assert address.startswith("10.96.")
+    world.wanted = desired(*(service(f"s{number}") for number in range(20)), service(), nodes=2, revision="r2")
+    records = world.plan().memory.services
+    assert records[WEB].cluster_ip == address
+    assert len({record.cluster_ip for record in records.values()}) == 21
+    world.memory = Memory()
+    assert world.plan().memory.services[WEB].cluster_ip == address, "even after the store was lost"
+
+
+def test_an_address_given_in_the_manifest_wins_over_one_that_was_chosen() -> None:
+    world = settled(service())
+    taken = world.memory.services[WEB].cluster_ip
+    world.wanted = desired(service(), service("other", cluster_ip=taken), nodes=2, revision="r2")
+    records = world.plan().memory.services
+    assert records[OTHER].cluster_ip == taken
+    assert records[WEB].cluster_ip not in ("", taken)
+
+
+def test_a_headless_service_has_no_address() -> None:
+    world = settled(service(cluster_ip="None"))
+    assert world.memory.services[WEB].cluster_ip == ""
+    status = world.plan().statuses[WEB]
+    assert isinstance(status, ServiceStatus)
+    assert status.cluster_ip == "None"
+
+
+def test_node_ports_are_chosen_remembered_and_never_given_twice() -> None:
+    ports = (ServicePort(80, "http"), ServicePort(443, "https", node_port=30443))
+    world = settled(service(type="NodePort", ports=ports))
+    chosen, given = world.memory.services[WEB].node_ports
+    assert 30000 <= chosen <= 32767
+    assert given == 30443
+    fixed = service("other", type="NodePort", ports=(ServicePort(80, node_port=chosen),))
+    world.wanted = desired(service(type="NodePort", ports=ports), fixed, nodes=2, revision="r2")
+    records = world.plan().memory.services
+    assert records[OTHER].node_ports == (chosen,)
+    assert records[WEB].node_ports[0] not in (0, chosen)
+
+
+def test_a_service_that_is_no_longer_exposed_gives_its_ports_back() -> None:
+    world = settled(service(type="NodePort"))
+    world.wanted = desired(service(), nodes=2, revision="r2")
+    assert world.plan().memory.services[WEB].node_ports == (0,)
+
+
+def test_a_service_that_is_gone_is_forgotten() -> None:
+    world = settled(service(), service("other"))
+    world.wanted = desired(service(), nodes=2, revision="r2")
+    assert set(world.plan().memory.services) == {WEB}
+
+
+@pytest.mark.parametrize(("target", "port"), [("http", 8080), (9090, 9090), (0, 80), ("absent", 0)])
+def test_a_port_is_found_by_its_name_or_number(target: int | str, port: int) -> None:
+    world = settled(deployment(replicas=1), service(ports=(ServicePort(80, target_port=target),)))
+    assert world.plan().endpoints[WEB][0].ports == (port,)
+
+
+def test_a_pod_is_in_rotation_once_its_port_has_answered() -> None:
+    world = settled(deployment(replicas=2), service())
+    assert [endpoint.ready for endpoint in world.plan().endpoints[WEB]] == [True, True]
+    world.forget_volatile()
+    deaf(world)
+    assert [endpoint.ready for endpoint in world.plan().endpoints[WEB]] == [False, False]
+
+
+def test_a_pod_whose_container_is_down_is_not_in_rotation() -> None:
+    world = settled(deployment(replicas=2), service())
+    (first, _) = world.containers()
+    world.change(lambda each: replace(each, state="restarting"), container=first.name)
+    ready = {endpoint.uid: endpoint.ready for endpoint in world.plan().endpoints[WEB]}
+    assert ready.get(first.uid, False) is False
+    assert sum(ready.values()) == 1
+
+
+def two_ports() -> Container:
+    return container(cpu="10m", ports=(ContainerPort(8080, "http"), ContainerPort(9090, "metrics")))
+
+
+def test_a_second_service_takes_no_pod_out_of_the_rotation_of_the_first() -> None:
+    world = settled(deployment(containers=(two_ports(),)), service())
+    metrics = service("metrics", ports=(ServicePort(90, target_port="metrics"),))
+    selecting = replace(metrics, spec=replace(metrics.spec, selector={"app": "web"}))
+    world.wanted = desired(deployment(containers=(two_ports(),)), service(), selecting, nodes=2, revision="r2")
+    step = world.plan()
+    assert [endpoint.ready for endpoint in step.endpoints[WEB]] == [True] * 3
+    assert [endpoint.ready for endpoint in step.endpoints[Ref("Service", "default", "metrics")]] == [True] * 3
+
+
+def test_a_new_port_takes_no_pod_out_of_rotation() -> None:
+    world = settled(deployment(containers=(two_ports(),)), service())
+    both = (ServicePort(80, "http", target_port="http"), ServicePort(90, "metrics", target_port="metrics"))
+    world.wanted = desired(deployment(containers=(two_ports(),)), service(ports=both), nodes=2, revision="r2")
+    assert [endpoint.ready for endpoint in world.plan().endpoints[WEB]] == [True] * 3
+
+
+def test_a_pod_follows_its_templates_labels_without_being_made_anew() -> None:
+    world = settled(deployment(), service())
+    relabelled = deployment()
+    template = replace(
+        relabelled.spec.template,
+        metadata=replace(relabelled.spec.template.metadata, labels={"app": "web", "v": "2"}),
+    )
+    relabelled = replace(relabelled, spec=replace(relabelled.spec, template=template))
+    chosen = replace(service(), spec=replace(service().spec, selector={"app": "web", "v": "2"}))
+    world.wanted = desired(relabelled, chosen, nodes=2, revision="r2")
+    step = world.plan()
+    assert (step.changes, step.work) == ((), ())
+    assert len(step.endpoints[WEB]) == 3
+
+
+def test_ports_and_endpoints_are_written_as_kubectl_does() -> None:
+    ports = (ServicePort(80, target_port="http", node_port=30080),)
+    world = settled(deployment(replicas=1), service(type="NodePort", ports=ports))
+    status = world.plan().statuses[WEB]
+    assert isinstance(status, ServiceStatus)
+    assert status.ports == ("80:30080/TCP",)
+    assert status.endpoints == ("10.244.0.2:8080",)

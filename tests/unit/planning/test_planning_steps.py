@@ -1,0 +1,276 @@
+"""The kubelet's part: which operations a pod needs, from what is seen of it."""
+
+from msgspec.structs import replace
+
+from reconciler.model.names import Ref
+from reconciler.model.objects import Deployment, Pod
+from reconciler.model.observed import ContainerState, NetworkState, Observed, Reachable
+from reconciler.model.operations import (
+    CreateContainer,
+    Operation,
+    Outcome,
+    PodAddress,
+    PodWork,
+    PullImage,
+    RemoveContainer,
+    SharedNetwork,
+    StartContainer,
+    StopContainer,
+    UnpauseContainer,
+)
+from reconciler.model.plan import Action, PodStatus
+from reconciler.planning import after_failure
+from tests.simulated import World, container, deployment, desired, pod, service
+
+
+def told(operation: Operation) -> tuple[str, str]:
+    """An operation in short: the verb, and the container's name in its pod."""
+    match operation:
+        case PullImage(image):
+            return "pull", image
+        case CreateContainer(config):
+            return "create", config.name.split("_")[3]
+        case StartContainer(name):
+            return "start", name.split("_")[3]
+        case UnpauseContainer(name):
+            return "unpause", name.split("_")[3]
+        case StopContainer(name, _):
+            return "stop", name.split("_")[3]
+        case RemoveContainer(name, _):
+            return "remove", name.split("_")[3]
+
+
+def one_pod(thing: Deployment | Pod) -> World:
+    return World(desired(thing, nodes=1))
+
+
+def steps(world: World) -> list[tuple[str, str]]:
+    work = world.plan().work
+    return [told(operation) for operation in work[0].operations] if work else []
+
+
+def becomes(world: World, name: str, state: ContainerState, exit_code: int = 0) -> None:
+    one = next(each for each in world.containers() if each.container == name)
+    world.change(lambda each: replace(each, state=state, exit_code=exit_code), container=one.name)
+
+
+def vanishes(world: World, name: str) -> None:
+    world.change(
+        lambda _: None, container=next(each.name for each in world.containers() if each.container == name)
+    )
+
+
+def settled(thing: Deployment | Pod) -> World:
+    world = one_pod(thing)
+    world.settle()
+    return world
+
+
+SEVERAL = (container("app"), container("sidecar", "lab/web:2.0"))
+
+
+def test_one_container_owns_its_pods_network_and_needs_no_sandbox() -> None:
+    work = one_pod(pod("job")).plan().work[0]
+    create, start = work.operations
+    assert isinstance(create, CreateContainer)
+    assert create.config.network == PodAddress("10.244.0.2")
+    assert create.config.hostname == "job"
+    assert start == StartContainer(create.config.name)
+
+
+def test_several_containers_share_the_network_of_a_sandbox_that_comes_first() -> None:
+    world = one_pod(pod("job", SEVERAL))
+    assert steps(world) == [
+        ("create", "POD"),
+        ("start", "POD"),
+        ("create", "app"),
+        ("start", "app"),
+        ("create", "sidecar"),
+        ("start", "sidecar"),
+    ]
+    configs = [each.config for each in world.plan().work[0].operations if isinstance(each, CreateContainer)]
+    assert configs[0].stop_signal == "SIGKILL"
+    assert {each.network for each in configs[1:]} == {SharedNetwork(configs[0].name)}
+
+
+def test_an_image_that_is_missing_is_pulled_once_and_first() -> None:
+    world = one_pod(pod("job", (container("a", "other:1"), container("b", "other:1"))))
+    assert steps(world)[:2] == [("pull", "other:1"), ("create", "POD")]
+    assert [verb for verb, _ in steps(world)].count("pull") == 1
+
+
+def test_the_tag_latest_is_always_pulled() -> None:
+    world = one_pod(pod("job", (container(image="lab/web"),)))
+    assert steps(world)[0] == ("pull", "lab/web")
+
+
+def test_an_image_never_to_be_pulled_and_not_there_is_reported() -> None:
+    world = one_pod(pod("job", (container(image="other:1", image_pull_policy="Never"),)))
+    assert steps(world) == []
+    status = world.plan().statuses[Ref("Pod", "default", "job")]
+    assert isinstance(status, PodStatus)
+    assert status.reason == "ErrImageNeverPull"
+
+
+def test_nothing_is_created_before_the_nodes_network_is_set_up() -> None:
+    world = one_pod(pod("job"))
+    bare = world.real.nodes["node-000"]
+    assert isinstance(bare, Reachable)
+    world.real = Observed({"node-000": replace(bare, network=NetworkState())})
+    step = world.plan()
+    assert step.work == ()
+    assert len(step.memory.pods) == 1
+
+
+def test_a_container_that_was_stopped_by_hand_is_started_and_told() -> None:
+    world = settled(pod("job"))
+    becomes(world, "app", "exited", 137)
+    step = world.plan()
+    assert steps(world) == [("start", "app")]
+    assert [(change.action, change.reason) for change in step.changes] == [
+        (Action.RESTART, "container app exited with code 137")
+    ]
+
+
+def test_a_container_removed_by_hand_is_made_again_and_told() -> None:
+    world = settled(pod("job"))
+    vanishes(world, "app")
+    assert steps(world) == [("create", "app"), ("start", "app")]
+    assert [change.reason for change in world.plan().changes] == ["a container of it is gone"]
+
+
+def test_a_paused_container_goes_on() -> None:
+    world = settled(pod("job"))
+    becomes(world, "app", "paused")
+    assert steps(world) == [("unpause", "app")]
+
+
+def test_docker_itself_restarts_what_crashes() -> None:
+    world = settled(pod("job"))
+    becomes(world, "app", "restarting", 1)
+    assert steps(world) == []
+    status = world.plan().statuses[Ref("Pod", "default", "job")]
+    assert isinstance(status, PodStatus)
+    assert status.reason == "CrashLoopBackOff"
+
+
+def test_a_container_that_is_being_removed_is_waited_for() -> None:
+    world = settled(pod("job"))
+    becomes(world, "app", "removing")
+    assert steps(world) == []
+
+
+def test_a_dead_container_is_removed_and_made_again() -> None:
+    world = settled(pod("job"))
+    becomes(world, "app", "dead")
+    assert steps(world) == [("remove", "app"), ("create", "app"), ("start", "app")]
+
+
+def test_a_lost_sandbox_takes_all_with_it() -> None:
+    world = settled(pod("job", SEVERAL))
+    vanishes(world, "POD")
+    assert [verb for verb, _ in steps(world)] == [
+        *["stop"] * 2,
+        *["remove"] * 2,
+        *["create", "start"] * 3,
+    ]
+
+
+def test_a_stopped_sandbox_is_started_and_its_apps_join_it_again() -> None:
+    world = settled(pod("job", SEVERAL))
+    becomes(world, "POD", "exited")
+    assert steps(world) == [
+        ("stop", "app"),
+        ("stop", "sidecar"),
+        ("start", "POD"),
+        ("start", "app"),
+        ("start", "sidecar"),
+    ]
+
+
+def test_a_pod_that_ran_to_its_end_stays_as_it_is() -> None:
+    world = settled(pod("job", restart_policy="OnFailure"))
+    becomes(world, "app", "exited", 0)
+    step = world.plan()
+    assert step.work == ()
+    assert step.converged
+    status = step.statuses[Ref("Pod", "default", "job")]
+    assert isinstance(status, PodStatus)
+    assert (status.phase, status.reason) == ("Succeeded", "Completed")
+
+
+def test_a_pod_that_is_never_restarted_may_fail() -> None:
+    world = settled(pod("job", restart_policy="Never"))
+    becomes(world, "app", "exited", 3)
+    status = world.plan().statuses[Ref("Pod", "default", "job")]
+    assert isinstance(status, PodStatus)
+    assert (status.phase, status.reason) == ("Failed", "Error")
+
+
+def test_a_bare_pod_of_another_spec_comes_after_the_one_before_is_gone() -> None:
+    world = settled(pod("job"))
+    first = world.containers()[0].uid
+    world.wanted = desired(pod("job", (container(image="lab/web:2.0"),)), nodes=1, revision="r2")
+    step = world.plan()
+    assert [change.action for change in step.changes] == [Action.DELETE]
+    assert step.objects[0].sign == "-/+"
+    assert steps(world) == [("stop", "app"), ("remove", "app")]
+    world.settle()
+    (left,) = world.containers()
+    assert (left.pod, left.image) == ("job", "lab/web:2.0")
+    assert left.uid != first
+
+
+def test_a_busy_pod_gets_no_further_work() -> None:
+    world = one_pod(pod("job"))
+    first = world.plan()
+    world.memory = first.memory
+    idle = world.real.nodes["node-000"]
+    assert isinstance(idle, Reachable)
+    world.real = Observed({"node-000": replace(idle, busy=frozenset(first.memory.pods))})
+    assert world.plan().work == ()
+    assert world.plan().converged is False
+
+
+def test_a_step_that_failed_waits_and_says_until_when() -> None:
+    world = one_pod(pod("job"))
+    step = world.plan()
+    (work,) = step.work
+    world.memory = after_failure(step.memory, Outcome(work, work.operations[0], "no space left"), now=100.0)
+    world.now = 100.5
+    held = world.plan()
+    assert held.work == ()
+    assert held.wake_at is not None
+    assert 101.0 <= held.wake_at <= 101.1
+    world.now = held.wake_at
+    assert world.plan().work == (work,)
+
+
+def test_a_pod_leaves_only_once_no_proxy_sends_it_connections() -> None:
+    world = World(desired(deployment(replicas=1), service(), nodes=2))
+    world.settle()
+    world.wanted = desired(service(), nodes=2, revision="r2")
+    first = world.plan()
+    assert first.work == ()
+    assert first.endpoints[Ref("Service", "default", "web")][0].ready is False
+    assert first.wake_at == world.now + 10
+    world.carry_out(first)
+    (work,) = world.plan().work
+    assert [told(operation)[0] for operation in work.operations] == ["stop", "remove"]
+
+
+def test_a_proxy_that_cannot_let_go_delays_a_pod_only_so_long() -> None:
+    world = World(desired(deployment(replicas=1), service(), nodes=2))
+    world.settle()
+    world.wanted = desired(service(), nodes=2, revision="r2")
+    world.memory = world.plan().memory
+    world.now += 9
+    assert world.plan().work == ()
+    world.now += 1
+    assert len(world.plan().work) == 1
+
+
+def test_the_work_of_one_pod_is_one_whole() -> None:
+    step = World(desired(deployment(replicas=3, containers=SEVERAL), nodes=3)).plan()
+    assert len(step.work) == 3
+    assert all(isinstance(work, PodWork) and len(work.operations) == 6 for work in step.work)
