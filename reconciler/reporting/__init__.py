@@ -1,0 +1,36 @@
+"""The words people and CI jobs see: plans, problems, statuses and events, as values to print.
+
+Nothing here prints, colours or measures the terminal: the command line does, so a pipe gets the same text.
+"""
+
+from reconciler.reporting.events import event_json, event_line, events_table
+from reconciler.reporting.lines import Line, Style, inert
+from reconciler.reporting.objects import status_list, status_object
+from reconciler.reporting.plan_json import plan_json
+from reconciler.reporting.plan_markdown import plan_markdown
+from reconciler.reporting.plan_report import PlanReport, UnreachableNode
+from reconciler.reporting.plan_text import plan_text
+from reconciler.reporting.problems import problems_github, problems_json, problems_text
+from reconciler.reporting.tables import Table, table, table_lines
+
+__all__ = [
+    "Line",
+    "PlanReport",
+    "Style",
+    "Table",
+    "UnreachableNode",
+    "event_json",
+    "event_line",
+    "events_table",
+    "inert",
+    "plan_json",
+    "plan_markdown",
+    "plan_text",
+    "problems_github",
+    "problems_json",
+    "problems_text",
+    "status_list",
+    "status_object",
+    "table",
+    "table_lines",
+]

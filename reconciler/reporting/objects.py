@@ -1,0 +1,143 @@
+"""Statuses as Kubernetes objects: what `reconciler get -o json|yaml` prints, for jq and for habits.
+
+Field names and places are upstream's; a field that we know nothing of is left out.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.model.names import Ref
+from reconciler.model.plan import (
+    ContainerStatus,
+    DeploymentStatus,
+    NodeStatus,
+    PodStatus,
+    ServiceStatus,
+    Status,
+)
+
+_Object = dict[str, Any]
+
+
+def status_list(statuses: Sequence[Status]) -> _Object:
+    """A `v1 List`, sorted by namespace and name."""
+    ordered = sorted(statuses, key=lambda status: status.ref)
+    return {"apiVersion": "v1", "kind": "List", "items": [status_object(status) for status in ordered]}
+
+
+def status_object(status: Status) -> _Object:
+    match status:
+        case PodStatus():
+            return _pod(status)
+        case DeploymentStatus():
+            return _deployment(status)
+        case NodeStatus():
+            return _node(status)
+        case ServiceStatus():
+            return _service(status)
+
+
+def _pod(pod: PodStatus) -> _Object:
+    """A leaving pod is Running with the reason Terminating: upstream knows no such phase."""
+    leaving = pod.phase == "Terminating"
+    metadata: _Object = {**_metadata(pod.ref), "uid": pod.uid}
+    if pod.owner:
+        metadata["ownerReferences"] = [{"kind": pod.owner.kind, "name": pod.owner.name, "controller": True}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": _known({"nodeName": pod.node}),
+        "status": {
+            "phase": "Running" if leaving else pod.phase,
+            **_known(
+                {"podIP": pod.ip, "reason": "Terminating" if leaving else pod.reason, "message": pod.message}
+            ),
+            "conditions": [_condition("Ready", pod.ready)],
+            "containerStatuses": [_container(container) for container in pod.containers],
+        },
+    }
+
+
+def _container(container: ContainerStatus) -> _Object:
+    why = _known({"reason": container.reason, "message": container.message})
+    if container.state == "terminated" and container.exit_code is not None:
+        why["exitCode"] = container.exit_code
+    return {
+        "name": container.name,
+        "image": container.image,
+        "restartCount": container.restarts,
+        "state": {container.state: why},
+    }
+
+
+def _deployment(deployment: DeploymentStatus) -> _Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(deployment.ref),
+        "spec": {"replicas": deployment.replicas},
+        "status": {
+            "replicas": deployment.total,
+            "updatedReplicas": deployment.updated,
+            "readyReplicas": deployment.ready,
+            "availableReplicas": deployment.available,
+            "conditions": [
+                _condition("Available", deployment.available >= deployment.replicas, deployment.message)
+            ],
+        },
+    }
+
+
+def _node(node: NodeStatus) -> _Object:
+    capacity = {"cpu": f"{node.cpu_milli}m", "memory": str(node.memory_bytes)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": _metadata(node.ref),
+        "spec": {**_known({"podCIDR": node.pod_cidr}), "unschedulable": node.unschedulable},
+        "status": {
+            **({"capacity": capacity} if node.cpu_milli or node.memory_bytes else {}),
+            "conditions": [_condition("Ready", node.ready, node.message)],
+            "nodeInfo": _known(
+                {"containerRuntimeVersion": node.engine_version and f"docker://{node.engine_version}"}
+            ),
+        },
+    }
+
+
+def _service(service: ServiceStatus) -> _Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(service.ref),
+        "spec": {
+            "type": service.type,
+            **_known({"clusterIP": service.cluster_ip}),
+            "ports": [_port(port) for port in service.ports],
+        },
+        "status": {"endpoints": list(service.endpoints)},
+    }
+
+
+def _port(text: str) -> _Object:
+    """`80:30080/TCP`, read back."""
+    numbers, _, protocol = text.partition("/")
+    port, _, node_port = numbers.partition(":")
+    return {
+        "port": int(port),
+        **({"nodePort": int(node_port)} if node_port else {}),
+        "protocol": protocol or "TCP",
+    }
+
+
+def _metadata(ref: Ref) -> _Object:
+    return _known({"name": ref.name, "namespace": ref.namespace})
+
+
+def _condition(kind: str, holds: bool, message: str = "") -> _Object:
+    return {"type": kind, "status": "True" if holds else "False", **_known({"message": message})}
+
+
+def _known(texts: dict[str, str]) -> _Object:
+    return {key: text for key, text in texts.items() if text}

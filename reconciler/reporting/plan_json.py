@@ -1,0 +1,89 @@
+"""A plan for programs: the schema is docs/reference/report.md, and only ever gains fields within a version."""
+
+from typing import Any
+
+from reconciler.model.names import Ref
+from reconciler.model.plan import FieldChange, ObjectChange, PodChange
+from reconciler.model.problems import Place
+from reconciler.reporting.plan_report import PlanReport, counts, summary
+from reconciler.reporting.problems import problem_json
+
+
+def plan_json(report: PlanReport) -> dict[str, Any]:
+    """Plain values, in the order of the text report."""
+    pods = counts(report)
+    return {
+        "apiVersion": "reconciler.dev/v1",
+        "kind": "PlanReport",
+        "revision": {
+            "id": report.revision.id,
+            "origin": report.revision.origin,
+            "title": report.revision.title,
+        },
+        "summary": {
+            "text": summary(report),
+            "changes": report.has_changes,
+            "create": pods.create,
+            "change": pods.change,
+            "delete": pods.delete,
+            "touchedNodes": pods.nodes,
+            "nodes": report.nodes,
+        },
+        "objects": [_object(change) for change in report.objects],
+        "pods": [_pod(change) for change in report.changes],
+        "unplaced": [
+            {
+                "owner": _ref(unplaced.owner),
+                "count": unplaced.count,
+                "reasons": dict(sorted(unplaced.reasons.items())),
+            }
+            for unplaced in report.unplaced
+        ],
+        "unreachable": [
+            {"node": node.name, "why": node.why, "forSeconds": node.for_seconds} for node in report.unreachable
+        ],
+        "orphans": list(report.orphans),
+        "hold": {"reason": report.hold.reason, "fix": report.hold.fix} if report.hold else None,
+        "warnings": [problem_json(problem) for problem in report.warnings],
+        "unserved": list(report.unserved),
+    }
+
+
+def _object(change: ObjectChange) -> dict[str, Any]:
+    return {
+        "sign": change.sign,
+        **_ref(change.ref),
+        "place": _place(change.place),
+        "fields": [_field(field) for field in change.fields],
+    }
+
+
+def _field(field: FieldChange) -> dict[str, Any]:
+    return {
+        "path": field.path,
+        "before": None if field.secret else field.before,
+        "after": None if field.secret else field.after,
+        "secret": field.secret,
+    }
+
+
+def _pod(change: PodChange) -> dict[str, Any]:
+    return {
+        "action": change.action.value,
+        "namespace": change.pod.namespace,
+        "name": change.pod.name,
+        "uid": change.uid,
+        "node": change.node,
+        "fromNode": change.from_node,
+        "reason": change.reason,
+        "owner": _ref(change.owner) if change.owner else None,
+        "place": _place(change.place),
+    }
+
+
+def _ref(ref: Ref) -> dict[str, str]:
+    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+
+
+def _place(place: Place | None) -> dict[str, Any] | None:
+    return {"path": place.path, "line": place.line, "column": place.column} if place else None

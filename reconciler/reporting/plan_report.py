@@ -1,0 +1,75 @@
+"""What a report tells of a plan. The command line fills it from the forecast; every form is written from it."""
+
+from msgspec import Struct
+
+from reconciler.model.desired import Revision
+from reconciler.model.plan import Action, Hold, ObjectChange, PodChange, Unplaced
+from reconciler.model.problems import Problem
+
+
+class UnreachableNode(Struct, frozen=True):
+    name: str
+    why: str
+    for_seconds: float = 0.0
+    """How long already; 0 where that is not known."""
+
+
+class PlanReport(Struct, frozen=True):
+    revision: Revision
+    nodes: int
+    """How many the revision has."""
+    objects: tuple[ObjectChange, ...] = ()
+    changes: tuple[PodChange, ...] = ()
+    unplaced: tuple[Unplaced, ...] = ()
+    unreachable: tuple[UnreachableNode, ...] = ()
+    orphans: tuple[str, ...] = ()
+    hold: Hold | None = None
+    warnings: tuple[Problem, ...] = ()
+    """Of the revision: what is accepted, and changes nothing here."""
+    unserved: tuple[str, ...] = ()
+    """What the service layer leaves out: `ServiceLayer.problems`."""
+
+    @property
+    def has_changes(self) -> bool:
+        return bool(self.objects or self.changes or self.unplaced)
+
+
+class Counts(Struct, frozen=True):
+    """Pods, each counted once: a move is a change, not a creation and a deletion."""
+
+    create: int
+    change: int
+    """Restarted or moved."""
+    delete: int
+    nodes: int
+    """Where any of these happen, on either side of a move."""
+
+
+def counts(report: PlanReport) -> Counts:
+    actions = [change.action for change in report.changes]
+    create, delete = actions.count(Action.CREATE), actions.count(Action.DELETE)
+    touched = {node for change in report.changes for node in (change.node, change.from_node) if node}
+    return Counts(create, len(actions) - create - delete, delete, len(touched))
+
+
+def summary(report: PlanReport) -> str:
+    """The last line of the text, and the first of the comment."""
+    if report.hold is not None:
+        return f"Held: nothing of revision {report.revision} is applied until it is confirmed."
+    if not report.has_changes:
+        return f"No changes. Everything is as revision {report.revision} asks."
+    pods = counts(report)
+    waiting = sum(unplaced.count for unplaced in report.unplaced)
+    fits = f" {waiting} {'fits' if waiting == 1 else 'fit'} nowhere now." if waiting else ""
+    if not report.changes:
+        objects = count(len(report.objects), "object")
+        differ = f"{objects} to change, no pod is touched." if report.objects else "no pod is touched."
+        return f"Plan: {differ}{fits}"
+    return (
+        f"Plan: {pods.create} to create, {pods.change} to change, {pods.delete} to delete "
+        f"on {count(pods.nodes, 'node')}.{fits}"
+    )
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

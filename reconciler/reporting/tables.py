@@ -1,0 +1,131 @@
+"""Statuses in columns, as `kubectl get` prints them; what we don't know has no column.
+
+Rules for READY and STATUS: https://github.com/kubernetes/kubernetes/blob/master/pkg/printers/internalversion/printers.go
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from reconciler.model.plan import DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
+from reconciler.reporting.lines import Line, Style, inert
+
+
+class Table(Struct, frozen=True):
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def table(statuses: Sequence[Status], wide: bool = False, namespaces: bool = False) -> Table:
+    """Statuses of one kind, sorted by namespace and name; `namespaces` puts theirs in the first column."""
+    ordered = sorted(statuses, key=lambda status: status.ref)
+    named = [_columns(status, wide) for status in ordered]
+    if not named:
+        return Table((), ())
+    if namespaces and any(status.ref.namespace for status in ordered):
+        named = [
+            {"NAMESPACE": status.ref.namespace, **columns} for status, columns in zip(ordered, named, strict=True)
+        ]
+    return Table(tuple(named[0]), tuple(tuple(columns.values()) for columns in named))
+
+
+def table_lines(shown: Table) -> list[Line]:
+    """Aligned, with kubectl's three blanks between columns."""
+    if not shown.header:
+        return [Line(Style.PLAIN, "No resources found.")]
+    cells = [tuple(inert(cell) for cell in row) for row in (shown.header, *shown.rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    texts = [
+        "   ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]
+    return [Line(Style.HEAD, texts[0]), *(Line(Style.PLAIN, text) for text in texts[1:])]
+
+
+def _columns(status: Status, wide: bool) -> dict[str, str]:
+    match status:
+        case PodStatus():
+            return _pod(status, wide)
+        case DeploymentStatus():
+            return _deployment(status, wide)
+        case NodeStatus():
+            return _node(status, wide)
+        case ServiceStatus():
+            return _service(status, wide)
+
+
+def _pod(pod: PodStatus, wide: bool) -> dict[str, str]:
+    columns = {
+        "NAME": pod.ref.name,
+        "READY": f"{_ready_containers(pod)}/{len(pod.containers)}",
+        "STATUS": pod_state(pod),
+        "RESTARTS": str(sum(container.restarts for container in pod.containers)),
+    }
+    if wide:
+        columns |= {"IP": pod.ip or "<none>", "NODE": pod.node or "<none>", "MESSAGE": pod.message or "<none>"}
+    return columns
+
+
+def _ready_containers(pod: PodStatus) -> int:
+    """Readiness is known of the pod, not of its containers: a pod that is not ready has one that is not."""
+    running = sum(container.state == "running" for container in pod.containers)
+    return running if pod.ready else min(running, max(0, len(pod.containers) - 1))
+
+
+def pod_state(pod: PodStatus) -> str:
+    """kubectl's STATUS: the phase, unless a container has more to say."""
+    if pod.phase in ("Terminating", "Unknown"):
+        return pod.phase
+    words = pod.reason or pod.phase
+    running = False
+    for container in reversed(pod.containers):
+        running = running or container.state == "running"
+        if container.state == "waiting" and container.reason:
+            words = container.reason
+        elif container.state == "terminated":
+            words = container.reason or f"ExitCode:{container.exit_code}"
+    if words == "Completed" and running:
+        return "Running" if pod.ready else "NotReady"
+    return words
+
+
+def _deployment(deployment: DeploymentStatus, wide: bool) -> dict[str, str]:
+    columns = {
+        "NAME": deployment.ref.name,
+        "READY": f"{deployment.ready}/{deployment.replicas}",
+        "UP-TO-DATE": str(deployment.updated),
+        "AVAILABLE": str(deployment.available),
+    }
+    return columns | {"MESSAGE": deployment.message or "<none>"} if wide else columns
+
+
+def _node(node: NodeStatus, wide: bool) -> dict[str, str]:
+    columns = {
+        "NAME": node.ref.name,
+        "STATUS": ("Ready" if node.ready else "NotReady") + (",SchedulingDisabled" if node.unschedulable else ""),
+        "PODS": str(node.pods),
+        "CPU": _used(f"{node.cpu_milli_requested}m", f"{node.cpu_milli}m", known=node.cpu_milli > 0),
+        "MEMORY": _used(_mebi(node.memory_bytes_requested), _mebi(node.memory_bytes), known=node.memory_bytes > 0),
+        "VERSION": node.engine_version or "<unknown>",
+    }
+    if wide:
+        columns |= {"POD-CIDR": node.pod_cidr or "<none>", "MESSAGE": node.message or "<none>"}
+    return columns
+
+
+def _used(requested: str, capacity: str, known: bool) -> str:
+    return f"{requested}/{capacity}" if known else f"{requested}/<unknown>"
+
+
+def _mebi(number: int) -> str:
+    return f"{number // 2**20}Mi"
+
+
+def _service(service: ServiceStatus, wide: bool) -> dict[str, str]:
+    columns = {
+        "NAME": service.ref.name,
+        "TYPE": service.type,
+        "CLUSTER-IP": service.cluster_ip or "<none>",
+        "EXTERNAL-IP": "<none>",
+        "PORT(S)": ",".join(service.ports) or "<none>",
+    }
+    return columns | {"ENDPOINTS": ",".join(service.endpoints) or "<none>"} if wide else columns

@@ -1,0 +1,27 @@
+"""The network of one host: its pods' addresses, the way to everybody else's, and the services' own."""
+
+from collections.abc import Mapping
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import NodeRecord
+from reconciler.model.operations import NodeNetwork, Route
+
+
+def node_networks(
+    desired: Desired, records: Mapping[str, NodeRecord], addresses: tuple[str, ...]
+) -> dict[str, NodeNetwork]:
+    """For every node that has a pod CIDR. One that has none yet gets its network with the plan that chooses it."""
+    routes = {
+        name: Route(record.pod_cidr, desired.nodes[name].ssh.host)
+        for name, record in sorted(records.items())
+        if name in desired.nodes and record.pod_cidr
+    }
+    return {
+        name: NodeNetwork(
+            pod_cidr=own.cidr,
+            cluster_cidr=desired.cluster.spec.pod_cidr,
+            routes=tuple(route for peer, route in routes.items() if peer != name),
+            addresses=addresses,
+        )
+        for name, own in routes.items()
+    }

@@ -1,0 +1,89 @@
+"""The haproxy.cfg of a few clusters, each accepted by HAProxy itself."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from reconciler.model.memory import ServiceRecord
+from reconciler.model.names import Ref
+from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
+from reconciler.model.plan import Endpoint
+from reconciler.services.balancing import balance
+from reconciler.services.haproxy import render
+
+Golden = Callable[[str, str], None]
+
+WEB = Ref("Service", "shop", "web")
+API = Ref("Service", "shop", "api")
+HEADLESS = Ref("Service", "shop", "peers")
+
+SERVICES = {
+    WEB: Service(
+        ObjectMeta("web", "shop"),
+        ServiceSpec(
+            type="NodePort",
+            ports=(ServicePort(80, "http", target_port=8080, node_port=30080), ServicePort(9100, "metrics")),
+        ),
+    ),
+    API: Service(ObjectMeta("api", "shop"), ServiceSpec(ports=(ServicePort(8000),))),
+    HEADLESS: Service(ObjectMeta("peers", "shop"), ServiceSpec(ports=(ServicePort(7000),), cluster_ip="None")),
+}
+RECORDS = {
+    WEB: ServiceRecord("10.96.0.2", (30080, 0)),
+    API: ServiceRecord("10.96.0.1"),
+    HEADLESS: ServiceRecord(),
+}
+ENDPOINTS = {
+    WEB: (
+        Endpoint("u1", "web-5d9f7c-0", "node-1", "10.244.0.2", (8080, 9100), ready=True),
+        Endpoint("u2", "web-5d9f7c-1", "node-2", "10.244.1.2", (8080, 0), ready=True),
+        Endpoint("u3", "web-5d9f7c-2", "node-3", "10.244.2.2", (8080, 9100), ready=False),
+    ),
+    HEADLESS: (Endpoint("u4", "peer-0", "node-1", "10.244.0.3", (7000,), ready=True),),
+}
+
+
+def accepted_by_haproxy(config: str, folder: Path) -> str:
+    """What HAProxy has to say against the file; nothing, if it is good."""
+    path = folder / "haproxy.cfg"
+    path.write_text(config)
+    checked = subprocess.run(
+        ["/usr/sbin/haproxy", "-c", "-f", str(path)], capture_output=True, text=True, timeout=30, check=False
+    )
+    return "" if checked.returncode == 0 and "WARNING" not in checked.stderr else checked.stderr
+
+
+def test_two_services_one_without_a_ready_pod_and_one_headless(golden: Golden, tmp_path: Path) -> None:
+    config = render(balance(SERVICES, RECORDS, ENDPOINTS, "10.96.0.0/16").listens)
+    golden("haproxy/shop.cfg", config)
+    assert accepted_by_haproxy(config, tmp_path) == ""
+
+
+def test_no_service_at_all_is_a_file_that_haproxy_runs_with(golden: Golden, tmp_path: Path) -> None:
+    config = render(())
+    golden("haproxy/empty.cfg", config)
+    assert accepted_by_haproxy(config, tmp_path) == ""
+
+
+def test_a_thousand_services_of_five_pods_pass_haproxys_check(tmp_path: Path) -> None:
+    services = {Ref("Service", "shop", f"s{n}"): n for n in range(1000)}
+    config = render(
+        balance(
+            {
+                ref: Service(ObjectMeta(ref.name, "shop"), ServiceSpec(ports=(ServicePort(80),)))
+                for ref in services
+            },
+            {ref: ServiceRecord(f"10.96.{n // 250}.{n % 250 + 1}") for ref, n in services.items()},
+            {
+                ref: tuple(
+                    Endpoint(f"{n}-{i}", f"s{n}-{i}", f"node-{i}", f"10.{i}.{n // 250}.{n % 250 + 1}", (80,), True)
+                    for i in range(5)
+                )
+                for ref, n in services.items()
+            },
+            "10.96.0.0/16",
+        ).listens
+    )
+    assert config.count("\nlisten ") == 1000
+    assert config.count("\n    server ") == 5000
+    assert accepted_by_haproxy(config, tmp_path) == ""

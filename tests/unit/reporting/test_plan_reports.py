@@ -1,0 +1,142 @@
+"""What a plan's reports count, show, hide and defuse; their whole forms are golden files."""
+
+import json
+import re
+
+import pytest
+
+from reconciler.model.desired import Revision
+from reconciler.model.names import Ref
+from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unplaced
+from reconciler.model.problems import Place, Problem, Severity
+from reconciler.reporting import PlanReport, UnreachableNode, plan_json, plan_markdown, plan_text
+from reconciler.reporting.changes import field_sign, field_words
+from reconciler.reporting.plan_markdown import LONGEST_COMMENT
+from reconciler.reporting.plan_report import summary
+
+REVISION = Revision("sha256:8c1f2d3e4b5a6978", "/srv/shop")
+WEB = Ref("Deployment", "shop", "web")
+SERVICE = ObjectChange("~", Ref("Service", "shop", "web"), (FieldChange("spec.ports[0].port", 80, 81),))
+EVIL = "\x1b]0;x\x07 `|` ``` <script>alert(1)</script> @everyone #1 [a](javascript:x)\n::error::x \u202e"
+
+
+def change(action: Action, node: str = "node-1", from_node: str = "") -> PodChange:
+    return PodChange(action, Ref("Pod", "shop", f"web-{action}"), action, node, "why", WEB, from_node=from_node)
+
+
+def report(**parts: object) -> PlanReport:
+    return PlanReport(REVISION, 3, **parts)  # type: ignore[arg-type]
+
+
+def text(shown: PlanReport) -> str:
+    return "\n".join(line.text for line in plan_text(shown))
+
+
+def test_a_moved_or_restarted_pod_is_one_change() -> None:
+    changes = tuple(change(action, "node-2" if action is Action.MOVE else "node-1", "") for action in Action)
+    assert summary(report(changes=changes)) == "Plan: 1 to create, 2 to change, 1 to delete on 2 nodes."
+
+
+def test_a_move_touches_the_node_it_leaves_too() -> None:
+    moved = change(Action.MOVE, "node-2", from_node="node-1")
+    assert summary(report(changes=(moved,))) == "Plan: 0 to create, 1 to change, 0 to delete on 2 nodes."
+
+
+def test_an_object_may_change_without_touching_a_pod() -> None:
+    assert summary(report(objects=(SERVICE,))) == "Plan: 1 object to change, no pod is touched."
+
+
+def test_a_pod_that_fits_nowhere_is_not_everything_as_asked() -> None:
+    waiting = report(unplaced=(Unplaced(WEB, 2, {"node-1": "full"}),))
+    assert summary(waiting) == "Plan: no pod is touched. 2 fit nowhere now."
+
+
+def test_no_changes_names_the_revision_as_people_know_it() -> None:
+    assert summary(report()) == "No changes. Everything is as revision 8c1f2d3e asks."
+    assert not report().has_changes
+
+
+def test_a_hold_is_never_mistaken_for_a_plan_that_runs() -> None:
+    held = report(changes=(change(Action.DELETE),), hold=Hold("too many deletions", "confirm"))
+    assert summary(held).startswith("Held: nothing")
+    assert "held: too many deletions" in text(held)
+
+
+@pytest.mark.parametrize(
+    ("field", "sign", "words"),
+    [
+        (FieldChange("spec.replicas", 2, 4), "~", "spec.replicas: 2 → 4"),
+        (FieldChange("a", None, "4"), "+", 'a: "4"'),
+        (FieldChange("a", True, None), "-", "a: true"),
+        (FieldChange("a", 0, ""), "~", 'a: 0 → ""'),
+        (FieldChange("data.K", None, None, secret=True), "~", "data.K: (secret value changed)"),
+        (FieldChange("data.K", "canary", "canary2", secret=True), "~", "data.K: (secret value changed)"),
+        (FieldChange("a\x1b", None, "b\x1b\u202e"), "+", r'a\x1b: "b\u001b\u202e"'),
+    ],
+)
+def test_a_field_says_what_it_was_and_what_it_will_be(field: FieldChange, sign: str, words: str) -> None:
+    assert (field_sign(field), field_words(field)) == (sign, words)
+
+
+def test_a_long_value_is_cut_around_what_differs() -> None:
+    words = field_words(FieldChange("data.page", "a" * 500 + "old" + "b" * 500, "a" * 500 + "new" + "b" * 500))
+    assert "old" in words
+    assert "new" in words
+    assert len(words) < 300
+    assert "… (1005 characters)" in words
+
+
+def test_a_secret_is_in_no_form_whatever_the_change_carries() -> None:
+    field = FieldChange("data.PASSWORD", "canary-before", "canary-after", secret=True)
+    shown = report(objects=(ObjectChange("~", Ref("Secret", "shop", "db"), (field,)),))
+    assert "canary" not in text(shown) + json.dumps(plan_json(shown)) + plan_markdown(shown)
+
+
+@pytest.fixture
+def hostile() -> PlanReport:
+    """Every text of a report says the worst."""
+    ref = Ref(EVIL, EVIL, EVIL)
+    place = Place(EVIL, 1, 1)
+    return PlanReport(
+        revision=Revision("8c1f2d3e", EVIL, EVIL),
+        nodes=1,
+        objects=(ObjectChange("~", ref, (FieldChange(EVIL, EVIL, {EVIL: EVIL}),), place),),
+        changes=(PodChange(Action.MOVE, ref, EVIL, EVIL, EVIL, ref, EVIL, place),),
+        unplaced=(Unplaced(ref, 1, {EVIL: EVIL}),),
+        unreachable=(UnreachableNode(EVIL, EVIL, 3),),
+        orphans=(EVIL,),
+        hold=Hold(EVIL, EVIL),
+        warnings=(Problem(place, EVIL, EVIL, EVIL, EVIL, Severity.WARNING),),
+        unserved=(EVIL,),
+    )
+
+
+def test_no_text_can_move_the_cursor_or_begin_a_line(hostile: PlanReport) -> None:
+    for line in plan_text(hostile):
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202e]", line.text)
+        assert not line.text.lstrip().startswith("::")
+
+
+def test_markdown_interprets_nothing_of_what_it_quotes(hostile: PlanReport) -> None:
+    shown = plan_markdown(hostile)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
+    unfenced = re.sub(r"^(`{3,})diff\n.*?\n\1$", "", shown, flags=re.DOTALL | re.MULTILINE)
+    unquoted = re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", re.sub(r"<code>[^<]*</code>", "", unfenced))
+    for word in ("script", "everyone", "javascript", "#1", "::error"):
+        assert word not in unquoted
+    rows = [line for line in unfenced.splitlines() if line.startswith("|")]
+    assert {row.count("|") for row in rows} <= {4, 5, 6}
+
+
+def test_json_keeps_every_text_exactly_and_escapes_it(hostile: PlanReport) -> None:
+    written = json.dumps(plan_json(hostile))
+    assert "\x1b" not in written
+    assert json.loads(written)["orphans"] == [EVIL]
+
+
+def test_a_long_comment_is_cut_and_says_so() -> None:
+    objects = tuple(ObjectChange("+", Ref("ConfigMap", "shop", f"texts-{n}")) for n in range(5000))
+    shown = plan_markdown(report(objects=objects))
+    assert len(shown.encode()) < 65_000
+    assert len(shown.encode()) > LONGEST_COMMENT - 1000
+    assert "Cut here" in shown.splitlines()[-1]

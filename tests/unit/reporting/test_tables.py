@@ -1,0 +1,175 @@
+"""`get`: kubectl's columns, and kubectl's words in them."""
+
+import pytest
+
+from reconciler.model.names import Ref
+from reconciler.model.plan import ContainerStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus
+from reconciler.model.records import Event
+from reconciler.reporting import (
+    event_json,
+    event_line,
+    events_table,
+    status_list,
+    status_object,
+    table,
+    table_lines,
+)
+from reconciler.reporting.tables import pod_state
+
+WEB = ContainerStatus("web", "lab/web:1.0", "running", restarts=2)
+PULLING = ContainerStatus("side", "lab/side:1", "waiting", "ImagePullBackOff", "not found")
+DONE = ContainerStatus("job", "lab/job:1", "terminated", "Completed", exit_code=0)
+KILLED = ContainerStatus("job", "lab/job:1", "terminated", exit_code=137)
+
+POD = PodStatus(
+    Ref("Pod", "shop", "web-0"),
+    "u1",
+    "node-1",
+    "10.244.0.2",
+    "Running",
+    ready=True,
+    owner=Ref("Deployment", "shop", "web"),
+    containers=(WEB,),
+)
+DEPLOYMENT = DeploymentStatus(Ref("Deployment", "shop", "web"), 4, 5, 3, 2, 1, "waiting for web-2")
+NODE = NodeStatus(
+    Ref("Node", "", "node-1"), True, "", 7, 4000, 2**33, 1500, 2**29, True, "10.244.0.0/24", "20.10.24"
+)
+SERVICE = ServiceStatus(
+    Ref("Service", "shop", "web"), "NodePort", "10.96.0.1", ("80:30080/TCP", "9100/TCP"), ("10.244.0.2:8080",)
+)
+
+
+def pod(phase: str, *containers: ContainerStatus, ready: bool = False, reason: str = "") -> PodStatus:
+    return PodStatus(POD.ref, "u", "", "", phase, ready, reason=reason, containers=containers)  # type: ignore[arg-type]
+
+
+def test_pods() -> None:
+    assert [line.text for line in table_lines(table([POD, pod("Pending", PULLING)]))] == [
+        "NAME    READY   STATUS             RESTARTS",
+        "web-0   1/1     Running            2",
+        "web-0   0/1     ImagePullBackOff   0",
+    ]
+
+
+def test_wide_pods_of_all_namespaces() -> None:
+    shown = table([POD, pod("Pending")], wide=True, namespaces=True)
+    assert shown.header == ("NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "IP", "NODE", "MESSAGE")
+    assert shown.rows[0] == ("shop", "web-0", "1/1", "Running", "2", "10.244.0.2", "node-1", "<none>")
+    assert shown.rows[1] == ("shop", "web-0", "0/0", "Pending", "0", "<none>", "<none>", "<none>")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (pod("Running", WEB, ready=True), "Running"),
+        (pod("Running", WEB, PULLING), "ImagePullBackOff"),
+        (pod("Running", PULLING, KILLED), "ImagePullBackOff"),
+        (pod("Running", WEB, DONE, ready=True), "Running"),
+        (pod("Running", WEB, DONE), "NotReady"),
+        (pod("Succeeded", DONE), "Completed"),
+        (pod("Failed", KILLED), "ExitCode:137"),
+        (pod("Failed", reason="Evicted"), "Evicted"),
+        (pod("Terminating", WEB), "Terminating"),
+        (pod("Unknown", WEB, reason="NodeLost"), "Unknown"),
+    ],
+)
+def test_a_pods_status_is_what_its_containers_have_to_say(status: PodStatus, words: str) -> None:
+    assert pod_state(status) == words
+
+
+def test_a_pod_that_is_not_ready_never_shows_all_its_containers_ready() -> None:
+    assert table([pod("Running", WEB, WEB)]).rows[0][1] == "1/2"
+
+
+def test_deployments_nodes_and_services() -> None:
+    assert table([DEPLOYMENT], wide=True).rows == (("web", "2/4", "3", "1", "waiting for web-2"),)
+    assert table([NODE], wide=True, namespaces=True).rows == (
+        (
+            "node-1",
+            "Ready,SchedulingDisabled",
+            "7",
+            "1500m/4000m",
+            "512Mi/8192Mi",
+            "20.10.24",
+            "10.244.0.0/24",
+            "<none>",
+        ),
+    )
+    assert table([SERVICE], wide=True).rows == (
+        ("web", "NodePort", "10.96.0.1", "<none>", "80:30080/TCP,9100/TCP", "10.244.0.2:8080"),
+    )
+
+
+def test_a_node_never_seen_has_an_unknown_capacity() -> None:
+    assert table([NodeStatus(NODE.ref, False, "refused", 0)]).rows == (
+        ("node-1", "NotReady", "0", "0m/<unknown>", "0Mi/<unknown>", "<unknown>"),
+    )
+
+
+def test_nothing_found_is_said() -> None:
+    assert [line.text for line in table_lines(table([]))] == ["No resources found."]
+
+
+def test_a_hostile_name_cannot_break_a_table() -> None:
+    evil = NodeStatus(Ref("Node", "", "a\x1b[2J\nb"), True, "", 0)
+    assert [line.text.startswith(("NAME", r"a\x1b[2J\nb ")) for line in table_lines(table([evil]))] == [True, True]
+
+
+def test_a_pod_as_a_kubernetes_object() -> None:
+    assert status_object(POD) == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "web-0",
+            "namespace": "shop",
+            "uid": "u1",
+            "ownerReferences": [{"kind": "Deployment", "name": "web", "controller": True}],
+        },
+        "spec": {"nodeName": "node-1"},
+        "status": {
+            "phase": "Running",
+            "podIP": "10.244.0.2",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [
+                {"name": "web", "image": "lab/web:1.0", "restartCount": 2, "state": {"running": {}}}
+            ],
+        },
+    }
+
+
+def test_a_leaving_pod_has_a_phase_that_kubernetes_knows() -> None:
+    status = status_object(pod("Terminating", PULLING, KILLED))["status"]
+    assert (status["phase"], status["reason"]) == ("Running", "Terminating")
+    assert [container["state"] for container in status["containerStatuses"]] == [
+        {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}},
+        {"terminated": {"exitCode": 137}},
+    ]
+
+
+def test_a_list_of_everything_else() -> None:
+    items = status_list([SERVICE, NODE, DEPLOYMENT])["items"]
+    assert [item["kind"] for item in items] == ["Deployment", "Node", "Service"]
+    assert items[0]["status"]["updatedReplicas"] == 3
+    assert items[0]["status"]["conditions"] == [
+        {"type": "Available", "status": "False", "message": "waiting for web-2"}
+    ]
+    assert items[1]["status"]["capacity"] == {"cpu": "4000m", "memory": str(2**33)}
+    assert items[2]["spec"]["ports"] == [
+        {"port": 80, "nodePort": 30080, "protocol": "TCP"},
+        {"port": 9100, "protocol": "TCP"},
+    ]
+
+
+def test_events() -> None:
+    started = Event(POD.ref, "Normal", "Started", "container web", "node-1", at=1000.0, count=3)
+    assert event_line(started) == "Started            Pod shop/web-0 on node-1: container web (x3)"
+    lost = Event(NODE.ref, "Warning", "NodeNotReady", "connection\x1b refused", "node-1", at=940.0)
+    assert event_line(lost) == r"NodeNotReady       Node node-1: connection\x1b refused"
+    assert event_json(lost)["kind"] == "Node"
+    assert event_json(lost)["at"] == 940.0
+    assert "at" not in event_json(Event(NODE.ref, "Normal", "NodeReady", "it answers"))
+    assert events_table([started, lost], now=1030.0).rows == (
+        ("90s", "Warning", "NodeNotReady", "node/node-1", "connection\x1b refused"),
+        ("30s (x3)", "Normal", "Started", "pod/web-0", "container web"),
+    )

@@ -1,0 +1,116 @@
+"""What each node gets, and when it is the very same as before."""
+
+from reconciler.model.desired import Desired, Revision
+from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
+from reconciler.model.names import Ref
+from reconciler.model.objects import (
+    Cluster,
+    ClusterImages,
+    ClusterSpec,
+    Node,
+    ObjectMeta,
+    Service,
+    ServicePort,
+    ServiceSpec,
+    SshAddress,
+)
+from reconciler.model.operations import NodeNetwork, Route
+from reconciler.model.plan import Endpoint
+from reconciler.services import ServiceLayer, node_setups
+
+WEB = Ref("Service", "shop", "web")
+MEMORY = Memory(
+    nodes={
+        "node-1": NodeRecord("node-1", "engine-1", "10.244.0.0/24"),
+        "node-2": NodeRecord("node-2", "engine-2", "10.244.1.0/24"),
+        "node-3": NodeRecord("node-3", "engine-3"),
+        "gone": NodeRecord("gone", "engine-4", "10.244.3.0/24"),
+    },
+    services={WEB: ServiceRecord("10.96.0.1", (0,))},
+)
+ENDPOINTS = {
+    WEB: (
+        Endpoint("u1", "web-0", "node-1", "10.244.0.2", (8080,), ready=True),
+        Endpoint("u2", "web-1", "node-2", "10.244.1.2", (8080,), ready=False),
+    )
+}
+
+
+def desired(revision: str = "abc", image: str = "lab/proxy:1") -> Desired:
+    return Desired(
+        revision=Revision(revision, "/srv/shop"),
+        cluster=Cluster(ObjectMeta("shop"), ClusterSpec(images=ClusterImages(proxy=image))),
+        nodes={
+            f"node-{n}": Node(ObjectMeta(f"node-{n}"), SshAddress("root", f"192.0.2.{n}", 2200 + n))
+            for n in (1, 2, 3)
+        },
+        namespaces={},
+        pods={},
+        deployments={},
+        services={WEB: Service(ObjectMeta("web", "shop"), ServiceSpec(ports=(ServicePort(80, "http"),)))},
+        config_maps={},
+        secrets={},
+        places={},
+        template_hashes={},
+        manifests={},
+    )
+
+
+def test_a_node_routes_to_every_other_node_through_its_ssh_host_and_has_every_service_address() -> None:
+    setups = node_setups(desired(), MEMORY, ENDPOINTS)
+    assert setups["node-1"].network == NodeNetwork(
+        pod_cidr="10.244.0.0/24",
+        cluster_cidr="10.244.0.0/16",
+        routes=(Route("10.244.1.0/24", "192.0.2.2"),),
+        addresses=("10.96.0.1",),
+    )
+    assert setups["node-2"].network.routes == (Route("10.244.0.0/24", "192.0.2.1"),)
+
+
+def test_a_node_without_a_pod_cidr_and_one_that_is_no_longer_wanted_get_nothing() -> None:
+    assert list(node_setups(desired(), MEMORY, ENDPOINTS)) == ["node-1", "node-2"]
+
+
+def test_every_node_has_the_same_proxy_which_routes_to_ready_pods_only() -> None:
+    setups = node_setups(desired(), MEMORY, ENDPOINTS)
+    proxy = setups["node-1"].proxy
+    assert proxy is setups["node-2"].proxy
+    assert proxy.image == "lab/proxy:1"
+    assert proxy.routed == {"10.244.0.2"}
+    assert proxy.config.startswith(f"# fingerprint: {proxy.fingerprint}\n# routed: 10.244.0.2\n")
+
+
+def test_each_node_checks_its_own_pods_ready_or_not() -> None:
+    setups = node_setups(desired(), MEMORY, ENDPOINTS)
+    assert setups["node-1"].checks == {"10.244.0.2:8080"}
+    assert setups["node-2"].checks == {"10.244.1.2:8080"}
+
+
+def test_a_port_that_a_pod_does_not_have_is_not_checked() -> None:
+    pod = Endpoint("u1", "web-0", "node-1", "10.244.0.2", (0,), ready=False)
+    assert node_setups(desired(), MEMORY, {WEB: (pod,)})["node-1"].checks == frozenset()
+
+
+def test_equal_inputs_give_the_very_same_setups_even_of_another_revision() -> None:
+    layer = ServiceLayer()
+    first = layer.setups(desired(), MEMORY, ENDPOINTS)
+    assert (
+        layer.setups(desired("def"), Memory(nodes=MEMORY.nodes, services=MEMORY.services), dict(ENDPOINTS))
+        is first
+    )
+
+
+def test_whatever_a_setup_follows_from_makes_new_ones() -> None:
+    layer = ServiceLayer()
+    before = layer.setups(desired(), MEMORY, ENDPOINTS)
+    image = layer.setups(desired(image="lab/proxy:2"), MEMORY, ENDPOINTS)
+    assert image["node-1"].proxy.image == "lab/proxy:2"
+    endpoints = layer.setups(desired(), MEMORY, {})
+    assert endpoints["node-1"].proxy.routed == frozenset()
+    memory = layer.setups(desired(), Memory(nodes=MEMORY.nodes), ENDPOINTS)
+    assert memory["node-1"].network.addresses == ()
+    assert layer.problems == (
+        "Service shop/web is not served: it has no cluster IP; is the service CIDR 10.96.0.0/16 used up?",
+    )
+    assert layer.setups(desired(), MEMORY, ENDPOINTS) == before
+    assert layer.problems == ()
