@@ -1,0 +1,88 @@
+"""A folder as a source: its content, hashed, is the revision."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from reconciler.model.desired import Rejected, Snapshot, Unavailable
+from reconciler.sources.folder_tree import FolderTree, StillChanging, Uncertain
+from reconciler.sources.folder_watch import EVERYTHING, FolderWatch
+
+SETTLED_WITHIN_SECONDS = 3.0
+"""How long `read` waits for a file that is being written."""
+
+
+class FolderSource:
+    """`debounce`: seconds in which nothing may have been written before a change counts as complete.
+
+    `rescan`: seconds between two looks at every file, for what no event tells (a network file system).
+    """
+
+    def __init__(self, path: str | Path, *, debounce: float = 0.05, rescan: float = 30.0) -> None:
+        self._path = Path(os.path.abspath(path))
+        self._tree = FolderTree(str(self._path), debounce)
+        self._watch = FolderWatch(self._path, debounce, rescan)
+        self._lock = threading.Lock()
+        self._device: int | None = None
+        """Where the folder was when it was read last."""
+
+    def read(self) -> Snapshot | Rejected | Unavailable:
+        """Waits at most SETTLED_WITHIN_SECONDS, for a file that is being written."""
+        deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
+        with self._lock:
+            while True:
+                hints = self._watch.take_hints()
+                try:
+                    if (writing := self._watch.being_written()) is not None:
+                        raise StillChanging(writing)
+                    found = self._look(hints)
+                    self._watch.refused(_refused(found))
+                    return found
+                except StillChanging as error:
+                    self._watch.give_back(hints)
+                    if time.monotonic() > deadline:
+                        return Unavailable(
+                            f"{self._path}: {error} is being written all the time", "stop writing to it"
+                        )
+                    time.sleep(0.01)
+                except OSError as error:
+                    self._watch.give_back(EVERYTHING)
+                    return Unavailable(
+                        f"{self._path}: {error.strerror or error}",
+                        "restore the folder, or start again with the right path; what runs keeps running",
+                    )
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        self._watch.start(changed)
+
+    def close(self) -> None:
+        """Ends the watching; may be called again."""
+        self._watch.stop()
+
+    def _look(self, hints: frozenset[str] | None) -> Snapshot | Rejected | Unavailable:
+        root = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if hints is EVERYTHING:
+                return self._look_at_all(root)
+            try:
+                return self._tree.look_at(root, hints)
+            except Uncertain:
+                return self._look_at_all(root)
+        finally:
+            os.close(root)
+
+    def _look_at_all(self, root: int) -> Snapshot | Rejected | Unavailable:
+        """An empty folder on another file system than before is the place where the right one was mounted."""
+        found = self._tree.look_at_all(root)
+        device = os.fstat(root).st_dev
+        if isinstance(found, Snapshot) and not found.files and self._device not in (None, device):
+            return Unavailable(f"{self._path}: its file system is no longer mounted", "mount it again")
+        self._device = device
+        return found
+
+
+def _refused(found: Snapshot | Rejected | Unavailable) -> frozenset[str]:
+    problems = found.problems if isinstance(found, Rejected) else ()
+    return frozenset(problem.place.path for problem in problems)

@@ -1,0 +1,260 @@
+"""The files of a folder, kept from one reading to the next so that only what changed is read again.
+
+Every step from the root is taken relative to an open folder and without following links (`openat`, `O_NOFOLLOW`):
+a folder swapped for a link between two steps leads to an error and never outside.
+"""
+
+import os
+import stat
+import time
+from hashlib import blake2b, sha256
+from typing import NamedTuple
+
+from reconciler.model.desired import Rejected, Revision, Snapshot, SourceFile
+from reconciler.model.problems import Problem
+from reconciler.sources import rules
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""O_NONBLOCK: should a pipe take a file's place in the last moment, opening it must not wait."""
+
+
+class StillChanging(Exception):
+    """A file is being written; reading it now could show half of it."""
+
+
+class Uncertain(Exception):
+    """A hint leads nowhere clear: everything is to be looked at."""
+
+
+class _Known(NamedTuple):
+    stamp: tuple[int, int, int, int]
+    """Size, mtime, ctime, inode: while these stay, the content does."""
+    file: SourceFile | None
+    problem: Problem | None
+    line: bytes
+    """Its part of the revision's id."""
+
+
+class FolderTree:
+    """`settle`: how many seconds a file must have been left alone to be read."""
+
+    def __init__(self, origin: str, settle: float) -> None:
+        self._origin = origin
+        self._settle = settle
+        self._known: dict[str, _Known] = {}
+        """In the order of the paths."""
+        self._position: dict[str, int] = {}
+        self._lines: list[bytes] = []
+        """Of each known file, at its position."""
+        self._problems: list[Problem] = []
+        """Of folders, links and the like: what has no `_Known`."""
+        self._last: Snapshot | Rejected | None = None
+
+    def look_at_all(self, root: int) -> Snapshot | Rejected:
+        """`root` is the open folder. OSError where it cannot be listed; StillChanging."""
+        scan = _Scan(self._known, self._settle)
+        scan.folder(root, "", 0)
+        return self._replace_all(scan.found, scan.problems)
+
+    def look_at(self, root: int, paths: frozenset[str]) -> Snapshot | Rejected:
+        """Only at files that are known or new; Uncertain where more than files changed. StillChanging."""
+        if self._problems or self._last is None:
+            raise Uncertain
+        if not paths:
+            return self._last
+        scan = _Scan(self._known, self._settle)
+        for path in paths:
+            scan.one(root, path)
+        edited = len(scan.found) == len(paths) and all(path in self._known for path in paths)
+        if edited and isinstance(self._last, Snapshot) and not any(new.problem for new in scan.found.values()):
+            return self._replace_some(self._last, scan.found)
+        rest = {path: known for path, known in self._known.items() if path not in paths}
+        if len(rest) + len(scan.found) > rules.MAX_FILES:
+            raise Uncertain
+        return self._replace_all(rest | scan.found, [])
+
+    def _replace_some(self, last: Snapshot, edited: dict[str, _Known]) -> Snapshot:
+        """The common case, one file saved: its cost hardly depends on how many others there are."""
+        files = list(last.files)
+        for path, known in edited.items():
+            if known.file is not None:
+                position = self._position[path]
+                files[position] = known.file
+                self._lines[position] = known.line
+        self._known.update(edited)
+        revision = self._revision(sha256(b"".join(self._lines)).hexdigest())
+        if revision != last.revision:
+            last = Snapshot(revision, tuple(files))
+        self._last = last
+        return last
+
+    def _replace_all(self, found: dict[str, _Known], problems: list[Problem]) -> Snapshot | Rejected:
+        self._known = dict(sorted(found.items()))
+        self._position = {path: position for position, path in enumerate(self._known)}
+        self._lines = [known.line for known in self._known.values()]
+        self._problems = problems
+        every = [*problems, *(known.problem for known in self._known.values() if known.problem)]
+        digest = sha256(b"".join(self._lines))
+        for problem in every:
+            digest.update(str(problem).encode("utf-8", "backslashreplace"))
+        revision = self._revision(digest.hexdigest())
+        if self._last is None or self._last.revision != revision:
+            if every:
+                self._last = Rejected(revision, tuple(sorted(every, key=lambda problem: problem.place)))
+            else:
+                self._last = Snapshot(revision, tuple(known.file for known in self._known.values() if known.file))
+        return self._last
+
+    def _revision(self, digest: str) -> Revision:
+        return Revision(f"sha256:{digest}", self._origin)
+
+
+class _Scan:
+    """One look, at everything or at some files."""
+
+    def __init__(self, known: dict[str, _Known], settle: float) -> None:
+        self.found: dict[str, _Known] = {}
+        self.problems: list[Problem] = []
+        self._known = known
+        self._settle = settle
+        self._entries = 0
+        self._bytes = 0
+
+    def folder(self, fd: int, path: str, depth: int) -> None:
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                self._entries += 1
+                if self._over_a_limit():
+                    return
+                if rules.is_hidden(entry.name):
+                    continue
+                self._entry(fd, entry, rules.join(path, entry.name), depth)
+
+    def one(self, root: int, path: str) -> None:
+        """Look at one file, by its path. What is not there, or no regular file, is left out."""
+        *folders, name = path.split("/")
+        opened: list[int] = []
+        try:
+            fd = root
+            for folder in folders:
+                fd = os.open(folder, _FOLDER, dir_fd=fd)
+                opened.append(fd)
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if not stat.S_ISREG(found.st_mode) or not rules.is_plain(name):
+                raise Uncertain
+            self._file(fd, name, path, found)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise Uncertain from error
+        finally:
+            for fd in opened:
+                os.close(fd)
+
+    def _entry(self, fd: int, entry: "os.DirEntry[str]", path: str, depth: int) -> None:
+        if entry.is_symlink():
+            if rules.is_manifest(entry.name) or _leads_to_folder(fd, entry.name):
+                self.problems.append(rules.symlink(path))
+        elif entry.is_dir(follow_symlinks=False):
+            self._subfolder(fd, entry.name, path, depth)
+        elif not rules.is_manifest(entry.name):
+            return
+        elif not rules.is_plain(entry.name):
+            self.problems.append(rules.bad_name(path))
+        elif not entry.is_file(follow_symlinks=False):
+            self.problems.append(rules.special_file(path))
+        else:
+            try:
+                self._file(fd, entry.name, path, entry.stat(follow_symlinks=False))
+            except FileNotFoundError:  # removed since it was listed: as if it had never been listed
+                return
+
+    def _subfolder(self, parent: int, name: str, path: str, depth: int) -> None:
+        if depth + 1 > rules.MAX_DEPTH:
+            self.problems.append(rules.too_deep(path))
+            return
+        if not rules.is_plain(name):
+            self.problems.append(rules.bad_name(path))
+            return
+        try:
+            fd = os.open(name, _FOLDER, dir_fd=parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.problems.append(rules.unreadable(path, error.strerror or str(error)))
+            return
+        try:
+            self.folder(fd, path, depth + 1)
+        except OSError as error:
+            self.problems.append(rules.unreadable(path, error.strerror or str(error)))
+        finally:
+            os.close(fd)
+
+    def _file(self, folder: int, name: str, path: str, found: os.stat_result) -> None:
+        stamp = _stamp(found)
+        self._bytes += found.st_size
+        known = self._known.get(path)
+        if known is not None and known.stamp == stamp:
+            self.found[path] = known
+            return
+        if 0 <= time.time() - found.st_mtime < self._settle:
+            raise StillChanging(path)
+        if found.st_size > rules.MAX_FILE_BYTES:
+            self._keep(path, stamp, rules.too_large(path, found.st_size))
+            return
+        try:
+            content = _read(folder, name, stamp)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            # Not under its stamp: the right to read may come back without any other change.
+            self._keep(path, (0, 0, 0, 0), rules.unreadable(path, error.strerror or str(error)))
+            return
+        if rules.is_lfs_pointer(content):
+            self._keep(path, stamp, rules.lfs_pointer(path))
+            return
+        digest = blake2b(content, digest_size=20).hexdigest()
+        file = known.file if known and known.file and known.file.digest == digest else None
+        self.found[path] = _Known(
+            stamp, file or SourceFile(path, digest, content), None, f"{path}\0{digest}\n".encode()
+        )
+
+    def _keep(self, path: str, stamp: tuple[int, int, int, int], problem: Problem) -> None:
+        self.found[path] = _Known(stamp, None, problem, f"{path}\0\n".encode())
+
+    def _over_a_limit(self) -> bool:
+        for number, limit, unit in (
+            (self._entries, rules.MAX_ENTRIES, "entries"),
+            (len(self.found), rules.MAX_FILES, "manifests"),
+            (self._bytes, rules.MAX_TOTAL_BYTES, "bytes of manifests"),
+        ):
+            if number > limit:
+                self.problems = [rules.too_many(f"{limit:,} {unit}")]
+                return True
+        return False
+
+
+def _stamp(found: os.stat_result) -> tuple[int, int, int, int]:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _read(folder: int, name: str, stamp: tuple[int, int, int, int]) -> bytes:
+    fd = os.open(name, _FILE, dir_fd=folder)
+    try:
+        if _stamp(found := os.fstat(fd)) != stamp or not stat.S_ISREG(found.st_mode):
+            raise StillChanging(name)
+        content = os.read(fd, stamp[0] + 1)
+        if _stamp(os.fstat(fd)) != stamp or len(content) != stamp[0]:
+            raise StillChanging(name)
+        return content
+    finally:
+        os.close(fd)
+
+
+def _leads_to_folder(parent: int, name: str) -> bool:
+    """Asks for the type of the link's end, and opens nothing."""
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=parent).st_mode)
+    except OSError:
+        return False

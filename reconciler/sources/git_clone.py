@@ -1,0 +1,203 @@
+"""The bare clone of a remote repository, and the fetches into it: each with a deadline, one at a time."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+from msgspec import DecodeError, json
+
+from reconciler.sources import git_fetch
+from reconciler.sources.git_address import GitAccess, GitTarget, RemoteAddress
+from reconciler.sources.git_fetch import Failure, FetchReply, FetchRequest
+
+PACK_LIMIT = 50
+"""Every fetch leaves a pack behind; with more of them the clone is made anew."""
+
+_PASSED_ON = ("PATH", "LANG", "SSH_AUTH_SOCK", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
+_FIXES: dict[Failure, str] = {
+    "distrusted": "if the server's key was changed on purpose, put the new one into the settings or known_hosts; "
+    "no credential was sent",
+    "refused": "renew the key or the token, and check that it may read this repository",
+    "missing": "restore it, or name another branch, tag or commit",
+    "failed": "look at the network and the server; this is tried again",
+}
+
+
+class Tip(NamedTuple):
+    commit: str
+    branch: str
+    """Empty where a tag or a commit is followed."""
+
+
+class GitUnavailable(Exception):
+    """The repository cannot say which commit is wanted."""
+
+    def __init__(self, why: str, fix: str) -> None:
+        super().__init__(why)
+        self.fix = fix
+
+
+class GitClone:
+    """`timeout`: seconds for a whole fetch; `stall`: seconds in which nothing comes."""
+
+    def __init__(
+        self, address: RemoteAddress, access: GitAccess, cache: Path, *, timeout: float, stall: float
+    ) -> None:
+        self._address = address
+        self._access = access
+        self._timeout = timeout
+        self._stall = stall
+        self.path = cache / f"{hashlib.sha256(address.url.encode()).hexdigest()[:20]}.git"
+        self._running: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def tip(self, target: GitTarget) -> Tip:
+        """Fetch what is new; GitUnavailable, within the deadline, where that does not work."""
+        try:
+            for folder in (self.path.parent.parent, self.path.parent):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._alone():
+                return self._fetched(target)
+        except OSError as error:
+            raise GitUnavailable(
+                f"the clone {self.path}: {error.strerror or error}",
+                "free disk space, or choose another cache directory",
+            ) from error
+
+    def discard(self) -> None:
+        """Forget what was fetched; the next `tip` clones again."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._running is not None:
+                self._running.kill()
+
+    def _fetched(self, target: GitTarget) -> Tip:
+        if self.path.exists() and (why := self._unusable()):
+            structlog.get_logger().warning("git clone is discarded", url=self._address.url, why=why)
+            self.discard()
+        if self.path.exists():
+            reply = self._fetch(self.path, target)
+            if reply.failure != "damaged":
+                return self._answer(reply)
+            structlog.get_logger().warning("git clone is discarded", url=self._address.url, why=reply.message)
+        return self._clone(target)
+
+    def _clone(self, target: GitTarget) -> Tip:
+        """Elsewhere first: what is in place stays until the new clone is whole."""
+        fresh = Path(tempfile.mkdtemp(prefix=f"{self.path.stem}-", dir=self.path.parent))
+        try:
+            tip = self._answer(self._fetch(fresh, target))
+            self.discard()
+            fresh.rename(self.path)
+            return tip
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def _answer(self, reply: FetchReply) -> Tip:
+        if reply.failure:
+            said = {"distrusted": "its key is not the one that is known: ", "refused": "access was refused: "}
+            raise GitUnavailable(
+                f"{self._address}: {said.get(reply.failure, '')}{reply.message}", _FIXES.get(reply.failure, "")
+            )
+        return Tip(reply.commit, reply.branch)
+
+    def _unusable(self) -> str:
+        """Locks that a killed process left: nobody else is here, so nobody will remove them."""
+        locks = [*self.path.glob("*.lock"), *(self.path / "refs").rglob("*.lock")]
+        if locks:
+            return f"{locks[0].name} was left over"
+        packs = len(list((self.path / "objects" / "pack").glob("*.pack")))
+        return f"it has {packs} packs" if packs > PACK_LIMIT else ""
+
+    def _fetch(self, directory: Path, target: GitTarget) -> FetchReply:
+        """In a process of its own, which ends at the deadline whatever the server does."""
+        with self._lock:
+            if self._closed:
+                return FetchReply(failure="failed", message="closed")
+            self._running = subprocess.Popen(
+                [sys.executable, "-P", git_fetch.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=_environment(),
+                start_new_session=True,
+            )
+        with self._running as process:
+            try:
+                out, errors = process.communicate(json.encode(self._request(directory, target)), self._timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return FetchReply(failure="failed", message=f"no answer within {self._timeout:g} s")
+        try:
+            return json.decode(out, type=FetchReply)
+        except DecodeError:
+            last = errors.decode(errors="replace").strip().rpartition("\n")[2]
+            return FetchReply(
+                failure="failed", message=f"the fetching process ended with {process.returncode}: {last}"
+            )
+
+    def _request(self, directory: Path, target: GitTarget) -> FetchRequest:
+        access = self._access
+        return FetchRequest(
+            url=self._address.url,
+            directory=str(directory),
+            branch=target.branch,
+            tag=target.tag,
+            commit=target.commit,
+            known_hosts=_known_hosts(self._address, access) if self._address.scheme == "ssh" else "",
+            ssh_key=str(Path(access.ssh_key).expanduser()) if access.ssh_key else "",
+            ssh_passphrase=access.ssh_passphrase.reveal() if access.ssh_passphrase else "",
+            username=self._address.user or access.username,
+            token=access.token.reveal() if access.token else "",
+            ca_file=access.ca_file,
+            stall_seconds=self._stall,
+        )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time: `diff` may run beside `run`, with the same cache."""
+        fd = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            deadline = time.monotonic() + self._timeout
+            while True:
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise GitUnavailable(
+                            f"{self._address}: another process has been fetching for {self._timeout:g} s",
+                            "wait for it, or choose another cache directory",
+                        ) from None
+                    time.sleep(0.05)
+            yield
+        finally:
+            os.close(fd)
+
+
+def _known_hosts(address: RemoteAddress, access: GitAccess) -> str:
+    """Lines of known_hosts; none where the file is missing, and then no server is trusted."""
+    if access.host_key:
+        return f"{address.known_hosts_name} {access.host_key}\n"
+    path = Path(access.known_hosts).expanduser()
+    return path.read_text() if path.is_file() else ""
+
+
+def _environment() -> dict[str, str]:
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {**passed_on, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -1,0 +1,63 @@
+"""How memory and statuses are written in the database: as JSON that a person with `sqlite3` can read."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from reconciler.model.desired import Json
+from reconciler.model.memory import NodeRecord, PodIntent, ServiceRecord
+from reconciler.model.names import Ref
+from reconciler.model.plan import DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
+from reconciler.model.quantities import Quantity
+
+T = TypeVar("T")
+
+STATUS_TYPES: dict[str, type[Status]] = {
+    kind.__name__: kind for kind in (PodStatus, DeploymentStatus, NodeStatus, ServiceStatus)
+}
+
+
+def _to_json(value: Any) -> str:
+    if isinstance(value, Quantity):
+        return value.text
+    raise TypeError(f"a {type(value).__name__} is never stored")
+
+
+def _from_json(kind: type, value: Any) -> Any:
+    if kind is Quantity:
+        return Quantity.parse(value)
+    raise TypeError(f"a {kind.__name__} is never stored")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_to_json)
+
+
+def _decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
+    return msgspec.json.Decoder(kind, dec_hook=_from_json)
+
+
+decode_intent = _decoder(PodIntent).decode
+decode_node = _decoder(NodeRecord).decode
+decode_service = _decoder(ServiceRecord).decode
+decode_number = _decoder(int).decode
+decode_manifest = _decoder(Json).decode
+decode_text = _decoder(str).decode
+_status_decoders = {name: _decoder(kind) for name, kind in STATUS_TYPES.items()}
+
+
+def encode(value: object) -> str:
+    """TypeError for what must never be stored, a SecretText above all."""
+    return _encoder.encode(value).decode()
+
+
+def decode_status(type_name: str, payload: str) -> Status:
+    return _status_decoders[type_name].decode(payload)
+
+
+def key_of(ref: Ref) -> str:
+    return f"{ref.kind}/{ref.namespace}/{ref.name}"
+
+
+def ref_of_key(key: str) -> Ref:
+    kind, namespace, name = key.split("/", 2)
+    return Ref(kind, namespace, name)

@@ -1,0 +1,75 @@
+"""Looking at a store from another process, as `reconciler get` does. It never writes."""
+
+import sqlite3
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from reconciler.model.desired import Revision
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref
+from reconciler.model.plan import Status
+from reconciler.model.records import Event
+from reconciler.store.encoding import decode_status, ref_of_key
+from reconciler.store.ownership import Holder, holder_of
+from reconciler.store.rows import read_memory
+from reconciler.store.schema import DATABASE_FILE, failing_as_store, open_for_reading
+
+
+class StoreReader:
+    """Each method shows the last complete write; StoreFailed where it cannot be read."""
+
+    def __init__(self, directory: Path, connection: sqlite3.Connection) -> None:
+        self._directory = directory
+        self._connection = connection
+
+    def holder(self) -> Holder | None:
+        """Who keeps this state up to date now; None: nobody, and what is shown is from `published_at`."""
+        return holder_of(self._directory)
+
+    def published_at(self) -> float | None:
+        """Unix seconds of the last change of any status."""
+        with self._failing():
+            row = self._connection.execute("SELECT at FROM published").fetchone()
+        return float(row[0]) if row else None
+
+    def statuses(self) -> dict[Ref, Status]:
+        """In the order of the references."""
+        with self._failing():
+            rows = self._connection.execute("SELECT ref, type, status FROM statuses").fetchall()
+            found = {ref_of_key(key): decode_status(type_name, payload) for key, type_name, payload in rows}
+        return {ref: found[ref] for ref in sorted(found)}
+
+    def events(self) -> tuple[Event, ...]:
+        """The one seen last comes last."""
+        with self._failing():
+            rows = self._connection.execute(
+                "SELECT about, type, reason, message, node, at, count FROM events ORDER BY turn"
+            ).fetchall()
+        return tuple(Event(ref_of_key(about), *rest) for about, *rest in rows)
+
+    def memory(self) -> Memory:
+        with self._failing():
+            return read_memory(self._connection)
+
+    def revision(self) -> Revision | None:
+        """The last good revision."""
+        with self._failing():
+            row = self._connection.execute("SELECT id, origin, title FROM revision").fetchone()
+        return Revision(*row) if row else None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> "StoreReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _failing(self) -> AbstractContextManager[None]:
+        return failing_as_store(self._directory / DATABASE_FILE)
+
+
+def open_reader(directory: str | Path) -> StoreReader:
+    """StoreFailed where there is no state, or one that this version cannot read."""
+    return StoreReader(Path(directory), open_for_reading(Path(directory)))

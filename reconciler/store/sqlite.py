@@ -1,0 +1,185 @@
+"""The store of a single master: one SQLite file in a state directory. Implements `control.ports.Store`.
+
+Saved memory and the kept revision are on the disk when the call returns (`synchronous = FULL`), because an
+operation may follow at once. Statuses and events are only for people: they survive a killed process, and the last
+of them may be missing after a power cut.
+"""
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Connection
+
+from reconciler.model.desired import Revision, Snapshot, SourceFile
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref
+from reconciler.model.plan import Status
+from reconciler.model.records import Event
+from reconciler.store.encoding import encode, key_of
+from reconciler.store.errors import StoreFailed
+from reconciler.store.ownership import Ownership
+from reconciler.store.rows import changed_rows, read_memory
+from reconciler.store.schema import DATABASE_FILE, failing_as_store, open_for_writing
+
+EVENT_LIMIT = 1000
+"""How many different events are kept; the ones not seen for longest go first."""
+
+
+class SqliteStore:
+    """`directory` is made where missing, for this user alone.
+
+    Every method raises StoreFailed, and changes nothing, where the disk or the file does not play along;
+    the constructor raises StoreLocked, naming the holder, where another process writes to this directory.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self._path = Path(directory) / DATABASE_FILE
+        self._lock = threading.Lock()
+        _make_private(Path(directory))
+        self._ownership = Ownership(Path(directory))
+        try:
+            self._connection = open_for_writing(Path(directory))
+        except BaseException:
+            self._ownership.release()
+            raise
+        self._memory: Memory | None = None
+        self._statuses: dict[Ref, Status] | None = None
+        self._kept: dict[str, str] | None = None
+        # What the database is known to hold (of the kept files: their digests); None: not known, after a failure.
+
+    def load(self) -> Memory:
+        with self._lock:
+            return self._stored_memory()
+
+    def save(self, memory: Memory) -> None:
+        with self._lock:
+            before = self._stored_memory()
+            written, removed = changed_rows(before, memory)
+            if written or removed:
+                self._memory = None
+                with self._transaction(durable=True) as connection:
+                    connection.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?, ?)", written)
+                    connection.executemany("DELETE FROM memory WHERE part = ? AND key = ?", removed)
+            self._memory = memory
+
+    def publish(self, statuses: Mapping[Ref, Status]) -> None:
+        with self._lock:
+            before = self._statuses or {}
+            written = [
+                (key_of(ref), type(status).__name__, encode(status))
+                for ref, status in statuses.items()
+                if (known := before.get(ref)) is not status and known != status
+            ]
+            removed = [(key_of(ref),) for ref in before.keys() - statuses.keys()]
+            if written or removed or self._statuses is None:
+                replaces_all, self._statuses = self._statuses is None, None
+                with self._transaction(durable=False) as connection:
+                    if replaces_all:
+                        connection.execute("DELETE FROM statuses")
+                    connection.executemany("INSERT OR REPLACE INTO statuses VALUES (?, ?, ?)", written)
+                    connection.executemany("DELETE FROM statuses WHERE ref = ?", removed)
+                    connection.execute("INSERT OR REPLACE INTO published VALUES (1, ?)", (time.time(),))
+            self._statuses = dict(statuses)
+
+    def record(self, events: Sequence[Event]) -> None:
+        rows = [
+            (key_of(event.about), event.reason, event.message, event.type, event.node, event.at, event.count)
+            for event in events
+        ]
+        if not rows:
+            return
+        with self._lock, self._transaction(durable=False) as connection:
+            connection.executemany(
+                """INSERT INTO events (about, reason, message, type, node, at, count, turn)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(turn), 0) + 1 FROM events))
+                   ON CONFLICT DO UPDATE SET type = excluded.type, node = excluded.node, at = excluded.at,
+                                             count = count + excluded.count, turn = excluded.turn""",
+                rows,
+            )
+            connection.execute(
+                "DELETE FROM events WHERE turn <= (SELECT turn FROM events ORDER BY turn DESC LIMIT 1 OFFSET ?)",
+                (EVENT_LIMIT,),
+            )
+
+    def keep_revision(self, snapshot: Snapshot) -> None:
+        with self._lock:
+            before = self._kept_digests()
+            files = {file.path: file.digest for file in snapshot.files}
+            written = [
+                (file.path, file.digest, file.content)
+                for file in snapshot.files
+                if before.get(file.path) != file.digest
+            ]
+            removed = [(path,) for path in before.keys() - files.keys()]
+            revision = snapshot.revision
+            self._kept = None
+            with self._transaction(durable=True) as connection:
+                connection.execute(
+                    "INSERT OR REPLACE INTO revision VALUES (1, ?, ?, ?)",
+                    (revision.id, revision.origin, revision.title),
+                )
+                connection.executemany("INSERT OR REPLACE INTO revision_files VALUES (?, ?, ?)", written)
+                connection.executemany("DELETE FROM revision_files WHERE path = ?", removed)
+            self._kept = files
+
+    def last_revision(self) -> Snapshot | None:
+        with self._lock, failing_as_store(self._path):
+            row = self._connection.execute("SELECT id, origin, title FROM revision").fetchone()
+            files = self._connection.execute("SELECT path, digest, content FROM revision_files ORDER BY path")
+            return Snapshot(Revision(*row), tuple(SourceFile(*file) for file in files)) if row else None
+
+    def close(self) -> None:
+        """May be called again."""
+        with self._lock:
+            self._connection.close()
+            self._ownership.release()
+
+    def __enter__(self) -> "SqliteStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _stored_memory(self) -> Memory:
+        if self._memory is None:
+            with failing_as_store(self._path):
+                self._memory = read_memory(self._connection)
+        return self._memory
+
+    def _kept_digests(self) -> dict[str, str]:
+        if self._kept is None:
+            with failing_as_store(self._path):
+                self._kept = dict(self._connection.execute("SELECT path, digest FROM revision_files"))
+        return self._kept
+
+    @contextmanager
+    def _transaction(self, *, durable: bool) -> Iterator[Connection]:
+        """All or nothing, also for a process that is killed; `durable`: for a machine that loses power too."""
+        connection = self._connection
+        with failing_as_store(self._path):
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+
+def _make_private(directory: Path) -> None:
+    """The state holds manifests and their Secrets: nobody else may read it, let alone put a file there."""
+    with failing_as_store(directory):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.stat()
+        if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise StoreFailed(
+                str(directory),
+                "other users may write to the state directory",
+                f"make it this user's own: chown and chmod 700 {directory}",
+            )

@@ -1,0 +1,296 @@
+"""A remote repository over SSH: who is trusted, what is sent to whom, deadlines, and clones that were damaged."""
+
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from reconciler.model.desired import Snapshot, Unavailable
+from reconciler.sources.git import GitSource
+from reconciler.sources.git_address import HEAD, GitAccess, GitTarget
+from tests.git_server import GitServer
+
+
+def git(repository: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
+    done = subprocess.run(
+        ["git", *identity, "-C", str(repository), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    return done.stdout.strip()
+
+
+def commit(repository: Path, text: str, *options: str) -> str:
+    (repository / "a.yaml").write_text(text)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", f"Say {text}", *options)
+    return git(repository, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    path = tmp_path / "work"
+    path.mkdir()
+    git(path, "init", "-q", "-b", "main")
+    commit(path, "one")
+    return path
+
+
+@pytest.fixture(scope="module")
+def client_key(tmp_path_factory: pytest.TempPathFactory) -> tuple[paramiko.PKey, Path]:
+    path = tmp_path_factory.mktemp("keys") / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True, timeout=30)
+    return paramiko.Ed25519Key.from_private_key_file(str(path)), path
+
+
+@pytest.fixture
+def server(repository: Path, client_key: tuple[paramiko.PKey, Path]) -> Iterator[GitServer]:
+    server = GitServer(repository, client_key[0])
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def access(server: GitServer, client_key: tuple[paramiko.PKey, Path]) -> GitAccess:
+    return GitAccess(host_key=server.known_host, ssh_key=str(client_key[1]))
+
+
+@pytest.fixture
+def make(server: GitServer, access: GitAccess, tmp_path: Path) -> Iterator[Callable[..., GitSource]]:
+    made: list[GitSource] = []
+
+    def make(target: GitTarget = HEAD, **settings: object) -> GitSource:
+        known = {"access": access, "cache": tmp_path / "cache", "timeout": 20.0, "poll": 0.2, "stall": 5.0}
+        made.append(GitSource(server.url, target, **(known | settings)))
+        return made[-1]
+
+    yield make
+    for source in made:
+        source.close()
+
+
+def content(source: GitSource) -> str:
+    found = source.read()
+    assert isinstance(found, Snapshot), found
+    return found.files[0].content.decode()
+
+
+def unavailable(source: GitSource) -> str:
+    found = source.read()
+    assert isinstance(found, Unavailable), found
+    return f"{found.why} / {found.fix}"
+
+
+def clone_of(tmp_path: Path) -> Path:
+    (clone,) = (tmp_path / "cache").glob("*.git")
+    return clone
+
+
+def test_a_remote_branch_is_cloned_and_followed(make: Callable[..., GitSource], repository: Path) -> None:
+    source = make()
+    found = source.read()
+    assert isinstance(found, Snapshot)
+    assert found.revision.id == git(repository, "rev-parse", "HEAD")
+    assert found.revision.title == "Say one"
+    assert found.revision.origin.endswith("work (main)")
+    assert source.read() is found
+    commit(repository, "two")
+    commit(repository, "three")
+    assert content(source) == "three"
+
+
+def test_only_the_newest_commit_is_cloned(
+    make: Callable[..., GitSource], repository: Path, tmp_path: Path
+) -> None:
+    commit(repository, "two")
+    assert content(make()) == "two"
+    assert git(clone_of(tmp_path), "rev-list", "--count", "refs/reconciler/tip") == "1"
+
+
+def test_a_forced_push_is_followed_and_logged(
+    make: Callable[..., GitSource], repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = make()
+    assert content(source) == "one"
+    commit(repository, "two")
+    assert content(source) == "two"
+    assert "rewritten" not in capsys.readouterr().out
+    commit(repository, "three", "--amend")
+    assert content(source) == "three"
+    assert "git history was rewritten" in capsys.readouterr().out
+
+
+def test_a_tag_and_a_commit_are_found(make: Callable[..., GitSource], repository: Path) -> None:
+    first = git(repository, "rev-parse", "HEAD")
+    git(repository, "tag", "-a", "v1", "-m", "Release")
+    commit(repository, "two")
+    assert content(make(GitTarget(tag="v1"))) == "one"
+    assert content(make(GitTarget(commit=first))) == "one"
+    assert "it has no commit" in unavailable(make(GitTarget(commit="0" * 40)))
+
+
+def test_a_commit_is_found_where_only_branches_are_given_out(
+    make: Callable[..., GitSource], repository: Path
+) -> None:
+    first = git(repository, "rev-parse", "HEAD")
+    commit(repository, "two")
+    git(repository, "config", "protocol.version", "0")
+    git(repository, "config", "uploadpack.allowAnySHA1InWant", "false")
+    assert content(make()) == "two"
+    assert content(make(GitTarget(commit=first))) == "one"
+
+
+def test_a_missing_branch_is_unavailable(make: Callable[..., GitSource]) -> None:
+    assert "it has no refs/heads/gone" in unavailable(make(GitTarget(branch="gone")))
+
+
+def test_a_deleted_branch_is_unavailable_and_says_when_it_was_last_read(
+    make: Callable[..., GitSource], repository: Path
+) -> None:
+    git(repository, "branch", "release")
+    source = make(GitTarget(branch="release"))
+    assert content(source) == "one"
+    git(repository, "branch", "-D", "release")
+    assert re.search(r"last read \d+ s ago", unavailable(source))
+    git(repository, "branch", "release")
+    assert content(source) == "one"
+
+
+def test_the_branch_that_head_named_first_is_kept(make: Callable[..., GitSource], repository: Path) -> None:
+    source = make()
+    assert content(source) == "one"
+    git(repository, "checkout", "-q", "-b", "experiment")
+    commit(repository, "experimental")
+    assert content(source) == "one"
+
+
+def test_a_server_with_another_key_gets_no_credential(
+    make: Callable[..., GitSource], server: GitServer, repository: Path
+) -> None:
+    source = make()
+    assert content(source) == "one"
+    logins = server.logins
+    known = server.host_key
+    server.host_key = paramiko.ECDSAKey.generate()
+    commit(repository, "two")
+    said = unavailable(source)
+    assert "its key is not the one that is known" in said
+    assert "no credential was sent" in said
+    assert server.logins == logins
+    server.host_key = known
+    assert content(source) == "two"
+
+
+def test_a_server_that_known_hosts_does_not_name_is_not_trusted(
+    make: Callable[..., GitSource], server: GitServer, access: GitAccess, tmp_path: Path
+) -> None:
+    known_hosts = tmp_path / "known_hosts"
+    settings = GitAccess(known_hosts=str(known_hosts), ssh_key=access.ssh_key)
+    assert "its key is not" in unavailable(make(access=settings))
+    assert server.logins == 0
+    known_hosts.write_text(f"[127.0.0.1]:{server.port} {server.known_host}\n")
+    assert content(make(access=settings)) == "one"
+
+
+def test_a_refused_key_is_unavailable_and_not_offered_for_ever(
+    make: Callable[..., GitSource], server: GitServer, access: GitAccess, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True, timeout=30)
+    said = unavailable(make(access=GitAccess(host_key=access.host_key, ssh_key=str(other))))
+    assert "access was refused" in said
+    assert server.logins <= 2
+
+
+def test_a_server_that_stalls_is_given_up_at_the_deadline(
+    make: Callable[..., GitSource], server: GitServer
+) -> None:
+    server.stalls = True
+    began = time.monotonic()
+    assert "no answer within 2 s" in unavailable(make(timeout=2.0, stall=60.0))
+    assert time.monotonic() - began < 4
+    assert server.fetches == 1
+
+
+def test_a_server_that_cannot_be_reached_keeps_the_last_answer_out(
+    make: Callable[..., GitSource], server: GitServer
+) -> None:
+    source = make()
+    assert content(source) == "one"
+    server.close()
+    assert "last read" in unavailable(source)
+
+
+def break_lock(clone: Path) -> None:
+    (clone / "shallow.lock").touch()
+
+
+def break_pack(clone: Path) -> None:
+    (pack,) = (clone / "objects" / "pack").glob("*.pack")
+    pack.chmod(0o600)
+    pack.write_bytes(pack.read_bytes()[:20])
+
+
+def break_config(clone: Path) -> None:
+    (clone / "config").write_bytes(b"\0[[")
+
+
+def break_everything(clone: Path) -> None:
+    shutil.rmtree(clone / "objects")
+    (clone / "HEAD").write_text("nothing")
+
+
+@pytest.mark.parametrize("damage", [break_lock, break_pack, break_config, break_everything])
+def test_a_damaged_clone_is_made_again(
+    make: Callable[..., GitSource], repository: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    assert content(make()) == "one"
+    damage(clone_of(tmp_path))
+    source = make()
+    deadline = time.monotonic() + 20
+    while not isinstance(source.read(), Snapshot):
+        assert time.monotonic() < deadline
+    assert content(source) == "one"
+    commit(repository, "two")
+    assert content(source) == "two"
+    assert len(list((tmp_path / "cache").iterdir())) == 2  # the clone and its lock
+
+
+def test_a_push_is_told_once_and_read_without_waiting_for_the_network(
+    make: Callable[..., GitSource], repository: Path, server: GitServer
+) -> None:
+    source = make()
+    assert content(source) == "one"
+    told = threading.Semaphore(0)
+    source.watch(told.release)
+    assert not told.acquire(timeout=1.0)
+    commit(repository, "two")
+    assert told.acquire(timeout=10)
+    server.stalls = True
+    began = time.monotonic()
+    assert content(source) == "two"
+    assert time.monotonic() - began < 0.2
+    assert not told.acquire(timeout=0.5)
+
+
+def test_closing_ends_a_fetch_that_is_under_way(make: Callable[..., GitSource], server: GitServer) -> None:
+    server.stalls = True
+    source = make(timeout=60.0, stall=60.0)
+    source.watch(lambda: None)
+    deadline = time.monotonic() + 10
+    while not server.fetches:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    began = time.monotonic()
+    source.close()
+    assert time.monotonic() - began < 3
+    assert not [thread for thread in threading.enumerate() if thread.name == "git-watch"]
