@@ -1,0 +1,74 @@
+"""The few Docker API calls the lab needs itself, straight over a host's socket seen through /proc."""
+
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from reconciler.lab.errors import LabError
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("docker", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.sock.close()
+            raise
+
+
+def engine_answers(path: Path, timeout: float = 2.0) -> bool:
+    try:
+        return _call(path, "GET", "/_ping", timeout=timeout)[0] == 200
+    except OSError:
+        return False
+
+
+def image_ids(path: Path) -> dict[str, str]:
+    """Image id by tag."""
+    _, body = _call(path, "GET", "/images/json", timeout=30)
+    images: list[dict[str, Any]] = json.loads(body)
+    return {tag: image["Id"] for image in images for tag in image.get("RepoTags") or ()}
+
+
+def load_images(path: Path, archive: BinaryIO, size: int, timeout: float = 120.0) -> None:
+    """`docker load` of a docker-archive tar."""
+    headers = {"Content-Type": "application/x-tar", "Content-Length": str(size)}
+    status, body = _call(path, "POST", "/images/load?quiet=1", timeout, archive, headers)
+    if status != 200 or b'"errorDetail"' in body:
+        said = body.decode(errors="replace").strip()
+        raise LabError(f"the engine at {path} refused the lab's images (HTTP {status}): {said}")
+
+
+def ssh_answers(address: str, port: int, timeout: float = 1.0) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=timeout) as connection:
+            return connection.recv(8).startswith(b"SSH-2.0")
+    except OSError:
+        return False
+
+
+def _call(
+    path: Path,
+    method: str,
+    url: str,
+    timeout: float,
+    body: BinaryIO | None = None,
+    headers: dict[str, str] | None = None,
+) -> tuple[int, bytes]:
+    connection = _UnixConnection(path, timeout)
+    try:
+        connection.request(method, url, body=body, headers=headers or {})
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"no sensible HTTP reply: {error!r}") from error
+    finally:
+        connection.close()
