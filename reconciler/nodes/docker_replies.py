@@ -1,0 +1,147 @@
+"""What Docker and the host's commands print, read into our own types. Pure; one function per reply."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import msgspec
+from msgspec import Struct
+
+from reconciler.model.names import (
+    LABEL_CLUSTER,
+    LABEL_CONTAINER,
+    LABEL_HASH,
+    LABEL_NAMESPACE,
+    LABEL_OWNER,
+    LABEL_POD,
+    LABEL_REVISION,
+    LABEL_UID,
+    POD_NETWORK,
+)
+from reconciler.model.observed import ContainerState, Facts, ObservedContainer
+
+Json = Mapping[str, Any]
+
+_STATES: frozenset[str] = frozenset(get_args(ContainerState))
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+class DiskUse(Struct, frozen=True):
+    total_bytes: int
+    free_bytes: int
+
+
+def read_container(inspected: Json) -> ObservedContainer:
+    """From `GET /containers/{id}/json`."""
+    state, config = inspected["State"], inspected["Config"]
+    return msgspec.structs.replace(
+        _labelled(config.get("Labels") or {}),
+        id=inspected["Id"],
+        name=inspected["Name"].removeprefix("/"),
+        image=config.get("Image", ""),
+        state=_state(state.get("Status", "")),
+        ip=_pod_ip(inspected),
+        exit_code=state.get("ExitCode", 0),
+        oom_killed=state.get("OOMKilled", False),
+        restart_count=inspected.get("RestartCount", 0),
+        started_at=_moment(state.get("StartedAt", "")),
+        finished_at=_moment(state.get("FinishedAt", "")),
+        error=state.get("Error", ""),
+    )
+
+
+def read_listed(listed: Json) -> ObservedContainer:
+    """From its entry in `GET /containers/json`, which knows no exit code and no moments."""
+    return msgspec.structs.replace(
+        _labelled(listed.get("Labels") or {}),
+        id=listed["Id"],
+        name=(listed.get("Names") or [listed["Id"]])[0].removeprefix("/"),
+        image=listed.get("Image", ""),
+        state=_state(listed.get("State", "")),
+        ip=_pod_ip(listed),
+    )
+
+
+def read_ports(inspected: Json) -> tuple[int, ...]:
+    """The host ports it holds now, from `GET /containers/{id}/json`."""
+    ports = (inspected.get("NetworkSettings") or {}).get("Ports") or {}
+    return tuple(
+        sorted({int(b["HostPort"]) for bound in ports.values() for b in bound or () if b.get("HostPort")})
+    )
+
+
+def read_listed_ports(listed: Json) -> tuple[int, ...]:
+    """The same, from its entry in `GET /containers/json`."""
+    return tuple(sorted({port["PublicPort"] for port in listed.get("Ports") or () if port.get("PublicPort")}))
+
+
+def read_image_tags(images: list[Json]) -> frozenset[str]:
+    """From `GET /images/json`."""
+    return frozenset(tag for image in images for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
+
+
+def read_facts(info: Json, disk: DiskUse, load1: float) -> Facts:
+    """From `GET /info`, `df` and /proc/loadavg."""
+    return Facts(
+        engine_id=info["ID"],
+        engine_version=info.get("ServerVersion", ""),
+        os=info.get("OperatingSystem", ""),
+        kernel=info.get("KernelVersion", ""),
+        architecture=info.get("Architecture", ""),
+        cpus=info.get("NCPU", 0),
+        memory_bytes=info.get("MemTotal", 0),
+        disk_total_bytes=disk.total_bytes,
+        disk_free_bytes=disk.free_bytes,
+        load1=load1,
+    )
+
+
+def read_disk(output: str) -> DiskUse:
+    """From `df -kP DIR`: the second line is `device 1024-blocks used available …`."""
+    fields = output.splitlines()[1].split()
+    return DiskUse(int(fields[1]) * 1024, int(fields[3]) * 1024)
+
+
+def read_load(output: str) -> float:
+    """From /proc/loadavg."""
+    return float(output.split()[0])
+
+
+def event_time(system_time: str) -> str:
+    """`SystemTime` of `GET /info` as `GET /events` takes it: Unix seconds, with all nine decimals."""
+    seconds, _, fraction = system_time.removesuffix("Z").partition(".")
+    moment = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
+    return f"{int(moment.timestamp())}.{fraction or 0:0<9}"
+
+
+def _labelled(labels: Mapping[str, str]) -> ObservedContainer:
+    """What the labels say; the rest is the caller's."""
+    return ObservedContainer(
+        id="",
+        name="",
+        image="",
+        state="dead",
+        cluster=labels.get(LABEL_CLUSTER, ""),
+        namespace=labels.get(LABEL_NAMESPACE, ""),
+        pod=labels.get(LABEL_POD, ""),
+        uid=labels.get(LABEL_UID, ""),
+        container=labels.get(LABEL_CONTAINER, ""),
+        owner=labels.get(LABEL_OWNER, ""),
+        hash=labels.get(LABEL_HASH, ""),
+        revision=labels.get(LABEL_REVISION, ""),
+    )
+
+
+def _state(status: str) -> ContainerState:
+    # A state of a newer Docker that we don't know is certainly not "running".
+    return status if status in _STATES else "dead"  # type: ignore[return-value]
+
+
+def _pod_ip(inspected: Json) -> str:
+    """The address it has, or while it does not run, the one it was made with."""
+    attached = ((inspected.get("NetworkSettings") or {}).get("Networks") or {}).get(POD_NETWORK) or {}
+    return attached.get("IPAddress") or (attached.get("IPAMConfig") or {}).get("IPv4Address") or ""
+
+
+def _moment(text: str) -> str:
+    return "" if text == _NEVER else text

@@ -1,0 +1,203 @@
+"""Everything that lives and dies with one SSH connection: the channels, Docker's clients, and the threads on them.
+
+Made by session.py for every connection anew. Sessions of sshd in use (it allows 10 by default): one shell on the
+host, one in the proxy, and Docker's API with one for events, one for looking, one for pulls and four for the rest.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+
+import structlog
+from msgspec import Struct
+
+from reconciler.model.objects import Cluster, Node
+from reconciler.model.observed import Facts, ProxyState
+from reconciler.model.operations import NodeSetup
+from reconciler.nodes.acting import Actor
+from reconciler.nodes.checks import Checker
+from reconciler.nodes.docker_replies import DiskUse, event_time, read_disk, read_facts, read_load
+from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
+from reconciler.nodes.errors import NodeError, Refused, defect
+from reconciler.nodes.proxy import Proxy, proxy_name
+from reconciler.nodes.setup import SetupKeeper
+from reconciler.nodes.shell import Shell
+from reconciler.nodes.ssh import Credentials, SshConnection
+from reconciler.nodes.view import NodeView, PodRun
+from reconciler.nodes.watching import Watcher, follow_events
+
+EVENTS_ENDED = "events ended"
+STOP = "stop"
+"""Notes beside the container ids that `follow_events` writes."""
+
+_ACTING_CHANNELS = 4
+_ACT_SECONDS = 60.0
+_LOOK_SECONDS = 5.0
+_LOOK_OPEN_SECONDS = 3.0
+_JOIN_SECONDS = 5.0
+
+
+class Host(Struct, frozen=True):
+    """What a connection's `GET /info` said of the host, and its disk."""
+
+    info: dict[str, object]
+    disk: DiskUse
+
+
+class Known(Struct, frozen=True):
+    """What the session knows of the node from before this connection."""
+
+    engine_id: str = ""
+    checks: frozenset[str] = frozenset()
+
+
+class First(Struct, frozen=True):
+    """What is read of a host beside its containers before anybody is told of it."""
+
+    facts: Facts
+    images: frozenset[str]
+    proxy: ProxyState
+    answered: Mapping[str, PodRun]
+
+
+class Link:
+    """`open` connects and reads everything, `begin` shows it and starts the threads, `close` ends all of it."""
+
+    def __init__(self, node: Node, cluster: Cluster, view: NodeView, ssh: SshConnection) -> None:
+        self.ssh = ssh
+        self.notes: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._node = node
+        self._log = structlog.get_logger().bind(node=node.metadata.name)
+        self._view = view
+        self._name = cluster.metadata.name
+        self._heartbeat = cluster.spec.sync.heartbeat_seconds
+        self._shell = Shell(lambda: ssh.open(("sh",)), node.metadata.name)
+        inside = Shell(
+            lambda: ssh.open(("docker", "exec", "-i", proxy_name(self._name), "sh")),
+            f"{node.metadata.name}'s proxy",
+        )
+        looking = self._pool(1, _LOOK_OPEN_SECONDS)
+        version = negotiate(looking, _LOOK_SECONDS)
+        self._events = Engine(self._pool(1), version, _LOOK_SECONDS)
+        self._looker = Engine(looking, version, _LOOK_SECONDS)
+        actor_engine = Engine(self._pool(_ACTING_CHANNELS), version, _ACT_SECONDS)
+        puller = Engine(self._pool(1), version, _ACT_SECONDS)
+        self.watcher = Watcher(self._looker, self._name, view)
+        self.actor = Actor(actor_engine, puller, self._name, view, Watcher(actor_engine, self._name, view))
+        self._proxy = Proxy(self._name, actor_engine, self.watcher, self._shell, inside)
+        self._setup = SetupKeeper(
+            self._name,
+            view,
+            actor_engine,
+            self._shell,
+            self._proxy,
+            self.actor,
+            cluster.spec.sync.relist_seconds,
+            self._log,
+        )
+        self._checker = Checker(ssh.accepts, view, self._log)
+        self._threads: list[threading.Thread] = []
+        with engine_errors("info"):
+            info = self._looker.info()
+        self.engine_id = str(info["ID"])
+        self._host = Host(info, self._disk(info))
+
+    @classmethod
+    def open(cls, node: Node, cluster: Cluster, view: NodeView, credentials: Credentials, known: Known) -> "Link":
+        """Raises NodeError; Refused also where the engine is not the one remembered."""
+        ssh = SshConnection.connect(node, credentials, cluster.spec.ssh.connect_timeout_seconds)
+        try:
+            link = cls(node, cluster, view, ssh)
+            link._read_everything(known)
+        except BaseException:
+            ssh.close()
+            raise
+        return link
+
+    def want(self, setup: NodeSetup) -> None:
+        self._setup.want(setup)
+        self._checker.want(setup.checks)
+
+    def changed(self) -> None:
+        """The view changed: perhaps a pod to try, perhaps one to try again."""
+        self._checker.changed()
+
+    def catch_up(self, noted: frozenset[str]) -> None:
+        before = self._view.container(proxy_name(self._name))
+        self.watcher.catch_up(noted)
+        if self._view.container(proxy_name(self._name)) != before:
+            self._setup.proxy_changed()
+
+    def beat(self) -> None:
+        """Is Docker, and is the host's shell, still there? Raises NodeError."""
+        self._looker.ping_within(self._heartbeat)
+        self._view.heard(self._facts())
+
+    def list_all(self) -> None:
+        """The full look that catches what no event told. Raises NodeError."""
+        self.watcher.list_all()
+        self.watcher.look_at_images()
+        self._host = Host(self._host.info, self._disk(self._host.info))
+
+    def close(self) -> None:
+        self._setup.stop()
+        self._checker.stop()
+        self.ssh.close()
+        for thread in self._threads:
+            thread.join(_JOIN_SECONDS)
+
+    # --- inside ---------------------------------------------------------------------------------------------
+
+    def _pool(self, channels: int, open_seconds: float = 5.0) -> ChannelPool:
+        return ChannelPool(lambda: self.ssh.open(DIAL, open_seconds), channels)
+
+    def _read_everything(self, known: Known) -> None:
+        if known.engine_id and self.engine_id != known.engine_id:
+            raise Refused(
+                f"Node {self._node.metadata.name}: {self._node.ssh} runs Docker engine {self.engine_id}, and the "
+                f"one remembered for this node is {known.engine_id}: the host was installed anew, or two Nodes "
+                "name the same host. Correct the address, or give the node a new name"
+            )
+        self._run("events", self._follow_events)
+        self.watcher.list_all()
+        proxy, balanced = self._proxy.read_back()
+        self._first = First(
+            self._facts(), self.watcher.images(), proxy, self._checker.first_look(balanced | known.checks)
+        )
+
+    def begin(self) -> None:
+        """From here on the host counts as reachable: whoever holds the link must be ready for work."""
+        first = self._first
+        self._view.connected(first.facts, first.images, first.proxy, first.answered)
+        self._run("setup", self._setup.work)
+        self._run("checks", self._checker.work)
+
+    def _facts(self) -> Facts:
+        load = read_load(self._shell.check(["cat", "/proc/loadavg"], timeout=self._heartbeat))
+        return read_facts(self._host.info, self._host.disk, load)
+
+    def _disk(self, info: dict[str, object]) -> DiskUse:
+        return read_disk(self._shell.check(["df", "-kP", str(info.get("DockerRootDir", "/"))]))
+
+    def _follow_events(self) -> None:
+        try:
+            # Since that moment of the host's own clock: nothing is missed between the list and the stream.
+            follow_events(self._events, event_time(str(self._host.info["SystemTime"])), self.notes)
+        except NodeError:
+            # Why does not matter: the session looks at the host, and learns whether it is only this stream.
+            pass
+        finally:
+            self.notes.put(EVENTS_ENDED)
+
+    def _run(self, what: str, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except Exception as error:
+                # With a thread missing the link is of no use: the session makes a new one.
+                self._log.error("thread ended", thread=what, defect=defect(error))
+                self.ssh.close()
+
+        thread = threading.Thread(target=guarded, name=f"{what} {self._node.metadata.name}", daemon=True)
+        thread.start()
+        self._threads.append(thread)

@@ -1,0 +1,85 @@
+"""Removes from a host everything that reconciler left on it for a cluster, and only that. For `node reset`."""
+
+import json
+from collections.abc import Iterator
+
+from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK
+from reconciler.model.objects import Cluster, Node
+from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
+from reconciler.nodes.network import (
+    FORWARD_CHAIN,
+    FORWARD_HOOK,
+    NAT_CHAIN,
+    NAT_HOOK,
+    PROTOCOL,
+    SERVICES,
+    pod_network,
+)
+from reconciler.nodes.proxy import state_directory
+from reconciler.nodes.shell import Shell
+from reconciler.nodes.ssh import Credentials, SshConnection
+
+_SECONDS = 60.0
+
+
+def reset_node(node: Node, cluster: Cluster, credentials: Credentials) -> list[str]:
+    """What was removed, in words; empty where nothing of ours was left. Raises NodeError where a step fails.
+
+    Safe to repeat. No session should hold the node meanwhile: it would put back what its loop still wants.
+    """
+    ssh = SshConnection.connect(node, credentials, cluster.spec.ssh.connect_timeout_seconds)
+    try:
+        pool = ChannelPool(lambda: ssh.open(DIAL), 1)
+        engine = Engine(pool, negotiate(pool, _SECONDS), _SECONDS)
+        shell = Shell(lambda: ssh.open(("sh",)), node.metadata.name)
+        return list(_reset(cluster.metadata.name, engine, shell))
+    finally:
+        ssh.close()
+
+
+def _reset(cluster: str, engine: Engine, shell: Shell) -> Iterator[str]:
+    yield from _containers(cluster, engine)
+    network = pod_network(engine)
+    owner = (network.get("Labels") or {}).get(LABEL_CLUSTER) if network else cluster
+    if owner == cluster:
+        # Routes, chains and addresses carry no cluster's name: they are of the cluster that has the pod network.
+        if network:
+            with engine_errors("remove the pod network"):
+                engine.remove_network(network["Id"])
+            yield f"Docker network {POD_NETWORK}"
+        yield from _routes(shell)
+        yield from _chain(shell, "filter", FORWARD_CHAIN, FORWARD_HOOK)
+        yield from _chain(shell, "nat", NAT_CHAIN, NAT_HOOK)
+        if shell.run(["ip", "link", "show", "dev", SERVICES]).status == 0:
+            shell.check(["ip", "link", "del", "dev", SERVICES])
+            yield f"interface {SERVICES}"
+    for directory in (state_directory(cluster), f"/run/reconciler/{cluster}"):
+        if shell.run(["test", "-e", directory]).status == 0:
+            shell.check(["rm", "-rf", "--one-file-system", "--", directory], timeout=_SECONDS)
+            yield f"directory {directory}"
+
+
+def _containers(cluster: str, engine: Engine) -> Iterator[str]:
+    with engine_errors("list containers"):
+        found = engine.containers(all=True, filters={"label": f"{LABEL_CLUSTER}={cluster}"})
+    for entry in found:
+        with engine_errors(f"remove {entry['Id'][:12]}"):
+            engine.remove_container(entry["Id"], force=True, v=True)
+        yield f"container {entry['Names'][0].removeprefix('/')}"
+
+
+def _routes(shell: Shell) -> Iterator[str]:
+    shown = json.loads(shell.check(["ip", "-json", "route", "show", "proto", PROTOCOL]) or "[]")
+    for route in shown:
+        shell.check(["ip", "route", "del", route["dst"], "proto", PROTOCOL])
+        yield f"route to {route['dst']}"
+
+
+def _chain(shell: Shell, table: str, chain: str, hook: str) -> Iterator[str]:
+    iptables = ("iptables", "-w", "5", "-t", table)
+    while shell.run([*iptables, "-D", hook, "-j", chain]).status == 0:
+        pass
+    if shell.run([*iptables, "-S", chain]).status == 0:
+        shell.check([*iptables, "-F", chain])
+        shell.check([*iptables, "-X", chain])
+        yield f"iptables chain {chain}"

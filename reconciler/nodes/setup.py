@@ -1,0 +1,135 @@
+"""Brings a host's network and proxy to what was last asked for, and keeps them there. One thread per connection.
+
+The network comes first: HAProxy cannot bind a service address that the host does not have. One thing at a time,
+and the newest request wins: a hundred changes a second are a few reloads.
+"""
+
+import threading
+import time
+
+import msgspec
+from structlog.typing import FilteringBoundLogger as BoundLogger
+
+from reconciler.model.observed import NetworkState, ProxyState
+from reconciler.model.operations import NodeNetwork, NodeProxy, NodeSetup
+from reconciler.nodes.acting import Actor
+from reconciler.nodes.engine import Engine
+from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, OutcomeUnknown
+from reconciler.nodes.network import apply_network, network_fingerprint
+from reconciler.nodes.proxy import Proxy
+from reconciler.nodes.shell import Shell
+from reconciler.nodes.view import NodeView
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+
+
+class SetupKeeper:
+    def __init__(
+        self,
+        cluster: str,
+        view: NodeView,
+        engine: Engine,
+        shell: Shell,
+        proxy: Proxy,
+        actor: Actor,
+        recheck: float,
+        log: BoundLogger,
+    ) -> None:
+        self._log = log
+        self._cluster = cluster
+        self._view = view
+        self._engine = engine
+        self._shell = shell
+        self._proxy = proxy
+        self._actor = actor
+        self._recheck = recheck
+        self._cond = threading.Condition()
+        self._wanted: NodeSetup | None = None
+        self._proxy_in_doubt = False
+        self._stopped = False
+
+    def want(self, setup: NodeSetup) -> None:
+        with self._cond:
+            self._wanted = setup
+            self._cond.notify()
+
+    def proxy_changed(self) -> None:
+        """Its container did something: started, ended, went away."""
+        with self._cond:
+            self._proxy_in_doubt = True
+            self._cond.notify()
+
+    def stop(self) -> None:
+        with self._cond:
+            self._stopped = True
+            self._cond.notify()
+
+    def work(self) -> None:
+        """Until `stop`; to be run in a thread of its own."""
+        done: NodeSetup | None = None
+        pause, next_check = _FIRST_PAUSE, 0.0
+        while (wanted := self._next(done, next_check)) is not None:
+            full = time.monotonic() >= next_check
+            if self._apply(wanted, done, full):
+                pause = _FIRST_PAUSE
+                next_check = time.monotonic() + self._recheck if full else next_check
+            else:
+                next_check, pause = time.monotonic() + pause, min(pause * 2, _LONGEST_PAUSE)
+            done = wanted
+
+    def _next(self, done: NodeSetup | None, next_check: float) -> NodeSetup | None:
+        """Wait for something to do; None: stopped."""
+        with self._cond:
+            while not self._stopped and not self._due(done, next_check):
+                self._cond.wait(None if self._wanted is None else next_check - time.monotonic())
+            self._proxy_in_doubt = False
+            return None if self._stopped else self._wanted
+
+    def _due(self, done: NodeSetup | None, next_check: float) -> bool:
+        if self._wanted is None:
+            return False
+        return self._wanted != done or self._proxy_in_doubt or time.monotonic() >= next_check
+
+    def _apply(self, wanted: NodeSetup, done: NodeSetup | None, full: bool) -> bool:
+        network_is_right = True
+        if full or done is None or done.network != wanted.network:
+            network_is_right = self._apply_network(wanted.network)
+        return self._apply_proxy(wanted.proxy) and network_is_right
+
+    def _apply_network(self, wanted: NodeNetwork) -> bool:
+        fingerprint = network_fingerprint(wanted)
+        try:
+            applied = apply_network(wanted, self._cluster, self._engine, self._shell)
+        except (OutcomeUnknown, ConnectionLost) as error:
+            self._log.warning("network not known to be applied", reason=str(error))
+            return False
+        except NodeError as error:
+            self._view.has_network(NetworkState(error=str(error)))
+            return False
+        if applied.changed:
+            self._log.info("network applied", fingerprint=fingerprint)
+        self._view.has_network(NetworkState(fingerprint, applied.complaint))
+        return not applied.complaint
+
+    def _apply_proxy(self, wanted: NodeProxy) -> bool:
+        now = self._view.proxy()
+        try:
+            state = self._ensure_proxy(wanted, now)
+        except (OutcomeUnknown, ConnectionLost) as error:
+            # Perhaps the new file is in force, perhaps the old one: whatever either routes to is still routed.
+            state = msgspec.structs.replace(
+                now, fingerprint="", routed=now.routed | wanted.routed, error=str(error)
+            )
+        except NodeError as error:
+            state = msgspec.structs.replace(now, error=str(error))
+        self._view.has_proxy(state)
+        return not state.error
+
+    def _ensure_proxy(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
+        try:
+            return self._proxy.ensure(wanted, now)
+        except EngineError as error:
+            if error.status != 404 or "image" not in error.message.lower():
+                raise
+        self._actor.pull(wanted.image)
+        return self._proxy.ensure(wanted, now)

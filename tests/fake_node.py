@@ -1,0 +1,245 @@
+"""A host kept in memory: what `nodes.SshNodeSession` is to a real one, for the same tests and for the loop's.
+
+It does at once what Docker would take a moment for, in the order it is asked, and tells a Listener from the
+calling thread. `images`, `registry`, `foreign`, `change`, `lose` and `return_` are what can happen to a host.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from reconciler.control.ports import Listener
+from reconciler.model.names import (
+    LABEL_CLUSTER,
+    LABEL_CONTAINER,
+    LABEL_HASH,
+    LABEL_NAMESPACE,
+    LABEL_OWNER,
+    LABEL_POD,
+    LABEL_REVISION,
+    LABEL_UID,
+    SYSTEM_PROXY,
+    Uid,
+)
+from reconciler.model.observed import (
+    ContainerState,
+    Facts,
+    NetworkState,
+    Observation,
+    ObservedContainer,
+    ProxyState,
+    Reachable,
+    Unreachable,
+)
+from reconciler.model.operations import (
+    ContainerConfig,
+    CreateContainer,
+    NodeSetup,
+    Operation,
+    Outcome,
+    PodAddress,
+    PodWork,
+    PullImage,
+    RemoveContainer,
+    StartContainer,
+    StopContainer,
+    UnpauseContainer,
+)
+
+
+class FakeNodeSession:
+    """Implements `control.ports.NodeSession`."""
+
+    def __init__(self, name: str, cluster: str, listener: Listener, images: frozenset[str]) -> None:
+        self._name = name
+        self._cluster = cluster
+        self._listener = listener
+        self._ids = itertools.count(1)
+        self._configs: dict[str, ContainerConfig] = {}
+        self._containers: dict[str, ObservedContainer] = {}
+        self._setup: NodeSetup | None = None
+        self._proxy = ProxyState()
+        self._lost: Unreachable | None = None
+        self._now = 0.0
+        self.images = images
+        self.registry: frozenset[str] = frozenset()
+        """Images that a pull would find."""
+        self.foreign: dict[str, Mapping[str, str]] = {}
+        """Names of other people's containers, with their labels."""
+        self.calls: list[Operation] = []
+        """Every operation that was begun."""
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def observe(self) -> Observation:
+        return self._lost or self._reachable()
+
+    def submit(self, work: PodWork) -> None:
+        if self._lost is not None:
+            self._listener.finished(self._name, Outcome(work, work.operations[0], "not connected", "NodeNotReady"))
+            return
+        outcome = Outcome(work)
+        for operation in work.operations:
+            self.calls.append(operation)
+            try:
+                self._do(operation, work.uid)
+            except _Failure as failure:
+                outcome = Outcome(work, operation, failure.message, failure.reason)
+                break
+        self._listener.observed(self._name)
+        self._listener.finished(self._name, outcome)
+
+    def ensure(self, setup: NodeSetup) -> None:
+        if setup == self._setup:
+            return
+        self._setup = setup
+        if complaint := re.search(r"^\s*nonsense.*$", setup.proxy.config, re.MULTILINE):
+            self._proxy = msgspec.structs.replace(self._proxy, error=f"unknown keyword {complaint[0].strip()!r}")
+        else:
+            self._proxy = ProxyState(True, setup.proxy.fingerprint, setup.proxy.routed)
+        self._ensure_proxy_container(setup.proxy.image)
+        self._listener.observed(self._name)
+
+    def close(self) -> None:
+        self._lost = Unreachable(self._now, "closed", self.last())
+
+    # --- what happens to a host -----------------------------------------------------------------------------
+
+    def lose(self, why: str = "the network is cut", refused: bool = False) -> None:
+        self._lost = Unreachable(self._now, why, self.last(), refused)
+        self._listener.observed(self._name)
+
+    def return_(self) -> None:
+        self._lost = None
+        self._listener.observed(self._name)
+
+    def change(self, name: str, change: Callable[[ObservedContainer], ObservedContainer | None]) -> None:
+        """By hand, or by a crash; None removes it."""
+        changed = change(self._containers.pop(name))
+        if changed is not None:
+            self._containers[name] = changed
+        self._listener.observed(self._name)
+
+    # --- inside ---------------------------------------------------------------------------------------------
+
+    def _do(self, operation: Operation, uid: Uid) -> None:
+        match operation:
+            case PullImage(image=image):
+                if image not in self.registry:
+                    raise _Failure("ErrImagePull", f"cannot pull {image}: manifest unknown")
+                self.images |= {image}
+            case CreateContainer(config=config):
+                self._create(config, uid)
+            case StartContainer(container=name):
+                self._start(self._ours(name, uid, must_exist=True))
+            case UnpauseContainer(container=name):
+                self._to(self._ours(name, uid, must_exist=True), "running")
+            case StopContainer(container=name):
+                found = self._ours(name, uid)
+                if found is not None and found.state in ("running", "paused", "restarting"):
+                    self._to(found, "exited", exit_code=143)
+            case RemoveContainer(container=name, uid=owner):
+                found = self._ours(name, owner)
+                if found is not None and found.state in ("running", "paused", "restarting"):
+                    raise _Failure("KillContainerError", f"{name} is running: stop it first")
+                self._containers.pop(name, None)
+
+    def _create(self, config: ContainerConfig, uid: Uid) -> None:
+        if self._ours(config.name, uid) is not None:
+            return
+        if config.image not in self.images:
+            raise _Failure("ErrImagePull", f"the image {config.image} is not on the host")
+        labels = config.labels
+        self._configs[config.name] = config
+        self._containers[config.name] = ObservedContainer(
+            id=f"{self._name}-{next(self._ids)}",
+            name=config.name,
+            image=config.image,
+            state="created",
+            cluster=labels.get(LABEL_CLUSTER, ""),
+            namespace=labels.get(LABEL_NAMESPACE, ""),
+            pod=labels.get(LABEL_POD, ""),
+            uid=labels.get(LABEL_UID, ""),
+            container=labels.get(LABEL_CONTAINER, ""),
+            owner=labels.get(LABEL_OWNER, ""),
+            hash=labels.get(LABEL_HASH, ""),
+            revision=labels.get(LABEL_REVISION, ""),
+            ip=config.network.ip if isinstance(config.network, PodAddress) else "",
+        )
+
+    def _start(self, found: ObservedContainer | None) -> None:
+        assert found is not None
+        if found.state == "running":
+            return
+        used = self._used_ports()
+        for port in self._configs[found.name].ports:
+            if port.host_port and used.get(port.host_port, found.name) != found.name:
+                holder = used[port.host_port]
+                raise _Failure("PortConflict", f"port {port.host_port} is held by the container {holder}")
+        self._to(found, "running")
+
+    def _ours(self, name: str, uid: Uid, must_exist: bool = False) -> ObservedContainer | None:
+        if name in self.foreign:
+            raise _Failure("CreateContainerError", f"a container {name} exists and is not made by reconciler")
+        found = self._containers.get(name)
+        if found is None:
+            if must_exist:
+                raise _Failure("RunContainerError", f"the container {name} is gone")
+            return None
+        if found.uid != uid:
+            raise _Failure("CreateContainerError", f"a container {name} exists and is of pod uid {found.uid}")
+        return found
+
+    def _to(self, found: ObservedContainer | None, state: ContainerState, exit_code: int = 0) -> None:
+        assert found is not None
+        self._now += 1
+        moment = {"started_at": f"t{self._now:g}"} if state == "running" else {"finished_at": f"t{self._now:g}"}
+        self._containers[found.name] = msgspec.structs.replace(found, state=state, exit_code=exit_code, **moment)
+
+    def _ensure_proxy_container(self, image: str) -> None:
+        name = f"{self._cluster}_proxy"
+        self._containers[name] = ObservedContainer(
+            f"{self._name}-proxy", name, image, "running", self._cluster, container=SYSTEM_PROXY
+        )
+
+    def _used_ports(self) -> dict[int, str]:
+        return {
+            port.host_port: name
+            for name, container in self._containers.items()
+            if container.state == "running" and name in self._configs
+            for port in self._configs[name].ports
+            if port.host_port
+        }
+
+    def _listening(self) -> frozenset[str]:
+        """Whatever runs, answers: on every port that is asked for."""
+        live = {c.ip for c in self._containers.values() if c.ip and c.state == "running"}
+        checks = self._setup.checks if self._setup else frozenset()
+        return frozenset(check for check in checks if check.rpartition(":")[0] in live)
+
+    def _reachable(self) -> Reachable:
+        return Reachable(
+            facts=Facts(f"engine-{self._name}", "20.10", "fake", "6", "x86_64", 4, 8 << 30),
+            containers=tuple(sorted(self._containers.values(), key=lambda container: container.name)),
+            images=self.images,
+            used_ports=self._used_ports(),
+            network=NetworkState("in force" if self._setup else ""),
+            proxy=self._proxy,
+            listening=self._listening(),
+            at=self._now,
+        )
+
+    def last(self) -> Reachable:
+        """The host itself, seen from beside it: also while it cannot be reached."""
+        return self._reachable() if self._lost is None or self._lost.last is None else self._lost.last
+
+
+class _Failure(Exception):
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
