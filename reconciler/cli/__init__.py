@@ -1,0 +1,71 @@
+"""The command line: one module per command, imported when it is called.
+
+Exit codes: 0 done or nothing to do, 1 the command's own "no" (changes found, not converged in time), 2 an error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+from reconciler import __version__
+
+_COMMANDS = {
+    "run": "the control loop: follow a Git branch or a folder, and keep the hosts as it asks",
+    "apply": "one run to convergence, then exit",
+    "diff": "what apply would do: object by object, pod by pod; changes nothing",
+    "validate": "check manifests; needs no host",
+    "get": "show pods, deployments, services, nodes or events",
+    "node": "list nodes; take everything of ours off a host",
+    "lab": "a throw-away cluster of real Docker hosts on this machine",
+}
+
+
+class _Lazy(click.Group):
+    """Imports a command's module only when it is called: `--help` stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RECONCILER"}
+)
+@click.version_option(__version__, prog_name="reconciler")
+def cli() -> None:
+    """Kubernetes' ideas on plain Docker hosts: manifests in Git, pods on hosts, HAProxy in front."""
+
+
+def main() -> None:
+    """Every failure that is not a command's own answer exits with 2, and tells its reason on stderr."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 2
+    except Exception as error:
+        if os.environ.get("RECONCILER_TRACEBACK"):
+            traceback.print_exc()
+        click.echo(f"Error: {type(error).__name__}: {error} (set RECONCILER_TRACEBACK=1 to see where)", err=True)
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)

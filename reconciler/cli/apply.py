@@ -1,0 +1,75 @@
+"""`reconciler apply`: one run to convergence."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import click
+
+from reconciler.cli.console import Progress, show_problems
+from reconciler.cli.logging import configure_logging
+from reconciler.cli.options import (
+    Duration,
+    confirm_option,
+    host_options,
+    host_settings,
+    output_option,
+    prune_option,
+    source_options,
+    source_settings,
+)
+from reconciler.control.inbox import Stop
+from reconciler.control.loop import Loop
+from reconciler.model.desired import Rejected
+from reconciler.model.plan import Hold
+from reconciler.planning import Options
+from reconciler.wiring import running
+
+
+@click.command()
+@source_options
+@host_options
+@confirm_option
+@prune_option
+@click.option(
+    "--timeout", type=Duration(), default="5m", show_default=True, help="How long to wait for convergence."
+)
+@output_option("text", "json")
+def apply(output: str, confirmed: str, prune_orphans: bool, timeout: float, **given: Any) -> None:
+    """Make the hosts as PATH, or the repository, asks; then exit.
+
+    Exit code 0: converged; 1: not within --timeout; 2: an error.
+    """
+    source, settings = source_settings(given), host_settings(given)
+    configure_logging()
+    options = Options(confirmed_revision=confirmed, prune_orphans=prune_orphans)
+    progress = Progress(as_json=output == "json")
+    with progress, running(source, settings, progress, options) as it:
+        signal.signal(signal.SIGTERM, lambda *_: it.inbox.put(Stop()))
+        clock = threading.Timer(timeout, lambda: it.inbox.put(Stop()))
+        clock.daemon = True
+        clock.start()
+        it.loop.run(_decided)
+        clock.cancel()
+    _conclude(it.loop, progress, timeout)
+
+
+def _decided(loop: Loop) -> bool:
+    return loop.refusal is not None or loop.converged
+
+
+def _conclude(loop: Loop, progress: Progress, timeout: float) -> None:
+    match loop.refusal:
+        case Rejected() as rejected:
+            show_problems(rejected.problems)
+            raise click.ClickException(f"revision {rejected.revision} is rejected; nothing was changed")
+        case Hold(reason=reason, fix=fix):
+            raise click.ClickException(f"{reason}; nothing was changed ({fix})")
+    if loop.desired is None:
+        raise click.ClickException(progress.last_warning or "the source could not be read in time")
+    if not loop.converged:
+        progress.conclude(f"not converged within {timeout:g} s", loop.turn, converged=False)
+        click.get_current_context().exit(1)
+    progress.conclude(f"converged at revision {loop.desired.revision}", loop.turn, converged=True)

@@ -1,0 +1,110 @@
+"""`reconciler diff`: the plan, unapplied."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import click
+
+from reconciler.cli.console import show_lines, show_problems
+from reconciler.cli.logging import configure_logging
+from reconciler.cli.options import (
+    confirm_option,
+    host_options,
+    host_settings,
+    output_option,
+    prune_option,
+    source_options,
+    source_settings,
+)
+from reconciler.model.desired import Desired, Rejected, Unavailable
+from reconciler.model.observed import Observed, Unreachable
+from reconciler.planning import Forecast, Options, forecast
+from reconciler.reporting import PlanReport, UnreachableNode, plan_json, plan_markdown, plan_text
+from reconciler.services import ServiceLayer
+from reconciler.settings import Settings, SourceSettings
+from reconciler.wiring import observe_once, read_once, remembered
+
+
+@click.command()
+@source_options
+@host_options
+@confirm_option
+@prune_option
+@click.option("--detailed-exitcode", is_flag=True, help="Terraform's: 0 nothing to do, 2 changes, 1 an error.")
+@output_option("text", "json", "markdown")
+@click.pass_context
+def diff(
+    ctx: click.Context, /, output: str, detailed_exitcode: bool, confirmed: str, prune_orphans: bool, **given: Any
+) -> None:
+    """Show what `apply` would do, object by object and pod by pod, with the reasons. Changes nothing, anywhere.
+
+    Exit code 0: nothing to do; 1: changes; 2: an error, or a revision that a guard holds.
+    """
+    changes, error = (2, 1) if detailed_exitcode else (1, 2)
+    configure_logging()
+    options = Options(confirmed_revision=confirmed, prune_orphans=prune_orphans)
+    try:
+        report = _report(source_settings(given), host_settings(given), options)
+    except click.UsageError:
+        raise
+    except Exception as failure:
+        wrapped = failure if isinstance(failure, click.ClickException) else click.ClickException(str(failure))
+        wrapped.show()
+        ctx.exit(error)
+    match output:
+        case "json":
+            click.echo(json.dumps(plan_json(report), indent=2))
+        case "markdown":
+            click.echo(plan_markdown(report), nl=False)
+        case _:
+            show_lines(plan_text(report))
+    if report.hold is not None:
+        ctx.exit(error)
+    ctx.exit(changes if report.has_changes else 0)
+
+
+def _report(source: SourceSettings, settings: Settings, options: Options) -> PlanReport:
+    desired = _accepted(source, settings)
+    memory = remembered(settings)
+    observed = observe_once(desired, memory, settings)
+    now = time.monotonic()
+    return _fill(desired, observed, forecast(desired, observed, memory, now, options), now)
+
+
+def _accepted(source: SourceSettings, settings: Settings) -> Desired:
+    match read_once(source, settings):
+        case Desired() as desired:
+            return desired
+        case Rejected(revision=revision, problems=problems):
+            show_problems(problems)
+            raise click.ClickException(f"revision {revision} is rejected: there is nothing to plan")
+        case Unavailable(why=why, fix=fix):
+            raise click.ClickException(f"{why} ({fix})" if fix else why)
+
+
+def _fill(desired: Desired, observed: Observed, expected: Forecast, now: float) -> PlanReport:
+    return PlanReport(
+        revision=desired.revision,
+        nodes=len(desired.nodes),
+        objects=expected.objects,
+        changes=expected.changes,
+        unplaced=expected.unplaced,
+        unreachable=tuple(
+            UnreachableNode(name, node.why, now - node.since)
+            for name, node in sorted(observed.nodes.items())
+            if isinstance(node, Unreachable)
+        ),
+        orphans=expected.orphans,
+        hold=expected.hold,
+        warnings=desired.warnings,
+        unserved=_unserved(desired, expected),
+    )
+
+
+def _unserved(desired: Desired, expected: Forecast) -> tuple[str, ...]:
+    layer = ServiceLayer()
+    layer.setups(desired, expected.final.memory, expected.final.endpoints)
+    return layer.problems

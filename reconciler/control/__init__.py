@@ -1,0 +1,1 @@
+"""The control loop: watches, plans, acts, and sleeps until something happens."""

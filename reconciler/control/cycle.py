@@ -1,0 +1,50 @@
+"""One turn of the loop: desired, observed and memory make a plan; the plan makes setups and work."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from reconciler.model.desired import Desired, Revision
+from reconciler.model.memory import Memory
+from reconciler.model.observed import Observed, Reachable
+from reconciler.model.operations import NodeSetup, PodWork
+from reconciler.model.plan import Plan
+from reconciler.planning import Options, plan
+from reconciler.services import ServiceLayer
+
+
+class Turn(Struct, frozen=True):
+    revision: Revision
+    plan: Plan
+    setups: Mapping[str, NodeSetup]
+    """For every reachable node: what it should have beside its pods."""
+    work: tuple[PodWork, ...]
+    """The plan's work on the nodes whose pod network stands; the others' waits for it."""
+    converged: bool = False
+    """The plan is, and every proxy that can be reached runs the configuration that follows from it."""
+    unserved: tuple[str, ...] = ()
+    """Services and endpoints that the service layer leaves out, with the reason."""
+
+
+def turn(
+    desired: Desired, observed: Observed, memory: Memory, now: float, options: Options, layer: ServiceLayer
+) -> Turn:
+    """Pure: what `run` carries out and what `diff` prints come from here and nowhere else."""
+    planned = plan(desired, observed, memory, now, options)
+    if planned.hold is not None:
+        return Turn(revision=desired.revision, plan=planned, setups={}, work=())
+    setups = layer.setups(desired, planned.memory, planned.endpoints)
+    reachable = {name: node for name, node in observed.nodes.items() if isinstance(node, Reachable)}
+    return Turn(
+        revision=desired.revision,
+        plan=planned,
+        setups={name: setup for name, setup in setups.items() if name in reachable},
+        work=tuple(work for work in planned.work if reachable[work.node].network.fingerprint),
+        converged=planned.converged
+        and all(
+            node.proxy.fingerprint == setups[name].proxy.fingerprint
+            for name, node in reachable.items()
+            if name in setups
+        ),
+        unserved=layer.problems,
+    )

@@ -1,0 +1,70 @@
+"""The sessions of all nodes: opened, replaced and closed as the Node manifests say."""
+
+from collections.abc import Callable, Mapping
+
+from reconciler.control.ports import NodeSession
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory
+from reconciler.model.objects import Cluster, Node
+from reconciler.model.observed import Observed
+from reconciler.model.operations import NodeSetup, PodWork
+
+Connect = Callable[[Node, Cluster, str], NodeSession]
+"""(node, cluster, the engine's id as remembered or empty) -> a session that is connecting."""
+
+
+class Fleet:
+    """Holds one session per node. Used by the loop's thread alone."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._sessions: dict[str, NodeSession] = {}
+        self._opened: dict[str, tuple[object, ...]] = {}
+        self._unsettled: set[str] = set()
+
+    def follow(self, desired: Desired, memory: Memory) -> None:
+        """Open a session for every node that is new or has another address or key; close those that are gone."""
+        for name in self._sessions.keys() - desired.nodes.keys():
+            self._close(name)
+        for name, node in desired.nodes.items():
+            terms = (node.ssh, node.host_key, desired.cluster.metadata.name, desired.cluster.spec)
+            if self._opened.get(name) == terms:
+                continue
+            self._close(name)
+            record = memory.nodes.get(name)
+            self._sessions[name] = self._connect(node, desired.cluster, record.engine_id if record else "")
+            self._opened[name] = terms
+            self._unsettled.add(name)
+
+    def heard(self, name: str) -> None:
+        """A session has told something: its first attempt to connect is decided."""
+        self._unsettled.discard(name)
+
+    @property
+    def settled(self) -> bool:
+        """Each node has answered or failed once: what is observed now is not just ignorance."""
+        return not self._unsettled
+
+    def give_up_waiting(self) -> None:
+        self._unsettled.clear()
+
+    def observe(self) -> Observed:
+        return Observed(nodes={name: session.observe() for name, session in self._sessions.items()})
+
+    def ensure(self, setups: Mapping[str, NodeSetup]) -> None:
+        for name, setup in setups.items():
+            self._sessions[name].ensure(setup)
+
+    def submit(self, work: PodWork) -> None:
+        self._sessions[work.node].submit(work)
+
+    def close(self) -> None:
+        for name in list(self._sessions):
+            self._close(name)
+
+    def _close(self, name: str) -> None:
+        session = self._sessions.pop(name, None)
+        self._opened.pop(name, None)
+        self._unsettled.discard(name)
+        if session is not None:
+            session.close()

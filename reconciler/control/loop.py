@@ -1,0 +1,194 @@
+"""The loop: takes what happened, plans, stores the intent, acts, and sleeps until something happens.
+
+It never waits for a host or a remote: sessions and the source have threads of their own, and tell the inbox.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from reconciler.control.cycle import Turn, turn
+from reconciler.control.fleet import Fleet
+from reconciler.control.inbox import Inbox, Message, NodeObserved, SourceRead, Stop, WorkFinished
+from reconciler.control.narration import of_hold, of_nodes, of_outcome, of_source, of_turn
+from reconciler.control.ports import Store
+from reconciler.control.refresh import Load
+from reconciler.model.desired import Desired, Rejected, Snapshot
+from reconciler.model.names import Ref
+from reconciler.model.observed import Observed
+from reconciler.model.plan import Hold
+from reconciler.model.records import Event
+from reconciler.planning import Options, after_failure, after_success, held
+from reconciler.services import ServiceLayer
+from reconciler.store import StoreFailed
+
+IDLE_SECONDS = 3600.0
+"""The longest sleep: everything that matters wakes the loop by itself."""
+
+STORE_RETRY_SECONDS = 5.0
+STORE = Ref("Store", "", "state")
+
+LATER_SETTLE_SECONDS = 1.0
+"""How long a running cluster waits for a node that has just been added, before it plans without it."""
+
+
+class Narrator(Protocol):
+    """Who is told what happens: a terminal, or a test."""
+
+    def tell(self, event: Event) -> None: ...
+
+    def progress(self, turn: Turn) -> None: ...
+
+
+class Loop:
+    """One control loop over one source and one store. `run` is called once, from the thread that owns all this."""
+
+    def __init__(
+        self, *, inbox: Inbox, load: Load, fleet: Fleet, store: Store, narrator: Narrator, options: Options
+    ) -> None:
+        self._inbox = inbox
+        self._load = load
+        self._fleet = fleet
+        self._store = store
+        self._narrator = narrator
+        self._options = options
+        self._layer = ServiceLayer()
+        self._memory = store.load()
+        self._events: list[Event] = []
+        self._unkept: Snapshot | None = None
+        self._settle_by = 0.0
+        self._store_broken = ""
+        self.desired: Desired | None = None
+        self.refusal: Rejected | Hold | None = None
+        """Why the newest revision is not in force; None while it is."""
+        self.turn: Turn | None = None
+        self.observed: Observed | None = None
+
+    def run(self, finished: Callable[["Loop"], bool]) -> None:
+        """Until `Stop` arrives, or `finished` says so; it is asked after every turn and every wake."""
+        wait = 0.0
+        while True:
+            messages = self._inbox.take(wait)
+            for message in messages:
+                self._hear(message)
+            if any(isinstance(message, Stop) for message in messages):
+                break
+            wait = self._step()
+            self._flush()
+            if finished(self):
+                break
+
+    @property
+    def converged(self) -> bool:
+        return self.turn is not None and self.turn.converged
+
+    # --- hearing ---------------------------------------------------------------------------------------------
+
+    def _hear(self, message: Message) -> None:
+        match message:
+            case SourceRead():
+                self._consider(message)
+            case NodeObserved(node=node):
+                self._fleet.heard(node)
+            case WorkFinished(node=node, outcome=outcome):
+                if outcome.failed is not None or outcome.unknown:
+                    self._memory = after_failure(self._memory, outcome, time.monotonic())
+                else:
+                    self._memory = after_success(self._memory, outcome)
+                self._tell(filter(None, [of_outcome(node, outcome)]))
+
+    def _consider(self, read: SourceRead) -> None:
+        """Take a new revision, or say why not and stay with the last good one."""
+        result = read.result
+        if isinstance(result, Desired) and (hold := held(result, self._memory, self._options)) is not None:
+            self.refusal = hold
+            self._recall()
+            self._tell([of_hold(hold, self.desired)])
+            return
+        if isinstance(result, Desired):
+            self.refusal = None
+            self._take(result)
+            self._unkept = read.snapshot
+        else:
+            self.refusal = result if isinstance(result, Rejected) else self.refusal
+            self._recall()
+        self._tell(of_source(result, self.desired))
+
+    def _take(self, desired: Desired) -> None:
+        first = self.desired is None
+        self.desired = desired
+        self._fleet.follow(desired, self._memory)
+        patience = desired.cluster.spec.ssh.connect_timeout_seconds + 1 if first else LATER_SETTLE_SECONDS
+        self._settle_by = time.monotonic() + patience
+
+    def _recall(self) -> None:
+        """After a restart with a bad revision at the tip: the last good one, as the store has kept it."""
+        if self.desired is None and (snapshot := self._store.last_revision()) is not None:
+            desired = self._load(snapshot)
+            if isinstance(desired, Desired):
+                self._take(desired)
+
+    # --- acting ----------------------------------------------------------------------------------------------
+
+    def _step(self) -> float:
+        """Plan and act once, if it is time to; seconds until the next time, unless something happens before."""
+        if self.desired is None:
+            return IDLE_SECONDS
+        now = time.monotonic()
+        if not self._fleet.settled:
+            if now < self._settle_by:
+                return self._settle_by - now
+            self._fleet.give_up_waiting()
+        try:
+            wake_at = self._turn(self.desired, now)
+        except StoreFailed as failure:
+            self._complain(failure)
+            return STORE_RETRY_SECONDS
+        self._store_broken = ""
+        return IDLE_SECONDS if wake_at is None else max(0.0, wake_at - time.monotonic())
+
+    def _turn(self, desired: Desired, now: float) -> float | None:
+        observed = self._fleet.observe()
+        self._tell(of_nodes(self.observed, observed))
+        self.observed = observed
+        current = turn(desired, observed, self._memory, now, self._options, self._layer)
+        if current.plan.memory is not self._memory:
+            self._store.save(current.plan.memory)  # The intent, before any effect.
+            self._memory = current.plan.memory
+        self._fleet.ensure(current.setups)
+        for work in current.work:
+            self._fleet.submit(work)
+        self._tell(of_turn(self.turn, current))
+        self.turn = current
+        self._narrator.progress(current)
+        self._store.publish(current.plan.statuses)
+        if self._unkept is not None:
+            self._store.keep_revision(self._unkept)
+            self._unkept = None
+        return current.plan.wake_at
+
+    def _complain(self, failure: StoreFailed) -> None:
+        """Nothing is done on any host while intents cannot be stored; said once per reason."""
+        if str(failure) != self._store_broken:
+            self._store_broken = str(failure)
+            self._narrator.tell(
+                Event(STORE, "Warning", "StoreFailed", f"{failure}; no host is changed until then")
+            )
+
+    # --- telling ---------------------------------------------------------------------------------------------
+
+    def _tell(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._narrator.tell(event)
+            self._events.append(replace(event, at=time.time()))
+
+    def _flush(self) -> None:
+        """Events reach the store after the work has begun, never before."""
+        events, self._events = self._events, []
+        if events:
+            try:
+                self._store.record(events)
+            except StoreFailed as failure:
+                self._complain(failure)

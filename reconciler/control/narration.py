@@ -1,0 +1,136 @@
+"""What a turn is worth telling people: the difference between two turns, as events. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from reconciler.control.cycle import Turn
+from reconciler.model.desired import Desired, Rejected, Unavailable
+from reconciler.model.names import Ref
+from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
+from reconciler.model.operations import CreateContainer, Outcome, RemoveContainer
+from reconciler.model.plan import Action, DeploymentStatus, Hold, PodChange
+from reconciler.model.records import Event
+
+SOURCE = Ref("Source", "", "desired")
+"""What events about the revision itself are about."""
+
+_REASONS: Mapping[Action, str] = {
+    Action.CREATE: "Scheduled",
+    Action.MOVE: "Moved",
+    Action.RESTART: "Restarting",
+    Action.DELETE: "Killing",
+}
+_LOUD = frozenset({Action.MOVE, Action.RESTART})
+
+
+def of_source(result: Desired | Rejected | Unavailable, force: Desired | None) -> Iterator[Event]:
+    """A revision was read. `force` is the one in force if this one is not taken."""
+    stays = f"revision {force.revision} stays in force" if force else "nothing is in force yet"
+    match result:
+        case Desired(revision=revision):
+            yield Event(
+                SOURCE,
+                "Normal",
+                "Accepted",
+                f"revision {revision} of {revision.origin}: {revision.title}".rstrip(": "),
+            )
+            for warning in result.warnings:
+                yield Event(SOURCE, "Warning", "Ignored", str(warning))
+        case Rejected(revision=revision, problems=problems):
+            yield Event(
+                SOURCE, "Warning", "Rejected", f"revision {revision} has {len(problems)} problem(s); {stays}"
+            )
+            for problem in problems[:20]:
+                yield Event(SOURCE, "Warning", "Problem", str(problem))
+        case Unavailable(why=why, fix=fix):
+            yield Event(SOURCE, "Warning", "Unavailable", f"{why}; {stays}" + (f" ({fix})" if fix else ""))
+
+
+def of_hold(hold: Hold, force: Desired | None) -> Event:
+    stays = f"revision {force.revision} stays in force" if force else "nothing is in force"
+    return Event(SOURCE, "Warning", "Held", f"{hold.reason}; {stays} ({hold.fix})")
+
+
+def of_outcome(node: str, outcome: Outcome) -> Event | None:
+    """The end of one pod's operations on a host; None where the plan's own event has said it."""
+    pod = outcome.work.pod
+    if outcome.failed is not None or outcome.unknown:
+        reason = outcome.reason or ("Unknown" if outcome.unknown else "Failed")
+        return Event(pod, "Warning", reason, outcome.message, node=node)
+    operations = outcome.work.operations
+    if any(isinstance(operation, CreateContainer) for operation in operations):
+        return Event(pod, "Normal", "Started", "every container of the pod was started", node=node)
+    if any(isinstance(operation, RemoveContainer) for operation in operations):
+        return Event(pod, "Normal", "Removed", "nothing of the pod is left", node=node)
+    return None
+
+
+def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
+    """What was decided, and how far each Deployment has come since the turn before."""
+    for change in after.plan.changes:
+        yield _of_change(change)
+    told = {unplaced.owner for unplaced in before.plan.unplaced} if before else set()
+    for unplaced in after.plan.unplaced:
+        if unplaced.owner not in told:
+            why = "; ".join(f"{node}: {reason}" for node, reason in unplaced.reasons.items())
+            yield Event(
+                unplaced.owner, "Warning", "FailedScheduling", f"{unplaced.count} pod(s) fit nowhere: {why}"
+            )
+    earlier = before.plan.statuses if before else {}
+    for ref, status in after.plan.statuses.items():
+        if isinstance(status, DeploymentStatus):
+            was = earlier.get(ref)
+            if isinstance(was, DeploymentStatus) and was != status:
+                yield _of_progress(status)
+    for orphan in sorted(set(after.plan.orphans) - set(before.plan.orphans if before else ())):
+        yield Event(
+            SOURCE, "Warning", "Orphan", f"{orphan}: carries our label, and nothing explains it; left alone"
+        )
+    for problem in after.unserved:
+        if before is None or problem not in before.unserved:
+            yield Event(SOURCE, "Warning", "NotServed", problem)
+    if after.converged and not (before and before.converged):
+        yield Event(
+            SOURCE, "Normal", "Converged", f"everything is as revision {after.plan.memory.revision[:8]} asks"
+        )
+
+
+def of_nodes(before: Observed | None, after: Observed) -> Iterator[Event]:
+    """Hosts that came, went, or whose proxy or network refuses what it was given."""
+    earlier = before.nodes if before else {}
+    for name, node in after.nodes.items():
+        was = earlier.get(name)
+        if node is not was:
+            yield from _of_node(Ref("Node", "", name), was, node)
+
+
+def _of_node(ref: Ref, was: Observation | None, now: Observation) -> Iterator[Event]:
+    match now:
+        case Unreachable(why=why):
+            if not isinstance(was, Unreachable) or was.why != why:
+                yield Event(ref, "Warning", "NodeNotReady", why, node=ref.name)
+        case Reachable(facts=facts):
+            known = was if isinstance(was, Reachable) else None
+            if known is None:
+                yield Event(
+                    ref, "Normal", "NodeReady", f"Docker {facts.engine_version}, {facts.cpus} CPUs", node=ref.name
+                )
+            if now.proxy.error and (known is None or known.proxy.error != now.proxy.error):
+                yield Event(ref, "Warning", "ProxyRefused", now.proxy.error, node=ref.name)
+            if now.network.error and (known is None or known.network.error != now.network.error):
+                yield Event(ref, "Warning", "NetworkRefused", now.network.error, node=ref.name)
+
+
+def _of_change(change: PodChange) -> Event:
+    away = f"away from {change.from_node}: " if change.from_node else ""
+    return Event(
+        change.pod,
+        "Warning" if change.action in _LOUD else "Normal",
+        _REASONS[change.action],
+        f"{away}{change.reason}",
+        node=change.node,
+    )
+
+
+def _of_progress(status: DeploymentStatus) -> Event:
+    counts = f"{status.available}/{status.replicas} available, {status.updated} updated, {status.total} in all"
+    return Event(status.ref, "Normal", "Complete" if status.complete else "Progressing", counts)

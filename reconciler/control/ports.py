@@ -1,0 +1,74 @@
+"""What the control loop needs from the outside world; `sources`, `nodes` and `store` provide it.
+
+Nothing here blocks the loop on a host or a remote: observing is a look at what a session already knows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from reconciler.model.desired import Rejected, Snapshot, Unavailable
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref
+from reconciler.model.observed import Observation
+from reconciler.model.operations import NodeSetup, Outcome, PodWork
+from reconciler.model.plan import Status
+from reconciler.model.records import Event
+
+
+class Source(Protocol):
+    """A Git branch, or a folder."""
+
+    def read(self) -> Snapshot | Rejected | Unavailable:
+        """The source as it is now. Within its own deadline. Never raises for what a user or a network can do."""
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed`, from another thread, whenever `read` may have something new to say. Call once."""
+
+    def close(self) -> None: ...
+
+
+class NodeSession(Protocol):
+    """One host, held by one SSH connection."""
+
+    @property
+    def name(self) -> str: ...
+
+    def observe(self) -> Observation:
+        """What is known now; at once."""
+
+    def submit(self, work: PodWork) -> None:
+        """Carry out in the background. The pod is in `Reachable.busy` from this call until its outcome is told."""
+
+    def ensure(self, setup: NodeSetup) -> None:
+        """Bring network and proxy to this state in the background; the last one asked for wins."""
+
+    def close(self) -> None: ...
+
+
+class Listener(Protocol):
+    """How a session tells the loop that something happened; called from the session's threads."""
+
+    def observed(self, node: str) -> None: ...
+
+    def finished(self, node: str, outcome: Outcome) -> None: ...
+
+
+class Store(Protocol):
+    """What survives a restart. One writer; readers in other processes see the last complete write."""
+
+    def load(self) -> Memory: ...
+
+    def save(self, memory: Memory) -> None:
+        """All of it or nothing; only what differs from the last load or save is written. Durable on return."""
+
+    def publish(self, statuses: Mapping[Ref, Status]) -> None:
+        """Replace the statuses that `reconciler get` shows."""
+
+    def record(self, events: Sequence[Event]) -> None: ...
+
+    def keep_revision(self, snapshot: Snapshot) -> None:
+        """Remember the last good revision whole, so that a restart has it even if the source is broken by then."""
+
+    def last_revision(self) -> Snapshot | None: ...
+
+    def close(self) -> None: ...

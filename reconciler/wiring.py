@@ -1,0 +1,126 @@
+"""Joins the loop to the outside world: the only place that knows every package."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from reconciler.control.fleet import Connect, Fleet
+from reconciler.control.inbox import Inbox, NodeObserved
+from reconciler.control.loop import Loop, Narrator
+from reconciler.control.ports import NodeSession, Source
+from reconciler.control.refresh import Refresher
+from reconciler.manifests import Loader
+from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
+from reconciler.model.memory import Memory
+from reconciler.model.objects import Cluster, Node
+from reconciler.model.observed import Observed
+from reconciler.nodes import Credentials, SshNodeSession, reset_node
+from reconciler.planning import Options
+from reconciler.settings import Settings, SourceSettings
+from reconciler.sources import FolderSource, GitAccess, GitSource, GitTarget
+from reconciler.store import DATABASE_FILE, SqliteStore, open_reader
+
+
+def open_source(wanted: SourceSettings, settings: Settings) -> Source:
+    if wanted.folder is not None:
+        return FolderSource(wanted.folder)
+    access = GitAccess(
+        host_key=wanted.git_host_key,
+        known_hosts=str(settings.known_hosts or ""),
+        ssh_key=str(wanted.git_key or ""),
+        token=wanted.git_token,
+    )
+    return GitSource(
+        wanted.git_url,
+        GitTarget(wanted.branch, wanted.tag, wanted.commit),
+        subpath=wanted.subpath,
+        access=access,
+        cache=settings.state_dir / "git",
+        poll=wanted.poll_seconds,
+    )
+
+
+def connector(settings: Settings, inbox: Inbox) -> Connect:
+    credentials = _credentials(settings)
+
+    def connect(node: Node, cluster: Cluster, engine_id: str) -> NodeSession:
+        return SshNodeSession(node, cluster, inbox, credentials, engine_id)
+
+    return connect
+
+
+def reset(node: Node, cluster: Cluster, settings: Settings) -> list[str]:
+    """Take everything of ours off a host; what was removed, in words."""
+    return reset_node(node, cluster, _credentials(settings))
+
+
+def _credentials(settings: Settings) -> Credentials:
+    """A key that is named is the only one offered."""
+    return Credentials(
+        key_paths=settings.ssh_keys, use_agent=not settings.ssh_keys, known_hosts=settings.known_hosts
+    )
+
+
+def read_once(wanted: SourceSettings, settings: Settings) -> Desired | Rejected | Unavailable:
+    """The source as it is now, for commands that have no loop."""
+    source = open_source(wanted, settings)
+    try:
+        read = source.read()
+    finally:
+        source.close()
+    return Loader().load(read) if isinstance(read, Snapshot) else read
+
+
+def remembered(settings: Settings) -> Memory:
+    """What the store holds, read without its lock; an empty memory where there is no store yet."""
+    if not (settings.state_dir / DATABASE_FILE).exists():
+        return Memory()
+    with open_reader(settings.state_dir) as reader:
+        return reader.memory()
+
+
+def observe_once(desired: Desired, memory: Memory, settings: Settings) -> Observed:
+    """Every host as it is now, waiting at most for the connect time-out; nothing is changed on any of them."""
+    inbox = Inbox()
+    fleet = Fleet(connector(settings, inbox))
+    try:
+        fleet.follow(desired, memory)
+        until = time.monotonic() + desired.cluster.spec.ssh.connect_timeout_seconds + 1
+        while not fleet.settled and (left := until - time.monotonic()) > 0:
+            for message in inbox.take(left):
+                if isinstance(message, NodeObserved):
+                    fleet.heard(message.node)
+        return fleet.observe()
+    finally:
+        fleet.close()
+
+
+class Running(Struct):
+    """A loop that is wired and watching; `inbox.put(Stop())` ends its `run`."""
+
+    loop: Loop
+    inbox: Inbox
+
+
+@contextmanager
+def running(wanted: SourceSettings, settings: Settings, narrator: Narrator, options: Options) -> Iterator[Running]:
+    """Open store, source and sessions, and close them again in the reverse order; StoreLocked names a holder."""
+    store = SqliteStore(settings.state_dir)
+    try:
+        inbox = Inbox()
+        fleet = Fleet(connector(settings, inbox))
+        load = Loader().load
+        loop = Loop(inbox=inbox, load=load, fleet=fleet, store=store, narrator=narrator, options=options)
+        refresher = Refresher(open_source(wanted, settings), load, inbox)
+        refresher.start()
+        try:
+            yield Running(loop, inbox)
+        finally:
+            refresher.close()
+            fleet.close()
+    finally:
+        store.close()

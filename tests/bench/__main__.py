@@ -1,0 +1,38 @@
+"""`make bench`: every bar, measured on this machine, in one table. Exit code 1 where a bar is missed.
+
+`python -m tests.bench manifests planning lab` runs some of the parts.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import on_the_lab, on_this_machine
+from tests.bench.bars import Measured
+
+PARTS: dict[str, Callable[[], Iterator[Measured]]] = {
+    "manifests": on_this_machine.manifests,
+    "planning": on_this_machine.planning,
+    "lab": on_the_lab.everything,
+}
+
+
+def main() -> int:
+    progress = Console(stderr=True)
+    table = Table("bar", "measured", "wanted", "", title="Bars", box=None, pad_edge=False)
+    missed = 0
+    for name in sys.argv[1:] or PARTS:
+        progress.print(f"measuring {name} …")
+        for measured in PARTS[name]():
+            verdict = "met" if measured.met else "MISSED"
+            missed += not measured.met
+            progress.print(f"  {measured.what}: {measured.shown} ({verdict})")
+            table.add_row(measured.what, measured.shown, measured.wanted, verdict)
+    Console(width=160, highlight=False).print(table)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""A commit, or a saved file, becomes pods that answer through HAProxy; what a user would see, and nothing else."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reconciler.lab import Lab
+from tests.lab.world import World, deployment, eventually, fetch, service
+
+CONFIG = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: words}
+data: {message: "first words"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: api}
+stringData: {token: canary-7f3a}
+"""
+
+API = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata: {labels: {app: api}}
+    spec:
+      terminationGracePeriodSeconds: 2
+      containers:
+        - name: api
+          image: lab/api:1.0
+          ports: [{name: http, containerPort: 9090}]
+          env:
+            - name: API_TOKEN
+              valueFrom: {secretKeyRef: {name: api, key: token}}
+        - name: sidecar
+          image: lab/sidecar:1.0
+          ports: [{name: sidecar, containerPort: 9091}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: api}
+spec:
+  type: NodePort
+  selector: {app: api}
+  ports:
+    - {name: http, port: 80, targetPort: http, nodePort: 30081}
+    - {name: sidecar, port: 81, targetPort: sidecar, nodePort: 30082}
+"""
+
+
+@pytest.fixture
+def world(lab: Lab, tmp_path: Path) -> World:
+    return World(lab, tmp_path)
+
+
+def pods_that_answer(url: str, asks: int = 24) -> set[str]:
+    return {match[1] for _ in range(asks) if (match := re.search(r"pod=(\S+)", fetch(url)))}
+
+
+def test_a_saved_folder_becomes_pods_on_several_hosts_that_answer_on_every_host(world: World) -> None:
+    world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
+    with world.run() as running:
+        running.converged()
+        assert {container.node for container in world.containers("web")} == {"node-1", "node-2", "node-3"}
+        for node in ("node-1", "node-2", "node-3"):
+            assert len(pods_that_answer(world.url(30080, node))) == 3
+        assert running.stop() == 0
+    assert all(container.state == "running" for container in world.containers("web")), "the hosts keep serving"
+
+
+def test_an_edit_rolls_out_and_a_smaller_number_scales_down(world: World) -> None:
+    world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
+    with world.run() as running:
+        running.converged()
+        mark = running.mark()
+        world.write("web.yaml", deployment("web", 3, "lab/web:2.0") + "---\n" + service("web", 30080))
+        running.converged(since=mark)
+        assert {container.image for container in world.containers("web")} == {"lab/web:2.0"}
+        assert "version=2.0" in fetch(world.url(30080))
+        mark = running.mark()
+        world.write("web.yaml", deployment("web", 1, "lab/web:2.0") + "---\n" + service("web", 30080))
+        running.converged(since=mark)
+        assert len(world.containers("web")) == 1
+
+
+def test_a_commit_to_a_local_repository_is_applied_at_once(world: World, tmp_path: Path) -> None:
+    world.write("web.yaml", deployment("web", 1) + "---\n" + service("web", 30080))
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", str(world.folder), *identity, *arguments], check=True, capture_output=True)
+
+    git("init", "-q", "-b", "main")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    with world.run("--git", str(world.folder), "--branch", "main") as running:
+        running.converged()
+        mark = running.mark()
+        world.write("web.yaml", deployment("web", 2) + "---\n" + service("web", 30080))
+        git("commit", "-qam", "two of them")
+        running.wait_for("Accepted", "two of them", since=mark, timeout=5)
+        running.converged(since=mark)
+        assert len(world.containers("web")) == 2
+        mark = running.mark()
+        git("checkout", "-q", "--orphan", "other")
+        world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
+        git("commit", "-qam", "history rewritten")
+        git("branch", "-f", "main", "other")  # What a force-push does to a branch.
+        running.wait_for("Accepted", "history rewritten", since=mark, timeout=5)
+        running.converged(since=mark)
+        assert len(world.containers("web")) == 3
+
+
+def test_a_pod_of_two_containers_shares_localhost_and_gets_its_secret_and_nobody_else_does(world: World) -> None:
+    world.write("config.yaml", CONFIG)
+    world.write("api.yaml", API)
+    applied = world.on_folder("apply", "--timeout", "60s")
+    assert applied.returncode == 0, applied.stderr
+    assert "pod" in fetch(world.url(30081))
+    assert "pod" in fetch(world.url(30082)), "the sidecar reaches the API on localhost"
+    shown = applied.stdout + applied.stderr
+    shown += world.on_folder("diff", "-o", "json").stdout
+    shown += world.cli("get", "pods", "-A", "-o", "json", "--state", str(world.state)).stdout
+    assert "canary-7f3a" not in shown
+    for host in world.lab.nodes:
+        labels = host.docker("ps", "-a", "--format", "{{.Labels}} {{.Command}} {{.Names}}", "--no-trunc").stdout
+        assert "canary-7f3a" not in labels
+
+
+def test_a_changed_config_map_read_through_env_rolls_the_pods(world: World) -> None:
+    env = "          env: [{name: MESSAGE, valueFrom: {configMapKeyRef: {name: words, key: message}}}]"
+    world.write("config.yaml", CONFIG)
+    world.write("web.yaml", deployment("web", 2, pod=env) + "---\n" + service("web", 30080))
+    assert world.on_folder("apply").returncode == 0
+    assert "first words" in fetch(world.url(30080))
+    world.write("config.yaml", CONFIG.replace("first words", "second words"))
+    assert world.on_folder("apply").returncode == 0
+    assert "second words" in fetch(world.url(30080))
+
+
+def test_the_plan_printed_is_the_plan_applied(world: World) -> None:
+    world.write("web.yaml", deployment("web", 4) + "---\n" + service("web", 30080))
+    planned = world.on_folder("diff", "-o", "json")
+    assert planned.returncode == 1, planned.stderr
+    assert world.containers() == [], "a diff changes nothing"
+    expected = {(pod["name"], pod["node"]) for pod in json.loads(planned.stdout)["pods"]}
+    assert world.on_folder("apply").returncode == 0
+    assert {(container.pod, container.node) for container in world.containers()} == expected
+    assert world.on_folder("diff").returncode == 0
+
+    world.write("web.yaml", deployment("web", 4, "lab/web:2.0") + "---\n" + service("web", 30080))
+    planned = world.on_folder("diff", "-o", "json")
+    pods = json.loads(planned.stdout)["pods"]
+    coming = {(pod["name"], pod["node"]) for pod in pods if pod["action"] == "create"}
+    assert {(pod["name"], pod["node"]) for pod in pods if pod["action"] == "delete"} == expected
+    assert world.on_folder("apply").returncode == 0
+    assert {(container.pod, container.node) for container in world.containers()} == coming
+
+
+def test_when_all_is_as_wanted_no_host_gets_a_writing_call(world: World) -> None:
+    world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
+    with world.run() as running:
+        running.converged()
+        before = _engine_events(world)
+        world.write("ignored.txt", "not a manifest")
+        eventually(lambda: True)
+        running.process.poll()
+        _wait(3.0)
+        assert _engine_events(world) == before
+
+
+def test_containers_removed_stopped_or_paused_by_hand_come_back(world: World) -> None:
+    world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
+    with world.run() as running:
+        running.converged()
+        for action, container in zip(("rm -f", "stop -t 1", "pause"), world.containers("web"), strict=True):
+            world.lab.node(container.node).docker(*action.split(), container.id)
+        eventually(lambda: [c.state for c in world.containers("web")] == ["running"] * 3, 30, "healing")
+        eventually(lambda: len(pods_that_answer(world.url(30080))) == 3)
+
+
+def test_get_shows_what_runs_where(world: World) -> None:
+    world.write("web.yaml", deployment("web", 2) + "---\n" + service("web", 30080))
+    assert world.on_folder("apply").returncode == 0
+    state = ("--state", str(world.state))
+    wide = world.cli("get", "pods", "-o", "wide", *state)
+    assert wide.returncode == 0
+    assert {container.pod for container in world.containers("web")} <= set(wide.stdout.split())
+    assert "2/2" in world.cli("get", "deployments", *state).stdout
+    items = json.loads(world.cli("get", "pods", "-o", "json", *state).stdout)["items"]
+    assert [item["status"]["phase"] for item in items] == ["Running", "Running"]
+    assert "30080" in world.cli("get", "services", *state).stdout
+    nodes = world.cli("node", "list", *state).stdout
+    assert nodes.count("Ready") == 3
+
+
+def test_node_reset_removes_what_is_ours_and_only_that(world: World) -> None:
+    world.write("web.yaml", deployment("web", 3))
+    assert world.on_folder("apply").returncode == 0
+    host = world.lab.node("node-1")
+    host.docker("run", "-d", "--name", "foreign", "--label", "reconciler.dev/cluster=another", "lab/web:1.0")
+    try:
+        reset = world.cli("node", "reset", "node-1", str(world.folder), "--yes", *world.host_options)
+        assert reset.returncode == 0, reset.stderr
+        assert host.docker("ps", "-a", "--format", "{{.Names}}").stdout.split() == ["foreign"]
+        assert "rcn-svc" not in host.run(["ip", "link"]).stdout
+        assert "proto 82" not in host.run(["ip", "route"]).stdout
+        assert "RECONCILER" not in host.run(["iptables-save"]).stdout
+        assert len([c for c in world.containers("web") if c.node != "node-1"]) == 2
+    finally:
+        host.docker("rm", "-f", "foreign")
+
+
+def _engine_events(world: World) -> list[str]:
+    """What each engine was made to do so far; exec and health events included."""
+    return [
+        host.docker("events", "--since", "1h", "--until", "0s", "--format", "{{.Type}} {{.Action}}").stdout
+        for host in world.lab.nodes
+    ]
+
+
+def _wait(seconds: float) -> None:
+    import time
+
+    time.sleep(seconds)

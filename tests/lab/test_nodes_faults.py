@@ -1,0 +1,160 @@
+"""Real hosts that are wrong, dead, hung or cut off: said in words within seconds, and no other host notices."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.lab import Lab
+from reconciler.model.names import Ref
+from reconciler.model.observed import Unreachable
+from reconciler.model.operations import CreateContainer, PodWork, StartContainer
+from tests.node_host import Host, app, connect, node_of, sandbox, setup, started
+
+
+@pytest.fixture
+def host(lab: Lab) -> Iterator[Host]:
+    host = connect(node_of(lab), lab)
+    try:
+        host.found()
+        host.ensure(setup())
+        host.told.wait_for(lambda: host.look().proxy.fingerprint == "one")
+        yield host
+    finally:
+        host.session.close()
+
+
+def refused(host: Host) -> str:
+    try:
+        seen = host.lost()
+        host.told.wait_for(lambda: host.told.observed_count > 0)
+        seen = host.session.observe()
+        assert isinstance(seen, Unreachable)
+        assert seen.refused
+        return seen.why
+    finally:
+        host.session.close()
+
+
+def test_another_host_key_is_refused_before_any_credential_is_sent(lab: Lab) -> None:
+    other = lab.records[1].host_key
+    why = refused(connect(node_of(lab, host_key=other), lab))
+    assert "reconciler.dev/host-key" in why
+    assert why.count("SHA256:") == 2
+    log = lab.nodes[0].run(["sh", "-c", "cat /var/log/*ssh* 2>/dev/null || true"]).stdout
+    assert "Accepted" not in log
+
+
+def test_a_host_without_a_pinned_key_and_without_known_hosts_is_refused(lab: Lab) -> None:
+    assert "no credential was sent" in refused(connect(node_of(lab, host_key=""), lab))
+
+
+def test_another_engine_than_the_remembered_one_is_refused(lab: Lab) -> None:
+    why = refused(connect(node_of(lab), lab, engine_id="AAAA:BBBB"))
+    assert "AAAA:BBBB" in why
+
+
+def test_a_host_that_is_cut_off_is_unreachable_within_seconds_and_heals(lab: Lab, host: Host) -> None:
+    host.do("u1", *started(sandbox()))
+    before = host.look().containers
+    lab.nodes[0].cut()
+    seen = host.lost(8)
+    assert seen.last is not None
+    assert seen.last.containers == before
+    assert not seen.refused
+    lab.nodes[0].heal()
+    assert host.found(15).containers == before
+
+
+def test_a_hung_engine_frees_its_work_at_a_deadline_and_delays_no_other_host(lab: Lab, host: Host) -> None:
+    other = connect(node_of(lab, 1), lab)
+    try:
+        other.found()
+        other.ensure(setup())
+        other.told.wait_for(lambda: bool(other.look().network.fingerprint))
+        lab.nodes[0].pause()
+        began = time.monotonic()
+        host.session.submit(_work(host, "u1"))
+        assert other.do("u2", CreateContainer(sandbox("u2"))).failed is None
+        assert time.monotonic() - began < 2
+        host.told.wait_for(lambda: bool(host.told.outcomes), 15)
+        assert host.told.outcomes[0].unknown
+        assert "Docker" in host.lost().why
+        lab.nodes[0].heal()
+        host.found()
+        assert host.do("u1", *started(sandbox())).failed is None
+    finally:
+        other.session.close()
+
+
+def test_a_killed_sshd_leaves_an_unknown_outcome_and_repeating_it_makes_no_duplicate(lab: Lab, host: Host) -> None:
+    host.session.submit(_work(host, "u1"))
+    _signal_ssh_sessions(lab, "-KILL")
+    host.told.wait_for(lambda: bool(host.told.outcomes))
+    if host.told.outcomes[0].failed is not None:
+        assert host.told.outcomes[0].unknown
+    host.lost()
+    host.found()
+    assert host.do("u1", *started(sandbox()), *started(app())).failed is None
+    assert len([found for found in host.look().containers if found.uid == "u1"]) == 2
+
+
+def test_what_was_served_before_a_reconnect_is_listening_from_the_first_observation(lab: Lab, host: Host) -> None:
+    server = "    server web 10.244.9.2:8080\n"
+    host.do("u1", *started(sandbox()), *started(app()))
+    host.ensure(setup("served", extra=server, checks=frozenset({"10.244.9.2:8080"})))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "served" and bool(host.look().listening))
+    again = connect(node_of(lab), lab)
+    try:
+        seen = again.found()
+        assert seen.listening == {"10.244.9.2:8080"}
+        assert (seen.proxy.fingerprint, seen.proxy.running) == ("served", True)
+        assert seen.proxy.routed == {"10.244.9.2"}
+    finally:
+        again.session.close()
+
+
+def test_a_dead_host_is_said_to_be_dead_and_how_to_look(lab: Lab) -> None:
+    lab.nodes[2].stop()
+    host = connect(node_of(lab, 2), lab)
+    try:
+        host.told.wait_for(lambda: host.told.observed_count > 0)
+        seen = host.session.observe()
+        assert isinstance(seen, Unreachable)
+        assert lab.records[2].ip in seen.why
+        lab.nodes[2].start()
+        host.found(20)
+    finally:
+        host.session.close()
+
+
+def test_a_session_closes_at_once_even_if_its_engine_hangs(lab: Lab, host: Host) -> None:
+    lab.nodes[0].pause()
+    host.session.submit(_work(host, "u1"))
+    began = time.monotonic()
+    host.session.close()
+    assert time.monotonic() - began < 3
+
+
+def _work(host: Host, uid: str) -> PodWork:
+    config = sandbox(uid)
+    return PodWork(
+        host.session.name,
+        Ref("Pod", "default", "web"),
+        uid,
+        (CreateContainer(config), StartContainer(config.name)),
+    )
+
+
+def test_a_stopped_sshd_is_given_up_and_a_new_connection_made(lab: Lab, host: Host) -> None:
+    _signal_ssh_sessions(lab, "-STOP")
+    host.lost(12)
+    host.found()
+    assert host.do("u1", *started(sandbox())).failed is None
+
+
+def _signal_ssh_sessions(lab: Lab, signal: str) -> None:
+    """To every connection's sshd on the first host; the listener stays as it is."""
+    listing = lab.nodes[0].run(["sh", "-c", "grep -al 'sshd: root' /proc/[0-9]*/cmdline || true"]).stdout
+    for path in listing.split():
+        lab.nodes[0].run(["kill", signal, path.split("/")[2]], check=False)

@@ -1,0 +1,153 @@
+"""What a session does to a real host: what is not ours stays as it is, and `reset_node` takes the rest away."""
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from reconciler.lab import Lab
+from reconciler.model.names import LABEL_CLUSTER, LABEL_UID
+from reconciler.model.objects import Cluster, ObjectMeta
+from reconciler.model.operations import CreateContainer, NodeSetup, RemoveContainer, Route, StopContainer
+from reconciler.nodes import reset_node
+from tests.node_host import CLUSTER, Host, app, connect, credentials_of, node_of, sandbox, setup, started
+
+
+@pytest.fixture
+def host(lab: Lab) -> Iterator[Host]:
+    host = connect(node_of(lab), lab)
+    try:
+        host.found()
+        host.ensure(setup())
+        host.told.wait_for(lambda: host.look().proxy.fingerprint == "one")
+        yield host
+    finally:
+        host.session.close()
+
+
+def test_a_container_removed_by_hand_is_seen_at_once(lab: Lab, host: Host) -> None:
+    host.do("u1", *started(sandbox()))
+    lab.nodes[0].docker("rm", "-f", "web_POD")
+    began = time.monotonic()
+    host.told.wait_for(lambda: host.container("web_POD") is None)
+    assert time.monotonic() - began < 0.25
+
+
+@pytest.fixture
+def look_alikes(lab: Lab) -> Iterator[None]:
+    docker = lab.nodes[0].docker
+    docker("run", "-d", "--name", "web_POD", "--label", f"{LABEL_UID}=u1", "lab/pause:1")
+    docker("run", "-d", "--name", "other", "--label", f"{LABEL_CLUSTER}=another", "lab/pause:1")
+    yield
+    docker("rm", "-f", "web_POD", "other")
+
+
+@pytest.mark.usefixtures("look_alikes")
+def test_foreign_look_alikes_are_untouched(lab: Lab, host: Host) -> None:
+    docker = lab.nodes[0].docker
+    for operation in (CreateContainer(sandbox()), StopContainer("web_POD", 1), RemoveContainer("web_POD", "u1")):
+        outcome = host.do("u1", operation)
+        assert outcome.failed == operation
+        assert "left alone" in outcome.message
+    assert {found.name for found in host.look().containers} == {f"{CLUSTER}_proxy"}
+    host.session.close()
+    reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab))
+    assert set(docker("ps", "--format", "{{.Names}}").stdout.split()) == {"web_POD", "other"}
+
+
+def test_reset_removes_all_that_is_ours_and_only_that(lab: Lab, host: Host) -> None:
+    machine = lab.nodes[0]
+    machine.run(["ip", "route", "add", "10.50.0.0/24", "via", lab.records[1].ip])
+    machine.run(["iptables", "-A", "FORWARD", "-s", "10.51.0.0/24", "-j", "ACCEPT"])
+    machine.run(["mkdir", "-p", "/var/lib/reconciler/another"])
+    routed = setup("routed")
+    host.ensure(_with_route(routed, "10.244.8.0/24", lab.records[1].ip))
+    host.do("u1", *started(sandbox()), *started(app()))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "routed")
+    assert "10.244.8.0/24" in _state(lab)
+    host.session.close()
+    removed = reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab))
+    assert {"container web_POD", "container web_app", "Docker network reconciler"} <= set(removed)
+    assert "route to 10.244.8.0/24" in removed
+    assert reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab)) == []
+    assert "rcn" not in _state(lab)
+    assert "RECONCILER" not in _state(lab)
+    assert "10.50.0.0/24" in _state(lab)
+    assert "10.51.0.0/24" in _state(lab)
+    assert machine.run(["ls", "/var/lib/reconciler"]).stdout.split() == ["another"]
+    machine.run(["ip", "route", "del", "10.50.0.0/24"])
+    machine.run(["iptables", "-D", "FORWARD", "-s", "10.51.0.0/24", "-j", "ACCEPT"])
+
+
+def test_what_is_changed_by_hand_in_the_network_is_repaired_by_the_next_look(lab: Lab, host: Host) -> None:
+    machine = lab.nodes[0]
+    machine.run(["ip", "addr", "del", "10.96.0.10/32", "dev", "rcn-svc"])
+    machine.run(["iptables", "-F", "RECONCILER-FWD"])
+    host.session.close()
+    again = connect(node_of(lab), lab)
+    try:
+        again.found()
+        again.ensure(setup())
+        again.told.wait_for(lambda: bool(again.look().network.fingerprint))
+        assert "10.96.0.10" in machine.run(["ip", "addr", "show", "dev", "rcn-svc"]).stdout
+        assert "ACCEPT" in machine.run(["iptables", "-S", "RECONCILER-FWD"]).stdout
+    finally:
+        again.session.close()
+
+
+def test_a_port_that_someone_else_holds_leaves_the_old_configuration_in_force(lab: Lab, host: Host) -> None:
+    host.ensure(setup("taken", extra="listen default_ssh_tcp\n    bind 0.0.0.0:22\n"))
+    host.told.wait_for(lambda: bool(host.look().proxy.error), 20)
+    proxy = host.look().proxy
+    assert proxy.fingerprint == "one"
+    assert "22" in proxy.error
+    live = lab.nodes[0].run(["head", "-1", f"/var/lib/reconciler/{CLUSTER}/proxy/haproxy.cfg"]).stdout
+    assert "one" in live
+    host.ensure(setup("free"))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "free")
+
+
+def test_a_container_in_a_crash_loop_can_be_stopped_and_stays_so(host: Host) -> None:
+    crashing = msgspec.structs.replace(sandbox(), image="lab/busybox:1", command=("sh", "-c", "exit 3"))
+    host.do("u1", *started(crashing))
+    host.told.wait_for(lambda: (seen := host.container("web_POD")) is not None and seen.restart_count > 1)
+    assert host.do("u1", StopContainer("web_POD", 1)).failed is None
+    stopped = host.container("web_POD")
+    time.sleep(1)
+    assert stopped is not None
+    assert (stopped.state, stopped.exit_code) == ("exited", 3)
+    assert host.container("web_POD") == stopped
+    assert host.do("u1", RemoveContainer("web_POD", "u1")).failed is None
+
+
+def test_a_container_that_ignores_the_stop_signal_is_killed_after_its_grace(host: Host) -> None:
+    deaf = msgspec.structs.replace(
+        sandbox(), image="lab/busybox:1", command=("sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+    )
+    host.do("u1", *started(deaf))
+    began = time.monotonic()
+    assert host.do("u1", StopContainer("web_POD", 1)).failed is None
+    assert 1 <= time.monotonic() - began < 3
+    stopped = host.container("web_POD")
+    assert stopped is not None
+    assert (stopped.state, stopped.exit_code) == ("exited", 137)
+
+
+def test_a_proxy_that_is_removed_by_hand_comes_back(lab: Lab, host: Host) -> None:
+    lab.nodes[0].docker("rm", "-f", f"{CLUSTER}_proxy")
+    host.told.wait_for(lambda: not host.look().proxy.running)
+    host.told.wait_for(lambda: host.look().proxy.running)
+
+
+def _with_route(wanted: NodeSetup, cidr: str, via: str) -> NodeSetup:
+    network = msgspec.structs.replace(wanted.network, routes=(Route(cidr, via),))
+    return msgspec.structs.replace(wanted, network=network)
+
+
+def _state(lab: Lab) -> str:
+    shown = [
+        lab.nodes[0].run(command).stdout
+        for command in (["ip", "route"], ["ip", "addr"], ["iptables-save"], ["docker", "network", "ls"])
+    ]
+    return "\n".join(shown)

@@ -1,0 +1,237 @@
+"""A folder of manifests for the lab's hosts, the reconciler as a user runs it, and what is seen on the hosts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from reconciler.lab import Lab
+from reconciler.lab.repo import node_manifests
+
+CLUSTER = """\
+apiVersion: reconciler.dev/v1
+kind: Cluster
+metadata: {name: test}
+spec:
+  images: {pause: "lab/pause:1", proxy: "lab/proxy:1"}
+  nodes: {lostAfterSeconds: 4}
+"""
+
+
+def deployment(name: str, replicas: int, image: str = "lab/web:1.0", extra: str = "", pod: str = "") -> str:
+    """A Deployment of the lab's web server; `extra` goes into its spec, `pod` into the container."""
+    return f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}}}
+spec:
+  replicas: {replicas}
+  selector: {{matchLabels: {{app: {name}}}}}
+{extra}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      terminationGracePeriodSeconds: 2
+      containers:
+        - name: web
+          image: {image}
+          ports: [{{name: http, containerPort: 8080}}]
+{pod}
+"""
+
+
+def service(name: str, node_port: int) -> str:
+    return f"""\
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec:
+  type: NodePort
+  selector: {{app: {name}}}
+  ports: [{{name: http, port: 80, targetPort: http, nodePort: {node_port}}}]
+"""
+
+
+@dataclass(frozen=True)
+class OnHost:
+    """A container as `docker ps -a` on its host shows it."""
+
+    node: str
+    id: str
+    name: str
+    image: str
+    state: str
+    labels: dict[str, str]
+
+    @property
+    def pod(self) -> str:
+        return self.labels.get("reconciler.dev/pod", "")
+
+
+class Running:
+    """A `reconciler run` process and the events it prints."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._arrived = threading.Condition()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "reconciler", "run", *arguments, "-o", "json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._threads = [threading.Thread(target=self._read), threading.Thread(target=self._read_errors)]
+        self.errors = ""
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def mark(self) -> int:
+        """How many events there were so far: waiting can begin here."""
+        return len(self.events)
+
+    def wait_for(self, reason: str, text: str = "", timeout: float = 30.0, since: int = 0) -> dict[str, Any]:
+        """The first event with this reason, and this text in it, after `since`."""
+        deadline = time.monotonic() + timeout
+        at = since
+        with self._arrived:
+            while True:
+                for event in self.events[at:]:
+                    if event["reason"] == reason and text in json.dumps(event):
+                        return event
+                at = len(self.events)
+                left = deadline - time.monotonic()
+                if left <= 0 or self.process.poll() is not None:
+                    seen = "\n".join(json.dumps(event) for event in self.events[-40:])
+                    raise AssertionError(f"no {reason} {text!r} within {timeout} s:\n{seen}\n{self.errors}")
+                self._arrived.wait(min(left, 0.5))
+
+    def converged(self, timeout: float = 60.0, since: int = 0) -> None:
+        self.wait_for("Converged", timeout=timeout, since=since)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._end()
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self._end()
+        return self.process.returncode
+
+    def _end(self) -> None:
+        self.process.wait(10)
+        for thread in self._threads:
+            thread.join(5)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._arrived:
+                self.events.append(json.loads(line))
+                self._arrived.notify_all()
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.errors += line
+
+
+class World:
+    """One test's manifests, state and lab."""
+
+    def __init__(self, lab: Lab, directory: Path) -> None:
+        self.lab = lab
+        self.folder = directory / "manifests"
+        self.state = directory / "state"
+        self.folder.mkdir()
+        self.write("cluster.yaml", CLUSTER)
+        for name, text in node_manifests(lab).items():
+            self.write(f"nodes-{name}", text)
+
+    @property
+    def host_options(self) -> list[str]:
+        return ["--ssh-key", str(self.lab.client_key), "--state", str(self.state)]
+
+    def write(self, name: str, text: str | bytes) -> Path:
+        """Save a manifest the way an editor does: all at once."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.new")
+        beside.write_bytes(text.encode() if isinstance(text, str) else text)
+        os.replace(beside, path)
+        return path
+
+    def run(self, *source: str) -> Running:
+        return Running([*(source or (str(self.folder),)), *self.host_options])
+
+    def cli(self, command: str, *arguments: str, timeout: float = 90.0) -> subprocess.CompletedProcess[str]:
+        """Any other command; `PATH` options and exit codes as a user has them."""
+        return subprocess.run(
+            [sys.executable, "-m", "reconciler", command, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def on_folder(self, command: str, *arguments: str, timeout: float = 90.0) -> subprocess.CompletedProcess[str]:
+        return self.cli(command, str(self.folder), *self.host_options, *arguments, timeout=timeout)
+
+    def containers(self, app: str = "", nodes: Collection[str] = ()) -> list[OnHost]:
+        """Every container of ours on every host (or these), running or not; with `app`, of that Deployment."""
+        found = []
+        for host in self.lab.nodes:
+            if nodes and host.name not in nodes:
+                continue
+            listed = host.docker(
+                "ps", "-a", "--no-trunc", "--filter", "label=reconciler.dev/pod", "--format", "{{json .}}"
+            )
+            for line in listed.stdout.splitlines():
+                row = json.loads(line)
+                labels = dict(pair.split("=", 1) for pair in row["Labels"].split(",") if "=" in pair)
+                if not app or labels.get("reconciler.dev/owner") == f"Deployment/{app}":
+                    found.append(OnHost(host.name, row["ID"], row["Names"], row["Image"], row["State"], labels))
+        return found
+
+    def url(self, port: int, node: str = "node-1") -> str:
+        return f"http://{self.lab.node(node).address}:{port}/"
+
+
+def fetch(url: str, timeout: float = 2.0) -> str:
+    """The answer's text; empty when there is none."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            text: str = answer.read().decode()
+            return text
+    except (urllib.error.URLError, OSError):
+        return ""
+
+
+def eventually(condition: Callable[[], object], timeout: float = 20.0, what: str = "") -> None:
+    """Wait until `condition()` holds; the last value it had is in the failure."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what or 'it'} did not happen within {timeout} s; last: {value!r}"
+        time.sleep(0.1)

@@ -1,0 +1,172 @@
+"""A node's session in the hands of a test: a listener to wait on, and the few things that are asked of a host."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from reconciler.control.ports import NodeSession
+from reconciler.lab import Lab
+from reconciler.model.names import (
+    LABEL_CLUSTER,
+    LABEL_CONTAINER,
+    LABEL_HASH,
+    LABEL_NAMESPACE,
+    LABEL_OWNER,
+    LABEL_POD,
+    LABEL_UID,
+    SANDBOX,
+    Ref,
+)
+from reconciler.model.objects import Cluster, Node, ObjectMeta, SshAddress
+from reconciler.model.observed import ObservedContainer, Reachable, Unreachable
+from reconciler.model.operations import (
+    ContainerConfig,
+    CreateContainer,
+    NodeNetwork,
+    NodeProxy,
+    NodeSetup,
+    Operation,
+    Outcome,
+    PodAddress,
+    PodWork,
+    PublishedPort,
+    SharedNetwork,
+    StartContainer,
+)
+from reconciler.nodes import Credentials, SshNodeSession
+
+CLUSTER = "contract"
+IMAGES = frozenset({"lab/pause:1", "lab/web:1.0", "lab/busybox:1", "lab/proxy:1"})
+CONFIG = """\
+# fingerprint: {fingerprint}
+# routed: 10.244.9.2
+
+global
+    stats socket /etc/reconciler/admin.sock mode 600 level admin expose-fd listeners
+defaults
+    mode tcp
+    timeout connect 2s
+    timeout client 1h
+    timeout server 1h
+listen default_web_http
+    bind 10.96.0.10:80
+{extra}"""
+
+
+class Recorder:
+    """A Listener that a test can wait on."""
+
+    def __init__(self) -> None:
+        self._told = threading.Condition()
+        self.outcomes: list[Outcome] = []
+        self.observed_count = 0
+
+    def observed(self, node: str) -> None:
+        with self._told:
+            self.observed_count += 1
+            self._told.notify_all()
+
+    def finished(self, node: str, outcome: Outcome) -> None:
+        with self._told:
+            self.outcomes.append(outcome)
+            self._told.notify_all()
+
+    def wait_for(self, what: Callable[[], bool], seconds: float = 20.0) -> None:
+        with self._told:
+            deadline = time.monotonic() + seconds
+            while not what():
+                left = deadline - time.monotonic()
+                assert left > 0, f"waited {seconds:g} s in vain"
+                self._told.wait(min(left, 0.05))
+
+
+class Host:
+    """One session, and a few words for what the tests do with it."""
+
+    def __init__(self, session: NodeSession, told: Recorder) -> None:
+        self.session = session
+        self.told = told
+
+    def look(self) -> Reachable:
+        seen = self.session.observe()
+        assert isinstance(seen, Reachable), seen
+        return seen
+
+    def container(self, name: str) -> ObservedContainer | None:
+        return next((found for found in self.look().containers if found.name == name), None)
+
+    def do(self, uid: str, *operations: Operation) -> Outcome:
+        before = len(self.told.outcomes)
+        self.session.submit(PodWork(self.session.name, Ref("Pod", "default", "web"), uid, operations))
+        self.told.wait_for(lambda: len(self.told.outcomes) > before)
+        outcome = self.told.outcomes[-1]
+        assert uid not in self.look().busy
+        return outcome
+
+    def ensure(self, setup: NodeSetup) -> None:
+        self.session.ensure(setup)
+
+    def lost(self, seconds: float = 15.0) -> Unreachable:
+        """Wait until the session says that the host does not answer."""
+        self.told.wait_for(lambda: isinstance(self.session.observe(), Unreachable), seconds)
+        seen = self.session.observe()
+        assert isinstance(seen, Unreachable)
+        return seen
+
+    def found(self, seconds: float = 20.0) -> Reachable:
+        self.told.wait_for(lambda: isinstance(self.session.observe(), Reachable), seconds)
+        return self.look()
+
+
+def node_of(lab: Lab, index: int = 0, **other: object) -> Node:
+    record = lab.records[index]
+    known: dict[str, object] = {"host_key": record.host_key}
+    return Node(ObjectMeta(record.name), SshAddress("root", record.ip, record.ssh_port), **(known | other))
+
+
+def credentials_of(lab: Lab) -> Credentials:
+    return Credentials((Path(lab.client_key),))
+
+
+def connect(node: Node, lab: Lab, engine_id: str = "") -> Host:
+    told = Recorder()
+    return Host(SshNodeSession(node, Cluster(ObjectMeta(CLUSTER)), told, credentials_of(lab), engine_id), told)
+
+
+def setup(fingerprint: str = "one", extra: str = "", checks: frozenset[str] = frozenset()) -> NodeSetup:
+    return NodeSetup(
+        NodeNetwork("10.244.9.0/24", "10.244.0.0/16", (), ("10.96.0.10",)),
+        NodeProxy(
+            "lab/proxy:1",
+            CONFIG.format(fingerprint=fingerprint, extra=extra),
+            fingerprint,
+            frozenset({"10.244.9.2"}),
+        ),
+        checks,
+    )
+
+
+def labels(uid: str, container: str) -> Mapping[str, str]:
+    return {
+        LABEL_CLUSTER: CLUSTER,
+        LABEL_NAMESPACE: "default",
+        LABEL_POD: "web",
+        LABEL_UID: uid,
+        LABEL_CONTAINER: container,
+        LABEL_OWNER: "Deployment/web",
+        LABEL_HASH: "0123456789",
+    }
+
+
+def sandbox(uid: str = "u1", name: str = "web_POD", ip: str = "10.244.9.2", host_port: int = 0) -> ContainerConfig:
+    ports = (PublishedPort(8080, host_port),) if host_port else ()
+    return ContainerConfig(name, "lab/pause:1", labels(uid, SANDBOX), PodAddress(ip), ports=ports, hostname="web")
+
+
+def app(uid: str = "u1", image: str = "lab/web:1.0") -> ContainerConfig:
+    return ContainerConfig("web_app", image, labels(uid, "app"), SharedNetwork("web_POD"), env={"MESSAGE": "hi"})
+
+
+def started(config: ContainerConfig) -> tuple[Operation, ...]:
+    return CreateContainer(config), StartContainer(config.name)

@@ -1,0 +1,288 @@
+"""The loop with a source, a store and hosts in memory: the promises that need no Docker to be seen."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from reconciler.control.cycle import Turn
+from reconciler.control.fleet import Fleet
+from reconciler.control.inbox import Inbox, Stop
+from reconciler.control.loop import Loop
+from reconciler.control.ports import NodeSession
+from reconciler.control.refresh import Refresher
+from reconciler.manifests import Loader
+from reconciler.model.objects import Cluster, Node
+from reconciler.model.operations import CreateContainer, RemoveContainer, StopContainer
+from reconciler.model.records import Event
+from reconciler.planning import Options
+from tests.fake_node import FakeNodeSession
+from tests.fake_source import FakeSource
+from tests.fake_store import FakeStore
+
+CLUSTER = """\
+apiVersion: reconciler.dev/v1
+kind: Cluster
+metadata: {name: test}
+spec:
+  images: {pause: "pause:1", proxy: "proxy:1"}
+  nodes: {lostAfterSeconds: 1}
+"""
+
+NODE = """\
+---
+apiVersion: v1
+kind: Node
+metadata: {{name: {0}, annotations: {{reconciler.dev/ssh: "ssh://root@192.0.2.{1}"}}}}
+"""
+
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  replicas: {replicas}
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      containers: [{{name: web, image: "web:{tag}"}}]
+"""
+
+
+class Told:
+    """A narrator that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def tell(self, event: Event) -> None:
+        self.events.append(event)
+
+    def progress(self, turn: Turn) -> None:
+        pass
+
+    def reasons(self) -> list[str]:
+        return [event.reason for event in self.events]
+
+
+class Cell:
+    """A cluster of three hosts in memory, and the loop over it while `running`."""
+
+    def __init__(self) -> None:
+        self.source = FakeSource({"cluster.yaml": CLUSTER + NODE.format("a", 1) + NODE.format("b", 2)})
+        self.store = FakeStore()
+        self.told = Told()
+        self.inbox = Inbox()
+        self.hosts: dict[str, FakeNodeSession] = {}
+        self.loop: Loop | None = None
+
+    def web(self, replicas: int, tag: str = "1") -> None:
+        self.source.put("web.yaml", WEB.format(replicas=replicas, tag=tag))
+
+    def connect(self, node: Node, cluster: Cluster, engine_id: str) -> NodeSession:
+        """A host outlives the sessions to it."""
+        name = node.metadata.name
+        if name not in self.hosts:
+            images = frozenset({"web:1", "web:2"})
+            self.hosts[name] = FakeNodeSession(name, cluster.metadata.name, self.inbox, images)
+        self.hosts[name].return_()
+        return self.hosts[name]
+
+    @contextmanager
+    def running(self) -> Iterator[Loop]:
+        self.told.events.clear()
+        fleet = Fleet(self.connect)
+        load = Loader().load
+        loop = Loop(
+            inbox=self.inbox, load=load, fleet=fleet, store=self.store, narrator=self.told, options=Options()
+        )
+        refresher = Refresher(self.source, load, self.inbox)
+        refresher.start()
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                loop.run(lambda _: False)
+            except BaseException as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield loop
+        finally:
+            self.inbox.put(Stop())
+            thread.join(5)
+            refresher.close()
+        assert not failed, failed
+        assert not thread.is_alive()
+
+    def pods(self, tag: str = "") -> list[str]:
+        return [
+            container.pod
+            for host in self.hosts.values()
+            if (seen := host.last()) is not None
+            for container in seen.containers
+            if container.pod and container.state == "running" and container.image.endswith(tag)
+        ]
+
+    def calls(self) -> int:
+        return sum(len(host.calls) for host in self.hosts.values())
+
+
+def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def cell() -> Cell:
+    return Cell()
+
+
+def test_a_revision_becomes_running_pods_spread_over_the_hosts(cell: Cell) -> None:
+    cell.web(4)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        assert len(cell.pods()) == 4
+        assert {len([c for c in host.last().containers if c.pod]) for host in cell.hosts.values()} == {2}
+
+
+def test_the_intent_is_stored_before_the_first_call(cell: Cell) -> None:
+    cell.web(2)
+    cell.store.broken = False
+    with cell.running():
+        until(lambda: len(cell.pods()) == 2)
+        uids = {c.uid for host in cell.hosts.values() for c in host.last().containers if c.pod}
+        assert uids <= set(cell.store.load().pods)
+
+
+def test_while_the_store_fails_no_host_is_changed(cell: Cell) -> None:
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        before = cell.calls()
+        cell.store.broken = True
+        cell.web(3)
+        until(lambda: "StoreFailed" in cell.told.reasons())
+        time.sleep(0.1)
+        assert cell.calls() == before
+
+
+def test_a_rejected_revision_changes_nothing_and_the_last_good_one_still_heals(cell: Cell) -> None:
+    cell.web(2)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        before = cell.calls()
+        cell.source.put("bad.yaml", "kind: [")
+        until(lambda: "Rejected" in cell.told.reasons())
+        assert cell.calls() == before
+        victim = next(host for host in cell.hosts.values() if host.last().containers)
+        name = next(c.name for c in victim.last().containers if c.pod)
+        victim.change(name, lambda _: None)
+        until(lambda: len(cell.pods()) == 2)
+
+
+def test_a_source_that_cannot_be_read_deletes_nothing(cell: Cell) -> None:
+    cell.web(2)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        cell.source.fail("the remote is unreachable")
+        until(lambda: "Unavailable" in cell.told.reasons())
+        time.sleep(0.1)
+        assert len(cell.pods()) == 2
+        cell.source.mend()
+
+
+def test_a_restart_adopts_everything_and_calls_nothing(cell: Cell) -> None:
+    cell.web(3)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+    before = cell.calls()
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+    assert cell.calls() == before
+
+
+def test_a_restart_without_its_store_adopts_what_the_labels_tell(cell: Cell) -> None:
+    cell.web(3)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+    before = cell.calls()
+    cell.store = FakeStore()
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+    assert cell.calls() == before
+
+
+def test_a_restart_with_a_bad_tip_keeps_the_last_good_revision_in_force(cell: Cell) -> None:
+    cell.web(2)
+    with cell.running():
+        until(lambda: cell.store.last_revision() is not None)
+        until(lambda: "Converged" in cell.told.reasons())
+    cell.source.put("bad.yaml", "kind: [")
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        assert "Rejected" in cell.told.reasons()
+        assert len(cell.pods()) == 2
+
+
+def test_a_rollout_replaces_every_pod_and_ends_with_none_of_the_old(cell: Cell) -> None:
+    cell.web(3)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        cell.web(3, tag="2")
+        until(lambda: len(cell.pods(":2")) == 3 and not cell.pods(":1"), 15)
+
+
+def test_pods_of_a_host_that_stays_silent_run_elsewhere_and_come_off_it_when_it_is_back(cell: Cell) -> None:
+    cell.source.put("third.yaml", NODE.format("c", 3).removeprefix("---\n"))
+    cell.web(3)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        silent = cell.hosts["c"]
+        silent.lose()
+        until(lambda: "Moved" in cell.told.reasons())
+        others = [cell.hosts["a"], cell.hosts["b"]]
+        until(lambda: sum(c.state == "running" for h in others for c in h.last().containers if c.pod) == 3)
+        assert not any(isinstance(call, StopContainer | RemoveContainer) for call in silent.calls)
+        silent.return_()
+        until(lambda: not [c for c in silent.last().containers if c.pod])
+
+
+def test_when_all_is_as_wanted_nothing_is_called(cell: Cell) -> None:
+    cell.web(3)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        before, saves = cell.calls(), cell.store.saves
+        for host in cell.hosts:
+            cell.inbox.observed(host)
+        time.sleep(0.1)
+        assert (cell.calls(), cell.store.saves) == (before, saves)
+
+
+def test_a_revision_that_drops_most_objects_is_held_and_nothing_ends(cell: Cell) -> None:
+    cell.web(2)
+    for number in range(8):
+        cell.source.put(f"c{number}.yaml", f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{number}}}\n")
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        for number in range(8):
+            cell.source.remove(f"c{number}.yaml")
+        cell.source.remove("web.yaml")
+        until(lambda: "Held" in cell.told.reasons())
+        time.sleep(0.1)
+        assert len(cell.pods()) == 2
+
+
+def test_every_created_container_carries_the_host_contract(cell: Cell) -> None:
+    cell.web(1)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+    (config,) = [call.config for h in cell.hosts.values() for call in h.calls if isinstance(call, CreateContainer)]
+    labels = {label.removeprefix("reconciler.dev/") for label in config.labels}
+    assert labels == {"cluster", "namespace", "pod", "uid", "container", "owner", "hash", "revision"}

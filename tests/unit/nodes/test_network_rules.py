@@ -1,0 +1,91 @@
+"""Only the difference between the wanted network and the host's is applied, and nothing that is not ours."""
+
+import msgspec
+import pytest
+
+from reconciler.model.operations import NodeNetwork, Route
+from reconciler.nodes.network import (
+    forward_rules,
+    link_batch,
+    nat_rules,
+    network_fingerprint,
+    restore_input,
+    route_batch,
+)
+
+NETWORK = NodeNetwork(
+    "10.244.1.0/24",
+    "10.244.0.0/16",
+    (Route("10.244.2.0/24", "192.0.2.2"), Route("10.244.3.0/24", "192.0.2.3")),
+    ("10.96.0.10", "10.96.0.11"),
+)
+UP = {"ifname": "rcn-svc", "flags": ["BROADCAST", "UP"]}
+
+
+def address(ip: str) -> dict[str, object]:
+    return {"family": "inet", "local": ip, "prefixlen": 32}
+
+
+def test_a_fresh_host_gets_the_interface_and_every_address() -> None:
+    assert link_batch(NETWORK.addresses, [{"ifname": "lo"}]) == [
+        "link add rcn-svc type bridge",
+        "link set rcn-svc up",
+        "addr add 10.96.0.10/32 dev rcn-svc",
+        "addr add 10.96.0.11/32 dev rcn-svc",
+    ]
+
+
+def test_addresses_of_services_that_are_gone_are_removed() -> None:
+    shown = [UP | {"addr_info": [address("10.96.0.10"), address("10.96.0.99")]}]
+    assert link_batch(NETWORK.addresses, shown) == [
+        "addr del 10.96.0.99/32 dev rcn-svc",
+        "addr add 10.96.0.11/32 dev rcn-svc",
+    ]
+
+
+def test_addresses_of_other_interfaces_are_not_ours() -> None:
+    shown = [
+        {"ifname": "eth0", "addr_info": [address("192.0.2.9")]},
+        UP
+        | {"addr_info": [address("10.96.0.10"), address("10.96.0.11"), {"family": "inet6", "local": "fe80::1"}]},
+    ]
+    assert link_batch(NETWORK.addresses, shown) == []
+
+
+@pytest.mark.parametrize("bad", ["10.96.0.1; reboot", "x", "10.96.0.0/16/2", "::1"])
+def test_what_is_not_an_address_never_becomes_a_line(bad: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        link_batch((bad,), [UP])
+
+
+def test_routes_are_replaced_removed_and_left_alone() -> None:
+    shown = [
+        {"dst": "10.244.2.0/24", "gateway": "192.0.2.2"},
+        {"dst": "10.244.3.0/24", "gateway": "192.0.2.99"},
+        {"dst": "10.244.4.0/24", "gateway": "192.0.2.4"},
+    ]
+    assert route_batch(NETWORK.routes, shown) == [
+        "route del 10.244.4.0/24 proto 82",
+        "route replace 10.244.3.0/24 via 192.0.2.3 proto 82",
+    ]
+
+
+def test_pods_keep_their_address_inside_the_cluster_only() -> None:
+    assert nat_rules(NETWORK) == ["-A RECONCILER-POST -s 10.244.1.0/24 ! -d 10.244.0.0/16 -j MASQUERADE"]
+
+
+def test_the_proxies_of_the_peers_may_reach_the_pods() -> None:
+    rules = forward_rules(NETWORK, NETWORK.routes)
+    assert "-A RECONCILER-FWD -s 192.0.2.2/32 -d 10.244.1.0/24 -j ACCEPT" in rules
+    assert len(rules) == 4
+
+
+def test_a_chain_is_replaced_at_once() -> None:
+    text = restore_input("nat", "RECONCILER-POST", ["-A RECONCILER-POST -j ACCEPT"])
+    assert text == "*nat\n:RECONCILER-POST - [0:0]\n-A RECONCILER-POST -j ACCEPT\nCOMMIT\n"
+
+
+def test_the_fingerprint_does_not_depend_on_the_order() -> None:
+    shuffled = msgspec.structs.replace(NETWORK, routes=NETWORK.routes[::-1], addresses=NETWORK.addresses[::-1])
+    assert network_fingerprint(shuffled) == network_fingerprint(NETWORK)
+    assert network_fingerprint(msgspec.structs.replace(NETWORK, addresses=())) != network_fingerprint(NETWORK)

@@ -1,0 +1,48 @@
+"""Commands are quoted in one place, and a reply without its whole frame is never a success."""
+
+import subprocess
+
+import pytest
+
+from reconciler.nodes.shell import Reply, command_line, framed, read_reply
+
+
+def run_in_sh(script: str, token: str) -> Reply:
+    done = subprocess.run(["sh"], input=script.encode(), capture_output=True, check=True, timeout=5)
+    return read_reply(done.stdout, done.stderr, token)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["plain", "", "two words", "$(touch x)", "`id`", "a'b\"c", "-oProxyCommand=x", "new\nline", "ü", "*"],
+)
+def test_an_argument_reaches_the_program_as_it_is(argument: str) -> None:
+    reply = run_in_sh(framed(command_line(["printf", "%s|", argument, "end"], None), "t"), "t")
+    assert reply == Reply(0, f"{argument}|end|", "")
+
+
+@pytest.mark.parametrize("stdin", ["", "one\n", "no newline", ".\n", "EOF\n$(id)\n", "x" * 5000])
+def test_input_reaches_the_program_as_it_is(stdin: str) -> None:
+    assert run_in_sh(framed(command_line(["cat"], stdin), "t"), "t") == Reply(0, stdin, "")
+
+
+def test_the_exit_status_and_both_outputs_are_kept_apart() -> None:
+    line = command_line(["sh", "-c", "echo out; echo err >&2; exit 7"], None)
+    assert run_in_sh(framed(line, "t"), "t") == Reply(7, "out\n", "err\n")
+
+
+@pytest.mark.parametrize(
+    ("out", "err"),
+    [
+        (b"", b""),
+        (b"<t>ok", b"<t><t 0>"),
+        (b"<t>ok<t 0>", b""),
+        (b"Welcome!\n<t>ok<t 0>", b"<t><t 0>"),
+        (b"<t>ok<t 0>noise", b"<t><t 0>"),
+        (b"<t>ok<t >", b"<t><t 0>"),
+        (b"<s>ok<s 0>", b"<s><s 0>"),
+    ],
+)
+def test_a_broken_frame_or_noise_around_it_is_not_a_reply(out: bytes, err: bytes) -> None:
+    with pytest.raises(ValueError, match="frame"):
+        read_reply(out, err, "t")

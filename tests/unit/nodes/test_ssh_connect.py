@@ -1,0 +1,82 @@
+"""Whatever answers at a host's address, connecting ends within its time and says what is wrong."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.objects import Node, ObjectMeta, SshAddress
+from reconciler.nodes.errors import ConnectionLost, Refused
+from reconciler.nodes.ssh import Credentials, SshConnection
+
+SECONDS = 0.5
+
+
+@contextmanager
+def server(behave: Callable[[socket.socket], None]) -> Iterator[Node]:
+    """Something that listens like sshd, and behaves like this to each connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            try:
+                behave(connection)
+            except OSError:
+                return
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield Node(ObjectMeta("node-1"), SshAddress("root", "127.0.0.1", listener.getsockname()[1]))
+    finally:
+        thread.join(10)
+        listener.close()
+
+
+def silent(connection: socket.socket) -> None:
+    while connection.recv(1024):
+        pass
+
+
+def dripping(connection: socket.socket) -> None:
+    for byte in b"SSH-2.0-slow" * 100:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.05)
+
+
+def chatting(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n")
+        time.sleep(0.05)
+
+
+def closing(connection: socket.socket) -> None:
+    connection.recv(1)
+
+
+@pytest.mark.parametrize("behave", [silent, dripping, chatting, closing])
+def test_a_server_that_is_no_sshd_is_given_up_in_time(behave: Callable[[socket.socket], None]) -> None:
+    with server(behave) as node:
+        began = time.monotonic()
+        with pytest.raises(ConnectionLost, match="greeting"):
+            SshConnection.connect(node, Credentials(), SECONDS)
+        assert time.monotonic() - began < SECONDS + 1.5
+
+
+def test_a_closed_port_says_where_to_look() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ConnectionLost, match=rf"127.0.0.1:{port} does not answer: Connection refused"):
+        SshConnection.connect(Node(ObjectMeta("n"), SshAddress("root", "127.0.0.1", port)), Credentials(), SECONDS)
+
+
+def test_a_pin_of_an_unknown_type_is_refused() -> None:
+    with server(silent) as node:
+        pinned = Node(node.metadata, node.ssh, host_key="ssh-quantum AAAA")
+        with pytest.raises(Refused, match="ssh-quantum"):
+            SshConnection.connect(pinned, Credentials((Path("/none"),)), SECONDS)
