@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -21,7 +22,7 @@ from reconciler.model.observed import Observed
 from reconciler.nodes import Credentials, SshNodeSession, reset_node
 from reconciler.planning import Options
 from reconciler.settings import Settings, SourceSettings
-from reconciler.sources import FolderSource, GitAccess, GitSource, GitTarget
+from reconciler.sources import FolderSource, GitAccess, GitSource, GitTarget, commit_around
 from reconciler.store import DATABASE_FILE, SqliteStore, open_reader
 
 
@@ -73,6 +74,19 @@ def read_once(wanted: SourceSettings, settings: Settings) -> Desired | Rejected 
     finally:
         source.close()
     return Loader().load(read) if isinstance(read, Snapshot) else read
+
+
+def in_force_at(wanted: SourceSettings, base: str, settings: Settings) -> Desired | Rejected | Unavailable:
+    """The revision that `base` names in the repository around the source, for a `diff` that has no state.
+
+    ValueError where the source is not on this machine, or has no such commit.
+    """
+    if "://" in wanted.git_url:
+        raise ValueError("--base needs the repository on this machine: give a folder of a checkout")
+    folder = wanted.folder or Path(wanted.git_url) / wanted.subpath
+    around = commit_around(folder, base)
+    pinned = SourceSettings(git_url=str(around.root), commit=around.commit, subpath=around.subpath)
+    return read_once(pinned, settings)
 
 
 def remembered(settings: Settings) -> Memory:

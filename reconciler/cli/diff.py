@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from reconciler.cli.console import show_lines, show_problems
 from reconciler.cli.logging import configure_logging
@@ -20,12 +21,12 @@ from reconciler.cli.options import (
     source_settings,
 )
 from reconciler.model.desired import Desired, Rejected, Unavailable
-from reconciler.model.observed import Observed, Unreachable
+from reconciler.model.observed import Observed, Reachable, Unreachable
 from reconciler.planning import Forecast, Options, forecast
 from reconciler.reporting import PlanReport, UnreachableNode, plan_json, plan_markdown, plan_text
 from reconciler.services import ServiceLayer
 from reconciler.settings import Settings, SourceSettings
-from reconciler.wiring import observe_once, read_once, remembered
+from reconciler.wiring import in_force_at, observe_once, read_once, remembered
 
 
 @click.command()
@@ -33,11 +34,19 @@ from reconciler.wiring import observe_once, read_once, remembered
 @host_options
 @confirm_option
 @prune_option
+@click.option("--base", metavar="REV", default="", help="The commit or branch in force, to compare objects with.")
 @click.option("--detailed-exitcode", is_flag=True, help="Terraform's: 0 nothing to do, 2 changes, 1 an error.")
 @output_option("text", "json", "markdown")
 @click.pass_context
 def diff(
-    ctx: click.Context, /, output: str, detailed_exitcode: bool, confirmed: str, prune_orphans: bool, **given: Any
+    ctx: click.Context,
+    /,
+    base: str,
+    output: str,
+    detailed_exitcode: bool,
+    confirmed: str,
+    prune_orphans: bool,
+    **given: Any,
 ) -> None:
     """Show what `apply` would do, object by object and pod by pod, with the reasons. Changes nothing, anywhere.
 
@@ -47,7 +56,7 @@ def diff(
     configure_logging()
     options = Options(confirmed_revision=confirmed, prune_orphans=prune_orphans)
     try:
-        report = _report(source_settings(given), host_settings(given), options)
+        report = _report(source_settings(given), base, host_settings(given), options)
     except click.UsageError:
         raise
     except Exception as failure:
@@ -66,16 +75,26 @@ def diff(
     ctx.exit(changes if report.has_changes else 0)
 
 
-def _report(source: SourceSettings, settings: Settings, options: Options) -> PlanReport:
-    desired = _accepted(source, settings)
+def _report(source: SourceSettings, base: str, settings: Settings, options: Options) -> PlanReport:
+    desired = _accepted(read_once(source, settings))
     memory = remembered(settings)
+    if base:
+        before = _accepted(in_force_at(source, base, settings))
+        memory = replace(memory, applied=before.manifests, revision=before.revision.id)
     observed = observe_once(desired, memory, settings)
     now = time.monotonic()
-    return _fill(desired, observed, forecast(desired, observed, memory, now, options), now)
+    compared = bool(memory.revision) or _is_empty(observed)
+    return _fill(desired, observed, forecast(desired, observed, memory, now, options), now, compared)
 
 
-def _accepted(source: SourceSettings, settings: Settings) -> Desired:
-    match read_once(source, settings):
+def _is_empty(observed: Observed) -> bool:
+    """Every host answers, and no pod of this cluster is there: no revision is in force yet."""
+    nodes = observed.nodes.values()
+    return all(isinstance(node, Reachable) and not any(each.pod for each in node.containers) for node in nodes)
+
+
+def _accepted(read: Desired | Rejected | Unavailable) -> Desired:
+    match read:
         case Desired() as desired:
             return desired
         case Rejected(revision=revision, problems=problems):
@@ -85,11 +104,14 @@ def _accepted(source: SourceSettings, settings: Settings) -> Desired:
             raise click.ClickException(f"{why} ({fix})" if fix else why)
 
 
-def _fill(desired: Desired, observed: Observed, expected: Forecast, now: float) -> PlanReport:
+def _fill(
+    desired: Desired, observed: Observed, expected: Forecast, now: float, objects_compared: bool
+) -> PlanReport:
     return PlanReport(
         revision=desired.revision,
         nodes=len(desired.nodes),
-        objects=expected.objects,
+        objects=expected.objects if objects_compared else (),
+        objects_compared=objects_compared,
         changes=expected.changes,
         unplaced=expected.unplaced,
         unreachable=tuple(

@@ -29,6 +29,7 @@ def plan_json(report: PlanReport) -> dict[str, Any]:
             "touchedNodes": pods.nodes,
             "nodes": report.nodes,
         },
+        "objectsCompared": report.objects_compared,
         "objects": [_object(change) for change in report.objects],
         "pods": [_pod(change) for change in report.changes],
         "unplaced": [

@@ -14,7 +14,7 @@ from reconciler.model.plan import ObjectChange, PodChange
 from reconciler.reporting.changes import POD_SIGNS, field_sign, field_words, pod_where
 from reconciler.reporting.lines import inert
 from reconciler.reporting.plan_report import PlanReport, count, summary
-from reconciler.reporting.plan_text import owner_of, unreachable_words
+from reconciler.reporting.plan_text import NOT_COMPARED, owner_of, unreachable_words
 
 _DIFF_MARKS: Final = {"+": "+", "-": "-", "~": "!"}
 """What GitHub and GitLab colour in a `diff` block."""
@@ -56,6 +56,8 @@ def _heading(report: PlanReport) -> Iterator[str]:
 
 
 def _warnings(report: PlanReport) -> Iterator[str]:
+    if not report.objects_compared:
+        yield f"- :warning: {_code(NOT_COMPARED)}"
     for node in report.unreachable:
         yield f"- :warning: {_code(unreachable_words(node))}"
     for words in report.unserved:

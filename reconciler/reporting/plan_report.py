@@ -19,6 +19,8 @@ class PlanReport(Struct, frozen=True):
     nodes: int
     """How many the revision has."""
     objects: tuple[ObjectChange, ...] = ()
+    objects_compared: bool = True
+    """False: nothing tells which revision is in force, so `objects` is empty whatever has changed."""
     changes: tuple[PodChange, ...] = ()
     unplaced: tuple[Unplaced, ...] = ()
     unreachable: tuple[UnreachableNode, ...] = ()

@@ -55,7 +55,12 @@ def _heading(report: PlanReport) -> _Words:
     yield Style.HEAD, f"Revision {report.revision} of {report.revision.origin}{title}"
 
 
+NOT_COMPARED = "objects are not compared: there is no record of the revision in force (--state DIR, or --base REV)"
+
+
 def _warnings(report: PlanReport) -> _Words:
+    if not report.objects_compared:
+        yield Style.WARN, f"warning: {NOT_COMPARED}"
     for node in report.unreachable:
         yield Style.WARN, f"warning: {unreachable_words(node)}"
     for words in report.unserved:

@@ -3,5 +3,6 @@
 from reconciler.sources.folder import FolderSource
 from reconciler.sources.git import GitSource
 from reconciler.sources.git_address import GitAccess, GitTarget
+from reconciler.sources.git_local import commit_around
 
-__all__ = ["FolderSource", "GitAccess", "GitSource", "GitTarget"]
+__all__ = ["FolderSource", "GitAccess", "GitSource", "GitTarget", "commit_around"]

@@ -1,11 +1,16 @@
 """A repository on this machine: opened where it is, read only, and never cloned."""
 
+import re
 from pathlib import Path
+from typing import Final
 
 import pygit2
+from msgspec import Struct
 
 from reconciler.sources.git_address import GitTarget
 from reconciler.sources.git_clone import GitUnavailable, Tip
+
+_SHORT_ID: Final = re.compile("[0-9a-f]{7,40}")
 
 
 class LocalRepository:
@@ -32,9 +37,49 @@ class LocalRepository:
         return {str(own.resolve()): False, str(common): False, str(common / "refs"): True}
 
 
+class CheckedOut(Struct, frozen=True):
+    """Where a folder stands in the repository around it, and a commit of that repository."""
+
+    root: Path
+    subpath: str
+    commit: str
+
+
+def commit_around(folder: Path, name: str) -> CheckedOut:
+    """The commit that a branch, tag, remote branch or (abbreviated) commit id means around this folder.
+
+    For `diff --base`. ValueError where there is no repository, or nothing of this name in it.
+    """
+    found = pygit2.discover_repository(str(folder))
+    repository = pygit2.Repository(found) if found else None
+    if repository is None or repository.workdir is None:
+        raise ValueError(
+            f"{folder} is not inside a Git work tree: --base compares with a commit of its repository"
+        )
+    root = Path(repository.workdir).resolve()
+    subpath = folder.resolve().relative_to(root).as_posix()
+    return CheckedOut(root, "" if subpath == "." else subpath, str(_named(repository, name).id))
+
+
+def _named(repository: pygit2.Repository, name: str) -> pygit2.Commit:
+    """Names only, never an expression (`main~3`, `:/text`): libgit2's revision parser is not asked."""
+    places = ["HEAD"] if name == "HEAD" else [f"refs/{kind}/{name}" for kind in ("heads", "tags", "remotes")]
+    for place in filter(pygit2.reference_is_valid_name, places):
+        if (reference := repository.references.get(place)) is not None:
+            return reference.peel(pygit2.Commit)
+    if _SHORT_ID.fullmatch(name) and (commit := _commit(repository, name)) is not None:
+        return commit
+    raise ValueError(f"the repository has no branch, tag or commit {name!r}: is the clone shallow? fetch it first")
+
+
+def _commit(repository: pygit2.Repository, name: str) -> pygit2.Commit | None:
+    found = repository.get(name)
+    return found if isinstance(found, pygit2.Commit) else None
+
+
 def _resolve(repository: pygit2.Repository, target: GitTarget) -> Tip:
     if target.commit:
-        if not isinstance(repository.get(target.commit), pygit2.Commit):
+        if _commit(repository, target.commit) is None:
             raise KeyError(f"it has no commit {target.commit}")
         return Tip(target.commit, "")
     name = f"refs/tags/{target.tag}" if target.tag else f"refs/heads/{target.branch}"

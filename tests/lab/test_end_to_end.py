@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,18 @@ def pods_that_answer(url: str, asks: int = 24) -> set[str]:
     return {match[1] for _ in range(asks) if (match := re.search(r"pod=(\S+)", fetch(url)))}
 
 
+def run_git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+def commit_all(folder: Path) -> None:
+    """A new repository of what is there, on the branch main."""
+    run_git(folder, "init", "-q", "-b", "main")
+    run_git(folder, "add", "-A")
+    run_git(folder, "commit", "-qm", "first")
+
+
 def test_a_saved_folder_becomes_pods_on_several_hosts_that_answer_on_every_host(world: World) -> None:
     world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
     with world.run() as running:
@@ -95,12 +108,9 @@ def test_a_commit_to_a_local_repository_is_applied_at_once(world: World, tmp_pat
     world.write("web.yaml", deployment("web", 1) + "---\n" + service("web", 30080))
 
     def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-        subprocess.run(["git", "-C", str(world.folder), *identity, *arguments], check=True, capture_output=True)
+        run_git(world.folder, *arguments)
 
-    git("init", "-q", "-b", "main")
-    git("add", "-A")
-    git("commit", "-qm", "first")
+    commit_all(world.folder)
     with world.run("--git", str(world.folder), "--branch", "main") as running:
         running.converged()
         mark = running.mark()
@@ -165,15 +175,35 @@ def test_the_plan_printed_is_the_plan_applied(world: World) -> None:
     assert {(container.pod, container.node) for container in world.containers()} == coming
 
 
+def test_a_diff_in_ci_has_no_state_and_compares_with_the_base_of_the_pull_request(
+    world: World, tmp_path: Path
+) -> None:
+    world.write("web.yaml", deployment("web", 2) + "---\n" + service("web", 30080))
+    commit_all(world.folder)
+    assert world.on_folder("apply").returncode == 0
+    run_git(world.folder, "checkout", "-q", "-b", "more")
+    world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
+    run_git(world.folder, "commit", "-qam", "more of them")
+    elsewhere = ["--ssh-key", str(world.lab.client_key), "--state", str(tmp_path / "none")]
+    planned = world.cli("diff", str(world.folder), *elsewhere, "--base", "main", "-o", "json")
+    assert planned.returncode == 1, planned.stderr
+    report = json.loads(planned.stdout)
+    (change,) = report["objects"]
+    assert (change["sign"], change["name"]) == ("~", "web")
+    assert change["fields"] == [{"path": "spec.replicas", "before": 2, "after": 3, "secret": False}]
+    assert [pod["action"] for pod in report["pods"]] == ["create"]
+    without = world.cli("diff", str(world.folder), *elsewhere)
+    assert "objects are not compared" in without.stdout
+    assert not (tmp_path / "none").exists(), "a diff changes nothing, anywhere"
+
+
 def test_when_all_is_as_wanted_no_host_gets_a_writing_call(world: World) -> None:
     world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
     with world.run() as running:
         running.converged()
         before = _engine_events(world)
         world.write("ignored.txt", "not a manifest")
-        eventually(lambda: True)
-        running.process.poll()
-        _wait(3.0)
+        time.sleep(3)
         assert _engine_events(world) == before
 
 
@@ -225,9 +255,3 @@ def _engine_events(world: World) -> list[str]:
         host.docker("events", "--since", "1h", "--until", "0s", "--format", "{{.Type}} {{.Action}}").stdout
         for host in world.lab.nodes
     ]
-
-
-def _wait(seconds: float) -> None:
-    import time
-
-    time.sleep(seconds)

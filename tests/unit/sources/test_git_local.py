@@ -13,6 +13,7 @@ from reconciler.model.desired import Rejected, Snapshot, Unavailable
 from reconciler.sources import git_tree, rules
 from reconciler.sources.git import GitSource
 from reconciler.sources.git_address import GitTarget
+from reconciler.sources.git_local import CheckedOut, commit_around
 
 BLOB, LINK, TREE, SUBMODULE = "100644", "120000", "40000", "160000"
 
@@ -254,3 +255,28 @@ def test_unchanged_folders_are_not_listed_again(repository: Repository, monkeypa
     after = snapshot(source)
     assert sorted(listed) == ["", "b"]
     assert [new is old for new, old in zip(after.files, before.files, strict=True)] == [True, False, True]
+
+
+def test_the_commit_around_a_folder_is_found_by_the_names_people_use(tmp_path: Path) -> None:
+    repository = pygit2.init_repository(str(tmp_path / "shop"), initial_head="main")
+    folder = tmp_path / "shop" / "prod"
+    folder.mkdir()
+    (folder / "web.yaml").write_text("first")
+    repository.index.add_all()
+    tree, author = repository.index.write_tree(), pygit2.Signature("a", "a@example.org")
+    commit = str(repository.create_commit("HEAD", author, author, "first", tree, []))
+    repository.references.create("refs/remotes/origin/main", commit)
+    for name in ("main", "origin/main", commit, commit[:10]):
+        assert commit_around(folder, name) == CheckedOut(tmp_path / "shop", "prod", commit)
+
+
+@pytest.mark.parametrize("name", ["absent", "main~1", ":/first", "-x", "HEAD@{1}", ""])
+def test_a_base_that_is_no_name_is_refused_and_never_parsed_as_an_expression(tmp_path: Path, name: str) -> None:
+    pygit2.init_repository(str(tmp_path), initial_head="main")
+    with pytest.raises(ValueError, match="no branch, tag or commit"):
+        commit_around(tmp_path, name)
+
+
+def test_a_base_outside_of_any_repository_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not inside a Git work tree"):
+        commit_around(tmp_path, "main")
