@@ -6,23 +6,12 @@ calling thread. `images`, `registry`, `foreign`, `change`, `lose` and `return_` 
 
 import itertools
 import re
+import time
 from collections.abc import Callable, Mapping
 
 import msgspec
 
-from reconciler.control.ports import Listener
-from reconciler.model.names import (
-    LABEL_CLUSTER,
-    LABEL_CONTAINER,
-    LABEL_HASH,
-    LABEL_NAMESPACE,
-    LABEL_OWNER,
-    LABEL_POD,
-    LABEL_REVISION,
-    LABEL_UID,
-    SYSTEM_PROXY,
-    Uid,
-)
+from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
     ContainerState,
     Facts,
@@ -32,6 +21,7 @@ from reconciler.model.observed import (
     ProxyState,
     Reachable,
     Unreachable,
+    labelled,
 )
 from reconciler.model.operations import (
     ContainerConfig,
@@ -47,6 +37,7 @@ from reconciler.model.operations import (
     StopContainer,
     UnpauseContainer,
 )
+from reconciler.nodes.session import Listener
 
 
 class FakeNodeSession:
@@ -105,12 +96,12 @@ class FakeNodeSession:
         self._listener.observed(self._name)
 
     def close(self) -> None:
-        self._lost = Unreachable(self._now, "closed", self.last())
+        self._lost = Unreachable(time.monotonic(), "closed", self.last())
 
     # --- what happens to a host -----------------------------------------------------------------------------
 
     def lose(self, why: str = "the network is cut", refused: bool = False) -> None:
-        self._lost = Unreachable(self._now, why, self.last(), refused)
+        self._lost = Unreachable(time.monotonic(), why, self.last(), refused)
         self._listener.observed(self._name)
 
     def return_(self) -> None:
@@ -153,21 +144,13 @@ class FakeNodeSession:
             return
         if config.image not in self.images:
             raise _Failure("ErrImagePull", f"the image {config.image} is not on the host")
-        labels = config.labels
         self._configs[config.name] = config
-        self._containers[config.name] = ObservedContainer(
+        self._containers[config.name] = msgspec.structs.replace(
+            labelled(config.labels),
             id=f"{self._name}-{next(self._ids)}",
             name=config.name,
             image=config.image,
             state="created",
-            cluster=labels.get(LABEL_CLUSTER, ""),
-            namespace=labels.get(LABEL_NAMESPACE, ""),
-            pod=labels.get(LABEL_POD, ""),
-            uid=labels.get(LABEL_UID, ""),
-            container=labels.get(LABEL_CONTAINER, ""),
-            owner=labels.get(LABEL_OWNER, ""),
-            hash=labels.get(LABEL_HASH, ""),
-            revision=labels.get(LABEL_REVISION, ""),
             ip=config.network.ip if isinstance(config.network, PodAddress) else "",
         )
 
@@ -230,7 +213,7 @@ class FakeNodeSession:
             network=NetworkState("in force" if self._setup else ""),
             proxy=self._proxy,
             listening=self._listening(),
-            at=self._now,
+            at=time.monotonic(),
         )
 
     def last(self) -> Reachable:

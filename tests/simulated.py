@@ -175,7 +175,9 @@ class World:
         """Node -> after how many operations the next work there fails."""
 
     def observed(self) -> Observed:
-        return Observed({**self.real.nodes, **self.cut})
+        """Every host that is not cut off has just been heard of."""
+        heard = {name: replace(node, at=self.now) for name, node in self.real.nodes.items()}
+        return Observed({**heard, **self.cut})
 
     def plan(self) -> Plan:
         return plan(self.wanted, self.observed(), self.memory, self.now)

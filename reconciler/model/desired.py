@@ -45,7 +45,7 @@ class SourceFile(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """Everything a source holds at one revision, in the order of the paths."""
+    """Every manifest that a source holds at one revision, in the order of the paths, and no other file."""
 
     revision: Revision
     files: tuple[SourceFile, ...]

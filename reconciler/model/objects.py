@@ -237,6 +237,11 @@ class Node(Struct, frozen=True, rename="camel"):
     spec: NodeSpec = NodeSpec()
 
 
+def node_labels(node: Node) -> dict[str, str]:
+    """Its labels as a nodeSelector sees them: with the one that every node has in Kubernetes."""
+    return {"kubernetes.io/hostname": node.metadata.name, **node.metadata.labels}
+
+
 class Namespace(Struct, frozen=True, rename="camel"):
     metadata: ObjectMeta
 

@@ -5,7 +5,17 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from reconciler.model.names import Uid
+from reconciler.model.names import (
+    LABEL_CLUSTER,
+    LABEL_CONTAINER,
+    LABEL_HASH,
+    LABEL_NAMESPACE,
+    LABEL_OWNER,
+    LABEL_POD,
+    LABEL_REVISION,
+    LABEL_UID,
+    Uid,
+)
 
 ContainerState: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
@@ -34,10 +44,29 @@ class ObservedContainer(Struct, frozen=True):
     oom_killed: bool = False
     restart_count: int = 0
     started_at: str = ""
-    """RFC 3339, from the host's clock: to show, never to compute with."""
+    """RFC 3339 in UTC, from the host's clock: to show, and to tell which container of a pod started first; never
+    to be compared with a time of ours."""
     finished_at: str = ""
     error: str = ""
     """Docker's own words, where it could not start it."""
+
+
+def labelled(labels: Mapping[str, str]) -> ObservedContainer:
+    """A container as its labels describe it: `replace` the rest. Inverse of what `planning.containers` writes."""
+    return ObservedContainer(
+        id="",
+        name="",
+        image="",
+        state="dead",
+        cluster=labels.get(LABEL_CLUSTER, ""),
+        namespace=labels.get(LABEL_NAMESPACE, ""),
+        pod=labels.get(LABEL_POD, ""),
+        uid=labels.get(LABEL_UID, ""),
+        container=labels.get(LABEL_CONTAINER, ""),
+        owner=labels.get(LABEL_OWNER, ""),
+        hash=labels.get(LABEL_HASH, ""),
+        revision=labels.get(LABEL_REVISION, ""),
+    )
 
 
 class Facts(Struct, frozen=True):

@@ -94,8 +94,6 @@ class PodStatus(Struct, frozen=True):
     reason: str = ""
     message: str = ""
     containers: tuple[ContainerStatus, ...] = ()
-    in_rotation: bool = False
-    """Ready and not leaving: services may send it connections."""
 
 
 class DeploymentStatus(Struct, frozen=True):

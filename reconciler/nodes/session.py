@@ -18,19 +18,19 @@ from reconciler.model.operations import NodeSetup, Outcome, PodWork
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refused, defect
 from reconciler.nodes.link import EVENTS_ENDED, STOP, Known, Link
 from reconciler.nodes.ssh import Credentials
-from reconciler.nodes.view import NodeView
+from reconciler.nodes.view import HostView
 
 _WORKERS = 16
 """Most of them wait for a pod's grace period to end; how many speak to Docker at once, its channels limit."""
 _MISSED_BEATS = 2
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 8.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 _STEADY_SECONDS = 30.0
 """A connection that lasted longer is tried again at once; one that keeps breaking, ever later."""
 _CLOSE_SECONDS = 5.0
 
 
 class Listener(Protocol):
-    """The part of `control.ports` that a session calls, from its own threads."""
+    """Who is told that something happened: the loop's inbox. Called from the session's own threads."""
 
     def observed(self, node: str) -> None: ...
 
@@ -51,7 +51,7 @@ class SshNodeSession:
         self._listener = listener
         self._credentials = credentials
         self._engine_id = engine_id
-        self._view = NodeView(cluster.metadata.name, self._changed)
+        self._view = HostView(self._changed)
         self._log = structlog.get_logger().bind(node=node.metadata.name)
         self._link: Link | None = None
         self._setup: NodeSetup | None = None
@@ -152,7 +152,7 @@ class SshNodeSession:
             except NodeError as error:
                 missed += 1
                 if missed >= _MISSED_BEATS or isinstance(error, ConnectionLost) or not link.ssh.alive:
-                    raise ConnectionLost(f"{self._node.ssh}: {error}") from error
+                    raise ConnectionLost(str(error)) from error
 
     # --- the workers ----------------------------------------------------------------------------------------
 

@@ -8,5 +8,15 @@ from reconciler.planning.forecast import Forecast, forecast
 from reconciler.planning.guard import held
 from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
+from reconciler.planning.remembering import without_node
 
-__all__ = ["Forecast", "Options", "after_failure", "after_success", "forecast", "held", "plan"]
+__all__ = [
+    "Forecast",
+    "Options",
+    "after_failure",
+    "after_success",
+    "forecast",
+    "held",
+    "plan",
+    "without_node",
+]

@@ -6,10 +6,11 @@ It makes its decisions with the same `plan` as the real run, so what it prints i
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
-from reconciler.model.observed import Observed
+from reconciler.model.observed import Observed, Reachable
 from reconciler.model.plan import Hold, ObjectChange, Plan, PodChange, Unplaced
 from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
@@ -60,5 +61,16 @@ def _steps(desired: Desired, observed: Observed, memory: Memory, now: float, opt
             if step.wake_at is None:
                 return
             now = max(now, step.wake_at)
+            after = _still_answering(after, now)
         observed, memory = after, step.memory
     raise RuntimeError(f"no end after {MOST_STEPS} steps of {desired.revision}: report this with the manifests")
+
+
+def _still_answering(observed: Observed, now: float) -> Observed:
+    """Time goes on, and so do the heartbeats of the nodes that answer."""
+    return Observed(
+        {
+            name: replace(node, at=now) if isinstance(node, Reachable) else node
+            for name, node in observed.nodes.items()
+        }
+    )

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import SANDBOX, Ref, Uid
+from reconciler.model.observed import ObservedContainer
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.matching import NO_CONTAINERS, Containers
 
@@ -21,7 +22,7 @@ class PodView(Struct, frozen=True):
     containers: Containers
     """As last seen, where the node is silent."""
     running: bool
-    """Every container it should have is running, its sandbox too."""
+    """Every container it should have is running, its sandbox too, and all are in the sandbox's network."""
     ready: bool
     """Running, and each port that a service sends connections to has answered. Never of a silent node."""
     proven: bool
@@ -122,7 +123,24 @@ def _running(intent: PodIntent, containers: Containers) -> bool:
         return True
     if len(spec.containers) == 1:
         return spec.containers[0].name in containers
-    return SANDBOX in containers and all(container.name in containers for container in spec.containers)
+    return (
+        SANDBOX in containers
+        and all(container.name in containers for container in spec.containers)
+        and not any(left_behind(container, containers) for container in containers.values())
+    )
+
+
+def left_behind(container: ObservedContainer, containers: Containers) -> bool:
+    """Runs in a network that is gone: Docker, or somebody, has restarted its pod's sandbox since it joined.
+
+    All of a pod's moments are of one host's clock, where the sandbox always starts first. Their decimals have no
+    zeros at the end, so they are compared without the `Z`; a look that tells no moment accuses nobody.
+    """
+    sandbox = containers.get(SANDBOX)
+    if sandbox is None or container is sandbox or sandbox.state != "running" or container.state != "running":
+        return False
+    joined, began = container.started_at.removesuffix("Z"), sandbox.started_at.removesuffix("Z")
+    return bool(joined) and joined < began
 
 
 def _finished(intent: PodIntent, containers: Containers) -> Literal["", "Succeeded", "Failed"]:

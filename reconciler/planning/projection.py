@@ -1,21 +1,9 @@
 """What the hosts would look like once a plan had been carried out and nothing had gone wrong: for the dry run."""
 
-from collections.abc import Mapping
-
 from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
-from reconciler.model.names import (
-    LABEL_CLUSTER,
-    LABEL_CONTAINER,
-    LABEL_HASH,
-    LABEL_NAMESPACE,
-    LABEL_OWNER,
-    LABEL_POD,
-    LABEL_REVISION,
-    LABEL_UID,
-)
-from reconciler.model.observed import NetworkState, Observed, ObservedContainer, Reachable
+from reconciler.model.observed import NetworkState, Observed, ObservedContainer, Reachable, labelled
 from reconciler.model.operations import (
     ContainerConfig,
     CreateContainer,
@@ -79,19 +67,11 @@ def _carry_out(operation: Operation, containers: dict[str, ObservedContainer], i
 
 
 def _created(config: ContainerConfig) -> ObservedContainer:
-    labels: Mapping[str, str] = config.labels
-    return ObservedContainer(
+    return replace(
+        labelled(config.labels),
         id=config.name,
         name=config.name,
         image=config.image,
         state="created",
-        cluster=labels[LABEL_CLUSTER],
-        namespace=labels[LABEL_NAMESPACE],
-        pod=labels[LABEL_POD],
-        uid=labels[LABEL_UID],
-        container=labels[LABEL_CONTAINER],
-        owner=labels.get(LABEL_OWNER, ""),
-        hash=labels[LABEL_HASH],
-        revision=labels[LABEL_REVISION],
         ip=config.network.ip if isinstance(config.network, PodAddress) else "",
     )

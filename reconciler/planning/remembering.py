@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref, Uid
@@ -33,9 +35,7 @@ def remember(
         pods=_intents(memory, pods),
         nodes=_records(memory, nodes, placement),
         services=services,
-        incarnations={**memory.incarnations, **placement.incarnations}
-        if placement.incarnations
-        else memory.incarnations,
+        incarnations=incarnations,
         applied=memory.applied if planned else desired.manifests,
         revision=memory.revision if planned else desired.revision.id,
         backoffs=clocks.backoffs,
@@ -45,6 +45,15 @@ def remember(
     fields = Memory.__struct_fields__
     same = all(getattr(after, field) is getattr(memory, field) for field in fields)
     return memory if same else after
+
+
+def without_node(memory: Memory, name: str) -> Memory:
+    """For a node that was emptied: its engine, its pod CIDR and its pods are chosen anew."""
+    return replace(
+        memory,
+        nodes={known: record for known, record in memory.nodes.items() if known != name},
+        pods={uid: intent for uid, intent in memory.pods.items() if intent.node != name},
+    )
 
 
 def _intents(memory: Memory, pods: Mapping[Uid, PodView]) -> Mapping[Uid, PodIntent]:

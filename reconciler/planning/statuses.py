@@ -60,7 +60,6 @@ def pod_status(pod: PodView, backoff: Backoff | None, now: float) -> PodStatus:
         reason=reason,
         message=message,
         containers=containers,
-        in_rotation=pod.serving,
     )
 
 
@@ -195,7 +194,7 @@ def _node_message(node: NodeView) -> str:
     asked = node.manifest.spec.pod_cidr
     if asked and asked != node.record.pod_cidr:
         return f"keeps {node.record.pod_cidr}; `reconciler node reset {node.name}` lets it take up {asked}"
-    return ""
+    return "; ".join(filter(None, (node.answers.network.error, node.answers.proxy.error))) if node.answers else ""
 
 
 def service_status(service: Service, record: ServiceRecord, endpoints: Sequence[Endpoint]) -> ServiceStatus:

@@ -26,7 +26,7 @@ from reconciler.model.operations import (
 from reconciler.planning.containers import container_config, has_sandbox, sandbox_config
 from reconciler.planning.images import Policy, is_present, must_pull
 from reconciler.planning.matching import Containers
-from reconciler.planning.pods import PodView
+from reconciler.planning.pods import PodView, left_behind
 
 _ALIVE: frozenset[ContainerState] = frozenset({"running", "paused", "restarting"})
 _DEFAULT_GRACE_SECONDS = 30
@@ -107,12 +107,13 @@ def _parts(intent: PodIntent, spec: PodSpec, found: Containers, desired: Desired
 def _rejoin(parts: list[_Part], grace: int) -> tuple[list[Operation], list[_Part]]:
     """A sandbox that stopped took its network namespace with it: whoever shared that must join the next one.
 
-    Gone for good: its apps know it by its id, so they are made anew too. Stopped: starting them again is enough.
+    Gone for good: its apps know it by its id, so they are made anew too. Stopped, or started again by Docker
+    before we saw it: starting them again is enough.
     """
     sandbox, *apps = parts
-    if sandbox.found is not None and sandbox.found.state in _ALIVE:
-        return [], parts
     alive = [part.found for part in apps if part.found is not None and part.found.state in _ALIVE]
+    if sandbox.found is not None and sandbox.found.state in _ALIVE:
+        alive = [found for found in alive if left_behind(found, {SANDBOX: sandbox.found})]
     stops = [operation for found in alive for operation in _stop(found, grace)]
     if sandbox.found is not None and sandbox.found.state != "dead":
         stopped = [
@@ -173,6 +174,8 @@ def _repair(pod: PodView, ran_before: bool) -> str:
     for part in in_order(pod.containers):
         if part.state in _TROUBLE:
             return f"container {part.container} {_TROUBLE[part.state].format(part.exit_code)}"
+        if left_behind(part, pod.containers):
+            return f"container {part.container} is in the network that its sandbox had before it was restarted"
     return "a container of it is gone" if ran_before else ""
 
 

@@ -23,7 +23,7 @@ kind: Cluster
 metadata: {name: test}
 spec:
   images: {pause: "lab/pause:1", proxy: "lab/proxy:1"}
-  nodes: {lostAfterSeconds: 4}
+  nodes: {lostAfterSeconds: 6}
 """
 
 

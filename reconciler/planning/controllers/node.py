@@ -7,10 +7,14 @@ from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, NodeRecord
-from reconciler.model.objects import Node
+from reconciler.model.objects import ClusterSpec, Node
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
 from reconciler.planning.addresses import node_cidrs
 
+FRESH_BEATS = 1.25
+"""A node that was last heard of longer ago, in heartbeats, may have fallen silent without our knowing yet."""
+LOOK_AGAIN_SECONDS = 0.5
+"""After which the verdict is asked for again, where it hangs on such a node."""
 _UNSEEN = "no connection has been made yet"
 
 
@@ -38,7 +42,7 @@ def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float)
     seen = {name: observed.nodes.get(name) or Unreachable(now, _UNSEEN) for name in names}
     trusted = _trust(seen, records)
     rules = desired.cluster.spec.nodes
-    calm_since = _calm_since(trusted, rules.max_lost_percent)
+    calm_since = _calm_since(trusted, desired.cluster.spec, now)
     views = {}
     for name in names:
         observation, manifest, record = trusted[name], desired.nodes[name], records[name]
@@ -62,16 +66,22 @@ def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float)
     return views
 
 
-def _calm_since(seen: Mapping[str, Observation], max_lost_percent: int) -> float | None:
+def _calm_since(seen: Mapping[str, Observation], spec: ClusterSpec, now: float) -> float | None:
     """Since when so few nodes are silent that the fault is theirs and not ours; None: too many are.
 
-    After a large outage nodes come back one by one: the last ones to do so get their full time to answer, too.
+    In a large outage nodes fall silent, and come back, one by one. So one that was not heard of since its last
+    heartbeat was due vouches for nothing until it is; and the last ones to return get their full time to answer.
     """
-    answering = sorted((one.since for one in seen.values() if isinstance(one, Reachable)), reverse=True)
-    spare = len(seen) * max_lost_percent // 100 - (len(seen) - len(answering))
-    if spare < 0:
+    may_be_silent = len(seen) * spec.nodes.max_lost_percent // 100
+    answering = [one for one in seen.values() if isinstance(one, Reachable)]
+    if len(seen) - len(answering) > may_be_silent:
         return None
-    return answering[spare] if spare < len(answering) else 0.0
+    due = now - FRESH_BEATS * spec.sync.heartbeat_seconds
+    vouching = sorted((one.since for one in answering if one.at >= due), reverse=True)
+    spare = may_be_silent - (len(seen) - len(vouching))
+    if spare < 0:
+        return now + LOOK_AGAIN_SECONDS - spec.nodes.lost_after_seconds
+    return vouching[spare] if spare < len(vouching) else 0.0
 
 
 def _records(desired: Desired, memory: Memory, names: list[str]) -> Mapping[str, NodeRecord]:

@@ -6,7 +6,7 @@ Rules: https://kubernetes.io/docs/concepts/scheduling-eviction/
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from reconciler.model.objects import Node, PodSpec, Taint, Toleration
+from reconciler.model.objects import PodSpec, Taint, Toleration, node_labels
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.controllers.pod import host_ports
 from reconciler.planning.demands import Demand
@@ -79,15 +79,11 @@ def _tainted(spec: PodSpec, node: NodeView) -> str:
 
 
 def _unselected(spec: PodSpec, node: NodeView) -> str:
-    labels = _labels(node.manifest)
+    labels = node_labels(node.manifest)
     for key, value in spec.node_selector.items():
         if labels.get(key) != value:
             return f"nodeSelector {key}={value} does not match" + (f" ({labels[key]})" if key in labels else "")
     return ""
-
-
-def _labels(node: Node) -> dict[str, str]:
-    return {"kubernetes.io/hostname": node.metadata.name, **node.metadata.labels}
 
 
 def _tolerates(toleration: Toleration, taint: Taint) -> bool:

@@ -136,9 +136,11 @@ class _Scheduler:
         )
 
 
-def _preference(pod: Wanted, demand: Demand, room: Room) -> tuple[int, int, int, float, str]:
-    """Smallest first: spread the template's pods, then the owner's; then the node with the most left."""
-    cpu = (room.cpu_requested + demand.cpu_milli) / max(1, room.cpu_milli)
-    memory = (room.memory_requested + demand.memory_bytes) / max(1, room.memory_bytes)
+def _preference(pod: Wanted, demand: Demand, room: Room) -> tuple[int, int, int, str]:
+    """Smallest first: spread the template's pods; then the node with the most left.
+
+    What leaves, and what will give way to this very template, has no say: when it goes is a matter of timing, and a
+    rollout must end on the nodes that its forecast named.
+    """
     spread = room.of_template[pod.owner, pod.hash]
-    return avoided(pod.spec, room.node), spread, room.of_owner[pod.owner], cpu + memory, room.node.name
+    return avoided(pod.spec, room.node), spread, room.share_with(pod.owner, pod.hash, demand), room.node.name

@@ -22,8 +22,10 @@ class Room:
         self.cpu_requested = 0
         self.memory_requested = 0
         self.ports: dict[int, str] = dict(node.last.used_ports) if node.last else {}
-        self.of_owner: Counter[Ref] = Counter()
         self.of_template: Counter[tuple[Ref, str]] = Counter()
+        self._share = 0
+        self._share_of_owner: Counter[Ref] = Counter()
+        self._share_of_template: Counter[tuple[Ref, str]] = Counter()
         taken = {container.ip for container in node.last.containers} if node.last else set()
         for intent in pods:
             taken.add(intent.ip)
@@ -39,6 +41,12 @@ class Room:
     def memory_free(self) -> int:
         return self.memory_bytes - self.memory_requested
 
+    def share_with(self, owner: Ref, template_hash: str, demand: Demand) -> int:
+        """What would be requested of the node with one more pod, in millionths; pods of the owner's other templates
+        aside, and those that leave."""
+        others = self._share - self._share_of_owner[owner]
+        return others + self._share_of_template[owner, template_hash] + self._share_of(demand)
+
     def take(self, intent: PodIntent, demand: Demand, offset: int) -> None:
         self._taken.add(intent.ip)
         self.addresses.last = offset
@@ -50,9 +58,15 @@ class Room:
         for port in host_ports(intent.spec):
             self.ports.setdefault(port, f"pod {intent.namespace}/{intent.name}")
         if intent.wanted == "run":
-            owner = intent.owner or intent.ref
-            self.of_owner[owner] += 1
+            owner, share = intent.owner or intent.ref, self._share_of(demand)
             self.of_template[owner, intent.hash] += 1
+            self._share += share
+            self._share_of_owner[owner] += share
+            self._share_of_template[owner, intent.hash] += share
+
+    def _share_of(self, demand: Demand) -> int:
+        cpu = demand.cpu_milli * 1_000_000 // max(1, self.cpu_milli)
+        return cpu + demand.memory_bytes * 1_000_000 // max(1, self.memory_bytes)
 
 
 def rooms_of(nodes: Mapping[str, NodeView], pods: Iterable[PodIntent], demands: Demands) -> dict[str, Room]:

@@ -14,10 +14,12 @@ from reconciler.control.loop import Loop
 from reconciler.control.ports import NodeSession
 from reconciler.control.refresh import Refresher
 from reconciler.manifests import Loader
+from reconciler.model.desired import Snapshot
 from reconciler.model.objects import Cluster, Node
-from reconciler.model.operations import CreateContainer, RemoveContainer, StopContainer
+from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StopContainer
 from reconciler.model.records import Event
 from reconciler.planning import Options
+from reconciler.store import StoreFailed
 from tests.fake_node import FakeNodeSession
 from tests.fake_source import FakeSource
 from tests.fake_store import FakeStore
@@ -95,11 +97,15 @@ class Cell:
     def running(self) -> Iterator[Loop]:
         self.told.events.clear()
         fleet = Fleet(self.connect)
-        load = Loader().load
         loop = Loop(
-            inbox=self.inbox, load=load, fleet=fleet, store=self.store, narrator=self.told, options=Options()
+            inbox=self.inbox,
+            load=Loader().load,
+            fleet=fleet,
+            store=self.store,
+            narrator=self.told,
+            options=Options(),
         )
-        refresher = Refresher(self.source, load, self.inbox)
+        refresher = Refresher(self.source, Loader().load, self.inbox)
         refresher.start()
         failed: list[BaseException] = []
 
@@ -153,13 +159,19 @@ def test_a_revision_becomes_running_pods_spread_over_the_hosts(cell: Cell) -> No
         assert {len([c for c in host.last().containers if c.pod]) for host in cell.hosts.values()} == {2}
 
 
-def test_the_intent_is_stored_before_the_first_call(cell: Cell) -> None:
+def test_the_intent_is_stored_before_the_first_call(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored_first: list[bool] = []
+    submit = FakeNodeSession.submit
+
+    def check_and_submit(session: FakeNodeSession, work: PodWork) -> None:
+        stored_first.append(work.uid in cell.store.load().pods)
+        submit(session, work)
+
+    monkeypatch.setattr(FakeNodeSession, "submit", check_and_submit)
     cell.web(2)
-    cell.store.broken = False
     with cell.running():
         until(lambda: len(cell.pods()) == 2)
-        uids = {c.uid for host in cell.hosts.values() for c in host.last().containers if c.pod}
-        assert uids <= set(cell.store.load().pods)
+    assert stored_first == [True, True]
 
 
 def test_while_the_store_fails_no_host_is_changed(cell: Cell) -> None:
@@ -229,6 +241,40 @@ def test_a_restart_with_a_bad_tip_keeps_the_last_good_revision_in_force(cell: Ce
         until(lambda: "Converged" in cell.told.reasons())
         assert "Rejected" in cell.told.reasons()
         assert len(cell.pods()) == 2
+
+
+def test_a_last_good_revision_that_cannot_be_read_at_first_is_asked_for_again(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell.web(2)
+    with cell.running():
+        until(lambda: cell.store.last_revision() is not None)
+        until(lambda: "Converged" in cell.told.reasons())
+    cell.source.put("bad.yaml", "kind: [")
+    kept, failures = cell.store.last_revision(), iter(["locked"])
+
+    def locked_at_first() -> Snapshot | None:
+        for why in failures:
+            raise StoreFailed("memory", why, "wait")
+        return kept
+
+    monkeypatch.setattr(cell.store, "last_revision", locked_at_first)
+    monkeypatch.setattr("reconciler.control.loop.STORE_RETRY_SECONDS", 0.05)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        assert cell.told.reasons().count("StoreFailed") == 1
+
+
+def test_a_source_that_did_not_change_is_told_once(cell: Cell) -> None:
+    cell.web(1)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        cell.source.mend()
+        cell.source.put("bad.yaml", "kind: [")
+        until(lambda: "Rejected" in cell.told.reasons())
+        cell.source.mend()
+        time.sleep(0.1)
+        assert [cell.told.reasons().count(reason) for reason in ("Accepted", "Rejected")] == [1, 1]
 
 
 def test_a_rollout_replaces_every_pod_and_ends_with_none_of_the_old(cell: Cell) -> None:

@@ -107,6 +107,17 @@ def test_after_a_large_outage_the_last_node_to_come_back_gets_its_full_time_too(
     assert [change.from_node for change in world.plan().changes] == ["node-001"]
 
 
+def test_a_node_whose_heartbeat_is_overdue_does_not_vouch_that_the_fault_is_the_others() -> None:
+    world = running()
+    world.unplug("node-001")
+    world.now += 10
+    heard = world.observed()
+    overdue = replace(heard.nodes["node-002"], at=world.now - 3)
+    step = plan(world.wanted, Observed({**heard.nodes, "node-002": overdue}), world.memory, world.now)
+    assert (step.changes, step.wake_at) == ((), world.now + 0.5)
+    assert len(world.plan().changes) == 1, "once it is heard of again"
+
+
 def test_the_only_node_is_never_lost() -> None:
     world = running(nodes=1)
     world.unplug("node-000")

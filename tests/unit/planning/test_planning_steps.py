@@ -1,5 +1,6 @@
 """The kubelet's part: which operations a pod needs, from what is seen of it."""
 
+import pytest
 from msgspec.structs import replace
 
 from reconciler.model.names import Ref
@@ -186,6 +187,31 @@ def test_a_stopped_sandbox_is_started_and_its_apps_join_it_again() -> None:
         ("start", "app"),
         ("start", "sidecar"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "app", "rejoins"),
+    [
+        ("2026-11-23T09:22:45.1Z", "2026-11-23T09:22:45.12Z", False),
+        ("2026-11-23T09:22:45Z", "2026-11-23T09:22:45.12Z", False),
+        ("2026-11-23T09:22:45.12Z", "2026-11-23T09:22:45.1Z", True),
+        ("2026-11-23T09:22:46Z", "2026-11-23T09:22:45.9Z", True),
+        ("2026-11-23T09:22:46Z", "", False),
+        ("", "2026-11-23T09:22:45.9Z", False),
+    ],
+)
+def test_an_app_that_started_before_its_sandbox_is_in_a_network_that_is_gone(
+    sandbox: str, app: str, rejoins: bool
+) -> None:
+    world = settled(pod("job", SEVERAL))
+    name = {one.container: one.name for one in world.containers()}
+    world.change(lambda each: replace(each, started_at=sandbox), container=name["POD"])
+    world.change(lambda each: replace(each, started_at=app), container=name["app"])
+    assert steps(world) == ([("stop", "app"), ("start", "app")] if rejoins else [])
+    if rejoins:
+        change = world.plan().changes[0]
+        assert (change.action, "restarted" in change.reason) == (Action.RESTART, True)
+        assert not world.plan().converged
 
 
 def test_a_pod_that_ran_to_its_end_stays_as_it_is() -> None:
