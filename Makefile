@@ -19,13 +19,15 @@ packages:
 	@missing=""; for p in $(PACKAGES); do \
 	  [ "$$(dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then \
-	  echo "installing$$missing"; \
+	  [ "$$(id -u)" = 0 ] || { echo "run this as root, or first: apt-get install$$missing" >&2; exit 1; }; \
+	  echo "installing Debian packages:$$missing"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
 
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@echo "installing Python packages into $(VENV) (about half a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 check: setup ## format, lint, types, import contracts
@@ -45,10 +47,10 @@ bench: setup ## the bars, measured; prints a table
 	$(BIN)/python -m tests.bench
 
 demo: setup ## three Docker hosts, a Git repo, a web app behind HAProxy
-	sh docs/tutorial/demo.sh up $(DEMO)
+	@sh docs/tutorial/demo.sh up $(DEMO)
 
 demo-down: $(STAMP) ## removes all that the demo made
-	sh docs/tutorial/demo.sh down $(DEMO)
+	@sh docs/tutorial/demo.sh down $(DEMO)
 
 clean: ## caches and the virtual environment
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

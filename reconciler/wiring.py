@@ -17,13 +17,13 @@ from reconciler.control.refresh import Refresher
 from reconciler.manifests import Loader
 from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
 from reconciler.model.memory import Memory
-from reconciler.model.objects import Cluster, Node
+from reconciler.model.objects import Cluster, Node, ref_of
 from reconciler.model.observed import Observed
 from reconciler.nodes import Credentials, SshNodeSession, reset_node
-from reconciler.planning import Options
+from reconciler.planning import Options, without_node
 from reconciler.settings import Settings, SourceSettings
-from reconciler.sources import FolderSource, GitAccess, GitSource, GitTarget, commit_around
-from reconciler.store import DATABASE_FILE, SqliteStore, open_reader
+from reconciler.sources import FolderSource, GitAccess, GitSource, GitTarget, commit_around, path_in_repository
+from reconciler.store import DATABASE_FILE, SqliteStore, StoreLocked, open_reader
 
 
 def open_source(wanted: SourceSettings, settings: Settings) -> Source:
@@ -55,8 +55,23 @@ def connector(settings: Settings, inbox: Inbox) -> Connect:
 
 
 def reset(node: Node, cluster: Cluster, settings: Settings) -> list[str]:
-    """Take everything of ours off a host; what was removed, in words."""
-    return reset_node(node, cluster, _credentials(settings))
+    """Take everything of ours off a host, and forget what was given to it; what was removed, in words.
+
+    StoreLocked where a running reconciler has the node: it would put all back.
+    """
+    if ref_of(cluster) not in remembered(settings).applied:
+        return reset_node(node, cluster, _credentials(settings))
+    try:
+        store = SqliteStore(settings.state_dir)
+    except StoreLocked:
+        with open_reader(settings.state_dir) as reader:
+            if ref_of(node) in reader.statuses():
+                raise
+        return reset_node(node, cluster, _credentials(settings))
+    with store:
+        removed = reset_node(node, cluster, _credentials(settings))
+        store.save(without_node(store.load(), node.metadata.name))
+    return removed
 
 
 def _credentials(settings: Settings) -> Credentials:
@@ -74,6 +89,11 @@ def read_once(wanted: SourceSettings, settings: Settings) -> Desired | Rejected 
     finally:
         source.close()
     return Loader().load(read) if isinstance(read, Snapshot) else read
+
+
+def folder_in_repository(wanted: SourceSettings) -> str:
+    """What leads from the repository's root to the manifests, for reports that others show beside its files."""
+    return wanted.subpath if wanted.folder is None else path_in_repository(wanted.folder)
 
 
 def in_force_at(wanted: SourceSettings, base: str, settings: Settings) -> Desired | Rejected | Unavailable:
@@ -127,9 +147,8 @@ def running(wanted: SourceSettings, settings: Settings, narrator: Narrator, opti
     try:
         inbox = Inbox()
         fleet = Fleet(connector(settings, inbox))
-        load = Loader().load
-        loop = Loop(inbox=inbox, load=load, fleet=fleet, store=store, narrator=narrator, options=options)
-        refresher = Refresher(open_source(wanted, settings), load, inbox)
+        loop = Loop(inbox=inbox, load=Loader().load, fleet=fleet, store=store, narrator=narrator, options=options)
+        refresher = Refresher(open_source(wanted, settings), Loader().load, inbox)
         refresher.start()
         try:
             yield Running(loop, inbox)

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import paramiko
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 
 class GitServer:
@@ -103,10 +104,10 @@ class _Session(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         self._server.logins += 1
-        return paramiko.AUTH_SUCCESSFUL if self._server.accepts(key) else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if self._server.accepts(key) else AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         threading.Thread(target=self._server.serve, args=(channel,), daemon=True).start()

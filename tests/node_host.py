@@ -2,8 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from reconciler.control.ports import NodeSession
 from reconciler.lab import Lab
@@ -18,7 +20,7 @@ from reconciler.model.names import (
     SANDBOX,
     Ref,
 )
-from reconciler.model.objects import Cluster, Node, ObjectMeta, SshAddress
+from reconciler.model.objects import Cluster, ClusterSpec, Node, ObjectMeta, SshAddress
 from reconciler.model.observed import ObservedContainer, Reachable, Unreachable
 from reconciler.model.operations import (
     ContainerConfig,
@@ -52,6 +54,9 @@ defaults
 listen default_web_http
     bind 10.96.0.10:80
 {extra}"""
+
+
+_SPEC = ClusterSpec()
 
 
 class Recorder:
@@ -119,9 +124,21 @@ class Host:
         return self.look()
 
 
-def node_of(lab: Lab, index: int = 0, **other: object) -> Node:
+@contextmanager
+def set_up(host: Host) -> Iterator[Host]:
+    """With its network and its proxy in place; the session is closed in the end."""
+    try:
+        host.found()
+        host.ensure(setup())
+        host.told.wait_for(lambda: host.look().proxy.fingerprint == "one")
+        yield host
+    finally:
+        host.session.close()
+
+
+def node_of(lab: Lab, index: int = 0, **other: Any) -> Node:
     record = lab.records[index]
-    known: dict[str, object] = {"host_key": record.host_key}
+    known: dict[str, Any] = {"host_key": record.host_key}
     return Node(ObjectMeta(record.name), SshAddress("root", record.ip, record.ssh_port), **(known | other))
 
 
@@ -129,9 +146,11 @@ def credentials_of(lab: Lab) -> Credentials:
     return Credentials((Path(lab.client_key),))
 
 
-def connect(node: Node, lab: Lab, engine_id: str = "") -> Host:
+def connect(node: Node, lab: Lab, engine_id: str = "", spec: ClusterSpec = _SPEC) -> Host:
     told = Recorder()
-    return Host(SshNodeSession(node, Cluster(ObjectMeta(CLUSTER)), told, credentials_of(lab), engine_id), told)
+    return Host(
+        SshNodeSession(node, Cluster(ObjectMeta(CLUSTER), spec), told, credentials_of(lab), engine_id), told
+    )
 
 
 def setup(fingerprint: str = "one", extra: str = "", checks: frozenset[str] = frozenset()) -> NodeSetup:

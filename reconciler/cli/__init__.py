@@ -58,14 +58,30 @@ def main() -> None:
         error.show()
         code = 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        click.echo("aborted", err=True)
         code = 2
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered goes nowhere
         code = 2
     except Exception as error:
-        if os.environ.get("RECONCILER_TRACEBACK"):
-            traceback.print_exc()
-        click.echo(f"Error: {type(error).__name__}: {error} (set RECONCILER_TRACEBACK=1 to see where)", err=True)
         code = 2
+        if isinstance(error, _complete()):
+            click.echo(f"Error: {error}", err=True)
+        else:
+            _show_defect(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complete() -> tuple[type[Exception], ...]:
+    """Errors whose messages are for people, with how to go on. Imported only when there is one to show."""
+    from reconciler.nodes.errors import NodeError
+    from reconciler.sources import BadSource
+    from reconciler.store import StoreFailed
+
+    return (BadSource, NodeError, StoreFailed)
+
+
+def _show_defect(error: Exception) -> None:
+    if os.environ.get("RECONCILER_TRACEBACK"):
+        traceback.print_exception(error)
+    click.echo(f"Error: {type(error).__name__}: {error} (set RECONCILER_TRACEBACK=1 to see where)", err=True)

@@ -20,7 +20,7 @@ from reconciler.cli.options import (
     source_options,
     source_settings,
 )
-from reconciler.control.inbox import Stop
+from reconciler.control.inbox import Inbox, Stop
 from reconciler.control.loop import Loop
 from reconciler.model.desired import Rejected
 from reconciler.model.plan import Hold
@@ -40,20 +40,35 @@ from reconciler.wiring import running
 def apply(output: str, confirmed: str, prune_orphans: bool, timeout: float, **given: Any) -> None:
     """Make the hosts as PATH, or the repository, asks; then exit.
 
-    Exit code 0: converged; 1: not within --timeout; 2: an error.
+    Exit code 0: converged; 1: not within --timeout; 2: an error, or interrupted; the next run goes on from there.
     """
     source, settings = source_settings(given), host_settings(given)
     configure_logging()
     options = Options(confirmed_revision=confirmed, prune_orphans=prune_orphans)
     progress = Progress(as_json=output == "json")
     with progress, running(source, settings, progress, options) as it:
-        signal.signal(signal.SIGTERM, lambda *_: it.inbox.put(Stop()))
+        interrupted = _end_on_signals(it.inbox)
         clock = threading.Timer(timeout, lambda: it.inbox.put(Stop()))
         clock.daemon = True
         clock.start()
         it.loop.run(_decided)
         clock.cancel()
+    if interrupted.is_set():
+        raise click.ClickException("interrupted; what was begun is there, and the next run goes on from it")
     _conclude(it.loop, progress, timeout)
+
+
+def _end_on_signals(inbox: Inbox) -> threading.Event:
+    """Set by SIGTERM and Ctrl-C: the turn under way ends, and what it gave to the hosts is theirs to finish."""
+    interrupted = threading.Event()
+
+    def end(*_: object) -> None:
+        interrupted.set()
+        inbox.put(Stop())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return interrupted
 
 
 def _decided(loop: Loop) -> bool:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.control.cycle import Turn
-from reconciler.model.plan import DeploymentStatus, PodStatus
+from reconciler.model.plan import DeploymentStatus, NodeStatus, PodStatus
 from reconciler.model.problems import Problem
 from reconciler.model.records import Event
 from reconciler.reporting import Line, Style, event_json, event_line, problems_github, problems_json, problems_text
@@ -32,19 +32,29 @@ _RICH = {
 }
 
 
+class _Console(Console):
+    """Where rich would exit with 1, a reader that went away is for `main` to answer: 1 is a command's own "no"."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def show_lines(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
     """Print styled lines; on anything but a terminal they are the same words without colour."""
-    console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+    console = _Console(stderr=to_stderr, highlight=False, soft_wrap=True)
     for line in lines:
         console.print(Text(line.text, style=_RICH[line.style]))
 
 
-def show_problems(problems: tuple[Problem, ...], output: str = "text", *, to_stderr: bool = True) -> None:
+def show_problems(
+    problems: tuple[Problem, ...], output: str = "text", *, folder: str = "", to_stderr: bool = True
+) -> None:
+    """`folder`: from the repository's root to the manifests, which GitHub's annotations need."""
     match output:
         case "json":
             click.echo(json.dumps(problems_json(problems), indent=2), err=to_stderr)
         case "github":
-            click.echo(problems_github(problems), nl=False, err=to_stderr)
+            click.echo(problems_github(problems, folder), nl=False, err=to_stderr)
         case _:
             show_lines(problems_text(problems), to_stderr=to_stderr)
 
@@ -54,7 +64,7 @@ class EventLines:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = _Console(highlight=False, soft_wrap=True)
 
     def tell(self, event: Event) -> None:
         if self._as_json:
@@ -99,7 +109,7 @@ class Progress:
 
     def conclude(self, words: str, turn: Turn | None, *, converged: bool) -> None:
         """The last word on stdout."""
-        statuses = turn.plan.statuses.values() if turn else ()
+        statuses = tuple(turn.plan.statuses.values()) if turn else ()
         workloads = [status for status in statuses if isinstance(status, DeploymentStatus)]
         pods = [status for status in statuses if isinstance(status, PodStatus)]
         if self._as_json:
@@ -122,6 +132,9 @@ class Progress:
                 click.echo(
                     f"{status.ref}: {status.available}/{status.replicas} available {status.message}".rstrip()
                 )
+        for node in (status for status in statuses if isinstance(status, NodeStatus)):
+            if node.message and not converged:
+                click.echo(f"{node.ref}: {node.message}")
         for pod in pods:
             if not pod.ready and pod.reason:
                 click.echo(f"{pod.ref} on {pod.node}: {pod.reason} {pod.message}".rstrip())

@@ -50,7 +50,7 @@ def diff(
 ) -> None:
     """Show what `apply` would do, object by object and pod by pod, with the reasons. Changes nothing, anywhere.
 
-    Exit code 0: nothing to do; 1: changes; 2: an error, or a revision that a guard holds.
+    Exit code 0: nothing to do; 1: changes; 2: an error, no host that answers, or a revision that a guard holds.
     """
     changes, error = (2, 1) if detailed_exitcode else (1, 2)
     configure_logging()
@@ -70,6 +70,9 @@ def diff(
             click.echo(plan_markdown(report), nl=False)
         case _:
             show_lines(plan_text(report))
+    if len(report.unreachable) == report.nodes:
+        click.echo("Error: no host answers, so what runs is unknown", err=True)
+        ctx.exit(error)
     if report.hold is not None:
         ctx.exit(error)
     ctx.exit(changes if report.has_changes else 0)
@@ -84,7 +87,7 @@ def _report(source: SourceSettings, base: str, settings: Settings, options: Opti
     observed = observe_once(desired, memory, settings)
     now = time.monotonic()
     compared = bool(memory.revision) or _is_empty(observed)
-    return _fill(desired, observed, forecast(desired, observed, memory, now, options), now, compared)
+    return _fill(desired, observed, forecast(desired, observed, memory, now, options), compared)
 
 
 def _is_empty(observed: Observed) -> bool:
@@ -104,9 +107,7 @@ def _accepted(read: Desired | Rejected | Unavailable) -> Desired:
             raise click.ClickException(f"{why} ({fix})" if fix else why)
 
 
-def _fill(
-    desired: Desired, observed: Observed, expected: Forecast, now: float, objects_compared: bool
-) -> PlanReport:
+def _fill(desired: Desired, observed: Observed, expected: Forecast, objects_compared: bool) -> PlanReport:
     return PlanReport(
         revision=desired.revision,
         nodes=len(desired.nodes),
@@ -115,7 +116,7 @@ def _fill(
         changes=expected.changes,
         unplaced=expected.unplaced,
         unreachable=tuple(
-            UnreachableNode(name, node.why, now - node.since)
+            UnreachableNode(name, node.why)
             for name, node in sorted(observed.nodes.items())
             if isinstance(node, Unreachable)
         ),

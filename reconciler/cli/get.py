@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import yaml
@@ -16,6 +17,7 @@ from reconciler.model.plan import Status
 from reconciler.reporting import event_json, events_table, status_list, status_object, table, table_lines
 from reconciler.store import StoreReader, open_reader
 
+_WORDS = "pods (po), deployments (deploy), services (svc), nodes (no) or events (ev)"
 _KINDS = {
     **dict.fromkeys(("pod", "pods", "po"), "Pod"),
     **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
@@ -25,22 +27,37 @@ _KINDS = {
 }
 
 
+class _Kind(click.ParamType[str]):
+    """A kind as kubectl lets it be named: singular, plural or short."""
+
+    name = "kind"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"Name {_WORDS}."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        known = _KINDS.get(str(value).lower())
+        if known is None:
+            self.fail(f"{value!r} is not a kind that is kept here; name {_WORDS}", param, ctx)
+        return known
+
+
 @click.command()
-@click.argument("kind", type=click.Choice(sorted(_KINDS), case_sensitive=False), metavar="KIND")
+@click.argument("wanted", type=_Kind(), metavar="KIND")
 @click.argument("name", required=False)
-@click.option("-n", "--namespace", default="default", show_default=True)
-@click.option("-A", "--all-namespaces", is_flag=True)
+@click.option("-n", "--namespace", default="default", show_default=True, help="Of this namespace only.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Of every namespace.")
 @state_option
 @output_option("table", "wide", "json", "yaml")
-def get(kind: str, name: str | None, namespace: str, all_namespaces: bool, state_dir: Path, output: str) -> None:
-    """Show pods, deployments, services, nodes or events, as the running reconciler last saw them.
+def get(wanted: str, name: str | None, namespace: str, all_namespaces: bool, state_dir: Path, output: str) -> None:
+    """Show how everything stands, as the running reconciler last saw it.
 
-    KIND may be plural or short: pods, po, deploy, svc, no, ev.
+    KIND is pods (po), deployments (deploy), services (svc), nodes (no) or events (ev). NAME picks one; of events,
+    those about the object of that name.
     """
-    wanted = _KINDS[kind.lower()]
     with open_reader(state_dir) as reader:
         if wanted == "Event":
-            _events(reader, namespace, all_namespaces, output)
+            _events(reader, name, None if all_namespaces else namespace, output)
         else:
             show_statuses(reader, wanted, name, None if all_namespaces else namespace, output)
 
@@ -71,10 +88,17 @@ def _print(found: Sequence[Status], output: str, *, one: bool, namespaces: bool)
             click.echo()
     else:
         show_lines(table_lines(table(found, wide=output == "wide", namespaces=namespaces)))
+        if not found and not namespaces:
+            click.echo("(-n NAMESPACE names one other than `default`, and -A all of them)", err=True)
 
 
-def _events(reader: StoreReader, namespace: str, all_namespaces: bool, output: str) -> None:
-    events = [event for event in reader.events() if all_namespaces or event.about.namespace in ("", namespace)]
+def _events(reader: StoreReader, name: str | None, namespace: str | None, output: str) -> None:
+    events = [
+        event
+        for event in reader.events()
+        if (not event.about.namespace or namespace in (None, event.about.namespace))
+        and name in (None, event.about.name)
+    ]
     if output in ("json", "yaml"):
         value = {"apiVersion": "v1", "kind": "List", "items": [event_json(event) for event in events]}
         click.echo(json.dumps(value, indent=2) if output == "json" else yaml.safe_dump(value, sort_keys=False))

@@ -44,8 +44,8 @@ def list_nodes(state_dir: Path, output: str) -> None:
 def reset_node(name: str, yes: bool, **given: Any) -> None:
     """Remove from the host NAME everything that was put there for this cluster, and only that.
 
-    Its pods there end. Stop a running reconciler first, or take the node out of its manifests: it would put all
-    back.
+    Its pods there end, and what was remembered of it is forgotten: a host that was installed anew can be taken up
+    again. Stop a running reconciler first, or take the node out of its manifests: it would put all back.
     """
     configure_logging()
     settings = host_settings(given)

@@ -8,7 +8,7 @@ from reconciler.model.desired import Desired, Revision
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import NodeSetup, PodWork
-from reconciler.model.plan import Plan
+from reconciler.model.plan import NodeStatus, Plan
 from reconciler.planning import Options, plan
 from reconciler.services import ServiceLayer
 
@@ -24,6 +24,8 @@ class Turn(Struct, frozen=True):
     """The plan is, and every proxy that can be reached runs the configuration that follows from it."""
     unserved: tuple[str, ...] = ()
     """Services and endpoints that the service layer leaves out, with the reason."""
+    refused: Mapping[str, str] = {}
+    """Nodes that answer and are not the ones we know, with the reason: nothing is sent to them."""
 
 
 def turn(
@@ -34,7 +36,13 @@ def turn(
     if planned.hold is not None:
         return Turn(revision=desired.revision, plan=planned, setups={}, work=())
     setups = layer.setups(desired, planned.memory, planned.endpoints)
-    reachable = {name: node for name, node in observed.nodes.items() if isinstance(node, Reachable)}
+    answering = {name: node for name, node in observed.nodes.items() if isinstance(node, Reachable)}
+    refused = {
+        status.ref.name: status.message
+        for status in planned.statuses.values()
+        if isinstance(status, NodeStatus) and not status.ready and status.ref.name in answering
+    }
+    reachable = {name: node for name, node in answering.items() if name not in refused}
     return Turn(
         revision=desired.revision,
         plan=planned,
@@ -47,4 +55,5 @@ def turn(
             if name in setups
         ),
         unserved=layer.problems,
+        refused=refused,
     )

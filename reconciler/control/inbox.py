@@ -18,6 +18,12 @@ class SourceRead(Struct, frozen=True):
     """The bytes of a result that is Desired."""
 
 
+class SourceBroke(Struct, frozen=True):
+    """A defect ended the thread that reads the source: the loop ends with it, rather than go on without news."""
+
+    error: Exception
+
+
 class NodeObserved(Struct, frozen=True):
     """Something about this node changed; what, its session tells."""
 
@@ -33,7 +39,7 @@ class Stop(Struct, frozen=True):
     """End after the current turn."""
 
 
-Message: TypeAlias = SourceRead | NodeObserved | WorkFinished | Stop
+Message: TypeAlias = SourceRead | SourceBroke | NodeObserved | WorkFinished | Stop
 
 
 class Inbox:
@@ -57,11 +63,11 @@ class Inbox:
             self._arrived.notify()
 
     def observed(self, node: str) -> None:
-        """Part of `ports.Listener`."""
+        """Called by a session (`nodes.session.Listener`)."""
         self.put(NodeObserved(node))
 
     def finished(self, node: str, outcome: Outcome) -> None:
-        """Part of `ports.Listener`."""
+        """Called by a session (`nodes.session.Listener`)."""
         self.put(WorkFinished(node, outcome))
 
     def take(self, timeout: float) -> list[Message]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reconciler.control.cycle import Turn, turn
 from reconciler.control.fleet import Fleet
-from reconciler.control.inbox import Inbox, Message, NodeObserved, SourceRead, Stop, WorkFinished
+from reconciler.control.inbox import Inbox, Message, NodeObserved, SourceBroke, SourceRead, Stop, WorkFinished
 from reconciler.control.narration import of_hold, of_nodes, of_outcome, of_source, of_turn
 from reconciler.control.ports import Store
 from reconciler.control.refresh import Load
@@ -43,7 +43,10 @@ class Narrator(Protocol):
 
 
 class Loop:
-    """One control loop over one source and one store. `run` is called once, from the thread that owns all this."""
+    """One control loop over one source and one store. `run` is called once, from the thread that owns all this.
+
+    `load` is for the revision that the store has kept; no other thread calls it.
+    """
 
     def __init__(
         self, *, inbox: Inbox, load: Load, fleet: Fleet, store: Store, narrator: Narrator, options: Options
@@ -90,6 +93,8 @@ class Loop:
         match message:
             case SourceRead():
                 self._consider(message)
+            case SourceBroke(error=error):
+                raise error
             case NodeObserved(node=node):
                 self._fleet.heard(node)
             case WorkFinished(node=node, outcome=outcome):
@@ -125,17 +130,25 @@ class Loop:
 
     def _recall(self) -> None:
         """After a restart with a bad revision at the tip: the last good one, as the store has kept it."""
-        if self.desired is None and (snapshot := self._store.last_revision()) is not None:
-            desired = self._load(snapshot)
-            if isinstance(desired, Desired):
-                self._take(desired)
+        if self.desired is not None:
+            return
+        try:
+            snapshot = self._store.last_revision()
+        except StoreFailed as failure:
+            self._complain(failure)
+            return
+        self._store_broken = ""
+        if snapshot is not None and isinstance(desired := self._load(snapshot), Desired):
+            self._take(desired)
 
     # --- acting ----------------------------------------------------------------------------------------------
 
     def _step(self) -> float:
         """Plan and act once, if it is time to; seconds until the next time, unless something happens before."""
+        if self.desired is None and self._store_broken:
+            self._recall()
         if self.desired is None:
-            return IDLE_SECONDS
+            return STORE_RETRY_SECONDS if self._store_broken else IDLE_SECONDS
         now = time.monotonic()
         if not self._fleet.settled:
             if now < self._settle_by:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from reconciler.control.cycle import Turn
-from reconciler.model.desired import Desired, Rejected, Unavailable
+from reconciler.model.desired import Desired, Rejected, Revision, Unavailable
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
 from reconciler.model.operations import CreateContainer, Outcome, RemoveContainer
@@ -88,10 +88,12 @@ def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
     for problem in after.unserved:
         if before is None or problem not in before.unserved:
             yield Event(SOURCE, "Warning", "NotServed", problem)
+    for name, why in after.refused.items():
+        if before is None or name not in before.refused:
+            yield Event(Ref("Node", "", name), "Warning", "NodeNotReady", why, node=name)
     if after.converged and not (before and before.converged):
-        yield Event(
-            SOURCE, "Normal", "Converged", f"everything is as revision {after.plan.memory.revision[:8]} asks"
-        )
+        revision = Revision(after.plan.memory.revision, "")
+        yield Event(SOURCE, "Normal", "Converged", f"everything is as revision {revision} asks")
 
 
 def of_nodes(before: Observed | None, after: Observed) -> Iterator[Event]:

@@ -10,7 +10,7 @@ from reconciler.model.desired import Rejected, Snapshot, Unavailable
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observation
-from reconciler.model.operations import NodeSetup, Outcome, PodWork
+from reconciler.model.operations import NodeSetup, PodWork
 from reconciler.model.plan import Status
 from reconciler.model.records import Event
 
@@ -43,14 +43,6 @@ class NodeSession(Protocol):
         """Bring network and proxy to this state in the background; the last one asked for wins."""
 
     def close(self) -> None: ...
-
-
-class Listener(Protocol):
-    """How a session tells the loop that something happened; called from the session's threads."""
-
-    def observed(self, node: str) -> None: ...
-
-    def finished(self, node: str, outcome: Outcome) -> None: ...
 
 
 class Store(Protocol):

@@ -3,7 +3,7 @@
 import threading
 from typing import Protocol
 
-from reconciler.control.inbox import Inbox, SourceRead
+from reconciler.control.inbox import Inbox, SourceBroke, SourceRead
 from reconciler.control.ports import Source
 from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
 
@@ -26,7 +26,7 @@ class Refresher:
         self._inbox = inbox
         self._changed = threading.Event()
         self._closed = False
-        self._last: object = None
+        self._last: Snapshot | Rejected | Unavailable | None = None
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
 
     def start(self) -> None:
@@ -41,25 +41,33 @@ class Refresher:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        try:
+            self._follow()
+        except Exception as error:
+            self._inbox.put(SourceBroke(error))
+
+    def _follow(self) -> None:
         wait: float | None = None
         while True:
             self._changed.wait(wait)
             if self._closed:
                 return
             self._changed.clear()
-            result = self._read()
-            wait = RETRY_SECONDS if isinstance(result, Unavailable) else None
+            read = self._source.read()
+            if not _same(read, self._last):
+                self._inbox.put(self._meaning(read))
+            self._last = read
+            wait = RETRY_SECONDS if isinstance(read, Unavailable) else None
 
-    def _read(self) -> Desired | Rejected | Unavailable:
-        read = self._source.read()
-        result = self._load(read) if isinstance(read, Snapshot) else read
-        if not _same(result, self._last):
-            taken = read if isinstance(result, Desired) and isinstance(read, Snapshot) else None
-            self._inbox.put(SourceRead(result, taken))
-        self._last = result
-        return result
+    def _meaning(self, read: Snapshot | Rejected | Unavailable) -> SourceRead:
+        if not isinstance(read, Snapshot):
+            return SourceRead(read)
+        result = self._load(read)
+        return SourceRead(result, read if isinstance(result, Desired) else None)
 
 
-def _same(result: object, last: object) -> bool:
-    """Whether there is nothing new to tell. A loader gives the same object for the same snapshot."""
-    return result is last or (isinstance(result, Unavailable) and result == last)
+def _same(read: Snapshot | Rejected | Unavailable, last: Snapshot | Rejected | Unavailable | None) -> bool:
+    """Whether there is nothing new to tell: sources are looked at far more often than they change."""
+    if isinstance(read, Unavailable) or isinstance(last, Unavailable | None):
+        return read == last
+    return read.revision == last.revision

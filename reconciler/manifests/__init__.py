@@ -6,6 +6,6 @@ bytes stay the same. `loader` then checks all objects against each other: `refer
 `addresses`.
 """
 
-from reconciler.manifests.loader import Loader, is_manifest
+from reconciler.manifests.loader import Loader
 
-__all__ = ["Loader", "is_manifest"]
+__all__ = ["Loader"]

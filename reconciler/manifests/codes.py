@@ -6,7 +6,6 @@ from enum import StrEnum
 class Code(StrEnum):
     # The revision as a whole
     EMPTY_REVISION = "empty-revision"
-    REVISION_TOO_LARGE = "revision-too-large"
     NO_CLUSTER = "no-cluster"
     SEVERAL_CLUSTERS = "several-clusters"
     NO_NODE = "no-node"

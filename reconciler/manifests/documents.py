@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final
@@ -60,7 +60,7 @@ class Contents(Struct, frozen=True, eq=False):
 class FileReader:
     """Reads one file at a time; keeps the compiled schemas."""
 
-    def __init__(self, schemas: dict[str, KindSchema]) -> None:
+    def __init__(self, schemas: Mapping[str, KindSchema]) -> None:
         self._schemas = schemas
         self._decoder = Decoder()
 

@@ -21,7 +21,7 @@ _TYPES: Final = {
 def explain(kind: KindSchema, document: Any, *, secret: bool) -> Iterator[Finding]:
     """Every fault, then every warning. Of a secret document no value is quoted."""
     for error in kind.explaining.iter_errors(document):
-        yield from _explain(error, kind.schema, secret=secret)
+        yield from _explain(error, secret=secret)
     yield from advise(kind, document)
 
 
@@ -53,7 +53,7 @@ def _resolved(root: Schema, schema: Schema) -> Schema:
     return schema
 
 
-def _explain(error: Any, root: Schema, *, secret: bool) -> Iterator[Finding]:
+def _explain(error: Any, *, secret: bool) -> Iterator[Finding]:
     pointer: Pointer = tuple(error.absolute_path)
     schema: Any = error.schema
     value = error.instance

@@ -6,20 +6,19 @@ depends on it, so looking at the rest again is needless. Owned and changed by `l
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from reconciler.manifests.documents import Entry
 from reconciler.manifests.findings import Finding
 from reconciler.manifests.schemas import KINDS
 from reconciler.manifests.uses import Pair
-from reconciler.model.names import Ref
+from reconciler.model.names import CLUSTER_SCOPED, Ref
 from reconciler.model.problems import Place
 
 Located: TypeAlias = tuple[Entry, Finding]
 """What is wrong, and with which object."""
 
 _Key = TypeVar("_Key", Ref, Pair)
-_SEEN_BY_ALL: Final = frozenset({"Cluster", "Node", "Namespace"})
 
 
 class Index:
@@ -44,9 +43,6 @@ class Index:
         """No object of these kinds exists beside those here."""
         return self.whole and not any(ref.kind in kinds for ref in self.broken)
 
-    def namesakes(self, entry: Entry) -> list[Entry]:
-        return sorted(self._same_name[entry.ref], key=_place)
-
     def carriers(self, selector: tuple[Pair, ...]) -> Iterable[Entry]:
         """Makers of pods that have all of these labels; none for an empty selector."""
         nobody: set[Entry] = set()
@@ -66,10 +62,10 @@ class Index:
         for entry in removed:
             self._remove(entry)
             touched |= dict.fromkeys(self._depending(entry))
-            all_of_them = all_of_them or entry.ref.kind in _SEEN_BY_ALL
+            all_of_them = all_of_them or entry.ref.kind in CLUSTER_SCOPED
         for entry in added:
             self._add(entry)
-            all_of_them = all_of_them or entry.ref.kind in _SEEN_BY_ALL
+            all_of_them = all_of_them or entry.ref.kind in CLUSTER_SCOPED
         if all_of_them:
             return [entry for namesakes in self._same_name.values() for entry in namesakes]
         for entry in added:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from reconciler.manifests.addresses import check_addresses, takes_address
 from reconciler.manifests.assembling import Assembler
 from reconciler.manifests.codes import Code
-from reconciler.manifests.documents import LARGEST_FILE, Contents, Entry, FileReader, as_problem, place_of
+from reconciler.manifests.documents import Contents, Entry, FileReader, as_problem, place_of
 from reconciler.manifests.findings import Finding
 from reconciler.manifests.index import Index
 from reconciler.manifests.references import check_references
@@ -22,9 +22,6 @@ from reconciler.manifests.selectors import check_selectors
 from reconciler.model.desired import Desired, Rejected, Snapshot, SourceFile
 from reconciler.model.problems import Place, Problem, Severity
 
-LARGEST_REVISION: Final = 64 << 20
-"""Bytes of all manifests together."""
-_SUFFIXES: Final = (".yaml", ".yml", ".json")
 _ROOT: Final = Place(".")
 
 
@@ -35,10 +32,6 @@ class _Change(Struct, frozen=True):
     before: SourceFile | None
     after: SourceFile | None
 
-    @property
-    def growth(self) -> int:
-        return _size(self.after) - _size(self.before)
-
 
 class Loader:
     """Keep one for as long as a source is followed: it remembers what it has read. Not for several threads."""
@@ -46,7 +39,6 @@ class Loader:
     def __init__(self) -> None:
         self._reader = FileReader(load_schemas())
         self._files: Sequence[SourceFile] = ()
-        self._size = 0
         self._known: dict[str, SourceFile] = {}
         self._contents: dict[str, Contents] = {}
         self._flawed: dict[str, Contents] = {}
@@ -63,12 +55,7 @@ class Loader:
 
     def _load(self, snapshot: Snapshot) -> Desired | Rejected:
         changes = self._changes(snapshot.files)
-        size = self._size + sum(change.growth for change in changes)
-        if size > LARGEST_REVISION:
-            message = f"the manifests have {size:,} bytes, more than {LARGEST_REVISION:,}"
-            problem = Problem(_ROOT, Code.REVISION_TOO_LARGE, message, "keep only manifests in this folder")
-            return Rejected(snapshot.revision, (problem,))
-        self._files, self._size = snapshot.files, size
+        self._files = snapshot.files
         self._check(*self._read(changes))
         problems = self._problems()
         if any(problem.severity is Severity.ERROR for problem in problems):
@@ -82,13 +69,12 @@ class Loader:
         start = next((at for at in range(most) if before[at] is not after[at]), most)
         most -= start
         end = next((at for at in range(most) if before[~at] is not after[~at]), most)
-        gone = {file.path: file for file in before[start : len(before) - end] if is_manifest(file.path)}
+        gone = {file.path: file for file in before[start : len(before) - end]}
         changes = []
         for file in after[start : len(after) - end]:
-            if is_manifest(file.path):
-                known = gone.pop(file.path, None)
-                if known is None or known.digest != file.digest:
-                    changes.append(_Change(file.path, known, file))
+            known = gone.pop(file.path, None)
+            if known is None or known.digest != file.digest:
+                changes.append(_Change(file.path, known, file))
         return [*changes, *(_Change(path, file, None) for path, file in gone.items())]
 
     def _read(self, changes: Iterable[_Change]) -> tuple[list[Entry], list[Entry]]:
@@ -144,7 +130,7 @@ class Loader:
     def _whole_revision(self) -> Iterable[Problem]:
         index = self._index
         if not self._flawed and not index.objects:
-            fix = f"check the path: manifests end in {', '.join(_SUFFIXES)} and are not hidden"
+            fix = "check the path: manifests end in .yaml, .yml or .json and are not hidden"
             yield Problem(_ROOT, Code.EMPTY_REVISION, "there is no manifest here", fix)
             return
         if not index.by_kind["Cluster"] and index.lacks_more("Cluster"):
@@ -165,17 +151,6 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _size(file: SourceFile | None) -> int:
-    """What it adds to the revision: nothing, where it is too large to be read at all."""
-    size = len(file.content) if file is not None else 0
-    return size if size <= LARGEST_FILE else 0
-
-
-def is_manifest(path: str) -> bool:
-    """By its name: nothing hidden, and nothing but YAML and JSON."""
-    return path.endswith(_SUFFIXES) and not path.startswith(".") and "/." not in path
 
 
 def _namesakes(entry: Entry, index: Index) -> Iterable[Finding]:

@@ -19,7 +19,6 @@ class Positions:
     """Of one document."""
 
     def __init__(self, root: Node) -> None:
-        self._root = root
         self._values: dict[Pointer, Position] = {}
         self._keys: dict[Pointer, Position] = {}
         self._pointers: dict[int, Pointer] = {}

@@ -9,7 +9,7 @@ from reconciler.manifests.findings import Finding, Pointer, warning
 from reconciler.manifests.index import Index
 from reconciler.manifests.uses import Need
 from reconciler.model.names import Ref
-from reconciler.model.objects import ConfigMap, PodSpec, Secret
+from reconciler.model.objects import ConfigMap, Node, PodSpec, Secret, node_labels
 
 
 def check_references(entry: Entry, index: Index) -> Iterator[Finding]:
@@ -44,11 +44,7 @@ def _node(spec: PodSpec, at: Pointer, index: Index) -> Iterator[Finding]:
         yield Finding((*at, "nodeName"), Code.UNKNOWN_NODE, f"there is no Node {spec.node_name}", fix)
     elif spec.node_selector and index.lacks_more("Node"):
         wanted = spec.node_selector.items()
-        if not any(wanted <= _labels(node).items() for node in index.by_kind["Node"].values()):
+        nodes = (entry.thing for entry in index.by_kind["Node"].values())
+        if not any(wanted <= node_labels(node).items() for node in nodes if isinstance(node, Node)):
             message = "no Node has these labels: the pods will wait for one"
             yield warning((*at, "nodeSelector"), Code.NO_MATCHING_NODE, message, "label a Node, or correct them")
-
-
-def _labels(node: Entry) -> dict[str, str]:
-    """With the one that every node has in Kubernetes."""
-    return {"kubernetes.io/hostname": node.ref.name, **node.thing.metadata.labels}

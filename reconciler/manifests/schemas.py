@@ -7,7 +7,8 @@ is not accepted. Either way its `description` says why.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -47,8 +48,9 @@ class KindSchema(Struct, frozen=True):
     """jsonschema's validator, whose `iter_errors` finds every fault."""
 
 
-def load_schemas() -> dict[str, KindSchema]:
-    """Read from the wheel, or from `schemas/` of a checkout."""
+@cache
+def load_schemas() -> Mapping[str, KindSchema]:
+    """Read from the wheel, or from `schemas/` of a checkout; once, as compiling takes longer than a small load."""
     shared = _read(_SHARED)["$defs"]
     return {kind: _compile({**_read(f"{kind.lower()}.json"), "$defs": shared}) for kind in KINDS}
 

@@ -248,7 +248,8 @@ class Namespace(Struct, frozen=True, rename="camel"):
 
 class ClusterImages(Struct, frozen=True, rename="camel"):
     pause: str = "registry.k8s.io/pause:3.10"
-    proxy: str = "haproxy:2.8"
+    proxy: str = "reconciler-proxy:1"
+    """Made once by the cluster's owner: docs/how-to/proxy-image.md."""
 
 
 class SshDefaults(Struct, frozen=True, rename="camel"):

@@ -93,7 +93,7 @@ class ProxyState(Struct, frozen=True):
     routed: frozenset[str] = frozenset()
     """Pod addresses (`10.244.1.7`) that it may send new connections to."""
     error: str = ""
-    """Why the wanted configuration is not in force: HAProxy's own words."""
+    """Why the wanted configuration is not in force, or not all of it: HAProxy's own words, or what others hold."""
 
 
 class NetworkState(Struct, frozen=True):

@@ -26,7 +26,7 @@ from reconciler.model.operations import (
 from reconciler.nodes.docker_request import create_request
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, NotOurs, OutcomeUnknown
-from reconciler.nodes.view import NodeView
+from reconciler.nodes.view import HostView
 from reconciler.nodes.watching import Watcher
 
 _PULL_SECONDS = 900.0
@@ -47,7 +47,7 @@ _LIKELY_FIXES = {
 class Actor:
     """Made anew with each connection. `puller` has a channel of its own: a long pull delays no start."""
 
-    def __init__(self, engine: Engine, puller: Engine, cluster: str, view: NodeView, watcher: Watcher) -> None:
+    def __init__(self, engine: Engine, puller: Engine, cluster: str, view: HostView, watcher: Watcher) -> None:
         self._engine = engine
         self._puller = puller
         self._cluster = cluster
@@ -265,12 +265,7 @@ def split_image(image: str) -> tuple[str, str]:
 
 def _pull_fix(error: EngineError) -> str:
     status = error.status
-    for number, words in (
-        (401, "unauthorized"),
-        (404, "manifest unknown"),
-        (404, "not found"),
-        (429, "toomanyrequests"),
-    ):
+    for words, number in _REGISTRY_WORDS.items():
         if words in error.message.lower():
             status = number
     return f"; {_LIKELY_FIXES[status]}" if status in _LIKELY_FIXES else ""

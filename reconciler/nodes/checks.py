@@ -12,7 +12,7 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.nodes.errors import Refused
-from reconciler.nodes.view import NodeView, PodRun
+from reconciler.nodes.view import HostView, PodRun
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 _CONNECT_SECONDS = 1.0
@@ -31,7 +31,7 @@ class _Trial(Struct, frozen=True):
 class Checker:
     """For one connection. `changed` is called for new targets, and whenever containers changed."""
 
-    def __init__(self, accepts: Accepts, view: NodeView, log: BoundLogger) -> None:
+    def __init__(self, accepts: Accepts, view: HostView, log: BoundLogger) -> None:
         self._log = log
         self._accepts = accepts
         self._view = view

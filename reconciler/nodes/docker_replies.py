@@ -1,24 +1,14 @@
 """What Docker and the host's commands print, read into our own types. Pure; one function per reply."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
 
-from reconciler.model.names import (
-    LABEL_CLUSTER,
-    LABEL_CONTAINER,
-    LABEL_HASH,
-    LABEL_NAMESPACE,
-    LABEL_OWNER,
-    LABEL_POD,
-    LABEL_REVISION,
-    LABEL_UID,
-    POD_NETWORK,
-)
-from reconciler.model.observed import ContainerState, Facts, ObservedContainer
+from reconciler.model.names import POD_NETWORK
+from reconciler.model.observed import ContainerState, Facts, ObservedContainer, labelled
 
 Json = Mapping[str, Any]
 
@@ -35,7 +25,7 @@ def read_container(inspected: Json) -> ObservedContainer:
     """From `GET /containers/{id}/json`."""
     state, config = inspected["State"], inspected["Config"]
     return msgspec.structs.replace(
-        _labelled(config.get("Labels") or {}),
+        labelled(config.get("Labels") or {}),
         id=inspected["Id"],
         name=inspected["Name"].removeprefix("/"),
         image=config.get("Image", ""),
@@ -53,7 +43,7 @@ def read_container(inspected: Json) -> ObservedContainer:
 def read_listed(listed: Json) -> ObservedContainer:
     """From its entry in `GET /containers/json`, which knows no exit code and no moments."""
     return msgspec.structs.replace(
-        _labelled(listed.get("Labels") or {}),
+        labelled(listed.get("Labels") or {}),
         id=listed["Id"],
         name=(listed.get("Names") or [listed["Id"]])[0].removeprefix("/"),
         image=listed.get("Image", ""),
@@ -75,7 +65,7 @@ def read_listed_ports(listed: Json) -> tuple[int, ...]:
     return tuple(sorted({port["PublicPort"] for port in listed.get("Ports") or () if port.get("PublicPort")}))
 
 
-def read_image_tags(images: list[Json]) -> frozenset[str]:
+def read_image_tags(images: Sequence[Json]) -> frozenset[str]:
     """From `GET /images/json`."""
     return frozenset(tag for image in images for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
 
@@ -112,24 +102,6 @@ def event_time(system_time: str) -> str:
     seconds, _, fraction = system_time.removesuffix("Z").partition(".")
     moment = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
     return f"{int(moment.timestamp())}.{fraction or 0:0<9}"
-
-
-def _labelled(labels: Mapping[str, str]) -> ObservedContainer:
-    """What the labels say; the rest is the caller's."""
-    return ObservedContainer(
-        id="",
-        name="",
-        image="",
-        state="dead",
-        cluster=labels.get(LABEL_CLUSTER, ""),
-        namespace=labels.get(LABEL_NAMESPACE, ""),
-        pod=labels.get(LABEL_POD, ""),
-        uid=labels.get(LABEL_UID, ""),
-        container=labels.get(LABEL_CONTAINER, ""),
-        owner=labels.get(LABEL_OWNER, ""),
-        hash=labels.get(LABEL_HASH, ""),
-        revision=labels.get(LABEL_REVISION, ""),
-    )
 
 
 def _state(status: str) -> ContainerState:

@@ -23,7 +23,7 @@ from reconciler.nodes.proxy import Proxy, proxy_name
 from reconciler.nodes.setup import SetupKeeper
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
-from reconciler.nodes.view import NodeView, PodRun
+from reconciler.nodes.view import HostView, PodRun
 from reconciler.nodes.watching import Watcher, follow_events
 
 EVENTS_ENDED = "events ended"
@@ -63,7 +63,7 @@ class First(Struct, frozen=True):
 class Link:
     """`open` connects and reads everything, `begin` shows it and starts the threads, `close` ends all of it."""
 
-    def __init__(self, node: Node, cluster: Cluster, view: NodeView, ssh: SshConnection) -> None:
+    def __init__(self, node: Node, cluster: Cluster, view: HostView, ssh: SshConnection) -> None:
         self.ssh = ssh
         self.notes: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._node = node
@@ -103,7 +103,7 @@ class Link:
         self._host = Host(info, self._disk(info))
 
     @classmethod
-    def open(cls, node: Node, cluster: Cluster, view: NodeView, credentials: Credentials, known: Known) -> "Link":
+    def open(cls, node: Node, cluster: Cluster, view: HostView, credentials: Credentials, known: Known) -> "Link":
         """Raises NodeError; Refused also where the engine is not the one remembered."""
         ssh = SshConnection.connect(node, credentials, cluster.spec.ssh.connect_timeout_seconds)
         try:
@@ -156,7 +156,8 @@ class Link:
             raise Refused(
                 f"Node {self._node.metadata.name}: {self._node.ssh} runs Docker engine {self.engine_id}, and the "
                 f"one remembered for this node is {known.engine_id}: the host was installed anew, or two Nodes "
-                "name the same host. Correct the address, or give the node a new name"
+                "name the same host. Correct the address, or accept it with `reconciler node reset "
+                f"{self._node.metadata.name}`"
             )
         self._run("events", self._follow_events)
         self.watcher.list_all()

@@ -8,7 +8,7 @@ import hashlib
 import ipaddress
 import json
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -67,7 +67,7 @@ def apply_network(network: NodeNetwork, cluster: str, engine: Engine, shell: She
 # --- pure ---------------------------------------------------------------------------------------------------
 
 
-def link_batch(wanted: Iterable[str], shown: list[Mapping[str, Any]]) -> list[str]:
+def link_batch(wanted: Iterable[str], shown: Sequence[Mapping[str, Any]]) -> list[str]:
     """Lines for `ip -batch`, given `ip -json addr show`: the interface of the service addresses, and these."""
     link = next((entry for entry in shown if entry.get("ifname") == SERVICES), None)
     lines = [] if link else [f"link add {SERVICES} type bridge"]
@@ -79,7 +79,7 @@ def link_batch(wanted: Iterable[str], shown: list[Mapping[str, Any]]) -> list[st
     return lines + [f"addr add {address}/32 dev {SERVICES}" for address in sorted(needs - has)]
 
 
-def route_batch(wanted: Iterable[Route], shown: list[Mapping[str, Any]]) -> list[str]:
+def route_batch(wanted: Iterable[Route], shown: Sequence[Mapping[str, Any]]) -> list[str]:
     """Lines for `ip -batch`, given `ip -json route show proto 82`."""
     has = {str(ipaddress.ip_network(entry["dst"])): entry.get("gateway", "") for entry in shown}
     needs = {str(ipaddress.IPv4Network(route.cidr)): route.via for route in wanted}

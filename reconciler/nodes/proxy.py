@@ -4,12 +4,16 @@ A file is written beside the live one, checked by the HAProxy that is to run it,
 and believed only when the new worker is there. If that fails, the file before it is back, and was in force all
 along. The marker `in-force` says which file a worker has been seen with: a reload that we did not live to see is
 repeated.
+
+HAProxy refuses a whole file for one address that somebody else listens on. Such an address is left out, told of,
+and tried again when it is free; every other service is heard, and kept up to date.
 """
 
 import hashlib
 import json
 import re
 import time
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -53,6 +57,9 @@ class Proxy:
         self._watcher = watcher
         self._host = host
         self._inside = inside
+        self._bound: frozenset[str] = frozenset()
+        """What HAProxy has been told to bind, and may have done."""
+        self._partial = Partial()
 
     def read_back(self) -> tuple[ProxyState, frozenset[str]]:
         """What is in force, and the `ip:port`s it balances over, from the host's files. Raises NodeError.
@@ -61,6 +68,7 @@ class Proxy:
         marker = self._host.run(["cat", f"{self._directory}/{_MARKER}"]).out.strip()
         live = self._host.run(["cat", f"{self._directory}/{_LIVE}"]).out
         found = read_header(live)
+        self._bound = read_binds(live)
         seen = found.fingerprint if found.fingerprint == marker else ""
         return ProxyState(fingerprint=seen, routed=found.routed), read_servers(live)
 
@@ -69,13 +77,24 @@ class Proxy:
         started = self.ensure_container(wanted.image)
         if now.fingerprint == wanted.fingerprint and not started:
             return ProxyState(fingerprint=now.fingerprint, routed=now.routed)
-        self._write_next(wanted.config)
+        taken = held_by_others(read_binds(wanted.config), self._bound, self._host.check(["ss", "-Hltnp"]))
+        partial = Partial(wanted.fingerprint, taken)
+        if taken and partial == self._partial and not started:
+            return ProxyState(routed=wanted.routed, error=not_heard(taken))
+        self._partial = Partial()
+        config = without_binds(wanted.config, taken) if taken else wanted.config
+        self._write_next(config)
         if trouble := self._check():
             return ProxyState(fingerprint=now.fingerprint, routed=now.routed, error=trouble)
         self._swap_in()
+        self._bound |= read_binds(config)
         if trouble := self._reload():
             self._swap_back()
             return ProxyState(fingerprint=now.fingerprint, routed=now.routed | wanted.routed, error=trouble)
+        self._bound = read_binds(config)
+        if taken:
+            self._partial = partial
+            return ProxyState(routed=wanted.routed, error=not_heard(taken))
         self._mark(wanted.fingerprint)
         return ProxyState(fingerprint=wanted.fingerprint, routed=wanted.routed)
 
@@ -89,8 +108,11 @@ class Proxy:
             labels = existing["Config"].get("Labels") or {}
             if (labels.get(LABEL_CLUSTER), labels.get(LABEL_CONTAINER)) != (self._cluster, SYSTEM_PROXY):
                 raise NotOurs(f"a container named {name} exists and is not ours; rename or remove it by hand")
-            if labels.get(LABEL_HASH) == request["Labels"][LABEL_HASH]:
+            crashes = existing["State"]["Status"] == "restarting"
+            if labels.get(LABEL_HASH) == request["Labels"][LABEL_HASH] and not crashes:
                 return self._start_if_needed(existing)
+            if crashes:
+                self._set_aside()
             with engine_errors(f"remove {name}"):
                 self._engine.remove_container(existing["Id"], force=True, v=True)
             self._watcher.look_at(existing["Id"])
@@ -148,6 +170,11 @@ class Proxy:
         if self._host.run(["sh", "-c", script, "sh", self._directory, _LIVE, _LAST]).status == 0:
             self._reload()
 
+    def _set_aside(self) -> None:
+        """HAProxy does not start with the live file: a new container waits for the next one, and checks it."""
+        script = 'cd "$1" && { [ ! -e "$2" ] || mv -f "$2" "$3"; }'
+        self._host.check(["sh", "-c", script, "sh", self._directory, _LIVE, _LAST])
+
     def _mark(self, fingerprint: str) -> None:
         script = 'printf %s "$2" >"$1.tmp" && mv -f "$1.tmp" "$1"'
         self._host.check(["sh", "-c", script, "sh", f"{self._directory}/{_MARKER}", fingerprint])
@@ -176,6 +203,13 @@ class Proxy:
         return haproxy_complaint(log.decode(errors="replace"))
 
 
+class Partial(Struct, frozen=True):
+    """A file in force without what others hold: the fingerprint of the whole, and who holds what."""
+
+    fingerprint: str = ""
+    taken: Mapping[str, str] = {}
+
+
 class Header(Struct, frozen=True):
     fingerprint: str = ""
     routed: frozenset[str] = frozenset()
@@ -191,6 +225,49 @@ def read_header(text: str) -> Header:
 def read_servers(config: str) -> frozenset[str]:
     """The `ip:port` of every server line."""
     return frozenset(re.findall(r"^\s+server \S+ ([\d.]+:\d+)", config, re.MULTILINE))
+
+
+def read_binds(config: str) -> frozenset[str]:
+    """The `ip:port` of every bind line."""
+    return frozenset(re.findall(r"^\s+bind ([\d.]+:\d+)$", config, re.MULTILINE))
+
+
+def without_binds(config: str, taken: Container[str]) -> str:
+    """Without these bind lines, and without a fingerprint: it is not the file that was asked for."""
+    lines = config.splitlines(keepends=True)[1:]
+    kept = [line for line in lines if not (line.split()[:1] == ["bind"] and line.split()[1] in taken)]
+    return "".join(["# fingerprint:\n", *kept])
+
+
+def held_by_others(wanted: Iterable[str], ours: Container[str], listening: str) -> dict[str, str]:
+    """Of the addresses to bind, those that another program listens on, with its name; from `ss -Hltnp`.
+
+    An address is ours where HAProxy listens on just that one, and the file in force says so.
+    """
+    holders: dict[str, dict[str, str]] = {}
+    for line in listening.splitlines():
+        local = line.split()[3]
+        name = found[1] if (found := re.search(r'users:\(\("([^"]*)"', line)) else "another program"
+        if not (name == "haproxy" and local in ours):
+            ip, _, port = local.rpartition(":")
+            holders.setdefault(port, {})[ip.partition("%")[0]] = name
+    taken = {}
+    for bind in sorted(wanted):
+        ip, _, port = bind.rpartition(":")
+        held = holders.get(port, {})
+        # `*` is every address of both families, which `[::]` is not.
+        colliding = [
+            held[at] for at in sorted(held) if at in (ip, "0.0.0.0", "*") or (ip == "0.0.0.0" and "[" not in at)
+        ]
+        if colliding:
+            taken[bind] = colliding[0]
+    return taken
+
+
+def not_heard(taken: Mapping[str, str]) -> str:
+    """The problem in words."""
+    held = ", ".join(f"{bind} (held by {name})" for bind, name in sorted(taken.items()))
+    return f"HAProxy cannot listen on {held}; all the rest is served. Stop what is there, or choose another port"
 
 
 def current_workers(show_proc: str) -> frozenset[int]:

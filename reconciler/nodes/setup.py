@@ -18,7 +18,7 @@ from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Outc
 from reconciler.nodes.network import apply_network, network_fingerprint
 from reconciler.nodes.proxy import Proxy
 from reconciler.nodes.shell import Shell
-from reconciler.nodes.view import NodeView
+from reconciler.nodes.view import HostView
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
@@ -27,7 +27,7 @@ class SetupKeeper:
     def __init__(
         self,
         cluster: str,
-        view: NodeView,
+        view: HostView,
         engine: Engine,
         shell: Shell,
         proxy: Proxy,
@@ -94,7 +94,7 @@ class SetupKeeper:
         network_is_right = True
         if full or done is None or done.network != wanted.network:
             network_is_right = self._apply_network(wanted.network)
-        return self._apply_proxy(wanted.proxy) and network_is_right
+        return self._apply_proxy(wanted.proxy, full) and network_is_right
 
     def _apply_network(self, wanted: NodeNetwork) -> bool:
         fingerprint = network_fingerprint(wanted)
@@ -111,9 +111,11 @@ class SetupKeeper:
         self._view.has_network(NetworkState(fingerprint, applied.complaint))
         return not applied.complaint
 
-    def _apply_proxy(self, wanted: NodeProxy) -> bool:
+    def _apply_proxy(self, wanted: NodeProxy, full: bool) -> bool:
         now = self._view.proxy()
         try:
+            if full:  # Somebody else may have written the file since.
+                now, _ = self._proxy.read_back()
             state = self._ensure_proxy(wanted, now)
         except (OutcomeUnknown, ConnectionLost) as error:
             # Perhaps the new file is in force, perhaps the old one: whatever either routes to is still routed.
@@ -131,5 +133,14 @@ class SetupKeeper:
         except EngineError as error:
             if error.status != 404 or "image" not in error.message.lower():
                 raise
-        self._actor.pull(wanted.image)
+        try:
+            self._actor.pull(wanted.image)
+        except (OutcomeUnknown, ConnectionLost):
+            raise
+        except NodeError as error:
+            raise NodeError(
+                f"no service is reached on this node without its proxy image. Docker has no {wanted.image}, and "
+                f"{error}. Load it there (docker save {wanted.image} | ssh HOST docker load), or name one that "
+                "can be pulled in spec.images.proxy of the Cluster; docs/how-to/proxy-image.md says how to make it"
+            ) from error
         return self._proxy.ensure(wanted, now)

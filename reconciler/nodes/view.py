@@ -38,9 +38,8 @@ class Seen(Struct, frozen=True):
     ports: tuple[int, ...]
 
 
-class NodeView:
-    def __init__(self, cluster: str, changed: Callable[[], None]) -> None:
-        self._cluster = cluster
+class HostView:
+    def __init__(self, changed: Callable[[], None]) -> None:
         self._tell = changed
         self._cond = threading.Condition()
         self._tickets = 0

@@ -18,7 +18,7 @@ from reconciler.nodes.docker_replies import (
 )
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import EngineError, OutcomeUnknown
-from reconciler.nodes.view import NodeView, Seen
+from reconciler.nodes.view import HostView, Seen
 
 IMAGES_CHANGED = ""
 """In the queue of events, where the others are container ids."""
@@ -32,7 +32,7 @@ _FILTERS = {
 
 
 class Watcher:
-    def __init__(self, engine: Engine, cluster: str, view: NodeView) -> None:
+    def __init__(self, engine: Engine, cluster: str, view: HostView) -> None:
         self._engine = engine
         self._cluster = cluster
         self._view = view

@@ -58,6 +58,8 @@ def summary(report: PlanReport) -> str:
     """The last line of the text, and the first of the comment."""
     if report.hold is not None:
         return f"Held: nothing of revision {report.revision} is applied until it is confirmed."
+    if not report.has_changes and report.unreachable:
+        return f"No changes on the nodes that answer; {len(report.unreachable)} of {report.nodes} cannot be seen."
     if not report.has_changes:
         return f"No changes. Everything is as revision {report.revision} asks."
     pods = counts(report)

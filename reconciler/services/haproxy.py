@@ -40,7 +40,7 @@ defaults
     srvtcpka-idle 60s
     srvtcpka-intvl 10s
     srvtcpka-cnt 6
-    timeout connect 2s
+    timeout connect 1s
     timeout queue 5s
     timeout check 1s
     timeout client 24h
@@ -48,7 +48,7 @@ defaults
     timeout client-fin 30s
     timeout server-fin 30s
     default-server check inter 1s fastinter 500ms downinter 1s fall 2 rise 1
-    default-server observe layer4 error-limit 3 on-error sudden-death on-marked-down shutdown-sessions
+    default-server observe layer4 error-limit 3 on-error sudden-death tcp-ut 10s
 """
 """What surprises here:
 
@@ -56,10 +56,13 @@ defaults
   is lower, and none at all makes it take memory for a billion connections where the limit is infinite.
 - `hard-stop-after` and `mworker-max-reloads`: a reload leaves a process behind that finishes its connections;
   this is how long, and how many of them.
-- Idle connections live for a day, as with kube-proxy's conntrack; keepalive finds the dead ones in two minutes.
-- A pod that refuses three connections in a row (`observe layer4`) needs one failed check, not two, to be left out,
-  and whoever is connected to a pod that fails its checks is cut off rather than left waiting.
-- A refused or timed-out connection is tried again with another pod (`option redispatch 1`).
+- Idle connections live for a day, as with kube-proxy's conntrack; keepalive finds the dead ones in two minutes,
+  and `tcp-ut` those that wait for an answer in ten seconds.
+- A pod that refuses three connections in a row (`observe layer4`) needs one failed check, not two, to be left out.
+  Who is connected to it stays so: cutting them off (`on-marked-down shutdown-sessions`) would also lose every
+  connection that is just being tried, and would go to another pod.
+- A refused or timed-out connection is tried again with another pod (`option redispatch 1`): when a host is lost,
+  who was sent there waits for `timeout connect`, and loses nothing.
 - The log has state changes only: connections are logged at a lower level than `notice`.
 - The container that runs HAProxy has /var/lib/reconciler/<cluster>/proxy of its host at /etc/reconciler.
 """

@@ -2,7 +2,15 @@
 
 from reconciler.sources.folder import FolderSource
 from reconciler.sources.git import GitSource
-from reconciler.sources.git_address import GitAccess, GitTarget
-from reconciler.sources.git_local import commit_around
+from reconciler.sources.git_address import BadSource, GitAccess, GitTarget
+from reconciler.sources.git_local import commit_around, path_in_repository
 
-__all__ = ["FolderSource", "GitAccess", "GitSource", "GitTarget", "commit_around"]
+__all__ = [
+    "BadSource",
+    "FolderSource",
+    "GitAccess",
+    "GitSource",
+    "GitTarget",
+    "commit_around",
+    "path_in_repository",
+]

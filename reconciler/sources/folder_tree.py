@@ -35,6 +35,11 @@ class _Known(NamedTuple):
     line: bytes
     """Its part of the revision's id."""
 
+    @property
+    def size(self) -> int:
+        """The bytes that are held of it."""
+        return len(self.file.content) if self.file is not None else 0
+
 
 class FolderTree:
     """`settle`: how many seconds a file must have been left alone to be read."""
@@ -47,6 +52,8 @@ class FolderTree:
         self._position: dict[str, int] = {}
         self._lines: list[bytes] = []
         """Of each known file, at its position."""
+        self._size = 0
+        """Bytes of all known files."""
         self._problems: list[Problem] = []
         """Of folders, links and the like: what has no `_Known`."""
         self._last: Snapshot | Rejected | None = None
@@ -66,12 +73,16 @@ class FolderTree:
         scan = _Scan(self._known, self._settle)
         for path in paths:
             scan.one(root, path)
-        edited = len(scan.found) == len(paths) and all(path in self._known for path in paths)
+        before = [self._known[path] for path in paths if path in self._known]
+        count = len(self._known) + len(scan.found) - len(before)
+        size = self._size + sum(new.size for new in scan.found.values()) - sum(old.size for old in before)
+        if rules.over_a_limit(0, count, size):
+            raise Uncertain
+        edited = len(scan.found) == len(paths) == len(before)
         if edited and isinstance(self._last, Snapshot) and not any(new.problem for new in scan.found.values()):
+            self._size = size
             return self._replace_some(self._last, scan.found)
         rest = {path: known for path, known in self._known.items() if path not in paths}
-        if len(rest) + len(scan.found) > rules.MAX_FILES:
-            raise Uncertain
         return self._replace_all(rest | scan.found, [])
 
     def _replace_some(self, last: Snapshot, edited: dict[str, _Known]) -> Snapshot:
@@ -93,6 +104,7 @@ class FolderTree:
         self._known = dict(sorted(found.items()))
         self._position = {path: position for position, path in enumerate(self._known)}
         self._lines = [known.line for known in self._known.values()]
+        self._size = sum(known.size for known in self._known.values())
         self._problems = problems
         every = [*problems, *(known.problem for known in self._known.values() if known.problem)]
         digest = sha256(b"".join(self._lines))
@@ -125,11 +137,10 @@ class _Scan:
         with os.scandir(fd) as entries:
             for entry in entries:
                 self._entries += 1
+                if not rules.is_hidden(entry.name):
+                    self._entry(fd, entry, rules.join(path, entry.name), depth)
                 if self._over_a_limit():
                     return
-                if rules.is_hidden(entry.name):
-                    continue
-                self._entry(fd, entry, rules.join(path, entry.name), depth)
 
     def one(self, root: int, path: str) -> None:
         """Look at one file, by its path. What is not there, or no regular file, is left out."""
@@ -193,15 +204,14 @@ class _Scan:
 
     def _file(self, folder: int, name: str, path: str, found: os.stat_result) -> None:
         stamp = _stamp(found)
-        self._bytes += found.st_size
         known = self._known.get(path)
         if known is not None and known.stamp == stamp:
-            self.found[path] = known
+            self._keep(path, known)
             return
         if 0 <= time.time() - found.st_mtime < self._settle:
             raise StillChanging(path)
         if found.st_size > rules.MAX_FILE_BYTES:
-            self._keep(path, stamp, rules.too_large(path, found.st_size))
+            self._refuse(path, stamp, rules.too_large(path, found.st_size))
             return
         try:
             content = _read(folder, name, stamp)
@@ -209,30 +219,27 @@ class _Scan:
             raise
         except OSError as error:
             # Not under its stamp: the right to read may come back without any other change.
-            self._keep(path, (0, 0, 0, 0), rules.unreadable(path, error.strerror or str(error)))
+            self._refuse(path, (0, 0, 0, 0), rules.unreadable(path, error.strerror or str(error)))
             return
         if rules.is_lfs_pointer(content):
-            self._keep(path, stamp, rules.lfs_pointer(path))
+            self._refuse(path, stamp, rules.lfs_pointer(path))
             return
         digest = blake2b(content, digest_size=20).hexdigest()
         file = known.file if known and known.file and known.file.digest == digest else None
-        self.found[path] = _Known(
-            stamp, file or SourceFile(path, digest, content), None, f"{path}\0{digest}\n".encode()
-        )
+        line = f"{path}\0{digest}\n".encode()
+        self._keep(path, _Known(stamp, file or SourceFile(path, digest, content), None, line))
 
-    def _keep(self, path: str, stamp: tuple[int, int, int, int], problem: Problem) -> None:
-        self.found[path] = _Known(stamp, None, problem, f"{path}\0\n".encode())
+    def _refuse(self, path: str, stamp: tuple[int, int, int, int], problem: Problem) -> None:
+        self._keep(path, _Known(stamp, None, problem, f"{path}\0\n".encode()))
+
+    def _keep(self, path: str, known: _Known) -> None:
+        self.found[path] = known
+        self._bytes += known.size
 
     def _over_a_limit(self) -> bool:
-        for number, limit, unit in (
-            (self._entries, rules.MAX_ENTRIES, "entries"),
-            (len(self.found), rules.MAX_FILES, "manifests"),
-            (self._bytes, rules.MAX_TOTAL_BYTES, "bytes of manifests"),
-        ):
-            if number > limit:
-                self.problems = [rules.too_many(f"{limit:,} {unit}")]
-                return True
-        return False
+        if problem := rules.over_a_limit(self._entries, len(self.found), self._bytes):
+            self.problems = [problem]
+        return problem is not None
 
 
 def _stamp(found: os.stat_result) -> tuple[int, int, int, int]:

@@ -2,8 +2,8 @@
 
 import random
 import threading
-import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pygit2
@@ -59,7 +59,8 @@ class GitSource:
         self._reader = GitTreeReader(self._subpath)
         self._tip: Tip | None = None
         self._failure: GitUnavailable | None = None
-        self._last_success: float | None = None
+        self._last_success: datetime | None = None
+        """To show: a moment, not an age, so that a failure that goes on is the same failure."""
         self._last: Snapshot | Rejected | None = None
         self._lock = threading.Lock()
         """Held for no longer than reading what is on this machine takes."""
@@ -116,7 +117,7 @@ class GitSource:
                 news = tip != self._tip or (failure is None) != (self._failure is None)
                 self._tip, self._failure = tip, failure
                 if failure is None and tip is not None:
-                    self._last_success = time.monotonic()
+                    self._last_success = datetime.now(UTC)
                     self._target = _pinned(self._target, tip)
             return news
 
@@ -140,7 +141,7 @@ class GitSource:
     def _unavailable(self) -> Unavailable:
         why = str(self._failure) if self._failure else f"{self._address}: not read yet"
         if self._last_success is not None:
-            why += f" (last read {time.monotonic() - self._last_success:.0f} s ago)"
+            why += f" (last read at {self._last_success:%Y-%m-%d %H:%M:%S} UTC)"
         return Unavailable(why, self._failure.fix if self._failure else "")
 
     def _damaged(self, error: Exception) -> Unavailable:

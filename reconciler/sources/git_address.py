@@ -16,6 +16,10 @@ _USER: Final = re.compile(r"[A-Za-z0-9_][\w.+-]*")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
+class BadSource(ValueError):
+    """What was asked for names no repository, or none that may be read; the message says what to write."""
+
+
 class GitTarget(Struct, frozen=True):
     """At most one is set; none: the branch that HEAD names when it is read first."""
 
@@ -76,9 +80,9 @@ GitAddress: TypeAlias = LocalAddress | RemoteAddress
 
 
 def parse_address(url: str) -> GitAddress:
-    """ValueError, saying what to write, for anything but a path, `file`, `https` and `ssh`."""
+    """BadSource, saying what to write, for anything but a path, `file`, `https` and `ssh`."""
     if not url or not url.isprintable() or " " in url or url.startswith("-"):
-        raise ValueError(f"{url!r} is not the address of a Git repository: write a path, https://… or ssh://…")
+        raise BadSource(f"{url!r} is not the address of a Git repository: write a path, https://… or ssh://…")
     if "://" not in url and "::" not in url:
         if (scp := _SCP_FORM.fullmatch(url)) is None or Path(url).exists():
             return LocalAddress(Path(url).absolute())
@@ -90,25 +94,25 @@ def parse_address(url: str) -> GitAddress:
 
 
 def check_target(target: GitTarget) -> GitTarget:
-    """ValueError for a name that could mean anything but a branch, a tag or a commit."""
+    """BadSource for a name that could mean anything but a branch, a tag or a commit."""
     if sum(map(bool, (target.branch, target.tag, target.commit))) > 1:
-        raise ValueError("branch, tag and commit exclude each other: name one of them")
+        raise BadSource("branch, tag and commit exclude each other: name one of them")
     for kind, name in (("heads", target.branch), ("tags", target.tag)):
         hostile = (
             name.startswith("-") or not name.isprintable() or not reference_is_valid_name(f"refs/{kind}/x{name}")
         )
         if name and (hostile or not reference_is_valid_name(f"refs/{kind}/{name}")):
-            raise ValueError(f"{name!r} cannot be the name of a branch or tag: write it as `git branch` shows it")
+            raise BadSource(f"{name!r} cannot be the name of a branch or tag: write it as `git branch` shows it")
     if target.commit and not _COMMIT.fullmatch(target.commit):
-        raise ValueError(f"{target.commit!r} is not a commit id: write all 40 hexadecimal digits, in lower case")
+        raise BadSource(f"{target.commit!r} is not a commit id: write all 40 hexadecimal digits, in lower case")
     return target
 
 
 def check_subpath(subpath: str) -> str:
-    """Without slashes at its ends; ValueError for a path that leads out of the repository."""
+    """Without slashes at its ends; BadSource for a path that leads out of the repository."""
     parts = [part for part in subpath.split("/") if part not in ("", ".")]
     if ".." in parts or not subpath.isprintable() or "\\" in subpath:
-        raise ValueError(f"{subpath!r} is not a path inside of the repository: write it relative to its root")
+        raise BadSource(f"{subpath!r} is not a path inside of the repository: write it relative to its root")
     return "/".join(parts)
 
 
@@ -118,23 +122,23 @@ def _remote(url: str, written: str) -> RemoteAddress:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"{shown!r} is not a URL: {error}") from None
+        raise BadSource(f"{shown!r} is not a URL: {error}") from None
     if parts.scheme not in ("https", "ssh"):
-        raise ValueError(
+        raise BadSource(
             f"{shown!r}: only https, ssh and file are spoken here, since others do not prove who the server is"
         )
     if parts.password is not None or (parts.scheme == "https" and parts.username):
-        raise ValueError(
+        raise BadSource(
             f"{shown!r} holds a credential, and URLs end in logs: leave it out, and use a key or a token"
         )
     host = parts.hostname or ""
     if not _HOST.fullmatch(host if ":" not in host else f"[{host}]") or parts.path in ("", "/"):
-        raise ValueError(
+        raise BadSource(
             f"{shown!r} does not name a host and a repository: write https://HOST/PATH or ssh://HOST/PATH"
         )
     user = parts.username or "git"
     if not _USER.fullmatch(user) or parts.query or parts.fragment:
-        raise ValueError(f"{shown!r} is not the address of a repository: leave out what follows the path")
+        raise BadSource(f"{shown!r} is not the address of a repository: leave out what follows the path")
     if parts.scheme == "https":
         return RemoteAddress(url, "https", host, port or 443, "")
     bracketed = f"[{host}]" if ":" in host else host

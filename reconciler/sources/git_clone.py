@@ -87,6 +87,8 @@ class GitClone:
                 self._running.kill()
 
     def _fetched(self, target: GitTarget) -> Tip:
+        for left_over in self.path.parent.glob(f"{self.path.stem}-*"):  # by a process that was killed
+            shutil.rmtree(left_over, ignore_errors=True)
         if self.path.exists() and (why := self._unusable()):
             structlog.get_logger().warning("git clone is discarded", url=self._address.url, why=why)
             self.discard()
@@ -125,7 +127,11 @@ class GitClone:
         return f"it has {packs} packs" if packs > PACK_LIMIT else ""
 
     def _fetch(self, directory: Path, target: GitTarget) -> FetchReply:
-        """In a process of its own, which ends at the deadline whatever the server does."""
+        with tempfile.TemporaryDirectory(prefix=f"{self.path.stem}-", dir=self.path.parent) as home:
+            return self._in_a_process(self._request(directory, home, target))
+
+    def _in_a_process(self, request: FetchRequest) -> FetchReply:
+        """Of its own, which ends at the deadline whatever the server does."""
         with self._lock:
             if self._closed:
                 return FetchReply(failure="failed", message="closed")
@@ -139,7 +145,7 @@ class GitClone:
             )
         with self._running as process:
             try:
-                out, errors = process.communicate(json.encode(self._request(directory, target)), self._timeout)
+                out, errors = process.communicate(json.encode(request), self._timeout)
             except subprocess.TimeoutExpired:
                 process.kill()
                 return FetchReply(failure="failed", message=f"no answer within {self._timeout:g} s")
@@ -151,11 +157,12 @@ class GitClone:
                 failure="failed", message=f"the fetching process ended with {process.returncode}: {last}"
             )
 
-    def _request(self, directory: Path, target: GitTarget) -> FetchRequest:
+    def _request(self, directory: Path, home: str, target: GitTarget) -> FetchRequest:
         access = self._access
         return FetchRequest(
             url=self._address.url,
             directory=str(directory),
+            home=home,
             branch=target.branch,
             tag=target.tag,
             commit=target.commit,

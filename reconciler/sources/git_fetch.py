@@ -8,7 +8,6 @@ is sent. Nothing else of this package is imported, so that it starts fast.
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -30,6 +29,8 @@ class FetchRequest(Struct, frozen=True):
     url: str
     directory: str
     """A bare repository, made where missing."""
+    home: str
+    """An empty folder, the caller's to remove: this process may be killed."""
     branch: str
     tag: str
     commit: str
@@ -93,22 +94,21 @@ class _Callbacks(pygit2.RemoteCallbacks):
 def fetch(request: FetchRequest) -> FetchReply:
     """Never raises for what a server can do."""
     callbacks = _Callbacks(request)
-    with tempfile.TemporaryDirectory(prefix="reconciler-git-") as home:
-        _isolate(request, Path(home))
-        try:
-            repository = _open(Path(request.directory))
-        except (pygit2.GitError, KeyError) as error:
-            return FetchReply(failure="damaged", message=str(error))
-        try:
-            return _fetch(repository, request, callbacks)
-        except Missing as error:
-            return FetchReply(failure="missing", message=str(error))
-        except (pygit2.GitError, KeyError, ValueError, OSError) as error:
-            if callbacks.distrusted:
-                return FetchReply(failure="distrusted", message=str(error))
-            if callbacks.refused:
-                return FetchReply(failure="refused", message=str(error))
-            return FetchReply(failure="failed" if _sound(repository) else "damaged", message=str(error))
+    _isolate(request, Path(request.home))
+    try:
+        repository = _open(Path(request.directory))
+    except (pygit2.GitError, KeyError) as error:
+        return FetchReply(failure="damaged", message=str(error))
+    try:
+        return _fetch(repository, request, callbacks)
+    except Missing as error:
+        return FetchReply(failure="missing", message=str(error))
+    except (pygit2.GitError, KeyError, ValueError, OSError) as error:
+        if callbacks.distrusted:
+            return FetchReply(failure="distrusted", message=str(error))
+        if callbacks.refused:
+            return FetchReply(failure="refused", message=str(error))
+        return FetchReply(failure="failed" if _sound(repository) else "damaged", message=str(error))
 
 
 def _isolate(request: FetchRequest, home: Path) -> None:

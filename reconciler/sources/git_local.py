@@ -61,6 +61,13 @@ def commit_around(folder: Path, name: str) -> CheckedOut:
     return CheckedOut(root, "" if subpath == "." else subpath, str(_named(repository, name).id))
 
 
+def path_in_repository(folder: Path) -> str:
+    """From the root of the work tree around this folder to it; empty at the root, and where there is none."""
+    found = pygit2.discover_repository(str(folder))
+    root = pygit2.Repository(found).workdir if found else None
+    return "" if root is None else folder.resolve().relative_to(Path(root).resolve()).as_posix().removeprefix(".")
+
+
 def _named(repository: pygit2.Repository, name: str) -> pygit2.Commit:
     """Names only, never an expression (`main~3`, `:/text`): libgit2's revision parser is not asked."""
     places = ["HEAD"] if name == "HEAD" else [f"refs/{kind}/{name}" for kind in ("heads", "tags", "remotes")]

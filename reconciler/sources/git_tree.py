@@ -95,21 +95,15 @@ class _Walk:
         return not self._over_a_limit() and all(self.folder(*below, depth + 1) for below in folder.folders)
 
     def _over_a_limit(self) -> bool:
-        for number, limit, unit in (
-            (self._entries, rules.MAX_ENTRIES, "entries"),
-            (len(self.files), rules.MAX_FILES, "manifests"),
-            (self._bytes, rules.MAX_TOTAL_BYTES, "bytes of manifests"),
-        ):
-            if number > limit:
-                self.files, self.problems, self.folders = [], [rules.too_many(f"{limit:,} {unit}")], {}
-                return True
-        return False
+        if problem := rules.over_a_limit(self._entries, len(self.files), self._bytes):
+            self.files, self.problems, self.folders = [], [problem], {}
+        return problem is not None
 
     def _list(self, path: str, tree: pygit2.Oid) -> _Folder:
         files: list[SourceFile] = []
         problems: list[Problem] = []
         folders: list[tuple[str, pygit2.Oid]] = []
-        entries = 0
+        entries = size = 0
         has_links = False
         for entry in self._repository[tree].peel(pygit2.Tree):
             entries += 1
@@ -117,11 +111,13 @@ class _Walk:
             found = self._entry(entry, path)
             if isinstance(found, SourceFile):
                 files.append(found)
+                size += len(found.content)
+                if self._bytes + size > rules.MAX_TOTAL_BYTES:
+                    break
             elif isinstance(found, Problem):
                 problems.append(found)
             elif found is not None:
                 folders.append(found)
-        size = sum(len(file.content) for file in files)
         return _Folder(tuple(files), tuple(problems), tuple(folders), entries, size, has_links)
 
     def _entry(self, entry: pygit2.Object, folder: str) -> SourceFile | Problem | tuple[str, pygit2.Oid] | None:

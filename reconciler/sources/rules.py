@@ -10,7 +10,7 @@ from reconciler.model.problems import Place, Problem
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 MAX_FILE_BYTES: Final = 4 << 20
-MAX_TOTAL_BYTES: Final = 256 << 20
+MAX_TOTAL_BYTES: Final = 64 << 20
 MAX_FILES: Final = 50_000
 MAX_DEPTH: Final = 32
 MAX_ENTRIES: Final = 200_000
@@ -97,8 +97,17 @@ def too_deep(path: str) -> Problem:
     return _problem(path, "too-deep", f"more than {MAX_DEPTH} folders deep", "move the manifests up")
 
 
-def too_many(limit: str) -> Problem:
-    return _problem(".", "too-many-files", f"more than {limit}", "name the folder that holds the manifests")
+def over_a_limit(entries: int, manifests: int, size: int) -> Problem | None:
+    """Of what was found so far; the caller then looks no further, and reports nothing else."""
+    for number, limit, unit in (
+        (entries, MAX_ENTRIES, "entries"),
+        (manifests, MAX_FILES, "manifests"),
+        (size, MAX_TOTAL_BYTES, "bytes of manifests"),
+    ):
+        if number > limit:
+            fix = "name the folder that holds the manifests"
+            return _problem(".", "too-many-files", f"more than {limit:,} {unit}", fix)
+    return None
 
 
 def is_lfs_pointer(content: bytes) -> bool:

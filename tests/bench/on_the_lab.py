@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import docker
 
@@ -17,6 +18,7 @@ from reconciler.lab import Host, Lab
 from tests.bench.bars import Measured, at_most, p50, p99
 from tests.lab.conftest import restore
 from tests.lab.world import World, deployment, fetch, service
+from tests.own_lab import own_lab
 
 REPLICAS = 30
 SAVES = 30
@@ -24,7 +26,7 @@ COMMITS = 9
 
 
 def everything() -> Iterator[Measured]:
-    lab = Lab.open()
+    lab = own_lab()
     was_up = lab.is_up()
     lab.up(nodes=3)
     try:
@@ -151,7 +153,9 @@ def _configs(world: World) -> list[tuple[str, dict[str, object]]]:
 
 def _plain(lab: Lab, configs: list[tuple[str, dict[str, object]]]) -> float:
     """Ten callers per engine, straight to its socket: nothing between them and Docker."""
-    clients = {host.name: docker.APIClient(f"unix://{host.docker_socket}", num_pools=16) for host in lab.nodes}
+    clients: dict[str, Any] = {
+        host.name: docker.APIClient(f"unix://{host.docker_socket}", num_pools=16) for host in lab.nodes
+    }
 
     def start(placed: tuple[str, dict[str, object]]) -> tuple[str, str]:
         node, request = placed

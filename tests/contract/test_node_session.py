@@ -10,7 +10,7 @@ from reconciler.model.names import SANDBOX
 from reconciler.model.operations import CreateContainer, PullImage, RemoveContainer, StartContainer, StopContainer
 from tests.fake_node import FakeNodeSession
 from tests.lab.conftest import restore
-from tests.node_host import CLUSTER, IMAGES, Host, Recorder, app, connect, node_of, sandbox, setup, started
+from tests.node_host import CLUSTER, IMAGES, Host, Recorder, app, connect, node_of, sandbox, set_up, setup, started
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.lab)])
@@ -22,13 +22,8 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
         lab: Lab = request.getfixturevalue("lab")
         restore(lab)
         host = connect(node_of(lab), lab)
-    try:
-        host.found()
-        host.ensure(setup())
-        host.told.wait_for(lambda: host.look().proxy.fingerprint == "one")
+    with set_up(host):
         yield host
-    finally:
-        host.session.close()
 
 
 def test_a_pod_is_made_seen_and_removed(host: Host) -> None:
@@ -117,7 +112,7 @@ def test_the_newest_proxy_configuration_comes_in_force(host: Host) -> None:
         host.ensure(setup(f"many-{number}"))
     host.told.wait_for(lambda: host.look().proxy.fingerprint == "many-4")
     proxy = host.look().proxy
-    assert (proxy.running, proxy.error, proxy.routed) == (True, "", {"10.244.9.2"})
+    assert (proxy.running, proxy.error, proxy.routed) == (True, "", frozenset({"10.244.9.2"}))
     assert host.look().network.fingerprint
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
@@ -69,7 +70,13 @@ def make(server: GitServer, access: GitAccess, tmp_path: Path) -> Iterator[Calla
     made: list[GitSource] = []
 
     def make(target: GitTarget = HEAD, **settings: object) -> GitSource:
-        known = {"access": access, "cache": tmp_path / "cache", "timeout": 20.0, "poll": 0.2, "stall": 5.0}
+        known: dict[str, Any] = {
+            "access": access,
+            "cache": tmp_path / "cache",
+            "timeout": 20.0,
+            "poll": 0.2,
+            "stall": 5.0,
+        }
         made.append(GitSource(server.url, target, **(known | settings)))
         return made[-1]
 
@@ -160,7 +167,7 @@ def test_a_deleted_branch_is_unavailable_and_says_when_it_was_last_read(
     source = make(GitTarget(branch="release"))
     assert content(source) == "one"
     git(repository, "branch", "-D", "release")
-    assert re.search(r"last read \d+ s ago", unavailable(source))
+    assert re.search(r"last read at \S+ \S+ UTC", unavailable(source))
     git(repository, "branch", "release")
     assert content(source) == "one"
 
@@ -212,13 +219,23 @@ def test_a_refused_key_is_unavailable_and_not_offered_for_ever(
 
 
 def test_a_server_that_stalls_is_given_up_at_the_deadline(
-    make: Callable[..., GitSource], server: GitServer
+    make: Callable[..., GitSource], server: GitServer, tmp_path: Path
 ) -> None:
     server.stalls = True
     began = time.monotonic()
     assert "no answer within 2 s" in unavailable(make(timeout=2.0, stall=60.0))
     assert time.monotonic() - began < 4
     assert server.fetches == 1
+    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_dir() and "-" in path.name] == []
+
+
+def test_what_a_killed_process_left_of_a_clone_is_swept_up(make: Callable[..., GitSource], tmp_path: Path) -> None:
+    source = make()
+    assert content(source) == "one"
+    (clone,) = (tmp_path / "cache").rglob("*.git")
+    (left_over := clone.with_name(f"{clone.stem}-killed")).mkdir()
+    assert content(source) == "one"
+    assert not left_over.exists()
 
 
 def test_a_server_that_cannot_be_reached_keeps_the_last_answer_out(
@@ -272,7 +289,7 @@ def test_a_push_is_told_once_and_read_without_waiting_for_the_network(
     assert content(source) == "one"
     told = threading.Semaphore(0)
     source.watch(told.release)
-    assert not told.acquire(timeout=1.0)
+    assert not told.acquire(timeout=0.5)
     commit(repository, "two")
     assert told.acquire(timeout=10)
     server.stalls = True

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab import Host, Lab
+from tests.own_lab import own_lab
 
 HERE = Path(__file__).parent
 
@@ -20,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """A lab of three hosts or more; one that was up before the tests stays up after them."""
-    lab = Lab.open()
+    lab = own_lab()
     was_up = any(status.state != "off" for status in lab.status().values())
     lab.up(nodes=max(3, len(lab.records)))
     yield lab

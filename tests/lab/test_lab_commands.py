@@ -17,7 +17,7 @@ import pytest
 from reconciler.lab import Host, Lab
 from reconciler.lab.engine import ssh_answers
 from reconciler.lab.processes import host_inits
-from reconciler.lab.state import default_directory
+from tests.own_lab import own_lab
 
 NUMBER = 79
 TAGS = {
@@ -44,7 +44,7 @@ def succeeds(*arguments: str, directory: Path) -> str:
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The directory of a lab of two hosts that is up; images come from the usual lab's cache if it has them."""
     directory = tmp_path_factory.mktemp("lab")
-    cache = default_directory() / "cache"
+    cache = own_lab().directory / "cache"
     if cache.exists():
         shutil.copytree(cache, directory / "cache", ignore=shutil.ignore_patterns("rootfs", "*.part"))
     try:

@@ -9,24 +9,18 @@ from reconciler.lab import Lab
 from reconciler.model.names import Ref
 from reconciler.model.observed import Unreachable
 from reconciler.model.operations import CreateContainer, PodWork, StartContainer
-from tests.node_host import Host, app, connect, node_of, sandbox, setup, started
+from tests.node_host import Host, app, connect, node_of, sandbox, set_up, setup, started
 
 
 @pytest.fixture
 def host(lab: Lab) -> Iterator[Host]:
-    host = connect(node_of(lab), lab)
-    try:
-        host.found()
-        host.ensure(setup())
-        host.told.wait_for(lambda: host.look().proxy.fingerprint == "one")
+    with set_up(connect(node_of(lab), lab)) as host:
         yield host
-    finally:
-        host.session.close()
 
 
 def refused(host: Host) -> str:
     try:
-        seen = host.lost()
+        host.lost()
         host.told.wait_for(lambda: host.told.observed_count > 0)
         seen = host.session.observe()
         assert isinstance(seen, Unreachable)

@@ -8,22 +8,16 @@ import pytest
 
 from reconciler.lab import Lab
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID
-from reconciler.model.objects import Cluster, ObjectMeta
+from reconciler.model.objects import Cluster, ClusterSpec, ObjectMeta, Sync
 from reconciler.model.operations import CreateContainer, NodeSetup, RemoveContainer, Route, StopContainer
 from reconciler.nodes import reset_node
-from tests.node_host import CLUSTER, Host, app, connect, credentials_of, node_of, sandbox, setup, started
+from tests.node_host import CLUSTER, Host, app, connect, credentials_of, node_of, sandbox, set_up, setup, started
 
 
 @pytest.fixture
 def host(lab: Lab) -> Iterator[Host]:
-    host = connect(node_of(lab), lab)
-    try:
-        host.found()
-        host.ensure(setup())
-        host.told.wait_for(lambda: host.look().proxy.fingerprint == "one")
+    with set_up(connect(node_of(lab), lab)) as host:
         yield host
-    finally:
-        host.session.close()
 
 
 def test_a_container_removed_by_hand_is_seen_at_once(lab: Lab, host: Host) -> None:
@@ -96,14 +90,16 @@ def test_what_is_changed_by_hand_in_the_network_is_repaired_by_the_next_look(lab
         again.session.close()
 
 
-def test_a_port_that_someone_else_holds_leaves_the_old_configuration_in_force(lab: Lab, host: Host) -> None:
+def test_a_port_that_someone_else_holds_is_left_out_and_all_the_rest_is_served(lab: Lab, host: Host) -> None:
     host.ensure(setup("taken", extra="listen default_ssh_tcp\n    bind 0.0.0.0:22\n"))
     host.told.wait_for(lambda: bool(host.look().proxy.error), 20)
     proxy = host.look().proxy
-    assert proxy.fingerprint == "one"
-    assert "22" in proxy.error
-    live = lab.nodes[0].run(["head", "-1", f"/var/lib/reconciler/{CLUSTER}/proxy/haproxy.cfg"]).stdout
-    assert "one" in live
+    assert proxy.fingerprint == ""
+    assert proxy.routed == {"10.244.9.2"}
+    assert "0.0.0.0:22 (held by sshd)" in proxy.error
+    live = lab.nodes[0].run(["cat", f"/var/lib/reconciler/{CLUSTER}/proxy/haproxy.cfg"]).stdout
+    assert "listen default_ssh_tcp" in live
+    assert "bind 0.0.0.0:22" not in live
     host.ensure(setup("free"))
     host.told.wait_for(lambda: host.look().proxy.fingerprint == "free")
 
@@ -138,6 +134,20 @@ def test_a_proxy_that_is_removed_by_hand_comes_back(lab: Lab, host: Host) -> Non
     lab.nodes[0].docker("rm", "-f", f"{CLUSTER}_proxy")
     host.told.wait_for(lambda: not host.look().proxy.running)
     host.told.wait_for(lambda: host.look().proxy.running)
+
+
+def test_a_configuration_that_somebody_else_wrote_is_put_right_by_the_next_look(lab: Lab, host: Host) -> None:
+    host.session.close()
+    again = connect(node_of(lab), lab, spec=ClusterSpec(sync=Sync(relist_seconds=1)))
+    file = f"/var/lib/reconciler/{CLUSTER}/proxy/haproxy.cfg"
+    try:
+        again.found()
+        again.ensure(setup())
+        again.told.wait_for(lambda: again.look().proxy.fingerprint == "one")
+        lab.nodes[0].run(["sed", "-i", "1s/.*/# fingerprint: theirs/", file])
+        again.told.wait_for(lambda: "fingerprint: one" in lab.nodes[0].run(["head", "-1", file]).stdout)
+    finally:
+        again.session.close()
 
 
 def _with_route(wanted: NodeSetup, cidr: str, via: str) -> NodeSetup:

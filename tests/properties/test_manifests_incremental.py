@@ -63,7 +63,7 @@ def snapshot(files: dict[str, str]) -> Snapshot:
 
 @given(st.lists(edits, min_size=1, max_size=8))
 @settings(max_examples=60, deadline=None)
-def test_history_makes_no_difference(history: list[dict[str, str | None]]):
+def test_history_makes_no_difference(history: list[dict[str, str | None]]) -> None:
     loader = Loader()
     files = {"0": CONTENTS[2], "1": CONTENTS[4], "2": CONTENTS[7], "3": CONTENTS[15]}
     result = loader.load(snapshot(files))

@@ -114,7 +114,7 @@ def mutated(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
 
 @given(mutated())
 @settings(max_examples=300, deadline=None)
-def test_the_gate_in_rust_and_the_explanation_in_python_agree(mutation: tuple[str, dict[str, Any]]):
+def test_the_gate_in_rust_and_the_explanation_in_python_agree(mutation: tuple[str, dict[str, Any]]) -> None:
     kind, body = mutation
     schema = SCHEMAS[kind]
     assert schema.full.is_valid(body) == schema.explaining.is_valid(body)
@@ -144,7 +144,7 @@ def assert_sound(result: Desired | Rejected) -> None:
 
 @given(mutated(), st.booleans())
 @settings(max_examples=300, deadline=None)
-def test_a_mutated_manifest_is_accepted_or_explained(mutation: tuple[str, dict[str, Any]], as_json: bool):
+def test_a_mutated_manifest_is_accepted_or_explained(mutation: tuple[str, dict[str, Any]], as_json: bool) -> None:
     _, body = mutation
     text = json.dumps(body) if as_json else yaml.safe_dump(body)
     assert_sound(outcome(CLUSTER, text.encode("utf-8", "replace")))
@@ -159,11 +159,11 @@ pieces = st.sampled_from(
 
 @given(st.lists(st.one_of(pieces, st.text(max_size=5)), max_size=30).map("".join))
 @settings(max_examples=400, deadline=None)
-def test_something_like_yaml_is_accepted_or_explained(text: str):
+def test_something_like_yaml_is_accepted_or_explained(text: str) -> None:
     assert_sound(outcome(text.encode("utf-8", "replace")))
 
 
 @given(st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
-def test_any_bytes_are_accepted_or_explained(content: bytes):
+def test_any_bytes_are_accepted_or_explained(content: bytes) -> None:
     assert_sound(outcome(content))

@@ -1,6 +1,7 @@
 """Laws of the service layer: whatever manifests and hosts say, HAProxy's file holds the model and nothing else."""
 
 import hashlib
+from typing import Literal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from reconciler.model.plan import Endpoint
 from reconciler.services.balancing import Balanced, balance
 from reconciler.services.haproxy import render
 
-Case = tuple[Ref, dict[str, str], list[ServicePort], str, str, tuple[Endpoint, ...]]
+Case = tuple[Ref, dict[str, str], list[ServicePort], Literal["ClusterIP", "NodePort"], str, tuple[Endpoint, ...]]
 """A service, its annotations, ports, type and cluster IP, and the pods it selects."""
 
 Listens = dict[str, tuple[set[str], dict[str, str]]]
@@ -69,7 +70,9 @@ law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def _balanced(case: list[Case], shuffled: bool = False) -> Balanced:
     services = {GOOD: Service(ObjectMeta("web", "good"), ServiceSpec(ports=(ServicePort(80, "http"),)))}
     records = {GOOD: ServiceRecord("10.96.255.254")}
-    selected = {GOOD: (Endpoint("g", "web-0", "node-1", "10.244.255.2", (8080,), True),)}
+    selected: dict[Ref, tuple[Endpoint, ...]] = {
+        GOOD: (Endpoint("g", "web-0", "node-1", "10.244.255.2", (8080,), True),)
+    }
     for ref, annotations, service_ports, kind, ip, found in reversed(case) if shuffled else case:
         meta = ObjectMeta(ref.name, ref.namespace, annotations=annotations, labels=annotations)
         if ref not in services:

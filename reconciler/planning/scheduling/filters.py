@@ -58,7 +58,7 @@ def _other_name(spec: PodSpec, node: NodeView) -> str:
 def _silent(spec: PodSpec, node: NodeView) -> str:
     if node.silent is None:
         return ""
-    return f"{'refused' if node.silent.refused else 'does not answer'}: {node.silent.why}"
+    return f"{'refused' if node.silent.refused else 'unreachable'}: {node.silent.why}"
 
 
 def _unconnected(spec: PodSpec, node: NodeView) -> str:

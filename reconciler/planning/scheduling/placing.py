@@ -139,8 +139,8 @@ class _Scheduler:
 def _preference(pod: Wanted, demand: Demand, room: Room) -> tuple[int, int, int, str]:
     """Smallest first: spread the template's pods; then the node with the most left.
 
-    What leaves, and what will give way to this very template, has no say: when it goes is a matter of timing, and a
-    rollout must end on the nodes that its forecast named.
+    What leaves, and what will give way to this very template, has no say: when it goes is a matter of timing,
+    and a rollout must end on the nodes that its forecast named.
     """
     spread = room.of_template[pod.owner, pod.hash]
     return avoided(pod.spec, room.node), spread, room.share_with(pod.owner, pod.hash, demand), room.node.name

@@ -42,8 +42,8 @@ class Room:
         return self.memory_bytes - self.memory_requested
 
     def share_with(self, owner: Ref, template_hash: str, demand: Demand) -> int:
-        """What would be requested of the node with one more pod, in millionths; pods of the owner's other templates
-        aside, and those that leave."""
+        """What would be requested of the node with one more pod, in millionths; without those that leave, and
+        those of the owner's other templates."""
         others = self._share - self._share_of_owner[owner]
         return others + self._share_of_template[owner, template_hash] + self._share_of(demand)
 

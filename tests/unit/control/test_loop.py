@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.control.cycle import Turn
 from reconciler.control.fleet import Fleet
@@ -16,6 +17,7 @@ from reconciler.control.refresh import Refresher
 from reconciler.manifests import Loader
 from reconciler.model.desired import Snapshot
 from reconciler.model.objects import Cluster, Node
+from reconciler.model.observed import Observation, Reachable
 from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StopContainer
 from reconciler.model.records import Event
 from reconciler.planning import Options
@@ -52,6 +54,16 @@ spec:
     spec:
       containers: [{{name: web, image: "web:{tag}"}}]
 """
+
+
+class TheHostOfA(FakeNodeSession):
+    """Another name for the host that is called `a`."""
+
+    def observe(self) -> Observation:
+        seen = super().observe()
+        if isinstance(seen, Reachable):
+            return replace(seen, facts=replace(seen.facts, engine_id="engine-a"))
+        return seen
 
 
 class Told:
@@ -115,7 +127,7 @@ class Cell:
             except BaseException as error:
                 failed.append(error)
 
-        thread = threading.Thread(target=run)
+        thread = threading.Thread(target=run, name="loop")
         thread.start()
         try:
             yield loop
@@ -265,6 +277,16 @@ def test_a_last_good_revision_that_cannot_be_read_at_first_is_asked_for_again(
         assert cell.told.reasons().count("StoreFailed") == 1
 
 
+def test_a_defect_in_reading_the_source_ends_the_loop_aloud(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Snapshot:
+        raise AssertionError("a defect")
+
+    monkeypatch.setattr(cell.source, "read", broken)
+    with pytest.raises(AssertionError, match="a defect"), cell.running() as loop:
+        until(lambda: not any(thread.name == "loop" for thread in threading.enumerate()))
+    assert loop.desired is None
+
+
 def test_a_source_that_did_not_change_is_told_once(cell: Cell) -> None:
     cell.web(1)
     with cell.running():
@@ -309,6 +331,19 @@ def test_when_all_is_as_wanted_nothing_is_called(cell: Cell) -> None:
             cell.inbox.observed(host)
         time.sleep(0.1)
         assert (cell.calls(), cell.store.saves) == (before, saves)
+
+
+def test_a_host_that_is_listed_twice_is_given_nothing_under_its_second_name(cell: Cell) -> None:
+    cell.hosts["b"] = second = TheHostOfA("b", "test", cell.inbox, frozenset({"web:1"}))
+    cell.web(2)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        assert not second.calls
+        seen = second.observe()
+        assert isinstance(seen, Reachable)
+        assert (seen.network.fingerprint, seen.proxy.fingerprint) == ("", "")
+        refused = [event for event in cell.told.events if event.reason == "NodeNotReady"]
+        assert [(event.node, "the same host as node a" in event.message) for event in refused] == [("b", True)]
 
 
 def test_a_revision_that_drops_most_objects_is_held_and_nothing_ends(cell: Cell) -> None:

@@ -3,13 +3,17 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
 from reconciler.manifests import Loader
 from reconciler.model.desired import Desired, Rejected, Revision, Snapshot, SourceFile
 
-Load = Callable[..., Desired | Rejected]
+Load = Callable[..., Any]
+"""Desired or Rejected: each test knows which it wants."""
+Faults = Callable[[Desired | Rejected], list[str]]
+SnapshotOf = Callable[[Mapping[str, str | bytes]], Snapshot]
 
 GOOD: Mapping[str, str] = {
     "cluster.yaml": """\
@@ -118,7 +122,7 @@ def loader() -> Loader:
 
 
 @pytest.fixture(scope="session")
-def snapshot() -> Callable[[Mapping[str, str | bytes]], Snapshot]:
+def snapshot() -> SnapshotOf:
     return snapshot_of
 
 
@@ -139,13 +143,14 @@ def changed(good: dict[str, str], load: Load) -> Load:
 
     def changed(path: str, old: str, new: str) -> Desired | Rejected:
         assert old in good[path]
-        return load({path: good[path].replace(old, new, 1)})
+        result: Desired | Rejected = load({path: good[path].replace(old, new, 1)})
+        return result
 
     return changed
 
 
 @pytest.fixture
-def faults() -> Callable[[Desired | Rejected], list[str]]:
+def faults() -> Faults:
     """`place pointer code` of every problem, in order."""
 
     def faults(result: Desired | Rejected) -> list[str]:

@@ -2,13 +2,14 @@
 
 from ipaddress import ip_address
 
-from reconciler.manifests import Loader, is_manifest
+from reconciler.manifests import Loader
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.names import Ref
 from reconciler.model.objects import SshAddress
 from reconciler.model.problems import Place
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
+from tests.unit.manifests.conftest import Load, SnapshotOf
 
 WEB = Ref("Deployment", "default", "web")
 
@@ -18,7 +19,7 @@ def loaded(result: Desired | Rejected) -> Desired:
     return result
 
 
-def test_a_good_revision_is_desired_without_a_warning(load):
+def test_a_good_revision_is_desired_without_a_warning(load: Load) -> None:
     desired = loaded(load())
     assert desired.warnings == ()
     assert desired.cluster.metadata.name == "lab"
@@ -36,7 +37,7 @@ def test_a_good_revision_is_desired_without_a_warning(load):
     assert desired.places[WEB] == Place("web.yaml", 1, 1)
 
 
-def test_manifests_are_as_written_with_fingerprints_for_secrets(load):
+def test_manifests_are_as_written_with_fingerprints_for_secrets(load: Load) -> None:
     desired = loaded(load())
     web = desired.manifests[WEB]
     assert list(web) == ["apiVersion", "kind", "metadata", "spec"]
@@ -49,28 +50,14 @@ def test_manifests_are_as_written_with_fingerprints_for_secrets(load):
     assert "czNjcjN0" not in repr(desired.manifests)
 
 
-def test_an_address_without_user_and_port_takes_the_clusters(load, good):
+def test_an_address_without_user_and_port_takes_the_clusters(load: Load, good: dict[str, str]) -> None:
     cluster = good["cluster.yaml"] + "spec:\n  ssh:\n    user: deploy\n    port: 2222\n"
     node = good["node.yaml"].replace("ssh://root@10.0.0.1:22", "ssh://10.0.0.1")
     desired = loaded(load({"cluster.yaml": cluster, "node.yaml": node}))
     assert desired.nodes["node-1"].ssh == SshAddress("deploy", "10.0.0.1", 2222)
 
 
-def test_only_yaml_and_json_files_that_are_not_hidden_are_manifests():
-    assert is_manifest("web.yaml")
-    assert is_manifest("apps/web.yml")
-    assert is_manifest("apps/web.json")
-    assert not is_manifest("README.md")
-    assert not is_manifest(".github/workflows/ci.yaml")
-    assert not is_manifest("apps/.web.yaml")
-    assert not is_manifest("Kustomization")
-
-
-def test_foreign_files_are_ignored(load):
-    loaded(load({"README.md": "kind: of", ".github/workflows/ci.yaml": "on: push\n", "logo.png": b"\x89PNG\0"}))
-
-
-def test_json_bom_crlf_and_several_documents_are_read(load, good):
+def test_json_bom_crlf_and_several_documents_are_read(load: Load, good: dict[str, str]) -> None:
     files = {
         "cluster.yaml": None,
         "cluster.json": '{"apiVersion": "reconciler.dev/v1", "kind": "Cluster",\n\t"metadata": {"name": "lab"}}',
@@ -82,7 +69,9 @@ def test_json_bom_crlf_and_several_documents_are_read(load, good):
     assert desired.nodes["node-1"].ssh.host == "10.0.0.1"
 
 
-def test_the_hash_depends_neither_on_the_order_of_keys_nor_on_written_defaults(load, good):
+def test_the_hash_depends_neither_on_the_order_of_keys_nor_on_written_defaults(
+    load: Load, good: dict[str, str]
+) -> None:
     before = loaded(load()).template_hashes[WEB]
     reordered = good["web.yaml"].replace("name: web\n          image: web:1", "image: web:1\n          name: web")
     explicit = reordered.replace("    spec:\n", "    spec:\n      restartPolicy: Always\n      nodeSelector: {}\n")
@@ -92,13 +81,13 @@ def test_the_hash_depends_neither_on_the_order_of_keys_nor_on_written_defaults(l
     assert len(before) == 10
 
 
-def test_another_number_of_replicas_keeps_the_hash(load, changed):
+def test_another_number_of_replicas_keeps_the_hash(load: Load, changed: Load) -> None:
     assert (
         loaded(changed("web.yaml", "replicas: 2", "replicas: 3")).template_hashes == loaded(load()).template_hashes
     )
 
 
-def test_what_a_variable_reads_is_part_of_the_hash(load, changed, good):
+def test_what_a_variable_reads_is_part_of_the_hash(load: Load, changed: Load, good: dict[str, str]) -> None:
     hashes = {
         loaded(load()).template_hashes[WEB],
         loaded(changed("web.yaml", "web:1", "web:2")).template_hashes[WEB],
@@ -111,11 +100,11 @@ def test_what_a_variable_reads_is_part_of_the_hash(load, changed, good):
     assert len(hashes) == 5
 
 
-def test_a_key_that_no_variable_reads_is_not_part_of_the_hash(load, changed):
+def test_a_key_that_no_variable_reads_is_not_part_of_the_hash(load: Load, changed: Load) -> None:
     assert loaded(changed("secret.yaml", "admin", "root")).template_hashes == loaded(load()).template_hashes
 
 
-def test_what_did_not_change_stays_the_same_object(load, good):
+def test_what_did_not_change_stays_the_same_object(load: Load, good: dict[str, str]) -> None:
     before = loaded(load())
     after = loaded(load({"config.yaml": good["config.yaml"].replace("production", "test")}))
     assert after.deployments[WEB] is before.deployments[WEB]
@@ -126,8 +115,10 @@ def test_what_did_not_change_stays_the_same_object(load, good):
     assert after.config_maps[settings].data == {"MODE": "test"}
 
 
-def test_what_was_loaded_before_makes_no_difference(load, good, snapshot):
-    steps = [
+def test_what_was_loaded_before_makes_no_difference(
+    load: Load, good: dict[str, str], snapshot: SnapshotOf
+) -> None:
+    steps: list[dict[str, str | None]] = [
         {"web.yaml": good["web.yaml"].replace("app: web", "app: other")},
         {"config.yaml": None},
         {"a.yaml": good["web.yaml"], "z.yaml": "kind: ["},

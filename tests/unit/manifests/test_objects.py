@@ -3,6 +3,7 @@
 import pytest
 
 from reconciler.model.desired import Rejected
+from tests.unit.manifests.conftest import Faults, Load
 
 AT = "/spec/template/spec/containers/0"
 
@@ -56,7 +57,9 @@ AT = "/spec/template/spec/containers/0"
         ),
     ],
 )
-def test_a_contradiction_in_a_deployment_is_refused(changed, faults, old, new, expected):
+def test_a_contradiction_in_a_deployment_is_refused(
+    changed: Load, faults: Faults, old: str, new: str, expected: object
+) -> None:
     result = changed("web.yaml", old, new)
     assert isinstance(result, Rejected)
     assert expected in faults(result)
@@ -84,7 +87,9 @@ def test_a_contradiction_in_a_deployment_is_refused(changed, faults, old, new, e
         ("    - port: 80", "    - port: 81\n    - port: 80", "web-service.yaml:9:7 /spec/ports/0 missing-field"),
     ],
 )
-def test_a_contradiction_in_a_service_is_refused(changed, faults, old, new, expected):
+def test_a_contradiction_in_a_service_is_refused(
+    changed: Load, faults: Faults, old: str, new: str, expected: object
+) -> None:
     assert expected in faults(changed("web-service.yaml", old, new))
 
 
@@ -98,7 +103,9 @@ def test_a_contradiction_in_a_service_is_refused(changed, faults, old, new, expe
         ("podCidr: 10.8.0.0/16", "cluster.yaml:6:3 /spec/podCidr unknown-field"),
     ],
 )
-def test_a_contradiction_in_the_cluster_is_refused(load, faults, good, spec, expected):
+def test_a_contradiction_in_the_cluster_is_refused(
+    load: Load, faults: Faults, good: dict[str, str], spec: str, expected: object
+) -> None:
     assert expected in faults(load({"cluster.yaml": good["cluster.yaml"] + f"spec:\n  {spec}\n"}))
 
 
@@ -128,15 +135,17 @@ KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIGmUSXw2Y0dHbGzCBm2ynN3rAy7jSdpyBb9fCQk3TpYk"
         ),
     ],
 )
-def test_a_host_that_could_not_be_reached_is_refused(changed, faults, old, new, expected):
+def test_a_host_that_could_not_be_reached_is_refused(
+    changed: Load, faults: Faults, old: str, new: str, expected: object
+) -> None:
     assert faults(changed("node.yaml", old, new)) == [expected]
 
 
-def test_a_host_key_is_kept_without_its_comment(changed):
+def test_a_host_key_is_kept_without_its_comment(changed: Load) -> None:
     result = changed("node.yaml", ":22\n", f":22\n    reconciler.dev/host-key: ssh-ed25519 {KEY} root@host\n")
     assert result.nodes["node-1"].host_key == f"ssh-ed25519 {KEY}"
 
 
-def test_a_host_can_have_an_ipv6_address(changed):
+def test_a_host_can_have_an_ipv6_address(changed: Load) -> None:
     result = changed("node.yaml", "root@10.0.0.1:22", "root@[fd00::1]:2222")
     assert (result.nodes["node-1"].ssh.host, result.nodes["node-1"].ssh.port) == ("fd00::1", 2222)

@@ -4,6 +4,7 @@ import pytest
 
 from reconciler.manifests.scalars import Ambiguous, read_plain
 from reconciler.model.desired import Rejected
+from tests.unit.manifests.conftest import Faults, Load
 
 AMBIGUOUS = """
     no yes on off y n No YES Off True FALSE ~ Null 010 0o17 0x1F 0b1 1_000 1:2 1:20:30 190:20:30.15 2024-01-31
@@ -12,7 +13,7 @@ AMBIGUOUS = """
 
 
 @pytest.mark.parametrize("text", AMBIGUOUS.split())
-def test_a_value_that_readers_differ_on_is_never_guessed(text):
+def test_a_value_that_readers_differ_on_is_never_guessed(text: str) -> None:
     with pytest.raises(Ambiguous):
         read_plain(text)
 
@@ -42,7 +43,7 @@ def test_a_value_that_readers_differ_on_is_never_guessed(text):
         ("node", "node"),
     ],
 )
-def test_everything_else_is_what_it_looks_like(text, value):
+def test_everything_else_is_what_it_looks_like(text: str, value: object) -> None:
     assert read_plain(text) == value
     assert type(read_plain(text)) is type(value)
 
@@ -67,7 +68,9 @@ def test_everything_else_is_what_it_looks_like(text, value):
         ("MODE: a\n  MODE: b", "config.yaml:7:3 /data/MODE duplicate-key", "keep one"),
     ],
 )
-def test_a_surprise_is_refused_with_the_fix_in_words(changed, faults, line, expected, fix):
+def test_a_surprise_is_refused_with_the_fix_in_words(
+    changed: Load, faults: Faults, line: str, expected: object, fix: str
+) -> None:
     result = changed("config.yaml", "MODE: production", line)
     assert isinstance(result, Rejected)
     assert expected in faults(result)
@@ -75,7 +78,7 @@ def test_a_surprise_is_refused_with_the_fix_in_words(changed, faults, line, expe
     assert fix in result.problems[0].fix
 
 
-def test_a_small_alias_is_accepted(changed, load):
+def test_a_small_alias_is_accepted(changed: Load, load: Load) -> None:
     result = changed("config.yaml", "MODE: production", "MODE: &mode production\n  OTHER: *mode")
     (settings,) = result.config_maps.values()
     assert settings.data == {"MODE": "production", "OTHER": "production"}
@@ -125,7 +128,9 @@ def test_a_small_alias_is_accepted(changed, load):
         ),
     ],
 )
-def test_a_wrong_value_is_refused_at_its_place(changed, faults, old, new, expected):
+def test_a_wrong_value_is_refused_at_its_place(
+    changed: Load, faults: Faults, old: str, new: str, expected: object
+) -> None:
     result = changed("web.yaml", old, new)
     assert isinstance(result, Rejected)
     assert expected in faults(result)
@@ -133,6 +138,6 @@ def test_a_wrong_value_is_refused_at_its_place(changed, faults, old, new, expect
     assert all(len(str(problem)) < 500 for problem in result.problems)
 
 
-def test_a_misspelt_field_is_told_what_was_meant(changed):
+def test_a_misspelt_field_is_told_what_was_meant(changed: Load) -> None:
     (problem,) = changed("web.yaml", "replicas", "replcias").problems
     assert problem.fix == "did you mean `replicas`?"

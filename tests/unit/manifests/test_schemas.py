@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.schemas import KINDS, MARK, load_schemas
 from reconciler.model import objects
 from reconciler.model.desired import Desired, Rejected
+from tests.unit.manifests.conftest import Load
 
 ROOT = Path(__file__).parents[3]
 SCHEMAS = {kind: compiled.schema for kind, compiled in load_schemas().items()}
@@ -76,11 +78,11 @@ CONTAINER = (*TEMPLATE, "containers", "[]")
 )
 def test_a_field_is_supported_exactly_where_a_type_has_it(
     kind: str, path: tuple[str, ...], struct: type[Struct], without_type: set[str]
-):
+) -> None:
     assert set(supported(SCHEMAS[kind], *path)) - without_type == {field.encode_name for field in fields(struct)}
 
 
-def every_part(part: Any):
+def every_part(part: Any) -> Iterator[dict[str, Any]]:
     if isinstance(part, dict):
         yield part
         for inner in part.values():
@@ -91,7 +93,7 @@ def every_part(part: Any):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "schemas").glob("*.json")), ids=lambda path: path.name)
-def test_a_schema_is_sound(path: Path):
+def test_a_schema_is_sound(path: Path) -> None:
     schema = json.loads(path.read_text())
     Draft202012Validator.check_schema(schema)
     for part in every_part(schema):
@@ -108,13 +110,13 @@ def test_a_schema_is_sound(path: Path):
             assert "maxLength" in part or pattern == r"^[^\u0000]*$", "a pattern is only run on short texts"
 
 
-def test_every_kind_has_a_schema_and_editors_find_it():
+def test_every_kind_has_a_schema_and_editors_find_it() -> None:
     manifest = json.loads((ROOT / "schemas" / "manifest.json").read_text())
     assert manifest["properties"]["kind"]["enum"] == list(KINDS)
     assert {rule["then"]["$ref"] for rule in manifest["allOf"]} == {f"{kind.lower()}.json" for kind in KINDS}
 
 
-def test_every_code_is_documented_and_every_documented_code_exists():
+def test_every_code_is_documented_and_every_documented_code_exists() -> None:
     text = (ROOT / "docs" / "reference" / "problems.md").read_text()
     assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)) >= set(Code)
 
@@ -140,7 +142,7 @@ def test_every_code_is_documented_and_every_documented_code_exists():
         ("imagePullSecrets: [{name: a}]", "ignored-field"),
     ],
 )
-def test_a_field_of_upstream_is_supported_warned_about_or_refused(changed, line, code):
+def test_a_field_of_upstream_is_supported_warned_about_or_refused(changed: Load, line: str, code: str) -> None:
     result = changed("web.yaml", "    spec:\n", f"    spec:\n      {line}\n")
     problems = result.problems if isinstance(result, Rejected) else result.warnings
     assert [problem.code for problem in problems][:1] == ([code] if code else [])
@@ -160,20 +162,20 @@ def test_a_field_of_upstream_is_supported_warned_about_or_refused(changed, line,
         ("terminationMessagePath: /dev/termination-log", "ignored-field"),
     ],
 )
-def test_a_field_of_a_container_is_supported_warned_about_or_refused(changed, line, code):
+def test_a_field_of_a_container_is_supported_warned_about_or_refused(changed: Load, line: str, code: str) -> None:
     result = changed("web.yaml", "          image: web:1\n", f"          image: web:1\n          {line}\n")
     problems = result.problems if isinstance(result, Rejected) else result.warnings
     assert [problem.code for problem in problems] == ([code] if code else [])
 
 
 @pytest.mark.parametrize("kind", ["LoadBalancer", "ExternalName"])
-def test_a_type_of_service_that_cannot_be_had_is_refused_with_the_reason(changed, kind):
+def test_a_type_of_service_that_cannot_be_had_is_refused_with_the_reason(changed: Load, kind: str) -> None:
     (problem,) = changed("web-service.yaml", "  selector", f"  type: {kind}\n  selector").problems
     assert problem.code == "refused-field"
     assert problem.pointer == "/spec/type"
 
 
-def test_what_an_api_server_wrote_is_a_warning(changed):
+def test_what_an_api_server_wrote_is_a_warning(changed: Load) -> None:
     written = "name: web\n  uid: abc\n  resourceVersion: '1'\n  creationTimestamp: null\n  generation: 1"
     result = changed("web.yaml", "name: web", written)
     assert isinstance(result, Desired)

@@ -3,6 +3,7 @@
 import pytest
 
 from reconciler.model.desired import Rejected
+from tests.unit.manifests.conftest import Faults, Load
 
 CANARY = "hunter2"
 ENCODED = "aHVudGVyMg=="
@@ -36,7 +37,9 @@ HEAD = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: wrong\n"
         ),
     ],
 )
-def test_a_wrong_secret_is_refused_without_its_value(load, faults, text, expected):
+def test_a_wrong_secret_is_refused_without_its_value(
+    load: Load, faults: Faults, text: str, expected: object
+) -> None:
     result = load({"s.yaml": HEAD + text})
     assert isinstance(result, Rejected)
     assert expected in faults(result)
@@ -45,14 +48,14 @@ def test_a_wrong_secret_is_refused_without_its_value(load, faults, text, expecte
         assert value not in told, told
 
 
-def test_a_misspelt_secret_is_treated_as_one(load):
+def test_a_misspelt_secret_is_treated_as_one(load: Load) -> None:
     result = load({"s.yaml": HEAD.replace("Secret", "Secert") + "stringData:\n  pin: 0123\n  other: no\n"})
     assert isinstance(result, Rejected)
     assert "0123" not in str(result)
     assert "did you mean Secret?" in str(result)
 
 
-def test_an_accepted_secret_shows_nothing_of_its_value(load):
+def test_an_accepted_secret_shows_nothing_of_its_value(load: Load) -> None:
     desired = load({"s.yaml": HEAD + f"data:\n  pin: {ENCODED}\nstringData:\n  other: {CANARY}\n"})
     for shown in (repr(desired), str(desired.manifests)):
         assert CANARY not in shown

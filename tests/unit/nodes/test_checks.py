@@ -9,7 +9,7 @@ import structlog
 
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState, Reachable
 from reconciler.nodes.checks import Checker
-from reconciler.nodes.view import NodeView, Seen
+from reconciler.nodes.view import HostView, Seen
 
 WEB, SILENT = "10.244.1.2:80", "10.244.1.3:80"
 
@@ -29,7 +29,7 @@ class Ports:
 class Bench:
     def __init__(self) -> None:
         self.ports = Ports()
-        self.view = NodeView("demo", self._changed)
+        self.view = HostView(self._changed)
         self.view.connected(Facts("e", "", "", "", "", 1, 1), frozenset(), ProxyState(), {})
         self.checker = Checker(self.ports.accepts, self.view, structlog.get_logger())
         self.thread = threading.Thread(target=self.checker.work, daemon=True)

@@ -131,7 +131,11 @@ def test_a_listed_container_is_known_by_its_labels_and_state() -> None:
 
 
 def test_an_image_without_a_tag_has_no_name() -> None:
-    images = [{"RepoTags": ["a:1", "b:2"]}, {"RepoTags": None}, {"RepoTags": ["<none>:<none>"]}]
+    images: list[dict[str, Any]] = [
+        {"RepoTags": ["a:1", "b:2"]},
+        {"RepoTags": None},
+        {"RepoTags": ["<none>:<none>"]},
+    ]
     assert read_image_tags(images) == {"a:1", "b:2"}
 
 

@@ -1,5 +1,7 @@
 """Only the difference between the wanted network and the host's is applied, and nothing that is not ours."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -19,7 +21,7 @@ NETWORK = NodeNetwork(
     (Route("10.244.2.0/24", "192.0.2.2"), Route("10.244.3.0/24", "192.0.2.3")),
     ("10.96.0.10", "10.96.0.11"),
 )
-UP = {"ifname": "rcn-svc", "flags": ["BROADCAST", "UP"]}
+UP: dict[str, Any] = {"ifname": "rcn-svc", "flags": ["BROADCAST", "UP"]}
 
 
 def address(ip: str) -> dict[str, object]:

@@ -1,12 +1,18 @@
 """What the proxy's files and HAProxy itself say."""
 
+import pytest
+
 from reconciler.nodes.proxy import (
     Header,
     container_request,
     current_workers,
     haproxy_complaint,
+    held_by_others,
+    not_heard,
+    read_binds,
     read_header,
     read_servers,
+    without_binds,
 )
 
 CONFIG = """\
@@ -66,3 +72,47 @@ def test_another_image_is_another_container() -> None:
     one, two = container_request("demo", "haproxy:2.8"), container_request("demo", "haproxy:3.0")
     assert one["Labels"][label] != two["Labels"][label]
     assert one == container_request("demo", "haproxy:2.8")
+
+
+LISTENING = """\
+LISTEN 0      4096         0.0.0.0:30080 0.0.0.0:* users:(("docker-proxy",pid=9,fd=4))
+LISTEN 0      4096         0.0.0.0:30081 0.0.0.0:* users:(("haproxy",pid=7,fd=7),("haproxy",pid=1,fd=7))
+LISTEN 0      4096      10.96.0.10:80    0.0.0.0:* users:(("haproxy",pid=7,fd=6))
+LISTEN 0      128                *:30082       *:* users:(("node",pid=3,fd=3))
+LISTEN 0      128             [::]:30083    [::]:* users:(("v6only",pid=3,fd=3))
+LISTEN 0      128   127.0.0.1%lo:30084  0.0.0.0:*
+LISTEN 0      128        127.0.0.1:81    0.0.0.0:* users:(("local",pid=5,fd=3))
+"""
+
+
+@pytest.mark.parametrize(
+    ("bind", "holder"),
+    [
+        ("0.0.0.0:30080", "docker-proxy"),
+        ("0.0.0.0:30081", None),
+        ("10.96.0.10:80", None),
+        ("10.96.0.11:80", None),
+        ("0.0.0.0:30082", "node"),
+        ("10.96.0.10:30082", "node"),
+        ("0.0.0.0:30083", None),
+        ("0.0.0.0:30084", "another program"),
+        ("10.96.0.10:81", None),
+    ],
+)
+def test_whether_an_address_is_held_by_another_program(bind: str, holder: str | None) -> None:
+    ours = {"0.0.0.0:30081", "10.96.0.10:80"}
+    assert held_by_others({bind}, ours, LISTENING).get(bind) == holder
+
+
+def test_another_haproxy_on_an_address_that_is_not_ours_yet_counts_as_held() -> None:
+    assert held_by_others({"0.0.0.0:30081"}, set(), LISTENING) == {"0.0.0.0:30081": "haproxy"}
+
+
+def test_what_is_held_is_left_out_and_the_file_no_longer_passes_for_the_whole_one() -> None:
+    assert read_binds(CONFIG) == {"10.96.0.10:80"}
+    assert without_binds(CONFIG, {"10.96.0.11:80"}) == CONFIG.replace("# fingerprint: 0123abcd", "# fingerprint:")
+    partial = without_binds(CONFIG, {"10.96.0.10:80"})
+    assert read_binds(partial) == set()
+    assert read_header(partial) == Header("", read_header(CONFIG).routed)
+    assert read_servers(partial) == read_servers(CONFIG)
+    assert "10.96.0.10:80 (held by nginx)" in not_heard({"10.96.0.10:80": "nginx"})

@@ -1,7 +1,7 @@
 """What is known of a host: replies that overtake each other do no harm, and only changes are told."""
 
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState, Reachable, Unreachable
-from reconciler.nodes.view import NodeView, Seen
+from reconciler.nodes.view import HostView, Seen
 
 FACTS = Facts("engine", "20.10", "Debian", "6.1", "x86_64", 2, 1 << 30)
 
@@ -20,13 +20,13 @@ def container(state: str = "running", **more: object) -> Seen:
     return Seen(ours, ours.name, ())
 
 
-def connected(told: Told) -> NodeView:
-    view = NodeView("demo", told)
+def connected(told: Told) -> HostView:
+    view = HostView(told)
     view.connected(FACTS, frozenset(), ProxyState(), {})
     return view
 
 
-def states(view: NodeView) -> list[str]:
+def states(view: HostView) -> list[str]:
     seen = view.observation()
     assert isinstance(seen, Reachable)
     return [found.state for found in seen.containers]
@@ -34,7 +34,7 @@ def states(view: NodeView) -> list[str]:
 
 def test_nothing_is_known_and_nothing_told_before_the_first_word() -> None:
     told = Told()
-    view = NodeView("demo", told)
+    view = HostView(told)
     view.list_all(view.look(), {"c1": container()})
     assert isinstance(view.observation(), Unreachable)
     assert told.count == 0
@@ -97,7 +97,7 @@ def test_a_lost_host_keeps_its_last_state_and_since_when() -> None:
 
 def test_repeating_why_it_is_lost_is_not_told() -> None:
     told = Told()
-    view = NodeView("demo", told)
+    view = HostView(told)
     view.lost("down", refused=False)
     view.lost("down", refused=False)
     assert told.count == 1

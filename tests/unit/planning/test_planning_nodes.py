@@ -8,7 +8,7 @@ from reconciler.model.objects import ClusterSpec, NodeLifecycle, NodeSpec
 from reconciler.model.observed import NetworkState, Observed, ObservedContainer, ProxyState, Reachable, Unreachable
 from reconciler.model.operations import Outcome, PodWork, RemoveContainer, StartContainer
 from reconciler.model.plan import Action, NodeStatus, PodStatus
-from reconciler.planning import Options, after_failure, forecast, plan
+from reconciler.planning import Options, after_failure, forecast, plan, without_node
 from tests.simulated import World, container, deployment, desired, host, node, pod, service
 
 WEB_SERVICE = Ref("Service", "default", "web")
@@ -210,6 +210,17 @@ def test_another_engine_at_the_same_address_is_refused() -> None:
     step = world.plan()
     assert (step.changes, step.work) == ((), ())
     assert "another Docker engine" in status_of_node(world, "node-001").message
+
+
+def test_a_node_that_was_emptied_is_taken_up_with_whatever_engine_it_has_now() -> None:
+    world = running()
+    changed(world, "node-001", facts=host("other").facts, containers=())
+    world.memory = without_node(world.memory, "node-001")
+    world.settle()
+    assert status_of_node(world, "node-001").ready
+    assert world.memory.nodes["node-001"].engine_id == host("other").facts.engine_id
+    assert {container.state for container in world.containers()} == {"running"}
+    assert len(world.memory.pods) == 3
 
 
 def test_one_host_under_two_names_is_used_under_the_first_alone() -> None:

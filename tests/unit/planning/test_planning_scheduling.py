@@ -1,5 +1,7 @@
 """Which node a pod is given to, and why not the others."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -59,7 +61,7 @@ def test_a_cordoned_node_gets_no_pods_and_keeps_those_it_has() -> None:
         (NodeSpec(), {"node_name": "other"}, "the pod names node other"),
     ],
 )
-def test_each_filter_has_its_words(spec: NodeSpec, more: dict[str, object], why: str) -> None:
+def test_each_filter_has_its_words(spec: NodeSpec, more: dict[str, Any], why: str) -> None:
     world = World(desired(deployment(replicas=1, **more), nodes=[node("only", spec)]))
     assert reasons(world) == {"only": why}
 
@@ -86,7 +88,7 @@ def test_a_mild_taint_is_avoided_while_another_node_has_room() -> None:
 def test_a_silent_node_says_why() -> None:
     world = World(desired(deployment(replicas=1), nodes=1))
     world.unplug("node-000")
-    assert reasons(world) == {"node-000": "does not answer: connection timed out"}
+    assert reasons(world) == {"node-000": "unreachable: connection timed out"}
 
 
 def test_pods_of_one_owner_are_spread_before_nodes_are_filled_evenly() -> None:

@@ -53,6 +53,11 @@ def test_a_pod_that_fits_nowhere_is_not_everything_as_asked() -> None:
 
 def test_no_changes_names_the_revision_as_people_know_it() -> None:
     assert summary(report()) == "No changes. Everything is as revision 8c1f2d3e asks."
+
+
+def test_a_node_that_cannot_be_seen_is_not_called_as_asked_for() -> None:
+    partly = report(unreachable=(UnreachableNode("node-3", "timed out"),))
+    assert summary(partly) == "No changes on the nodes that answer; 1 of 3 cannot be seen."
     assert not report().has_changes
 
 

@@ -113,4 +113,4 @@ def test_whatever_a_setup_follows_from_makes_new_ones() -> None:
         "Service shop/web is not served: it has no cluster IP; is the service CIDR 10.96.0.0/16 used up?",
     )
     assert layer.setups(desired(), MEMORY, ENDPOINTS) == before
-    assert layer.problems == ()
+    assert not layer.problems

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from watchdog.observers.inotify import InotifyEmitter
 
 from reconciler.model.desired import Rejected, Snapshot, Unavailable
 from reconciler.sources import rules
 from reconciler.sources.folder import FolderSource
+from reconciler.sources.folder_tree import FolderTree, Uncertain
 
 
 class Changes:
@@ -184,6 +186,38 @@ def test_too_many_files_or_folders_are_rejected(
 # --- revisions -----------------------------------------------------------------------------------------------
 
 
+def test_more_bytes_than_manifests_need_are_rejected_however_they_came(
+    folder: Path, source: FolderSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "MAX_TOTAL_BYTES", 1000)
+    for number in range(10):
+        settled(folder / f"{number}.yaml", "x" * 90)
+    tree = FolderTree(str(folder), settle=0.05)
+    root = os.open(folder, os.O_RDONLY)
+    assert isinstance(tree.look_at_all(root), Snapshot)
+    settled(folder / "3.yaml", "x" * 300)
+    with pytest.raises(Uncertain):
+        tree.look_at(root, frozenset({"3.yaml"}))
+    os.close(root)
+    assert problems(source) == {".": "too-many-files"}
+
+
+def test_one_byte_more_than_manifests_need_is_too_much(
+    folder: Path, source: FolderSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "MAX_TOTAL_BYTES", 100)
+    settled(folder / "only.yaml", "x" * 101)
+    assert problems(source) == {".": "too-many-files"}
+
+
+def test_a_file_that_is_too_large_is_named_however_large_it_is(folder: Path, source: FolderSource) -> None:
+    with settled(folder / "a.yaml").open("wb") as file:
+        file.truncate(rules.MAX_TOTAL_BYTES + 1)
+    os.utime(folder / "a.yaml", (0, 0))
+    settled(folder / "b.yaml")
+    assert problems(source) == {"a.yaml": "file-too-large"}
+
+
 def test_the_same_content_is_the_same_revision_wherever_and_whenever_it_was_written(tmp_path: Path) -> None:
     for name in ("one", "two"):
         settled(tmp_path / name / "a.yaml")
@@ -261,7 +295,12 @@ def test_reading_in_the_middle_of_a_write_waits_for_its_end(
     file = (folder / "a.yaml").open("w", buffering=1)
     file.write("first: 1\n")
     time.sleep(0.15)
-    closing = threading.Timer(0.3, lambda: (file.write("second: 2\n"), file.close()))
+
+    def finish() -> None:
+        file.write("second: 2\n")
+        file.close()
+
+    closing = threading.Timer(0.3, finish)
     closing.start()
     assert snapshot(source).files[0].content == b"first: 1\nsecond: 2\n"
     closing.join()
@@ -344,6 +383,8 @@ def test_lost_events_make_everything_be_looked_at(folder: Path, source: FolderSo
     observer = source._watch._observer
     assert observer is not None
     (emitter,) = observer.emitters
+    assert isinstance(emitter, InotifyEmitter)
+    assert emitter._inotify is not None
     stamp = (folder / "a.yaml").stat()
     emitter._event_filter = frozenset()  # from here on, no event arrives
     write(folder / "a.yaml", "a: 9\n")

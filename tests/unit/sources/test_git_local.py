@@ -68,8 +68,8 @@ def snapshot(source: GitSource) -> Snapshot:
     return found
 
 
-def problems(repository: Repository, **settings: str) -> dict[str, str]:
-    found = GitSource(str(repository.path), **settings).read()
+def problems(repository: Repository, subpath: str = "") -> dict[str, str]:
+    found = GitSource(str(repository.path), subpath=subpath).read()
     assert isinstance(found, Rejected), found
     return {problem.place.path: problem.code for problem in found.problems}
 
@@ -117,14 +117,16 @@ def test_a_checkout_of_another_branch_changes_nothing(repository: Repository) ->
     assert source.read() is before
 
 
-def test_a_deleted_branch_is_unavailable_with_the_age_of_the_last_answer(repository: Repository) -> None:
+def test_a_deleted_branch_is_unavailable_in_the_same_words_until_it_is_back(repository: Repository) -> None:
     repository.commit({"a.yaml": "1"})
     source = GitSource(str(repository.path))
     snapshot(source)
     repository.git.references.delete("refs/heads/main")
     found = source.read()
     assert isinstance(found, Unavailable)
-    assert "(last read 0 s ago)" in found.why
+    assert " UTC)" in found.why
+    time.sleep(0.01)
+    assert source.read() == found
 
 
 def test_a_rewritten_history_is_followed_and_logged(
@@ -229,6 +231,23 @@ def test_a_tree_that_contains_itself_a_million_times_ends_soon(repository: Repos
     began = time.monotonic()
     assert list(problems(repository).values()) == ["too-many-files"]
     assert time.monotonic() - began < 5
+
+
+def test_reading_ends_at_the_limit_in_the_middle_of_a_folder(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pack of some megabytes can hold blobs of many gigabytes."""
+    opened: list[bytes] = []
+
+    def is_lfs_pointer(content: bytes) -> bool:
+        opened.append(content)
+        return False
+
+    monkeypatch.setattr(rules, "MAX_TOTAL_BYTES", 100)
+    monkeypatch.setattr(rules, "is_lfs_pointer", is_lfs_pointer)
+    repository.commit({f"{number:03}.yaml": f"{number:030}" for number in range(100)})
+    assert problems(repository) == {".": "too-many-files"}
+    assert len(opened) == 4
 
 
 def test_a_tree_a_thousand_folders_deep_is_rejected(repository: Repository) -> None:

@@ -1,0 +1,83 @@
+"""What clients notice while pods come and go: nothing, as long as each request opens a connection of its own.
+
+A connection that is kept open ends with its pod, as with kube-proxy: the pod closes it after the answer under way
+(SIGTERM), and the client opens another. How often that happened is no failure of a rollout, and not judged here.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.lab import Lab
+from tests.lab.load import Load
+from tests.lab.world import World, deployment, service
+
+PORT = 30080
+ONE_MORE = "  strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}"
+
+
+@pytest.fixture
+def world(lab: Lab, tmp_path: Path) -> World:
+    world = World(lab, tmp_path)
+    write(world, 4, "1.0")
+    return world
+
+
+def write(world: World, replicas: int, version: str) -> None:
+    web = deployment("web", replicas, f"lab/web:{version}", extra=ONE_MORE)
+    world.write("web.yaml", web + "---\n" + service("web", PORT))
+
+
+def load(world: World) -> Load:
+    """On every host: a proxy may be slower than the others to take a change over."""
+    return Load([(host.address, PORT) for host in world.lab.nodes])
+
+
+def unharmed(load: Load) -> None:
+    assert load.failures == []
+    assert load.answered > 100, "the load was a load"
+
+
+def test_a_rollout_loses_no_request(world: World) -> None:
+    with world.run() as running:
+        running.converged()
+        with load(world) as requests:
+            mark = running.mark()
+            write(world, 4, "2.0")
+            running.converged(since=mark)
+    unharmed(requests)
+    assert {container.image for container in world.containers("web")} == {"lab/web:2.0"}
+
+
+def test_scaling_down_and_up_and_another_service_lose_no_request(world: World) -> None:
+    with world.run() as running:
+        running.converged()
+        with load(world) as requests:
+            for replicas in (1, 4):
+                mark = running.mark()
+                write(world, replicas, "1.0")
+                running.converged(since=mark)
+            mark = running.mark()
+            other = world.write("other.yaml", deployment("other", 1) + "---\n" + service("other", 30090))
+            running.converged(since=mark)
+            mark = running.mark()
+            os.remove(other)
+            running.converged(since=mark)
+    unharmed(requests)
+
+
+def test_a_reconciler_killed_in_the_middle_of_a_rollout_loses_no_request(world: World) -> None:
+    with world.run() as running:
+        running.converged()
+        with load(world) as requests:
+            mark = running.mark()
+            write(world, 4, "2.0")
+            running.wait_for("Killing", since=mark)
+            running.kill()
+            time.sleep(0.5)
+            with world.run() as again:
+                again.converged()
+    unharmed(requests)
+    assert {container.image for container in world.containers("web")} == {"lab/web:2.0"}

@@ -1,0 +1,68 @@
+"""How a command ends that could not do what it was asked: exit code 2, and a sentence with a way out."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.store import SqliteStore
+
+
+def reconciler(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "reconciler", *arguments], capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("get", "pods", "--state", "/nowhere"), "there is no state here (start `reconciler run` first"),
+        (("validate", "--git", "https://me:secret@host/shop"), "holds a credential, and URLs end in logs"),
+        (("validate", "/nowhere"), "No such file or directory (restore the folder"),
+    ],
+)
+def test_an_expected_failure_is_one_sentence(arguments: tuple[str, ...], words: str) -> None:
+    done = reconciler(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert "TRACEBACK" not in done.stderr
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(("option", "code"), [((), 2), (("--detailed-exitcode",), 1)])
+def test_a_diff_that_no_host_answered_is_an_error(tmp_path: Path, option: tuple[str, ...], code: int) -> None:
+    """Neither "nothing to do" nor "changes": what runs is unknown."""
+    (tmp_path / "all.yaml").write_text(
+        "apiVersion: reconciler.dev/v1\nkind: Cluster\nmetadata:\n  name: c\n---\n"
+        "apiVersion: v1\nkind: Node\nmetadata:\n  name: node-1\n"
+        "  annotations:\n    reconciler.dev/ssh: ssh://127.0.0.1:1\n"
+    )
+    done = reconciler("diff", str(tmp_path), "--state", str(tmp_path / "state"), *option)
+    assert done.returncode == code
+    assert "no host answers" in done.stderr
+    assert "127.0.0.1:1 does not answer" in done.stdout
+
+
+def test_a_second_reconciler_is_told_who_holds_the_state(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    try:
+        done = reconciler("apply", str(tmp_path), "--state", str(tmp_path))
+    finally:
+        store.close()
+    assert done.returncode == 2
+    assert "another reconciler is using this state: pid " in done.stderr
+    assert "StoreLocked" not in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_answer(tmp_path: Path) -> None:
+    """1 is a command's own "no", such as the changes of `diff`; and nothing is printed about a closed pipe."""
+    SqliteStore(tmp_path).close()
+    script = f'"{sys.executable}" -m reconciler get pods -A --state "{tmp_path}" | sh -c "exec <&-; sleep 2"'
+    done = subprocess.run(
+        ["bash", "-c", f"{script}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (2, "")
