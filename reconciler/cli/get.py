@@ -4,27 +4,49 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import yaml
 
 from reconciler.cli.console import show_lines
 from reconciler.cli.options import output_option, state_option
-from reconciler.model.plan import Status
-from reconciler.reporting import event_json, events_table, status_list, status_object, table, table_lines
+from reconciler.model.names import CLUSTER_SCOPED, Ref
+from reconciler.reporting import (
+    Table,
+    event_json,
+    events_table,
+    manifest_object,
+    manifests_table,
+    object_list,
+    status_object,
+    table,
+    table_lines,
+)
 from reconciler.store import StoreReader, open_reader
 
-_WORDS = "pods (po), deployments (deploy), services (svc), nodes (no) or events (ev)"
+Thing = TypeVar("Thing")
+
+_WORDS = (
+    "pods (po), deployments (deploy), services (svc), nodes (no), configmaps (cm), secrets, namespaces (ns), "
+    "clusters or events (ev)"
+)
 _KINDS = {
     **dict.fromkeys(("pod", "pods", "po"), "Pod"),
     **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
     **dict.fromkeys(("service", "services", "svc"), "Service"),
     **dict.fromkeys(("node", "nodes", "no"), "Node"),
+    **dict.fromkeys(("configmap", "configmaps", "cm"), "ConfigMap"),
+    **dict.fromkeys(("secret", "secrets"), "Secret"),
+    **dict.fromkeys(("namespace", "namespaces", "ns"), "Namespace"),
+    **dict.fromkeys(("cluster", "clusters"), "Cluster"),
     **dict.fromkeys(("event", "events", "ev"), "Event"),
 }
+
+
+_WITHOUT_STATUS = frozenset({"ConfigMap", "Secret", "Namespace", "Cluster"})
 
 
 class _Kind(click.ParamType[str]):
@@ -52,44 +74,63 @@ class _Kind(click.ParamType[str]):
 def get(wanted: str, name: str | None, namespace: str, all_namespaces: bool, state_dir: Path, output: str) -> None:
     """Show how everything stands, as the running reconciler last saw it.
 
-    KIND is pods (po), deployments (deploy), services (svc), nodes (no) or events (ev). NAME picks one; of events,
-    those about the object of that name.
+    KIND is pods (po), deployments (deploy), services (svc), nodes (no), configmaps (cm), secrets, namespaces (ns),
+    clusters or events (ev). NAME picks one; of events, those about the object of that name.
     """
+    where = None if all_namespaces else namespace
     with open_reader(state_dir) as reader:
         if wanted == "Event":
-            _events(reader, name, None if all_namespaces else namespace, output)
+            _events(reader, name, where, output)
+        elif wanted in _WITHOUT_STATUS:
+            _manifests(reader, wanted, name, where, output)
         else:
-            show_statuses(reader, wanted, name, None if all_namespaces else namespace, output)
+            show_statuses(reader, wanted, name, where, output)
 
 
 def show_statuses(reader: StoreReader, kind: str, name: str | None, namespace: str | None, output: str) -> None:
     """`namespace` None: all of them. ClickException where `name` is given and not found."""
-    found = [
-        status
-        for ref, status in reader.statuses().items()
+    found = _picked(reader.statuses(), kind, name, namespace)
+    applied = reader.memory().applied
+    shown = table(list(found.values()), wide=output == "wide", namespaces=namespace is None)
+    objects = [status_object(status, applied.get(ref)) for ref, status in found.items()]
+    _say_age(reader)
+    _print(shown, objects, output, one=name is not None, everywhere=namespace is None)
+
+
+def _manifests(reader: StoreReader, kind: str, name: str | None, namespace: str | None, output: str) -> None:
+    """Of the revision in force."""
+    found = _picked(reader.memory().applied, kind, name, namespace)
+    objects = [manifest_object(manifest) for manifest in found.values()]
+    shown = manifests_table(found, namespaces=namespace is None)
+    _print(shown, objects, output, one=name is not None, everywhere=namespace is None)
+
+
+def _picked(things: Mapping[Ref, Thing], kind: str, name: str | None, namespace: str | None) -> dict[Ref, Thing]:
+    found = {
+        ref: things[ref]
+        for ref in sorted(things)
         if ref.kind == kind
         and (not ref.namespace or namespace in (None, ref.namespace))
         and name in (None, ref.name)
-    ]
+    }
     if name is not None and not found:
-        where = f" in namespace {namespace}" if namespace and kind != "Node" else ""
+        where = f" in namespace {namespace}" if namespace and kind not in CLUSTER_SCOPED else ""
         raise click.ClickException(f"{kind.lower()} {name!r} not found{where}")
-    _say_age(reader)
-    _print(found, output, one=name is not None, namespaces=namespace is None)
+    return found
 
 
-def _print(found: Sequence[Status], output: str, *, one: bool, namespaces: bool) -> None:
+def _print(shown: Table, objects: Sequence[dict[str, Any]], output: str, *, one: bool, everywhere: bool) -> None:
     if output in ("json", "yaml"):
-        value = status_object(found[0]) if one else status_list(found)
-        click.echo(
-            json.dumps(value, indent=2) if output == "json" else yaml.safe_dump(value, sort_keys=False), nl=False
-        )
-        if output == "json":
-            click.echo()
+        _echo(objects[0] if one else object_list(objects), output)
     else:
-        show_lines(table_lines(table(found, wide=output == "wide", namespaces=namespaces)))
-        if not found and not namespaces:
+        show_lines(table_lines(shown))
+        if not objects and not everywhere:
             click.echo("(-n NAMESPACE names one other than `default`, and -A all of them)", err=True)
+
+
+def _echo(value: dict[str, Any], output: str) -> None:
+    text = json.dumps(value, indent=2) if output == "json" else yaml.safe_dump(value, sort_keys=False)
+    click.echo(text.rstrip())
 
 
 def _events(reader: StoreReader, name: str | None, namespace: str | None, output: str) -> None:
@@ -100,8 +141,7 @@ def _events(reader: StoreReader, name: str | None, namespace: str | None, output
         and name in (None, event.about.name)
     ]
     if output in ("json", "yaml"):
-        value = {"apiVersion": "v1", "kind": "List", "items": [event_json(event) for event in events]}
-        click.echo(json.dumps(value, indent=2) if output == "json" else yaml.safe_dump(value, sort_keys=False))
+        _echo(object_list([event_json(event) for event in events]), output)
     else:
         show_lines(table_lines(events_table(events, time.time())))
 

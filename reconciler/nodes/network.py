@@ -52,7 +52,7 @@ def apply_network(network: NodeNetwork, cluster: str, engine: Engine, shell: She
     routes, complaint = _resolved(network.routes)
     changed = [
         _ensure_pod_network(network.pod_cidr, cluster, engine),
-        _ensure_addresses(shell, network),
+        _ensure_links(shell, network),
         _ensure_forwarding(shell),
         _ensure_chain(shell, "filter", FORWARD_CHAIN, FORWARD_HOOK, forward_rules(network, routes)),
         _ensure_chain(shell, "nat", NAT_CHAIN, NAT_HOOK, nat_rules(network)),
@@ -77,6 +77,18 @@ def link_batch(wanted: Iterable[str], shown: Sequence[Mapping[str, Any]]) -> lis
     needs = {str(ipaddress.IPv4Interface(address).ip) for address in wanted}
     lines += [f"addr del {address}/32 dev {SERVICES}" for address in sorted(has - needs)]
     return lines + [f"addr add {address}/32 dev {SERVICES}" for address in sorted(needs - has)]
+
+
+def bridge_batch(pod_cidr: str, shown: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines for `ip -batch` that bring back the pod network's bridge, if somebody removed it under Docker's feet.
+
+    Docker makes it only when the network is made or dockerd starts; without it no container of the network starts.
+    """
+    if any(entry.get("ifname") == BRIDGE for entry in shown):
+        return []
+    network = ipaddress.IPv4Network(pod_cidr)
+    gateway = f"{network.network_address + 1}/{network.prefixlen}"
+    return [f"link add {BRIDGE} type bridge", f"addr add {gateway} dev {BRIDGE}", f"link set {BRIDGE} up"]
 
 
 def route_batch(wanted: Iterable[Route], shown: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -115,11 +127,12 @@ def restore_input(table: str, chain: str, rules: list[str]) -> str:
 # --- on the host --------------------------------------------------------------------------------------------
 
 
-def _ensure_addresses(shell: Shell, network: NodeNetwork) -> bool:
-    lines = link_batch(network.addresses, _json(shell, "ip", "-json", "addr", "show"))
+def _ensure_links(shell: Shell, network: NodeNetwork) -> bool:
+    shown = _json(shell, "ip", "-json", "addr", "show")
+    lines = [*bridge_batch(network.pod_cidr, shown), *link_batch(network.addresses, shown)]
     reply = _batch(shell, lines)
     if reply.status != 0:
-        raise CommandFailed(f"cannot set up the service addresses on {SERVICES}: {reply.err.strip()}")
+        raise CommandFailed(f"cannot set up {BRIDGE}, and {SERVICES} with its addresses: {reply.err.strip()}")
     return bool(lines)
 
 

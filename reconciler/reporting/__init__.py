@@ -5,13 +5,13 @@ Nothing here prints, colours or measures the terminal: the command line does, so
 
 from reconciler.reporting.events import event_json, event_line, events_table
 from reconciler.reporting.lines import Line, Style, inert
-from reconciler.reporting.objects import status_list, status_object
+from reconciler.reporting.objects import manifest_object, object_list, status_object
 from reconciler.reporting.plan_json import plan_json
 from reconciler.reporting.plan_markdown import plan_markdown
 from reconciler.reporting.plan_report import PlanReport, UnreachableNode
 from reconciler.reporting.plan_text import plan_text
 from reconciler.reporting.problems import problems_github, problems_json, problems_text
-from reconciler.reporting.tables import Table, table, table_lines
+from reconciler.reporting.tables import Table, manifests_table, table, table_lines
 
 __all__ = [
     "Line",
@@ -23,13 +23,15 @@ __all__ = [
     "event_line",
     "events_table",
     "inert",
+    "manifest_object",
+    "manifests_table",
+    "object_list",
     "plan_json",
     "plan_markdown",
     "plan_text",
     "problems_github",
     "problems_json",
     "problems_text",
-    "status_list",
     "status_object",
     "table",
     "table_lines",

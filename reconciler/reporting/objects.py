@@ -3,7 +3,7 @@
 Field names and places are upstream's; a field that we know nothing of is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.model.names import Ref
@@ -19,13 +19,33 @@ from reconciler.model.plan import (
 _Object = dict[str, Any]
 
 
-def status_list(statuses: Sequence[Status]) -> _Object:
-    """A `v1 List`, sorted by namespace and name."""
-    ordered = sorted(statuses, key=lambda status: status.ref)
-    return {"apiVersion": "v1", "kind": "List", "items": [status_object(status) for status in ordered]}
+_SECRET_FIELDS = ("data", "stringData")
 
 
-def status_object(status: Status) -> _Object:
+def object_list(objects: Sequence[_Object]) -> _Object:
+    return {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+
+
+def manifest_object(manifest: Mapping[str, Any]) -> _Object:
+    """An object that has no status, as it was written; of a Secret, that there are values, and nothing of them."""
+    shown = dict(manifest)
+    if shown.get("kind") == "Secret":
+        for field in _SECRET_FIELDS:
+            if isinstance(values := shown.get(field), dict):
+                shown[field] = dict.fromkeys(values, "***")
+    return shown
+
+
+def status_object(status: Status, manifest: Mapping[str, Any] | None = None) -> _Object:
+    """How an object stands; with the manifest it follows from, what that asks for, too."""
+    shown = _standing(status)
+    if manifest is None:
+        return shown
+    merged = {field: {**manifest.get(field, {}), **shown.get(field, {})} for field in ("metadata", "spec")}
+    return {**manifest, **shown, **merged}
+
+
+def _standing(status: Status) -> _Object:
     match status:
         case PodStatus():
             return _pod(status)

@@ -3,10 +3,12 @@
 Rules for READY and STATUS: https://github.com/kubernetes/kubernetes/blob/master/pkg/printers/internalversion/printers.go
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
+from reconciler.model.names import Ref
 from reconciler.model.plan import DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
 from reconciler.reporting.lines import Line, Style, inert
 
@@ -39,6 +41,23 @@ def table_lines(shown: Table) -> list[Line]:
         "   ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
     ]
     return [Line(Style.HEAD, texts[0]), *(Line(Style.PLAIN, text) for text in texts[1:])]
+
+
+def manifests_table(manifests: Mapping[Ref, Mapping[str, Any]], namespaces: bool = False) -> Table:
+    """Objects of one kind that have no status: their names, and how many values they hold."""
+    named = [_manifest(ref, manifests[ref]) for ref in sorted(manifests)]
+    if namespaces and any(ref.namespace for ref in manifests):
+        named = [
+            {"NAMESPACE": ref.namespace, **columns} for ref, columns in zip(sorted(manifests), named, strict=True)
+        ]
+    return Table(tuple(named[0]), tuple(tuple(columns.values()) for columns in named)) if named else Table((), ())
+
+
+def _manifest(ref: Ref, manifest: Mapping[str, Any]) -> dict[str, str]:
+    if ref.kind not in ("ConfigMap", "Secret"):
+        return {"NAME": ref.name}
+    values = {**manifest.get("data", {}), **manifest.get("stringData", {})}
+    return {"NAME": ref.name, "DATA": str(len(values))}
 
 
 def _columns(status: Status, wide: bool) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pytest
 
 from reconciler.model.operations import NodeNetwork, Route
 from reconciler.nodes.network import (
+    bridge_batch,
     forward_rules,
     link_batch,
     nat_rules,
@@ -35,6 +36,15 @@ def test_a_fresh_host_gets_the_interface_and_every_address() -> None:
         "addr add 10.96.0.10/32 dev rcn-svc",
         "addr add 10.96.0.11/32 dev rcn-svc",
     ]
+
+
+def test_a_bridge_that_somebody_removed_comes_back_with_its_gateway() -> None:
+    assert bridge_batch("10.244.1.0/24", [{"ifname": "lo"}]) == [
+        "link add rcn0 type bridge",
+        "addr add 10.244.1.1/24 dev rcn0",
+        "link set rcn0 up",
+    ]
+    assert bridge_batch("10.244.1.0/24", [{"ifname": "rcn0"}]) == []
 
 
 def test_addresses_of_services_that_are_gone_are_removed() -> None:

@@ -6,10 +6,13 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import ContainerStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus
 from reconciler.model.records import Event
 from reconciler.reporting import (
+    Table,
     event_json,
     event_line,
     events_table,
-    status_list,
+    manifest_object,
+    manifests_table,
+    object_list,
     status_object,
     table,
     table_lines,
@@ -147,8 +150,29 @@ def test_a_leaving_pod_has_a_phase_that_kubernetes_knows() -> None:
     ]
 
 
+def test_a_secret_is_shown_with_its_keys_and_none_of_its_values() -> None:
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "api"},
+        "stringData": {"token": "f1ng3r"},
+    }
+    assert manifest_object(manifest)["stringData"] == {"token": "***"}
+    assert manifests_table({Ref("Secret", "shop", "api"): manifest}, namespaces=True) == Table(
+        ("NAMESPACE", "NAME", "DATA"), (("shop", "api", "1"),)
+    )
+
+
+def test_an_object_is_shown_with_what_its_manifest_asks_for() -> None:
+    manifest = {"metadata": {"name": "web", "labels": {"app": "web"}}, "spec": {"replicas": 3, "paused": True}}
+    shown = status_object(DEPLOYMENT, manifest)
+    assert shown["metadata"]["labels"] == {"app": "web"}
+    assert shown["spec"]["paused"] is True
+    assert shown["status"]["updatedReplicas"] == 3
+
+
 def test_a_list_of_everything_else() -> None:
-    items = status_list([SERVICE, NODE, DEPLOYMENT])["items"]
+    items = object_list([status_object(status) for status in (DEPLOYMENT, NODE, SERVICE)])["items"]
     assert [item["kind"] for item in items] == ["Deployment", "Node", "Service"]
     assert items[0]["status"]["updatedReplicas"] == 3
     assert items[0]["status"]["conditions"] == [
