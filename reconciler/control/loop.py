@@ -138,7 +138,8 @@ class Loop:
             self._complain(failure)
             return
         self._store_broken = ""
-        if snapshot is not None and isinstance(desired := self._load(snapshot), Desired):
+        desired = self._load(snapshot) if snapshot is not None else None
+        if isinstance(desired, Desired) and held(desired, self._memory, self._options) is None:
             self._take(desired)
 
     # --- acting ----------------------------------------------------------------------------------------------
@@ -167,6 +168,9 @@ class Loop:
         self._tell(of_nodes(self.observed, observed))
         self.observed = observed
         current = turn(desired, observed, self._memory, now, self._options, self._layer)
+        if self._unkept is not None:
+            self._store.keep_revision(self._unkept)
+            self._unkept = None
         if current.plan.memory is not self._memory:
             self._store.save(current.plan.memory)  # The intent, before any effect.
             self._memory = current.plan.memory
@@ -177,9 +181,6 @@ class Loop:
         self.turn = current
         self._narrator.progress(current)
         self._store.publish(current.plan.statuses)
-        if self._unkept is not None:
-            self._store.keep_revision(self._unkept)
-            self._unkept = None
         return current.plan.wake_at
 
     def _complain(self, failure: StoreFailed) -> None:
