@@ -201,6 +201,7 @@ def test_when_all_is_as_wanted_no_host_gets_a_writing_call(world: World) -> None
     world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
     with world.run() as running:
         running.converged()
+        time.sleep(1.5)
         before = _engine_events(world)
         world.write("ignored.txt", "not a manifest")
         time.sleep(3)
@@ -250,7 +251,7 @@ def test_node_reset_removes_what_is_ours_and_only_that(world: World) -> None:
 
 
 def _engine_events(world: World) -> list[str]:
-    """What each engine was made to do so far; exec and health events included."""
+    """What each engine was made to do, up to the beginning of this second; exec and health events included."""
     return [
         host.docker("events", "--since", "1h", "--until", "0s", "--format", "{{.Type}} {{.Action}}").stdout
         for host in world.lab.nodes

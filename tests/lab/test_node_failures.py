@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.lab import Host, Lab
 from tests.lab.load import Load
-from tests.lab.world import CLUSTER, Running, World, deployment, eventually, fetch, service
+from tests.lab.world import Running, World, cluster, deployment, eventually, fetch, service
 
 WEB, API, SIDECAR = 30080, 30081, 30082
 PAIR = """\
@@ -53,7 +53,7 @@ def world(lab: Lab, tmp_path: Path) -> World:
 @pytest.fixture
 def patient(world: World) -> World:
     """Its pods stay where they are while a host is away; one on each host has two containers and a sandbox."""
-    world.write("cluster.yaml", CLUSTER.replace("lostAfterSeconds: 4", "lostAfterSeconds: 90"))
+    world.write("cluster.yaml", cluster(lost_after_seconds=90))
     world.write("api.yaml", PAIR)
     return world
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab import Lab
-from tests.lab.world import CLUSTER, World, deployment, eventually, fetch, service
+from tests.lab.world import World, cluster, deployment, eventually, fetch, service
 
 CANARIES = ("canary-7f3a-data", "canary-7f3a-string")
 ENCODED = base64.b64encode(CANARIES[0].encode()).decode()
@@ -290,7 +290,7 @@ def test_another_cluster_on_the_same_state_changes_nothing(world: World) -> None
     world.write("web.yaml", deployment("web", 3))
     assert world.on_folder("apply").returncode == 0
     before = world.containers()
-    world.write("cluster.yaml", CLUSTER.replace("name: test", "name: other"))
+    world.write("cluster.yaml", cluster().replace("name: test", "name: other"))
     wrong = world.on_folder("apply")
     assert wrong.returncode == 2
     assert "'test'" in wrong.stderr

@@ -17,13 +17,15 @@ from typing import Any, Self
 from reconciler.lab import Lab
 from reconciler.lab.repo import node_manifests
 
-CLUSTER = """\
+
+def cluster(lost_after_seconds: int = 6) -> str:
+    return f"""\
 apiVersion: reconciler.dev/v1
 kind: Cluster
-metadata: {name: test}
+metadata: {{name: test}}
 spec:
-  images: {pause: "lab/pause:1", proxy: "lab/proxy:1"}
-  nodes: {lostAfterSeconds: 6}
+  images: {{pause: "lab/pause:1", proxy: "lab/proxy:1"}}
+  nodes: {{lostAfterSeconds: {lost_after_seconds}}}
 """
 
 
@@ -166,7 +168,7 @@ class World:
         self.folder = directory / "manifests"
         self.state = directory / "state"
         self.folder.mkdir()
-        self.write("cluster.yaml", CLUSTER)
+        self.write("cluster.yaml", cluster())
         for name, text in node_manifests(lab).items():
             self.write(f"nodes-{name}", text)
 
