@@ -10,41 +10,27 @@ import click
 
 from reconciler.cli.console import Progress, show_problems
 from reconciler.cli.logging import configure_logging
-from reconciler.cli.options import (
-    Duration,
-    confirm_option,
-    host_options,
-    host_settings,
-    output_option,
-    prune_option,
-    source_options,
-    source_settings,
-)
+from reconciler.cli.options import Duration, asked, output_option, planning_options
 from reconciler.control.inbox import Inbox, Stop
 from reconciler.control.loop import Loop
 from reconciler.model.desired import Rejected
 from reconciler.model.plan import Hold
-from reconciler.planning import Options
 from reconciler.wiring import running
 
 
 @click.command()
-@source_options
-@host_options
-@confirm_option
-@prune_option
+@planning_options
 @click.option(
     "--timeout", type=Duration(), default="5m", show_default=True, help="How long to wait for convergence."
 )
 @output_option("text", "json")
-def apply(output: str, confirmed: str, prune_orphans: bool, timeout: float, **given: Any) -> None:
+def apply(output: str, timeout: float, **given: Any) -> None:
     """Make the hosts as PATH, or the repository, asks; then exit.
 
     Exit code 0: converged; 1: not within --timeout; 2: an error, or interrupted; the next run goes on from there.
     """
-    source, settings = source_settings(given), host_settings(given)
+    source, settings, options = asked(given)
     configure_logging()
-    options = Options(confirmed_revision=confirmed, prune_orphans=prune_orphans)
     progress = Progress(as_json=output == "json")
     with progress, running(source, settings, progress, options) as it:
         interrupted = _end_on_signals(it.inbox)

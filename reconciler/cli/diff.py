@@ -11,52 +11,30 @@ from msgspec.structs import replace
 
 from reconciler.cli.console import show_lines, show_problems
 from reconciler.cli.logging import configure_logging
-from reconciler.cli.options import (
-    confirm_option,
-    host_options,
-    host_settings,
-    output_option,
-    prune_option,
-    source_options,
-    source_settings,
-)
+from reconciler.cli.options import Asked, asked, output_option, planning_options
 from reconciler.model.desired import Desired, Rejected, Unavailable
 from reconciler.model.observed import Observed, Reachable, Unreachable
-from reconciler.planning import Forecast, Options, forecast
+from reconciler.planning import Forecast, forecast
 from reconciler.reporting import PlanReport, UnreachableNode, plan_json, plan_markdown, plan_text
 from reconciler.services import ServiceLayer
-from reconciler.settings import Settings, SourceSettings
 from reconciler.wiring import in_force_at, observe_once, read_once, remembered
 
 
 @click.command()
-@source_options
-@host_options
-@confirm_option
-@prune_option
+@planning_options
 @click.option("--base", metavar="REV", default="", help="The commit or branch in force, to compare objects with.")
 @click.option("--detailed-exitcode", is_flag=True, help="Terraform's: 0 nothing to do, 2 changes, 1 an error.")
 @output_option("text", "json", "markdown")
 @click.pass_context
-def diff(
-    ctx: click.Context,
-    /,
-    base: str,
-    output: str,
-    detailed_exitcode: bool,
-    confirmed: str,
-    prune_orphans: bool,
-    **given: Any,
-) -> None:
+def diff(ctx: click.Context, /, base: str, output: str, detailed_exitcode: bool, **given: Any) -> None:
     """Show what `apply` would do, object by object and pod by pod, with the reasons. Changes nothing, anywhere.
 
     Exit code 0: nothing to do; 1: changes; 2: an error, no host that answers, or a revision that a guard holds.
     """
     changes, error = (2, 1) if detailed_exitcode else (1, 2)
     configure_logging()
-    options = Options(confirmed_revision=confirmed, prune_orphans=prune_orphans)
     try:
-        report = _report(source_settings(given), base, host_settings(given), options)
+        report = _report(asked(given), base)
     except click.UsageError:
         raise
     except Exception as failure:
@@ -78,7 +56,8 @@ def diff(
     ctx.exit(changes if report.has_changes else 0)
 
 
-def _report(source: SourceSettings, base: str, settings: Settings, options: Options) -> PlanReport:
+def _report(wanted: Asked, base: str) -> PlanReport:
+    source, settings, options = wanted
     desired = _accepted(read_once(source, settings))
     memory = remembered(settings)
     if base:

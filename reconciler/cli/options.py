@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from reconciler.planning import Options
 from reconciler.settings import Settings, SourceSettings, default_known_hosts, default_state_dir, git_token
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -124,15 +125,42 @@ def output_option(*formats: str) -> Callable[[Command], Command]:
     )
 
 
-confirm_option = click.option(
-    "--confirm",
-    "confirmed",
-    metavar="REVISION",
-    default="",
-    help="Let this revision delete what a guard held it for.",
-)
-prune_option = click.option(
-    "--prune-orphans",
-    is_flag=True,
-    help="Remove containers with our label that no manifest and no memory explains.",
-)
+class Asked(NamedTuple):
+    """What `run`, `apply` and `diff` are asked in common."""
+
+    source: SourceSettings
+    settings: Settings
+    options: Options
+
+
+def planning_options(command: Command) -> Command:
+    """A source, how to reach the hosts, and what a person allows; `asked` makes values of them."""
+    for decorate in reversed(
+        [
+            source_options,
+            host_options,
+            click.option(
+                "--confirm",
+                "confirmed",
+                metavar="REVISION",
+                default="",
+                help="Let this revision delete what a guard held it for.",
+            ),
+            click.option(
+                "--prune-orphans",
+                is_flag=True,
+                help="Remove containers with our label that no manifest and no memory explains.",
+            ),
+        ]
+    ):
+        command = decorate(command)
+    return command
+
+
+def asked(given: dict[str, Any]) -> Asked:
+    """Take the options of `planning_options` out of a command's keyword arguments."""
+    return Asked(
+        source_settings(given),
+        host_settings(given),
+        Options(confirmed_revision=given.pop("confirmed"), prune_orphans=given.pop("prune_orphans")),
+    )

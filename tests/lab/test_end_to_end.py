@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab import Lab
-from tests.lab.world import World, deployment, eventually, fetch, service
+from tests.lab.world import World, api, deployment, eventually, fetch, service
 
 CONFIG = """\
 apiVersion: v1
@@ -21,39 +21,6 @@ apiVersion: v1
 kind: Secret
 metadata: {name: api}
 stringData: {token: canary-7f3a}
-"""
-
-API = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: api}
-spec:
-  replicas: 1
-  selector: {matchLabels: {app: api}}
-  template:
-    metadata: {labels: {app: api}}
-    spec:
-      terminationGracePeriodSeconds: 2
-      containers:
-        - name: api
-          image: lab/api:1.0
-          ports: [{name: http, containerPort: 9090}]
-          env:
-            - name: API_TOKEN
-              valueFrom: {secretKeyRef: {name: api, key: token}}
-        - name: sidecar
-          image: lab/sidecar:1.0
-          ports: [{name: sidecar, containerPort: 9091}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: api}
-spec:
-  type: NodePort
-  selector: {app: api}
-  ports:
-    - {name: http, port: 80, targetPort: http, nodePort: 30081}
-    - {name: sidecar, port: 81, targetPort: sidecar, nodePort: 30082}
 """
 
 
@@ -131,7 +98,7 @@ def test_a_commit_to_a_local_repository_is_applied_at_once(world: World, tmp_pat
 
 def test_a_pod_of_two_containers_shares_localhost_and_gets_its_secret_and_nobody_else_does(world: World) -> None:
     world.write("config.yaml", CONFIG)
-    world.write("api.yaml", API)
+    world.write("api.yaml", api(1, "valueFrom: {secretKeyRef: {name: api, key: token}}"))
     applied = world.on_folder("apply", "--timeout", "60s")
     assert applied.returncode == 0, applied.stderr
     assert "pod" in fetch(world.url(30081))

@@ -8,39 +8,9 @@ import pytest
 
 from reconciler.lab import Host, Lab
 from tests.lab.load import Load
-from tests.lab.world import Running, World, cluster, deployment, eventually, fetch, service
+from tests.lab.world import Running, World, api, cluster, deployment, eventually, fetch, service
 
 WEB, API, SIDECAR = 30080, 30081, 30082
-PAIR = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: api}
-spec:
-  replicas: 3
-  selector: {matchLabels: {app: api}}
-  template:
-    metadata: {labels: {app: api}}
-    spec:
-      terminationGracePeriodSeconds: 2
-      containers:
-        - name: api
-          image: lab/api:1.0
-          ports: [{name: http, containerPort: 9090}]
-          env: [{name: API_TOKEN, value: none}]
-        - name: sidecar
-          image: lab/sidecar:1.0
-          ports: [{name: sidecar, containerPort: 9091}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: api}
-spec:
-  type: NodePort
-  selector: {app: api}
-  ports:
-    - {name: http, port: 80, targetPort: http, nodePort: 30081}
-    - {name: sidecar, port: 81, targetPort: sidecar, nodePort: 30082}
-"""
 
 
 @pytest.fixture
@@ -54,7 +24,7 @@ def world(lab: Lab, tmp_path: Path) -> World:
 def patient(world: World) -> World:
     """Its pods stay where they are while a host is away; one on each host has two containers and a sandbox."""
     world.write("cluster.yaml", cluster(lost_after_seconds=90))
-    world.write("api.yaml", PAIR)
+    world.write("api.yaml", api(3, "value: none"))
     return world
 
 

@@ -63,6 +63,40 @@ spec:
 """
 
 
+def api(replicas: int, token: str) -> str:
+    """The lab's API with its sidecar, at node ports 30081 and 30082; `token` ends its variable's YAML."""
+    return f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: api}}
+spec:
+  replicas: {replicas}
+  selector: {{matchLabels: {{app: api}}}}
+  template:
+    metadata: {{labels: {{app: api}}}}
+    spec:
+      terminationGracePeriodSeconds: 2
+      containers:
+        - name: api
+          image: lab/api:1.0
+          ports: [{{name: http, containerPort: 9090}}]
+          env: [{{name: API_TOKEN, {token}}}]
+        - name: sidecar
+          image: lab/sidecar:1.0
+          ports: [{{name: sidecar, containerPort: 9091}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: api}}
+spec:
+  type: NodePort
+  selector: {{app: api}}
+  ports:
+    - {{name: http, port: 80, targetPort: http, nodePort: 30081}}
+    - {{name: sidecar, port: 81, targetPort: sidecar, nodePort: 30082}}
+"""
+
+
 @dataclass(frozen=True)
 class OnHost:
     """A container as `docker ps -a` on its host shows it."""
