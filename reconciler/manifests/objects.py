@@ -49,10 +49,6 @@ def _rollout(deployment: Deployment) -> Iterator[Finding]:
     if spec.strategy.type == "RollingUpdate" and _is_zero(rolling.max_surge) and _is_zero(rolling.max_unavailable):
         message = "maxSurge and maxUnavailable are both 0: no pod could ever be replaced"
         yield Finding(at, Code.IMPOSSIBLE_ROLLOUT, message, "give one of them at least 1")
-    if 0 < spec.progress_deadline_seconds <= spec.min_ready_seconds:
-        message = "progressDeadlineSeconds must be more than minReadySeconds, or every rollout fails"
-        at = ("spec", "progressDeadlineSeconds")
-        yield Finding(at, Code.IMPOSSIBLE_ROLLOUT, message, f"write more than {spec.min_ready_seconds}")
 
 
 def _is_zero(amount: IntOrPercent) -> bool:

@@ -154,7 +154,6 @@ class DeploymentSpec(Struct, frozen=True, rename="camel"):
     replicas: int = 1
     strategy: Strategy = Strategy()
     min_ready_seconds: int = 0
-    progress_deadline_seconds: int = 600
     paused: bool = False
 
 

@@ -25,11 +25,6 @@ AT = "/spec/template/spec/containers/0"
             "web.yaml:8:7 /spec/strategy/rollingUpdate impossible-rollout",
         ),
         (
-            "  replicas: 2",
-            "  minReadySeconds: 900",
-            "web.yaml:6:3 /spec/progressDeadlineSeconds impossible-rollout",
-        ),
-        (
             "containerPort: 8080",
             "containerPort: 8080\n            - name: http\n              containerPort: 81",
             f"web.yaml:21:21 {AT}/ports/1/name duplicate-name",
