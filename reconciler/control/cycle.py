@@ -21,7 +21,7 @@ class Turn(Struct, frozen=True):
     work: tuple[PodWork, ...]
     """The plan's work on the nodes whose pod network stands; the others' waits for it."""
     converged: bool = False
-    """The plan is, and every proxy that can be reached runs the configuration that follows from it."""
+    """The plan is, and every host that can be reached serves what follows from it."""
     unserved: tuple[str, ...] = ()
     """Services and endpoints that the service layer leaves out, with the reason."""
     refused: Mapping[str, str] = {}
@@ -49,11 +49,14 @@ def turn(
         setups={name: setup for name, setup in setups.items() if name in reachable},
         work=tuple(work for work in planned.work if reachable[work.node].network.fingerprint),
         converged=planned.converged
-        and all(
-            node.proxy.fingerprint == setups[name].proxy.fingerprint
-            for name, node in reachable.items()
-            if name in setups
-        ),
+        and all(_serves(node, setups[name]) for name, node in reachable.items() if name in setups),
         unserved=layer.problems,
         refused=refused,
+    )
+
+
+def _serves(node: Reachable, setup: NodeSetup) -> bool:
+    """The file alone proves little: a host that has just booted still has it, and neither network nor HAProxy."""
+    return (
+        bool(node.network.fingerprint) and node.proxy.running and node.proxy.fingerprint == setup.proxy.fingerprint
     )

@@ -69,7 +69,7 @@ class Proxy:
         live = self._host.run(["cat", f"{self._directory}/{_LIVE}"]).out
         found = read_header(live)
         self._bound = read_binds(live)
-        seen = found.fingerprint if found.fingerprint == marker else ""
+        seen = found.fingerprint if found.fingerprint == marker and self._serves() else ""
         return ProxyState(fingerprint=seen, routed=found.routed), read_servers(live)
 
     def ensure(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
@@ -97,6 +97,12 @@ class Proxy:
             return ProxyState(routed=wanted.routed, error=not_heard(taken))
         self._mark(wanted.fingerprint)
         return ProxyState(fingerprint=wanted.fingerprint, routed=wanted.routed)
+
+    def _serves(self) -> bool:
+        """A worker is there. After a power cut only the files are; HAProxy cannot bind, and keeps starting."""
+        existing = self._find(proxy_name(self._cluster))
+        running = existing is not None and existing["State"]["Status"] == "running"
+        return running and bool(current_workers(self._master("show proc")))
 
     # --- the container --------------------------------------------------------------------------------------
 
