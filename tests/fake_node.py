@@ -34,7 +34,7 @@ from reconciler.model.operations import (
     PullImage,
     RemoveContainer,
     StartContainer,
-    StopContainer,
+    StopContainers,
     UnpauseContainer,
 )
 from reconciler.nodes.session import Listener
@@ -129,10 +129,11 @@ class FakeNodeSession:
                 self._start(self._ours(name, uid, must_exist=True))
             case UnpauseContainer(container=name):
                 self._to(self._ours(name, uid, must_exist=True), "running")
-            case StopContainer(container=name):
-                found = self._ours(name, uid)
-                if found is not None and found.state in ("running", "paused", "restarting"):
-                    self._to(found, "exited", exit_code=143)
+            case StopContainers(containers=stops):
+                for stop in stops:
+                    found = self._ours(stop.container, uid)
+                    if found is not None and found.state in ("running", "paused", "restarting"):
+                        self._to(found, "exited", exit_code=143)
             case RemoveContainer(container=name, uid=owner):
                 found = self._ours(name, owner)
                 if found is not None and found.state in ("running", "paused", "restarting"):

@@ -13,8 +13,6 @@ from reconciler.model.objects import (
     Cluster,
     ClusterSpec,
     ConfigMap,
-    Container,
-    ContainerPort,
     Deployment,
     DeploymentSpec,
     LabelSelector,
@@ -24,9 +22,7 @@ from reconciler.model.objects import (
     Object,
     ObjectMeta,
     Pod,
-    PodSpec,
     PodTemplate,
-    Resources,
     Secret,
     Service,
     ServicePort,
@@ -39,6 +35,7 @@ from reconciler.model.objects import (
 from reconciler.model.observed import Facts, NetworkState, Observed, ObservedContainer, Reachable, Unreachable
 from reconciler.model.operations import Outcome, PodWork
 from reconciler.model.plan import Plan
+from reconciler.model.pods import Container, ContainerPort, PodSpec, Resources
 from reconciler.model.problems import Place
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
@@ -115,6 +112,8 @@ def desired(
         services={ref: each for ref, each in by_ref.items() if isinstance(each, Service)},
         config_maps={ref: each for ref, each in by_ref.items() if isinstance(each, ConfigMap)},
         secrets={ref: each for ref, each in by_ref.items() if isinstance(each, Secret)},
+        claims={},
+        digests={},
         places={ref: Place("all.yaml", line) for line, ref in enumerate(by_ref, start=1)},
         template_hashes={ref: template_hash(spec) for ref, spec in specs.items()},
         manifests={ref: manifest(each) for ref, each in by_ref.items()},

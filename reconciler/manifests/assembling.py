@@ -52,6 +52,8 @@ class Assembler:
             services=self._things["Service"].copy(),
             config_maps=self._things["ConfigMap"].copy(),
             secrets=self._things["Secret"].copy(),
+            claims={},
+            digests={},
             places=self._places.copy(),
             template_hashes=self._hashes.copy(),
             manifests=self._manifests.copy(),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted
-from reconciler.model.objects import Container, PodSpec, Resources
+from reconciler.model.pods import Container, PodSpec, Resources
 
 
 def check_pod_spec(spec: PodSpec, at: Pointer) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from reconciler.manifests.findings import Finding, Pointer, warning
 from reconciler.manifests.index import Index
 from reconciler.manifests.uses import Need
 from reconciler.model.names import Ref
-from reconciler.model.objects import ConfigMap, Node, PodSpec, Secret, node_labels
+from reconciler.model.objects import ConfigMap, Node, Secret, node_labels
+from reconciler.model.pods import PodSpec
 
 
 def check_references(entry: Entry, index: Index) -> Iterator[Finding]:

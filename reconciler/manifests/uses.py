@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from reconciler.manifests.findings import Pointer
 from reconciler.model.names import Ref
-from reconciler.model.objects import Deployment, Object, Pod, PodSpec, Service
+from reconciler.model.objects import Deployment, Object, Pod, Service
+from reconciler.model.pods import PodSpec
 
 Pair: TypeAlias = tuple[str, str, str]
 """A namespace, and a label's key and value in it."""

@@ -12,6 +12,7 @@ from reconciler.model.objects import (
     Deployment,
     Namespace,
     Node,
+    PersistentVolumeClaim,
     Pod,
     Secret,
     Service,
@@ -70,11 +71,15 @@ class Desired(Struct, frozen=True):
     services: Mapping[Ref, Service]
     config_maps: Mapping[Ref, ConfigMap]
     secrets: Mapping[Ref, Secret]
+    claims: Mapping[Ref, PersistentVolumeClaim]
     places: Mapping[Ref, Place]
     """Where each object was written."""
     template_hashes: Mapping[Ref, str]
     """For each Pod and Deployment, ten hex digits of what makes its pods what they are: the pod spec, and the
-    contents of every ConfigMap and Secret read through `env` or `envFrom`. Another hash, other pods."""
+    contents of every ConfigMap and Secret read through `env` or `envFrom`; with the template's annotation
+    `reconciler.dev/restart-on-change: "true"`, of those in its volumes too. Another hash, other pods."""
+    digests: Mapping[Ref, str]
+    """Of the contents of each ConfigMap and Secret: other contents, another digest. Salted: it tells no value."""
     manifests: Mapping[Ref, Json]
     """Each object as written, with defaults left out, and Secret values replaced by their fingerprints."""
     warnings: tuple[Problem, ...] = ()

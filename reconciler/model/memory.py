@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from reconciler.model.desired import Json
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import PodSpec
+from reconciler.model.observed import Ended
+from reconciler.model.pods import PodSpec
 
 
 class PodIntent(Struct, frozen=True):
@@ -32,6 +33,10 @@ class PodIntent(Struct, frozen=True):
     """`leave`: to be taken out of rotation, stopped and removed; never reversed."""
     reason: str = ""
     """Why it leaves, in words."""
+    ended: Literal["", "Succeeded", "Failed"] = ""
+    """It ran to its end, and is never started again, even if nothing of it is left on its host."""
+    end_reason: str = ""
+    """Kubernetes' own word for that end, where there is one: DeadlineExceeded, Evicted…"""
 
     @property
     def ref(self) -> Ref:
@@ -55,6 +60,38 @@ class ServiceRecord(Struct, frozen=True):
     """In the order of the service's ports; 0 where there is none."""
 
 
+class ClaimRecord(Struct, frozen=True):
+    """Where a claim's data is. Kept when the claim goes, so that one of the same name finds it again."""
+
+    node: str
+    volume: str
+    """The Docker volume's name."""
+
+
+class Runs(Struct, frozen=True):
+    """What is counted of one container of a pod over its runs."""
+
+    restarts: int = 0
+    """As `kubectl get pods` counts them."""
+    run: str = ""
+    """`ObservedContainer.run` of the run counted last."""
+    last_end: Ended | None = None
+    """Of the run before the present one."""
+
+
+class Crashes(Struct, frozen=True):
+    """Why a container is not started again at once. Not stored: a restart of the master tries again at once.
+
+    Rule: the first restart is at once, then after 10 s, 20 s, 40 s … 5 min; ten minutes of running forget it.
+    """
+
+    failures: int
+    not_before: float
+    """Monotonic seconds."""
+    since: float
+    """Monotonic seconds: since when it has been running, or has ended."""
+
+
 class Backoff(Struct, frozen=True):
     """A step that failed, and when it may be tried again. Not stored: a restart tries again at once."""
 
@@ -72,6 +109,9 @@ class Memory(Struct, frozen=True):
     pods: Mapping[Uid, PodIntent] = {}
     nodes: Mapping[str, NodeRecord] = {}
     services: Mapping[Ref, ServiceRecord] = {}
+    claims: Mapping[Ref, ClaimRecord] = {}
+    runs: Mapping[Uid, Mapping[str, Runs]] = {}
+    """By pod and container."""
     incarnations: Mapping[Ref, int] = {}
     """How many pods were ever made for a Pod or a Deployment: the next one's number is this."""
     applied: Mapping[Ref, Json] = {}
@@ -84,3 +124,7 @@ class Memory(Struct, frozen=True):
     """Volatile; monotonic seconds: for minReadySeconds."""
     leaving_since: Mapping[Uid, float] = {}
     """Volatile; monotonic seconds: a proxy that cannot let go of a pod delays its end only so long."""
+    crashes: Mapping[Uid, Mapping[str, Crashes]] = {}
+    """Volatile; by pod and container."""
+    started: Mapping[Uid, float] = {}
+    """Volatile; monotonic seconds: when each pod was first seen to run, for activeDeadlineSeconds."""

@@ -19,6 +19,14 @@ LABEL_CONTAINER = f"{GROUP}/container"
 LABEL_OWNER = f"{GROUP}/owner"
 LABEL_HASH = f"{GROUP}/hash"
 LABEL_REVISION = f"{GROUP}/revision"
+LABEL_IP = f"{GROUP}/ip"
+"""Of a pod on its host's network: the host's address, which Docker does not tell."""
+LABEL_CLAIM = f"{GROUP}/claim"
+"""On a Docker volume: the claim's name; with LABEL_CLUSTER and LABEL_NAMESPACE."""
+
+ANNOTATION_CONDITIONS = f"{GROUP}/conditions"
+ANNOTATION_RESTART_ON_CHANGE = f"{GROUP}/restart-on-change"
+ANNOTATION_RECLAIM = f"{GROUP}/reclaim-policy"
 
 SANDBOX = "POD"
 """Value of LABEL_CONTAINER on a pod's sandbox; no container of a manifest can have it (names are lower case)."""
@@ -26,8 +34,22 @@ SANDBOX = "POD"
 SYSTEM_PROXY = "PROXY"
 """Value of LABEL_CONTAINER on the node's proxy, which belongs to no pod."""
 
+SYSTEM_PROBER = "PROBER"
+"""Value of LABEL_CONTAINER on the node's prober, which belongs to no pod."""
+
 POD_NETWORK = "reconciler"
 """The Docker network of every pod on a host."""
+
+
+def disk_directory(cluster: str) -> str:
+    """On a host: what is kept while it is off. Pods' emptyDir volumes are at `pods/<uid>/<volume>` below it."""
+    return f"/var/lib/reconciler/{cluster}"
+
+
+def memory_directory(cluster: str) -> str:
+    """On a host: what must never reach a disk. Pods' ConfigMaps and Secrets are at `pods/<uid>/<volume>` in it."""
+    return f"/run/reconciler/{cluster}"
+
 
 CLUSTER_SCOPED = frozenset({"Cluster", "Node", "Namespace"})
 

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, field
 
 from reconciler.model.names import Ref
-from reconciler.model.quantities import Quantity
+from reconciler.model.pods import IntOrName, PodSpec, Resources
 from reconciler.model.secrets import SecretText
 
 
@@ -19,98 +19,6 @@ class ObjectMeta(Struct, frozen=True, rename="camel"):
     namespace: str = ""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
-
-
-# --- pods ---------------------------------------------------------------------------------------------------
-
-
-class KeySelector(Struct, frozen=True, rename="camel"):
-    """One key of a ConfigMap or a Secret in the pod's namespace."""
-
-    name: str
-    key: str
-    optional: bool = False
-
-
-class FieldSelector(Struct, frozen=True, rename="camel"):
-    """A field of the pod itself: metadata.name, metadata.namespace, metadata.uid, status.podIP, spec.nodeName…"""
-
-    field_path: str
-
-
-class EnvSource(Struct, frozen=True, rename="camel"):
-    """Exactly one is set."""
-
-    config_map_key_ref: KeySelector | None = None
-    secret_key_ref: KeySelector | None = None
-    field_ref: FieldSelector | None = None
-
-
-class EnvVar(Struct, frozen=True, rename="camel"):
-    name: str
-    value: str = ""
-    value_from: EnvSource | None = None
-
-
-class EnvFromRef(Struct, frozen=True, rename="camel"):
-    name: str
-    optional: bool = False
-
-
-class EnvFrom(Struct, frozen=True, rename="camel"):
-    """Every key of a ConfigMap or Secret as a variable; exactly one of the two is set."""
-
-    prefix: str = ""
-    config_map_ref: EnvFromRef | None = None
-    secret_ref: EnvFromRef | None = None
-
-
-class ContainerPort(Struct, frozen=True, rename="camel"):
-    container_port: int
-    name: str = ""
-    protocol: Literal["TCP", "UDP"] = "TCP"
-    host_port: int = 0
-    """0: none is published on the host."""
-
-
-class Resources(Struct, frozen=True, rename="camel"):
-    """Keys are `cpu` and `memory`."""
-
-    requests: dict[str, Quantity] = {}
-    limits: dict[str, Quantity] = {}
-
-
-class Container(Struct, frozen=True, rename="camel"):
-    name: str
-    image: str
-    command: tuple[str, ...] = ()
-    args: tuple[str, ...] = ()
-    env: tuple[EnvVar, ...] = ()
-    env_from: tuple[EnvFrom, ...] = ()
-    ports: tuple[ContainerPort, ...] = ()
-    resources: Resources = Resources()
-    working_dir: str = ""
-    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
-    """Empty: Always for the tag `latest` or none, otherwise IfNotPresent, as upstream."""
-
-
-RestartPolicy: TypeAlias = Literal["Always", "OnFailure", "Never"]
-
-
-class PodSpec(Struct, frozen=True, rename="camel"):
-    containers: tuple[Container, ...]
-    node_name: str = ""
-    node_selector: dict[str, str] = {}
-    tolerations: tuple["Toleration", ...] = ()
-    restart_policy: RestartPolicy = "Always"
-    termination_grace_period_seconds: int = 30
-
-
-class Toleration(Struct, frozen=True, rename="camel"):
-    key: str = ""
-    operator: Literal["Exists", "Equal"] = "Equal"
-    value: str = ""
-    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
 
 
 class Pod(Struct, frozen=True, rename="camel"):
@@ -191,6 +99,8 @@ class Service(Struct, frozen=True, rename="camel"):
 class ConfigMap(Struct, frozen=True, rename="camel"):
     metadata: ObjectMeta
     data: dict[str, str] = {}
+    binary_data: dict[str, bytes] = {}
+    """For files only; decoded."""
 
 
 class Secret(Struct, frozen=True, rename="camel"):
@@ -199,6 +109,24 @@ class Secret(Struct, frozen=True, rename="camel"):
     metadata: ObjectMeta
     data: dict[str, SecretText] = {}
     type: str = "Opaque"
+    binary_data: dict[str, SecretText] = {}
+    """Values that are not text, for files only: as base64. Not a field upstream: `data` holds both there."""
+
+
+class ClaimSpec(Struct, frozen=True, rename="camel"):
+    access_modes: tuple[Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadOnlyMany", "ReadWriteMany"], ...] = ()
+    resources: Resources = Resources()
+    """`requests.storage`: told to people; a directory on a disk has no size of its own."""
+
+
+class PersistentVolumeClaim(Struct, frozen=True, rename="camel"):
+    """A Docker volume on one node: chosen with the first pod that uses it, whose pods return there.
+
+    Kept when the claim goes, unless it carries `reconciler.dev/reclaim-policy: Delete`.
+    """
+
+    metadata: ObjectMeta
+    spec: ClaimSpec = ClaimSpec()
 
 
 # --- the cluster and its nodes ------------------------------------------------------------------------------
@@ -279,6 +207,46 @@ class NodeLifecycle(Struct, frozen=True, rename="camel"):
     """With more of the nodes than this unreachable, the fault is likelier ours: nothing is moved."""
 
 
+SecurityLevel: TypeAlias = Literal["privileged", "baseline", "restricted"]
+
+
+class HostPathRule(Struct, frozen=True, rename="camel"):
+    """A path of the hosts, and everything below it, that pods may mount."""
+
+    path: str
+    read_only: bool = True
+    namespaces: tuple[str, ...] = ()
+    """Empty: all."""
+
+
+class PodSecurity(Struct, frozen=True, rename="camel"):
+    """What pods may ask for: the levels of the Pod Security Standards, and exceptions by name.
+
+    Rules: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+    """
+
+    default: SecurityLevel = "baseline"
+    namespaces: dict[str, SecurityLevel] = {}
+    host_paths: tuple[HostPathRule, ...] = ()
+    """Allowed below the level privileged."""
+    host_ports: tuple[IntOrName, ...] = ()
+    """Ports (`8080`) and ranges (`"8000-8999"`) allowed below the level privileged."""
+
+
+class PodLimits(Struct, frozen=True, rename="camel"):
+    pids: int = 4096
+    """Processes and threads of one container; 0: no limit."""
+
+
+class ImageGc(Struct, frozen=True, rename="camel"):
+    """Of images that reconciler pulled itself and that no container uses."""
+
+    high_threshold_percent: int = 85
+    """Disk use above which they are removed."""
+    low_threshold_percent: int = 80
+    """Disk use at which that ends."""
+
+
 class ClusterSpec(Struct, frozen=True, rename="camel"):
     pod_cidr: str = field(default="10.244.0.0/16", name="podCIDR")
     node_prefix: int = 24
@@ -290,6 +258,9 @@ class ClusterSpec(Struct, frozen=True, rename="camel"):
     sync: Sync = Sync()
     guard: Guard = Guard()
     nodes: NodeLifecycle = NodeLifecycle()
+    pod_security: PodSecurity = PodSecurity()
+    pod_limits: PodLimits = PodLimits()
+    image_gc: ImageGc = field(default=ImageGc(), name="imageGC")
 
 
 class Cluster(Struct, frozen=True, rename="camel"):
@@ -297,7 +268,9 @@ class Cluster(Struct, frozen=True, rename="camel"):
     spec: ClusterSpec = ClusterSpec()
 
 
-Object: TypeAlias = Cluster | Node | Namespace | Pod | Deployment | Service | ConfigMap | Secret
+Object: TypeAlias = (
+    Cluster | Node | Namespace | Pod | Deployment | Service | ConfigMap | Secret | PersistentVolumeClaim
+)
 
 
 def ref_of(thing: Object) -> Ref:

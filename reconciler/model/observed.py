@@ -20,6 +20,30 @@ from reconciler.model.names import (
 ContainerState: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
 
+class Ended(Struct, frozen=True):
+    """How a run of a container ended."""
+
+    exit_code: int
+    oom_killed: bool = False
+    at: str = ""
+    """RFC 3339, from the host's clock: to show."""
+    log: str = ""
+    """The last lines it wrote, where it failed; bounded, and without control characters."""
+
+
+class Probed(Struct, frozen=True):
+    """What the node's prober says of one run of a container."""
+
+    started: bool = False
+    """Its startup probe has succeeded, or it has none."""
+    ready: bool = False
+    """Its readiness probe succeeds; True for one that has none."""
+    message: str = ""
+    """Of the probe that failed last: which, and its own output. Bounded, without control characters."""
+    killed: int = 0
+    """How often the prober has restarted the container because of its startup or liveness probe."""
+
+
 class ObservedContainer(Struct, frozen=True):
     """A container of ours on a host: what Docker says of it, and its labels read back (host contract)."""
 
@@ -49,6 +73,17 @@ class ObservedContainer(Struct, frozen=True):
     finished_at: str = ""
     error: str = ""
     """Docker's own words, where it could not start it."""
+    probed: Probed | None = None
+    """Of its present run; None: it has no probes, or none has been told of yet."""
+    last_end: Ended | None = None
+    """Of the run before the present one, or of this one where it ended; None: none was seen to end."""
+    image_id: str = ""
+    """Of the image it was made from: `sha256:…`."""
+
+    @property
+    def run(self) -> str:
+        """Another value, another run of the container."""
+        return f"{self.id[:12]}@{self.started_at}"
 
 
 def labelled(labels: Mapping[str, str]) -> ObservedContainer:
@@ -116,6 +151,14 @@ class Reachable(Struct, frozen=True):
     proxy: ProxyState = ProxyState()
     listening: frozenset[str] = frozenset()
     """`ip:port` of pods on this host that have accepted a TCP connection since their container started."""
+    files: Mapping[str, str] = {}
+    """`uid/volume` -> fingerprint of the ConfigMap, Secret, downward or projected volume in force there."""
+    directories: frozenset[Uid] = frozenset()
+    """Pods that have files or directories of ours on the host, in memory or on disk."""
+    pulling: Mapping[str, str] = {}
+    """Image -> how far its pull has come, in words."""
+    prober_error: str = ""
+    """Why the node's prober does not do what was asked; empty: it does."""
     busy: frozenset[Uid] = frozenset()
     """Pods whose operations are under way: they get no further ones until these end."""
     since: float = 0.0

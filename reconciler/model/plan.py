@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
+from reconciler.model.observed import Ended
 from reconciler.model.operations import PodWork
 from reconciler.model.problems import Place
 
@@ -76,6 +77,26 @@ class ContainerStatus(Struct, frozen=True):
     message: str = ""
     restarts: int = 0
     exit_code: int | None = None
+    kind: Literal["init", "sidecar", "container"] = "container"
+    ready: bool = False
+    started: bool = False
+    """It runs, and its startup probe, if any, has succeeded."""
+    started_at: str = ""
+    finished_at: str = ""
+    """Both RFC 3339, from the host's clock."""
+    last_end: Ended | None = None
+    """Of the run before."""
+
+
+class Condition(Struct, frozen=True):
+    """As upstream: PodScheduled, Initialized, ContainersReady, Ready, and each readiness gate."""
+
+    type: str
+    status: bool
+    reason: str = ""
+    message: str = ""
+    since: float = 0.0
+    """Unix seconds of its last change of status. 0 in a Plan, which knows no clock: written when published."""
 
 
 Phase: TypeAlias = Literal["Pending", "Running", "Succeeded", "Failed", "Unknown", "Terminating"]
@@ -88,12 +109,26 @@ class PodStatus(Struct, frozen=True):
     ip: str
     phase: Phase
     ready: bool
-    """Every container runs, and each port that a service sends connections to has answered."""
+    """Every container is ready, each port that a service sends connections to has answered, every gate is open."""
     hash: str = ""
     owner: Ref | None = None
     reason: str = ""
     message: str = ""
     containers: tuple[ContainerStatus, ...] = ()
+    """Init containers and sidecars first, then the others, in the manifest's order; `kind` tells them apart."""
+    conditions: tuple[Condition, ...] = ()
+    qos: Literal["Guaranteed", "Burstable", "BestEffort"] = "BestEffort"
+    created: float = 0.0
+    """Unix seconds of when it was first published; 0 in a Plan, as with conditions."""
+
+
+class ClaimStatus(Struct, frozen=True):
+    ref: Ref
+    phase: Literal["Pending", "Bound"]
+    node: str = ""
+    volume: str = ""
+    """The Docker volume's name."""
+    message: str = ""
 
 
 class DeploymentStatus(Struct, frozen=True):
@@ -149,7 +184,7 @@ class Endpoint(Struct, frozen=True):
     """In rotation: connections may be sent to it. False while it starts, and once it leaves."""
 
 
-Status: TypeAlias = PodStatus | DeploymentStatus | NodeStatus | ServiceStatus
+Status: TypeAlias = PodStatus | DeploymentStatus | NodeStatus | ServiceStatus | ClaimStatus
 
 
 class Hold(Struct, frozen=True):

@@ -20,7 +20,7 @@ from reconciler.model.operations import (
     PullImage,
     RemoveContainer,
     StartContainer,
-    StopContainer,
+    StopContainers,
     UnpauseContainer,
 )
 from reconciler.nodes.docker_request import create_request
@@ -77,8 +77,9 @@ class Actor:
                 self._start(name, uid)
             case UnpauseContainer(container=name):
                 self._unpause(name, uid)
-            case StopContainer(container=name, grace_seconds=grace):
-                self._stop(name, uid, grace)
+            case StopContainers(containers=stops, grace_seconds=grace):
+                for stop in stops:
+                    self._stop(stop.container, uid, grace)
             case RemoveContainer(container=name, uid=owner):
                 self._remove(name, owner)
 
@@ -276,6 +277,6 @@ _REASONS: dict[type, str] = {
     CreateContainer: "CreateContainerError",
     StartContainer: "RunContainerError",
     UnpauseContainer: "RunContainerError",
-    StopContainer: "KillContainerError",
+    StopContainers: "KillContainerError",
     RemoveContainer: "KillContainerError",
 }

@@ -3,8 +3,8 @@
 from typing import Any
 
 from reconciler.model.names import POD_NETWORK
-from reconciler.model.objects import RestartPolicy
-from reconciler.model.operations import ContainerConfig, PodAddress, PublishedPort
+from reconciler.model.operations import ContainerConfig, HostNetwork, PodAddress, PublishedPort
+from reconciler.model.pods import RestartPolicy
 from reconciler.model.secrets import SecretText
 
 # Not "always": a pod that was stopped in order to leave must not come back with the host's next boot.
@@ -40,6 +40,8 @@ def _host_config(config: ContainerConfig) -> dict[str, Any]:
         case PodAddress():
             host["NetworkMode"] = POD_NETWORK
             host |= _given(PortBindings=_bindings(config.ports))
+        case HostNetwork():
+            host["NetworkMode"] = "host"
         case shared:
             # Ports, addresses and the host name are the sandbox's: Docker refuses them here.
             host["NetworkMode"] = f"container:{shared.container}"

@@ -13,8 +13,8 @@ from reconciler.model.names import (
     LABEL_UID,
     SANDBOX,
 )
-from reconciler.model.objects import Container, PodSpec
 from reconciler.model.operations import ContainerConfig, PodAddress, PublishedPort, SharedNetwork
+from reconciler.model.pods import Container, PodSpec
 from reconciler.planning.environment import environment, expand
 from reconciler.planning.identity import container_name
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.objects import Container, PodSpec
+from reconciler.model.pods import Container, PodSpec
 
 
 class Demand(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.objects import Container, EnvFrom, EnvSource
+from reconciler.model.pods import Container, EnvFrom, EnvSource
 from reconciler.model.secrets import SecretText
 
 Value: TypeAlias = str | SecretText

@@ -12,7 +12,7 @@ from reconciler.model.operations import (
     PullImage,
     RemoveContainer,
     StartContainer,
-    StopContainer,
+    StopContainers,
     UnpauseContainer,
 )
 from reconciler.model.plan import Plan
@@ -60,8 +60,9 @@ def _carry_out(operation: Operation, containers: dict[str, ObservedContainer], i
             containers[config.name] = _created(config)
         case StartContainer(name) | UnpauseContainer(name):
             containers[name] = replace(containers[name], state="running")
-        case StopContainer(name, _):
-            containers[name] = replace(containers[name], state="exited")
+        case StopContainers(stops, _):
+            for stop in stops:
+                containers[stop.container] = replace(containers[stop.container], state="exited")
         case RemoveContainer(name, _):
             containers.pop(name, None)
 

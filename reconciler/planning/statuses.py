@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.model.memory import Backoff, ServiceRecord
 from reconciler.model.names import SANDBOX, Ref, Uid
-from reconciler.model.objects import Container, Service, ref_of
+from reconciler.model.objects import Service, ref_of
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.plan import (
     ContainerStatus,
@@ -16,6 +16,7 @@ from reconciler.model.plan import (
     ServiceStatus,
     Unplaced,
 )
+from reconciler.model.pods import Container
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.controllers.service import HEADLESS

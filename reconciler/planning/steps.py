@@ -11,18 +11,19 @@ from msgspec.structs import replace
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import SANDBOX
-from reconciler.model.objects import PodSpec, RestartPolicy
 from reconciler.model.observed import ContainerState, ObservedContainer
 from reconciler.model.operations import (
     ContainerConfig,
+    ContainerStop,
     CreateContainer,
     Operation,
     PullImage,
     RemoveContainer,
     StartContainer,
-    StopContainer,
+    StopContainers,
     UnpauseContainer,
 )
+from reconciler.model.pods import PodSpec, RestartPolicy
 from reconciler.planning.containers import container_config, has_sandbox, sandbox_config
 from reconciler.planning.images import Policy, is_present, must_pull
 from reconciler.planning.matching import Containers
@@ -165,7 +166,7 @@ def _revive(containers: Containers) -> Steps:
 def _stop(part: ObservedContainer, grace: int) -> Sequence[Operation]:
     if part.state not in _ALIVE:
         return ()
-    stop = StopContainer(part.name, 0 if part.container == SANDBOX else grace)
+    stop = StopContainers((ContainerStop(part.name),), 0 if part.container == SANDBOX else grace)
     return (UnpauseContainer(part.name), stop) if part.state == "paused" else (stop,)
 
 

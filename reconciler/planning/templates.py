@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import PodSpec
+from reconciler.model.pods import PodSpec
 
 
 class Template(NamedTuple):

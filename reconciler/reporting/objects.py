@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.model.names import Ref
 from reconciler.model.plan import (
+    ClaimStatus,
     ContainerStatus,
     DeploymentStatus,
     NodeStatus,
@@ -55,6 +56,8 @@ def _standing(status: Status) -> _Object:
             return _node(status)
         case ServiceStatus():
             return _service(status)
+        case ClaimStatus():
+            return {"kind": "PersistentVolumeClaim", "metadata": _metadata(status.ref)}
 
 
 def _pod(pod: PodStatus) -> _Object:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from reconciler.model.names import Ref
-from reconciler.model.plan import DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
+from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
 from reconciler.reporting.lines import Line, Style, inert
 
 
@@ -70,6 +70,8 @@ def _columns(status: Status, wide: bool) -> dict[str, str]:
             return _node(status, wide)
         case ServiceStatus():
             return _service(status, wide)
+        case ClaimStatus():
+            return {"NAME": status.ref.name, "STATUS": status.phase, "VOLUME": status.volume, "NODE": status.node}
 
 
 def _pod(pod: PodStatus, wide: bool) -> dict[str, str]:

@@ -7,7 +7,14 @@ import pytest
 
 from reconciler.lab import Lab
 from reconciler.model.names import SANDBOX
-from reconciler.model.operations import CreateContainer, PullImage, RemoveContainer, StartContainer, StopContainer
+from reconciler.model.operations import (
+    ContainerStop,
+    CreateContainer,
+    PullImage,
+    RemoveContainer,
+    StartContainer,
+    StopContainers,
+)
 from tests.fake_node import FakeNodeSession
 from tests.lab.conftest import restore
 from tests.node_host import CLUSTER, IMAGES, Host, Recorder, app, connect, node_of, sandbox, set_up, setup, started
@@ -37,7 +44,7 @@ def test_a_pod_is_made_seen_and_removed(host: Host) -> None:
         "lab/pause:1",
         "10.244.9.2",
     )
-    stops = [StopContainer(name, 1) for name in ("web_app", "web_POD")]
+    stops = [StopContainers((ContainerStop(name),), 1) for name in ("web_app", "web_POD")]
     removals = [RemoveContainer(name, "u1") for name in ("web_app", "web_POD")]
     assert host.do("u1", *stops).failed is None
     stopped = host.container("web_app")
@@ -53,7 +60,10 @@ def test_every_operation_may_be_repeated(host: Host) -> None:
     assert host.do("u1", *started(sandbox())).failed is None
     assert host.container("web_POD") == first
     for _ in range(2):
-        assert host.do("u1", StopContainer("web_POD", 1), RemoveContainer("web_POD", "u1")).failed is None
+        assert (
+            host.do("u1", StopContainers((ContainerStop("web_POD"),), 1), RemoveContainer("web_POD", "u1")).failed
+            is None
+        )
         assert host.container("web_POD") is None
 
 
@@ -62,7 +72,7 @@ def test_a_container_of_another_pod_is_neither_adopted_nor_removed(host: Host) -
     mine = host.container("web_POD")
     for operation in (
         CreateContainer(sandbox("u2")),
-        StopContainer("web_POD", 1),
+        StopContainers((ContainerStop("web_POD"),), 1),
         RemoveContainer("web_POD", "u2"),
     ):
         outcome = host.do("u2", operation)
@@ -103,7 +113,7 @@ def test_a_port_that_answers_is_listening_until_its_container_ends(host: Host) -
     assert host.look().listening == frozenset()
     host.do("u1", *started(sandbox()), *started(app()))
     host.told.wait_for(lambda: host.look().listening == {"10.244.9.2:8080"})
-    host.do("u1", StopContainer("web_app", 1), StopContainer("web_POD", 1))
+    host.do("u1", StopContainers((ContainerStop("web_app"),), 1), StopContainers((ContainerStop("web_POD"),), 1))
     assert host.look().listening == frozenset()
 
 

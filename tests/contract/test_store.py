@@ -11,7 +11,6 @@ from reconciler.control.ports import Store
 from reconciler.model.desired import Revision, Snapshot, SourceFile
 from reconciler.model.memory import Backoff, Memory, NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Container, EnvSource, EnvVar, FieldSelector, PodSpec, Resources, Toleration
 from reconciler.model.plan import (
     ContainerStatus,
     DeploymentStatus,
@@ -20,6 +19,7 @@ from reconciler.model.plan import (
     ServiceStatus,
     Status,
 )
+from reconciler.model.pods import Container, EnvSource, EnvVar, FieldSelector, PodSpec, Resources, Toleration
 from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
 from reconciler.store.reader import open_reader

@@ -9,7 +9,14 @@ import pytest
 from reconciler.lab import Lab
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID
 from reconciler.model.objects import Cluster, ClusterSpec, ObjectMeta, Sync
-from reconciler.model.operations import CreateContainer, NodeSetup, RemoveContainer, Route, StopContainer
+from reconciler.model.operations import (
+    ContainerStop,
+    CreateContainer,
+    NodeSetup,
+    RemoveContainer,
+    Route,
+    StopContainers,
+)
 from reconciler.nodes import reset_node
 from tests.node_host import CLUSTER, Host, app, connect, credentials_of, node_of, sandbox, set_up, setup, started
 
@@ -40,7 +47,11 @@ def look_alikes(lab: Lab) -> Iterator[None]:
 @pytest.mark.usefixtures("look_alikes")
 def test_foreign_look_alikes_are_untouched(lab: Lab, host: Host) -> None:
     docker = lab.nodes[0].docker
-    for operation in (CreateContainer(sandbox()), StopContainer("web_POD", 1), RemoveContainer("web_POD", "u1")):
+    for operation in (
+        CreateContainer(sandbox()),
+        StopContainers((ContainerStop("web_POD"),), 1),
+        RemoveContainer("web_POD", "u1"),
+    ):
         outcome = host.do("u1", operation)
         assert outcome.failed == operation
         assert "left alone" in outcome.message
@@ -108,7 +119,7 @@ def test_a_container_in_a_crash_loop_can_be_stopped_and_stays_so(host: Host) -> 
     crashing = msgspec.structs.replace(sandbox(), image="lab/busybox:1", command=("sh", "-c", "exit 3"))
     host.do("u1", *started(crashing))
     host.told.wait_for(lambda: (seen := host.container("web_POD")) is not None and seen.restart_count > 1)
-    assert host.do("u1", StopContainer("web_POD", 1)).failed is None
+    assert host.do("u1", StopContainers((ContainerStop("web_POD"),), 1)).failed is None
     stopped = host.container("web_POD")
     time.sleep(1)
     assert stopped is not None
@@ -123,7 +134,7 @@ def test_a_container_that_ignores_the_stop_signal_is_killed_after_its_grace(host
     )
     host.do("u1", *started(deaf))
     began = time.monotonic()
-    assert host.do("u1", StopContainer("web_POD", 1)).failed is None
+    assert host.do("u1", StopContainers((ContainerStop("web_POD"),), 1)).failed is None
     assert 1 <= time.monotonic() - began < 3
     stopped = host.container("web_POD")
     assert stopped is not None

@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import Container, ContainerPort, Object, RollingUpdate, Strategy
+from reconciler.model.objects import Object, RollingUpdate, Strategy
 from reconciler.model.observed import ObservedContainer, Reachable
-from reconciler.model.operations import CreateContainer, PodWork, PullImage, RemoveContainer
+from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StartContainer
 from reconciler.model.plan import Action, NodeStatus, Plan
+from reconciler.model.pods import Container, ContainerPort
 from reconciler.planning import forecast, plan
 from reconciler.planning.controllers.deployment import limits_of
 from tests.simulated import World, container, deployment, desired, pod, service
@@ -139,7 +140,7 @@ def _nothing_is_asked_of_a_silent_node(world: World, step: Plan) -> None:
 def _only_our_own_names_are_used(world: World, step: Plan) -> None:
     for work in step.work:
         for operation in work.operations:
-            if isinstance(operation, PullImage):
+            if not isinstance(operation, CreateContainer | StartContainer | RemoveContainer):
                 continue
             name = operation.config.name if isinstance(operation, CreateContainer) else operation.container
             assert name.startswith(f"lab_{work.pod.namespace}_{work.pod.name}_")

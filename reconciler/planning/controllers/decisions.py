@@ -3,8 +3,8 @@
 from msgspec import Struct
 
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import PodSpec
 from reconciler.model.plan import Action
+from reconciler.model.pods import PodSpec
 
 
 class Wanted(Struct, frozen=True):

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.model.names import Uid
-from reconciler.model.objects import Deployment, IntOrPercent, PodSpec, ref_of
+from reconciler.model.objects import Deployment, IntOrPercent, ref_of
 from reconciler.model.plan import Action
+from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.controllers.decisions import UNCHANGED, Decision, Leaving, Wanted
 from reconciler.planning.pods import PodView

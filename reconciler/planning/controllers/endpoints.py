@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import PodSpec, Service, ServicePort
+from reconciler.model.objects import Service, ServicePort
 from reconciler.model.plan import Endpoint
+from reconciler.model.pods import PodSpec
 from reconciler.planning.pods import PodView
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Uid
-from reconciler.model.objects import Pod, PodSpec, ref_of
+from reconciler.model.objects import Pod, ref_of
 from reconciler.model.plan import Action
+from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.decisions import UNCHANGED, Decision, Leaving, Wanted
 from reconciler.planning.pods import PodView
 

@@ -6,7 +6,8 @@ Rules: https://kubernetes.io/docs/concepts/scheduling-eviction/
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from reconciler.model.objects import PodSpec, Taint, Toleration, node_labels
+from reconciler.model.objects import Taint, node_labels
+from reconciler.model.pods import PodSpec, Toleration
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.controllers.pod import host_ports
 from reconciler.planning.demands import Demand

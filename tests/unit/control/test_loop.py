@@ -18,7 +18,7 @@ from reconciler.manifests import Loader
 from reconciler.model.desired import Snapshot
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Observation, Reachable
-from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StopContainer
+from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StopContainers
 from reconciler.model.records import Event
 from reconciler.planning import Options
 from reconciler.store import StoreFailed
@@ -317,7 +317,7 @@ def test_pods_of_a_host_that_stays_silent_run_elsewhere_and_come_off_it_when_it_
         until(lambda: "Moved" in cell.told.reasons())
         others = [cell.hosts["a"], cell.hosts["b"]]
         until(lambda: sum(c.state == "running" for h in others for c in h.last().containers if c.pod) == 3)
-        assert not any(isinstance(call, StopContainer | RemoveContainer) for call in silent.calls)
+        assert not any(isinstance(call, StopContainers | RemoveContainer) for call in silent.calls)
         silent.return_()
         until(lambda: not [c for c in silent.last().containers if c.pod])
 

@@ -13,7 +13,7 @@ from msgspec.structs import fields
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.schemas import KINDS, MARK, load_schemas
-from reconciler.model import objects
+from reconciler.model import objects, pods
 from reconciler.model.desired import Desired, Rejected
 from tests.unit.manifests.conftest import Load
 
@@ -52,24 +52,24 @@ CONTAINER = (*TEMPLATE, "containers", "[]")
         ("Node", ("spec",), objects.NodeSpec, set()),
         ("Node", ("spec", "taints", "[]"), objects.Taint, set()),
         ("Pod", ("metadata",), objects.ObjectMeta, set()),
-        ("Pod", ("spec",), objects.PodSpec, {"os", "securityContext"}),
+        ("Pod", ("spec",), pods.PodSpec, {"os", "securityContext"}),
         ("Deployment", ("spec",), objects.DeploymentSpec, set()),
         ("Deployment", ("spec", "selector"), objects.LabelSelector, set()),
         ("Deployment", ("spec", "strategy"), objects.Strategy, set()),
         ("Deployment", ("spec", "strategy", "rollingUpdate"), objects.RollingUpdate, set()),
         ("Deployment", ("spec", "template"), objects.PodTemplate, set()),
         ("Deployment", ("spec", "template", "metadata"), objects.TemplateMeta, set()),
-        ("Deployment", TEMPLATE, objects.PodSpec, {"os", "securityContext"}),
-        ("Deployment", CONTAINER, objects.Container, {"securityContext"}),
-        ("Deployment", (*CONTAINER, "ports", "[]"), objects.ContainerPort, set()),
-        ("Deployment", (*CONTAINER, "resources"), objects.Resources, set()),
-        ("Deployment", (*CONTAINER, "env", "[]"), objects.EnvVar, set()),
-        ("Deployment", (*CONTAINER, "env", "[]", "valueFrom"), objects.EnvSource, set()),
-        ("Deployment", (*CONTAINER, "env", "[]", "valueFrom", "secretKeyRef"), objects.KeySelector, set()),
-        ("Deployment", (*CONTAINER, "env", "[]", "valueFrom", "fieldRef"), objects.FieldSelector, {"apiVersion"}),
-        ("Deployment", (*CONTAINER, "envFrom", "[]"), objects.EnvFrom, set()),
-        ("Deployment", (*CONTAINER, "envFrom", "[]", "secretRef"), objects.EnvFromRef, set()),
-        ("Deployment", (*TEMPLATE, "tolerations", "[]"), objects.Toleration, set()),
+        ("Deployment", TEMPLATE, pods.PodSpec, {"os", "securityContext"}),
+        ("Deployment", CONTAINER, pods.Container, {"securityContext"}),
+        ("Deployment", (*CONTAINER, "ports", "[]"), pods.ContainerPort, set()),
+        ("Deployment", (*CONTAINER, "resources"), pods.Resources, set()),
+        ("Deployment", (*CONTAINER, "env", "[]"), pods.EnvVar, set()),
+        ("Deployment", (*CONTAINER, "env", "[]", "valueFrom"), pods.EnvSource, set()),
+        ("Deployment", (*CONTAINER, "env", "[]", "valueFrom", "secretKeyRef"), pods.KeySelector, set()),
+        ("Deployment", (*CONTAINER, "env", "[]", "valueFrom", "fieldRef"), pods.FieldSelector, {"apiVersion"}),
+        ("Deployment", (*CONTAINER, "envFrom", "[]"), pods.EnvFrom, set()),
+        ("Deployment", (*CONTAINER, "envFrom", "[]", "secretRef"), pods.EnvFromRef, set()),
+        ("Deployment", (*TEMPLATE, "tolerations", "[]"), pods.Toleration, set()),
         ("Service", ("spec",), objects.ServiceSpec, set()),
         ("Service", ("spec", "ports", "[]"), objects.ServicePort, set()),
         ("ConfigMap", (), objects.ConfigMap, {"apiVersion", "kind"}),

@@ -4,8 +4,9 @@ import pytest
 
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.objects import (
-    ConfigMap,
+from reconciler.model.objects import ConfigMap, ObjectMeta, Secret
+from reconciler.model.operations import ContainerConfig, Outcome, PodWork, PublishedPort, PullImage, StartContainer
+from reconciler.model.pods import (
     Container,
     ContainerPort,
     EnvFrom,
@@ -14,12 +15,9 @@ from reconciler.model.objects import (
     EnvVar,
     FieldSelector,
     KeySelector,
-    ObjectMeta,
     PodSpec,
     Resources,
-    Secret,
 )
-from reconciler.model.operations import ContainerConfig, Outcome, PodWork, PublishedPort, PullImage, StartContainer
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 from reconciler.planning import after_failure, after_success

@@ -5,9 +5,10 @@ from msgspec.structs import replace
 
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import Container, ContainerPort, ServicePort
+from reconciler.model.objects import ServicePort
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.plan import ServiceStatus
+from reconciler.model.pods import Container, ContainerPort
 from tests.simulated import World, container, deployment, desired, service
 
 WEB = Ref("Service", "default", "web")

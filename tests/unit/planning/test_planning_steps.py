@@ -16,7 +16,7 @@ from reconciler.model.operations import (
     RemoveContainer,
     SharedNetwork,
     StartContainer,
-    StopContainer,
+    StopContainers,
     UnpauseContainer,
 )
 from reconciler.model.plan import Action, PodStatus
@@ -35,10 +35,12 @@ def told(operation: Operation) -> tuple[str, str]:
             return "start", name.split("_")[3]
         case UnpauseContainer(name):
             return "unpause", name.split("_")[3]
-        case StopContainer(name, _):
-            return "stop", name.split("_")[3]
+        case StopContainers(stops, _):
+            return "stop", "+".join(stop.container.split("_")[3] for stop in stops)
         case RemoveContainer(name, _):
             return "remove", name.split("_")[3]
+        case _:
+            return type(operation).__name__, ""
 
 
 def one_pod(thing: Deployment | Pod) -> World:

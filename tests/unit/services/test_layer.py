@@ -50,6 +50,8 @@ def desired(revision: str = "abc", image: str = "lab/proxy:1") -> Desired:
         services={WEB: Service(ObjectMeta("web", "shop"), ServiceSpec(ports=(ServicePort(80, "http"),)))},
         config_maps={},
         secrets={},
+        claims={},
+        digests={},
         places={},
         template_hashes={},
         manifests={},
