@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# What the lab and its tests run on; Debian's own packages, and nothing else.
-PACKAGES := python3-venv git docker.io openssh-server iproute2 iptables mmdebstrap haproxy curl
+# What the lab and its tests run on; Debian's own packages, and nothing else. Tests start a registry of their own:
+# the service that its package would leave on this machine is ended at once.
+PACKAGES := python3-venv git docker.io docker-registry openssh-server iproute2 iptables mmdebstrap haproxy curl
 DEMO     := .demo
 
 .DEFAULT_GOAL := help
@@ -21,7 +22,10 @@ packages:
 	if [ -n "$$missing" ]; then \
 	  [ "$$(id -u)" = 0 ] || { echo "run this as root, or first: apt-get install$$missing" >&2; exit 1; }; \
 	  echo "installing Debian packages:$$missing"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing || exit 1; \
+	  case "$$missing" in *docker-registry*) \
+	    [ ! -d /run/systemd/system ] || systemctl -q disable --now docker-registry ;; \
+	  esac; \
 	fi
 
 $(STAMP): pyproject.toml constraints.txt

@@ -46,7 +46,7 @@ def open_source(wanted: SourceSettings, settings: Settings) -> Source:
 
 
 def connector(settings: Settings, inbox: Inbox) -> Connect:
-    credentials = _credentials(settings)
+    credentials = credentials_of(settings)
 
     def connect(node: Node, cluster: Cluster, engine_id: str) -> NodeSession:
         return SshNodeSession(node, cluster, inbox, credentials, engine_id)
@@ -60,21 +60,21 @@ def reset(node: Node, cluster: Cluster, settings: Settings) -> list[str]:
     StoreLocked where a running reconciler has the node: it would put all back.
     """
     if ref_of(cluster) not in remembered(settings).applied:
-        return reset_node(node, cluster, _credentials(settings))
+        return reset_node(node, cluster, credentials_of(settings))
     try:
         store = SqliteStore(settings.state_dir)
     except StoreLocked:
         with open_reader(settings.state_dir) as reader:
             if ref_of(node) in reader.statuses():
                 raise
-        return reset_node(node, cluster, _credentials(settings))
+        return reset_node(node, cluster, credentials_of(settings))
     with store:
-        removed = reset_node(node, cluster, _credentials(settings))
+        removed = reset_node(node, cluster, credentials_of(settings))
         store.save(without_node(store.load(), node.metadata.name))
     return removed
 
 
-def _credentials(settings: Settings) -> Credentials:
+def credentials_of(settings: Settings) -> Credentials:
     """A key that is named is the only one offered."""
     return Credentials(
         key_paths=settings.ssh_keys, use_agent=not settings.ssh_keys, known_hosts=settings.known_hosts

@@ -14,6 +14,7 @@ import msgspec
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
     ContainerState,
+    Ended,
     Facts,
     NetworkState,
     Observation,
@@ -26,6 +27,9 @@ from reconciler.model.observed import (
 from reconciler.model.operations import (
     ContainerConfig,
     CreateContainer,
+    HoldContainer,
+    Hook,
+    MakeDirectory,
     NodeSetup,
     Operation,
     Outcome,
@@ -33,10 +37,15 @@ from reconciler.model.operations import (
     PodWork,
     PullImage,
     RemoveContainer,
+    RemoveFiles,
+    RemoveVolume,
+    RunCommand,
     StartContainer,
     StopContainers,
     UnpauseContainer,
+    WriteFiles,
 )
+from reconciler.nodes.pod_files import IN_MEMORY
 from reconciler.nodes.session import Listener
 
 
@@ -59,6 +68,10 @@ class FakeNodeSession:
         """Images that a pull would find."""
         self.foreign: dict[str, Mapping[str, str]] = {}
         """Names of other people's containers, with their labels."""
+        self._files: dict[str, str] = {}
+        self._directories: set[Uid] = set()
+        self.failing_commands: frozenset[tuple[str, ...]] = frozenset({("false",)})
+        """Of hooks."""
         self.calls: list[Operation] = []
         """Every operation that was begun."""
 
@@ -125,8 +138,25 @@ class FakeNodeSession:
                 self.images |= {image}
             case CreateContainer(config=config):
                 self._create(config, uid)
-            case StartContainer(container=name):
+            case WriteFiles(uid=owner, volume=volume, fingerprint=fingerprint):
+                self._files[f"{owner}/{volume}"] = fingerprint
+                self._directories.add(owner)
+            case MakeDirectory(uid=owner, volume=volume, memory=memory):
+                self._directories.add(owner)
+                if memory:
+                    self._files[f"{owner}/{volume}"] = IN_MEMORY
+            case RemoveFiles(uid=owner):
+                self._directories.discard(owner)
+                self._files = {key: value for key, value in self._files.items() if not key.startswith(f"{owner}/")}
+            case RemoveVolume():
+                pass
+            case HoldContainer(container=name):
+                found = self._ours(name, uid)
+                if found is not None and found.state == "restarting":
+                    self._containers[name] = msgspec.structs.replace(found, state="exited")
+            case StartContainer(container=name, post_start=hook):
                 self._start(self._ours(name, uid, must_exist=True))
+                self._run_post_start(hook, name, uid)
             case UnpauseContainer(container=name):
                 self._to(self._ours(name, uid, must_exist=True), "running")
             case StopContainers(containers=stops):
@@ -166,6 +196,11 @@ class FakeNodeSession:
                 raise _Failure("PortConflict", f"port {port.host_port} is held by the container {holder}")
         self._to(found, "running")
 
+    def _run_post_start(self, hook: Hook | None, name: str, uid: Uid) -> None:
+        if isinstance(hook, RunCommand) and hook.command in self.failing_commands:
+            self._to(self._ours(name, uid), "exited", exit_code=143)
+            raise _Failure("FailedPostStartHook", f"the postStart hook of {name} failed")
+
     def _ours(self, name: str, uid: Uid, must_exist: bool = False) -> ObservedContainer | None:
         if name in self.foreign:
             raise _Failure("CreateContainerError", f"a container {name} exists and is not made by reconciler")
@@ -182,7 +217,10 @@ class FakeNodeSession:
         assert found is not None
         self._now += 1
         moment = {"started_at": f"t{self._now:g}"} if state == "running" else {"finished_at": f"t{self._now:g}"}
-        self._containers[found.name] = msgspec.structs.replace(found, state=state, exit_code=exit_code, **moment)
+        end = found.last_end if state == "running" else Ended(exit_code, at=f"t{self._now:g}")
+        self._containers[found.name] = msgspec.structs.replace(
+            found, state=state, exit_code=exit_code, last_end=end, **moment
+        )
 
     def _ensure_proxy_container(self, image: str) -> None:
         name = f"{self._cluster}_proxy"
@@ -214,6 +252,8 @@ class FakeNodeSession:
             network=NetworkState("in force" if self._setup else ""),
             proxy=self._proxy,
             listening=self._listening(),
+            files=dict(self._files),
+            directories=frozenset(self._directories),
             at=time.monotonic(),
         )
 

@@ -29,13 +29,19 @@ class FakeStore:
 
     def save(self, memory: Memory) -> None:
         self._check()
-        stored = msgspec.structs.replace(memory, backoffs={}, ready_since={}, leaving_since={})
+        stored = msgspec.structs.replace(
+            memory, backoffs={}, ready_since={}, leaving_since={}, crashes={}, started={}
+        )
         self.saves += stored != self._memory
         self._memory = stored
 
     def publish(self, statuses: Mapping[Ref, Status]) -> None:
         self._check()
         self.statuses = {ref: statuses[ref] for ref in sorted(statuses)}
+
+    def published(self) -> Mapping[Ref, Status]:
+        self._check()
+        return self.statuses
 
     def record(self, events: Sequence[Event]) -> None:
         self._check()

@@ -178,9 +178,12 @@ def labels(uid: str, container: str) -> Mapping[str, str]:
     }
 
 
-def sandbox(uid: str = "u1", name: str = "web_POD", ip: str = "10.244.9.2", host_port: int = 0) -> ContainerConfig:
+def sandbox(
+    uid: str = "u1", name: str = "web_POD", ip: str = "10.244.9.2", host_port: int = 0, **other: Any
+) -> ContainerConfig:
     ports = (PublishedPort(8080, host_port),) if host_port else ()
-    return ContainerConfig(name, "lab/pause:1", labels(uid, SANDBOX), PodAddress(ip), ports=ports, hostname="web")
+    known: dict[str, Any] = {"image": "lab/pause:1", "ports": ports, "hostname": "web"}
+    return ContainerConfig(name=name, labels=labels(uid, SANDBOX), network=PodAddress(ip), **(known | other))
 
 
 def app(uid: str = "u1", image: str = "lab/web:1.0") -> ContainerConfig:

@@ -21,6 +21,7 @@ from reconciler.model.objects import (
     NodeSpec,
     Object,
     ObjectMeta,
+    PersistentVolumeClaim,
     Pod,
     PodTemplate,
     Secret,
@@ -112,8 +113,10 @@ def desired(
         services={ref: each for ref, each in by_ref.items() if isinstance(each, Service)},
         config_maps={ref: each for ref, each in by_ref.items() if isinstance(each, ConfigMap)},
         secrets={ref: each for ref, each in by_ref.items() if isinstance(each, Secret)},
-        claims={},
-        digests={},
+        claims={ref: each for ref, each in by_ref.items() if isinstance(each, PersistentVolumeClaim)},
+        digests={
+            ref: manifest_digest(each) for ref, each in by_ref.items() if isinstance(each, ConfigMap | Secret)
+        },
         places={ref: Place("all.yaml", line) for line, ref in enumerate(by_ref, start=1)},
         template_hashes={ref: template_hash(spec) for ref, spec in specs.items()},
         manifests={ref: manifest(each) for ref, each in by_ref.items()},
@@ -123,6 +126,11 @@ def desired(
 def template_hash(spec: PodSpec) -> str:
     """Stands in for what `manifests` computes: ten hex digits of the spec."""
     return hashlib.sha256(msgspec.json.encode(spec, enc_hook=str)).hexdigest()[:10]
+
+
+def manifest_digest(each: Object) -> str:
+    """Stands in for the digest of a ConfigMap's or a Secret's contents."""
+    return hashlib.sha256(msgspec.json.encode(each, enc_hook=_plain)).hexdigest()[:16]
 
 
 def manifest(each: Object) -> Json:
@@ -244,4 +252,4 @@ class World:
 
     def forget_volatile(self) -> None:
         """The master is restarted."""
-        self.memory = replace(self.memory, backoffs={}, ready_since={}, leaving_since={})
+        self.memory = replace(self.memory, backoffs={}, ready_since={}, leaving_since={}, crashes={}, started={})

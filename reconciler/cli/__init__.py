@@ -20,6 +20,14 @@ _COMMANDS = {
     "diff": "what apply would do: object by object, pod by pod; changes nothing",
     "validate": "check manifests; needs no host",
     "get": "show pods, deployments, services, nodes or events",
+    "describe": "everything known of a pod, deployment, service, node or claim, with its events",
+    "events": "what happened, the latest last",
+    "logs": "what a pod's containers have written",
+    "exec": "run a command in a container",
+    "cp": "copy files to and from a container",
+    "port-forward": "reach a pod's ports from this machine",
+    "top": "what pods and nodes use of CPU and memory",
+    "image": "send an image of this machine to the hosts",
     "node": "list nodes; take everything of ours off a host",
     "lab": "a throw-away cluster of real Docker hosts on this machine",
 }
@@ -34,7 +42,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

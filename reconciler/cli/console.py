@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 
 import click
@@ -44,6 +44,11 @@ def show_lines(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
     console = _Console(stderr=to_stderr, highlight=False, soft_wrap=True)
     for line in lines:
         console.print(Text(line.text, style=_RICH[line.style]))
+
+
+def show_values(values: Sequence[dict[str, object]]) -> None:
+    """A list for programs."""
+    click.echo(json.dumps({"items": list(values)}, indent=2))
 
 
 def show_problems(

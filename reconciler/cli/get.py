@@ -31,9 +31,9 @@ Thing = TypeVar("Thing")
 
 _WORDS = (
     "pods (po), deployments (deploy), services (svc), nodes (no), configmaps (cm), secrets, namespaces (ns), "
-    "clusters or events (ev)"
+    "persistentvolumeclaims (pvc), clusters or events (ev)"
 )
-_KINDS = {
+KINDS = {
     **dict.fromkeys(("pod", "pods", "po"), "Pod"),
     **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
     **dict.fromkeys(("service", "services", "svc"), "Service"),
@@ -41,6 +41,7 @@ _KINDS = {
     **dict.fromkeys(("configmap", "configmaps", "cm"), "ConfigMap"),
     **dict.fromkeys(("secret", "secrets"), "Secret"),
     **dict.fromkeys(("namespace", "namespaces", "ns"), "Namespace"),
+    **dict.fromkeys(("persistentvolumeclaim", "persistentvolumeclaims", "pvc"), "PersistentVolumeClaim"),
     **dict.fromkeys(("cluster", "clusters"), "Cluster"),
     **dict.fromkeys(("event", "events", "ev"), "Event"),
 }
@@ -49,7 +50,7 @@ _KINDS = {
 _WITHOUT_STATUS = frozenset({"ConfigMap", "Secret", "Namespace", "Cluster"})
 
 
-class _Kind(click.ParamType[str]):
+class KindType(click.ParamType[str]):
     """A kind as kubectl lets it be named: singular, plural or short."""
 
     name = "kind"
@@ -58,14 +59,14 @@ class _Kind(click.ParamType[str]):
         return f"Name {_WORDS}."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        known = _KINDS.get(str(value).lower())
+        known = KINDS.get(str(value).lower())
         if known is None:
             self.fail(f"{value!r} is not a kind that is kept here; name {_WORDS}", param, ctx)
         return known
 
 
 @click.command()
-@click.argument("wanted", type=_Kind(), metavar="KIND")
+@click.argument("wanted", type=KindType(), metavar="KIND")
 @click.argument("name", required=False)
 @click.option("-n", "--namespace", default="default", show_default=True, help="Of this namespace only.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="Of every namespace.")
@@ -75,7 +76,8 @@ def get(wanted: str, name: str | None, namespace: str, all_namespaces: bool, sta
     """Show how everything stands, as the running reconciler last saw it.
 
     KIND is pods (po), deployments (deploy), services (svc), nodes (no), configmaps (cm), secrets, namespaces (ns),
-    clusters or events (ev). NAME picks one; of events, those about the object of that name.
+    persistentvolumeclaims (pvc), clusters or events (ev). NAME picks one; of events, those about the object of
+    that name.
     """
     where = None if all_namespaces else namespace
     with open_reader(state_dir) as reader:
@@ -91,10 +93,15 @@ def show_statuses(reader: StoreReader, kind: str, name: str | None, namespace: s
     """`namespace` None: all of them. ClickException where `name` is given and not found."""
     found = _picked(reader.statuses(), kind, name, namespace)
     applied = reader.memory().applied
-    shown = table(list(found.values()), wide=output == "wide", namespaces=namespace is None)
+    shown = table(list(found.values()), wide=output == "wide", namespaces=namespace is None, now=time.time())
     objects = [status_object(status, applied.get(ref)) for ref, status in found.items()]
-    _say_age(reader)
+    say_age(reader)
     _print(shown, objects, output, one=name is not None, everywhere=namespace is None)
+
+
+def the_one(things: Mapping[Ref, Thing], ref: Ref) -> Thing:
+    """ClickException where there is none."""
+    return _picked(things, ref.kind, ref.name, ref.namespace or None)[ref]
 
 
 def _manifests(reader: StoreReader, kind: str, name: str | None, namespace: str | None, output: str) -> None:
@@ -146,7 +153,7 @@ def _events(reader: StoreReader, name: str | None, namespace: str | None, output
         show_lines(table_lines(events_table(events, time.time())))
 
 
-def _say_age(reader: StoreReader) -> None:
+def say_age(reader: StoreReader) -> None:
     """Nobody should take yesterday's state for today's."""
     at = reader.published_at()
     if reader.holder() is None and at is not None:

@@ -35,7 +35,7 @@ def turn(
     planned = plan(desired, observed, memory, now, options)
     if planned.hold is not None:
         return Turn(revision=desired.revision, plan=planned, setups={}, work=())
-    setups = layer.setups(desired, planned.memory, planned.endpoints)
+    setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed)
     answering = {name: node for name, node in observed.nodes.items() if isinstance(node, Reachable)}
     refused = {
         status.ref.name: status.message

@@ -12,9 +12,12 @@ from msgspec.structs import replace
 from reconciler.control.cycle import Turn, turn
 from reconciler.control.fleet import Fleet
 from reconciler.control.inbox import Inbox, Message, NodeObserved, SourceBroke, SourceRead, Stop, WorkFinished
-from reconciler.control.narration import of_hold, of_nodes, of_outcome, of_source, of_turn
+from reconciler.control.narration import of_hold, of_nodes, of_source, of_turn
+from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
 from reconciler.control.ports import Store
+from reconciler.control.pulls import Pulls
 from reconciler.control.refresh import Load
+from reconciler.control.stamping import stamped
 from reconciler.model.desired import Desired, Rejected, Snapshot
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed
@@ -59,6 +62,8 @@ class Loop:
         self._options = options
         self._layer = ServiceLayer()
         self._memory = store.load()
+        self._published = store.published()
+        self._pulls = Pulls()
         self._events: list[Event] = []
         self._unkept: Snapshot | None = None
         self._settle_by = 0.0
@@ -102,7 +107,8 @@ class Loop:
                     self._memory = after_failure(self._memory, outcome, time.monotonic())
                 else:
                     self._memory = after_success(self._memory, outcome)
-                self._tell(filter(None, [of_outcome(node, outcome)]))
+                self._tell(self._pulls.ended(outcome, time.monotonic()))
+                self._tell(of_work_done(node, outcome))
 
     def _consider(self, read: SourceRead) -> None:
         """Take a new revision, or say why not and stay with the last good one."""
@@ -165,8 +171,9 @@ class Loop:
 
     def _turn(self, desired: Desired, now: float) -> float | None:
         observed = self._fleet.observe()
-        self._tell(of_nodes(self.observed, observed))
-        self.observed = observed
+        before, self.observed = self.observed, observed
+        self._tell(of_nodes(before, observed))
+        self._tell(self._pulls.seen(observed, now))
         current = turn(desired, observed, self._memory, now, self._options, self._layer)
         if self._unkept is not None:
             self._store.keep_revision(self._unkept)
@@ -177,10 +184,14 @@ class Loop:
         self._fleet.ensure(current.setups)
         for work in current.work:
             self._fleet.submit(work)
+        self._tell(self._pulls.begun(current.work, observed, now))
         self._tell(of_turn(self.turn, current))
+        self._tell(of_containers(before, observed, current.plan.statuses))
+        self._tell(of_statuses(self.turn.plan.statuses if self.turn else None, current.plan.statuses))
         self.turn = current
         self._narrator.progress(current)
-        self._store.publish(current.plan.statuses)
+        self._published = stamped(self._published, current.plan.statuses, time.time())
+        self._store.publish(self._published)
         return current.plan.wake_at
 
     def _complain(self, failure: StoreFailed) -> None:

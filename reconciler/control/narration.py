@@ -6,7 +6,6 @@ from reconciler.control.cycle import Turn
 from reconciler.model.desired import Desired, Rejected, Revision, Unavailable
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
-from reconciler.model.operations import CreateContainer, Outcome, RemoveContainer
 from reconciler.model.plan import Action, DeploymentStatus, Hold, PodChange
 from reconciler.model.records import Event
 
@@ -48,20 +47,6 @@ def of_source(result: Desired | Rejected | Unavailable, force: Desired | None) -
 def of_hold(hold: Hold, force: Desired | None) -> Event:
     stays = f"revision {force.revision} stays in force" if force else "nothing is in force"
     return Event(SOURCE, "Warning", "Held", f"{hold.reason}; {stays} ({hold.fix})")
-
-
-def of_outcome(node: str, outcome: Outcome) -> Event | None:
-    """The end of one pod's operations on a host; None where the plan's own event has said it."""
-    pod = outcome.work.pod
-    if outcome.failed is not None or outcome.unknown:
-        reason = outcome.reason or ("Unknown" if outcome.unknown else "Failed")
-        return Event(pod, "Warning", reason, outcome.message, node=node)
-    operations = outcome.work.operations
-    if any(isinstance(operation, CreateContainer) for operation in operations):
-        return Event(pod, "Normal", "Started", "every container of the pod was started", node=node)
-    if any(isinstance(operation, RemoveContainer) for operation in operations):
-        return Event(pod, "Normal", "Removed", "nothing of the pod is left", node=node)
-    return None
 
 
 def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:

@@ -56,6 +56,9 @@ class Store(Protocol):
     def publish(self, statuses: Mapping[Ref, Status]) -> None:
         """Replace the statuses that `reconciler get` shows."""
 
+    def published(self) -> Mapping[Ref, Status]:
+        """What was published last, also by an earlier process; nothing of what this version cannot read."""
+
     def record(self, events: Sequence[Event]) -> None: ...
 
     def keep_revision(self, snapshot: Snapshot) -> None:

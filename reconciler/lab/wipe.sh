@@ -29,4 +29,5 @@ done
 iptables -w 5 -F DOCKER-USER
 iptables -w 5 -A DOCKER-USER -j RETURN
 
+cut -d' ' -f2 /proc/mounts | grep '^/run/reconciler/' | sort -r | xargs -r -n1 umount
 rm -rf /var/lib/reconciler /run/reconciler

@@ -25,6 +25,7 @@ class Assembler:
         self._things: dict[str, dict[Ref, Any]] = {kind: {} for kind in KINDS}
         self._places: dict[Ref, Place] = {}
         self._hashes: dict[Ref, str] = {}
+        self._digests: dict[Ref, str] = {}
         self._manifests: dict[Ref, Json] = {}
         self._nodes: dict[str, tuple[Node, SshDefaults, Node]] = {}
 
@@ -52,8 +53,8 @@ class Assembler:
             services=self._things["Service"].copy(),
             config_maps=self._things["ConfigMap"].copy(),
             secrets=self._things["Secret"].copy(),
-            claims={},
-            digests={},
+            claims=self._things["PersistentVolumeClaim"].copy(),
+            digests=self._digests.copy(),
             places=self._places.copy(),
             template_hashes=self._hashes.copy(),
             manifests=self._manifests.copy(),
@@ -66,10 +67,12 @@ class Assembler:
         self._places[ref] = entry.place
         self._manifests[ref] = entry.written
         if entry.uses.spec is not None:
-            self._hashes[ref] = _hash_with_contents(entry, index.objects) if entry.uses.needs else entry.hash
+            self._hashes[ref] = _hash_with_contents(entry, index.objects)
+        if entry.digest:
+            self._digests[ref] = entry.digest
 
     def _forget(self, ref: Ref) -> None:
-        for known in (self._things[ref.kind], self._places, self._manifests, self._hashes):
+        for known in (self._things[ref.kind], self._places, self._manifests, self._hashes, self._digests):
             known.pop(ref, None)
 
     def _addressed(self, ssh: SshDefaults) -> dict[str, Node]:
@@ -91,9 +94,12 @@ def _with_defaults(node: Node, ssh: SshDefaults) -> Node:
 
 
 def _hash_with_contents(entry: Entry, objects: Mapping[Ref, Entry]) -> str:
-    """Of every key that is read by name, and of all keys where all are read."""
+    """Of every key that is read by name, and of all keys where all are read; in volumes, only where it says so."""
+    needs = [need for need in entry.uses.needs if need.shapes_pod]
+    if not needs:
+        return entry.hash
     referred: dict[str, str | None] = {}
-    for need in entry.uses.needs:
+    for need in needs:
         values: Mapping[str, str] = {}
         if (source := objects.get(need.ref)) is not None:
             assert isinstance(source.thing, ConfigMap | Secret)

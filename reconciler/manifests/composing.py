@@ -22,7 +22,15 @@ from yaml.events import (
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import MOST_FINDINGS, Finding, quoted
 from reconciler.manifests.positions import Position, Positions, position_of
-from reconciler.manifests.scalars import NUMERIC, SPECIAL, Ambiguous, Scalar, read_plain
+from reconciler.manifests.scalars import (
+    FILE_MODES,
+    NUMERIC,
+    SPECIAL,
+    Ambiguous,
+    Scalar,
+    read_file_mode,
+    read_plain,
+)
 
 DEEPEST: Final = 64
 MOST_VALUES: Final = 50_000
@@ -131,8 +139,13 @@ class _Reader:
             if key in result:
                 message = f"the key {quoted(key)} is given twice"
                 self._note(key_node, Code.DUPLICATE_KEY, message, "keep one of the two")
-            result[key] = self._value(value_node, depth)
+            mode = self._file_mode(value_node) if key in FILE_MODES else None
+            result[key] = self._value(value_node, depth) if mode is None else mode
         return result
+
+    def _file_mode(self, node: Node) -> int | None:
+        plain = node.__class__ is ScalarNode and not node.style and node.tag is None
+        return read_file_mode(node.value) if plain else None
 
     def _plain(self, node: Node) -> Scalar:
         text: str = node.value

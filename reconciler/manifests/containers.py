@@ -1,41 +1,60 @@
-"""What JSON Schema cannot say about a pod: names that must differ, fields that exclude each other, amounts."""
+"""What JSON Schema cannot say about one container: fields that exclude each other, amounts, who it runs as."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Final
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted
-from reconciler.model.pods import Container, PodSpec, Resources
+from reconciler.manifests.pod_parts import check_distinct, containers_of
+from reconciler.manifests.probes import check_hooks, check_probes
+from reconciler.model.pods import Container, PodSpec, ResourceFieldSelector, Resources, is_sidecar
+
+_CPU_UNITS: Final = frozenset({Fraction(1), Fraction(1, 1000)})
+_MEMORY_UNITS: Final = frozenset(
+    {Fraction(base) ** power for base, powers in ((1000, 7), (1024, 7)) for power in range(powers)}
+)
 
 
-def check_pod_spec(spec: PodSpec, at: Pointer) -> Iterator[Finding]:
-    """`at` is where the spec stands in its document."""
-    names = ((container.name, (*at, "containers", index)) for index, container in enumerate(spec.containers))
-    yield from _differ(names, "container", "name")
-    yield from _host_ports(spec, at)
-    for index, container in enumerate(spec.containers):
-        yield from _container(container, (*at, "containers", index))
-    for index, toleration in enumerate(spec.tolerations):
-        here = (*at, "tolerations", index)
-        if toleration.operator == "Exists" and toleration.value:
-            fix = "remove the value, or write operator: Equal"
-            yield Finding((*here, "value"), Code.CONFLICTING_FIELDS, "Exists takes no value", fix)
-        if toleration.operator == "Equal" and not toleration.key:
-            fix = "add the key, or write operator: Exists to tolerate every taint"
-            yield Finding(here, Code.CONFLICTING_FIELDS, "a toleration without a key tolerates nothing", fix)
-
-
-def _container(container: Container, at: Pointer) -> Iterator[Finding]:
+def check_container(container: Container, spec: PodSpec, at: Pointer, *, init: bool) -> Iterator[Finding]:
+    """`spec` is the pod's that it is part of, `at` where it stands in its document."""
     ports = ((port.name, (*at, "ports", index)) for index, port in enumerate(container.ports) if port.name)
-    yield from _differ(ports, "port", "name")
+    yield from check_distinct(ports, "port", "name")
+    yield from _variables(container, spec, at)
+    yield from _resources(container.resources, (*at, "resources"))
+    yield from _roles(container, at, init=init)
+    yield from check_probes(container, at)
+    yield from check_hooks(container, spec.termination_grace_period_seconds, at)
+    yield from _security(container, spec, at)
+
+
+def check_resource_field(
+    selector: ResourceFieldSelector, spec: PodSpec, at: Pointer, *, own: str = ""
+) -> Iterator[Finding]:
+    """`own` is the container that the amount is of where the selector names none."""
+    names = [container.name for container, _, _ in containers_of(spec, ())]
+    if (selector.container_name or own) not in names:
+        message = f"the pod has no container {quoted(selector.container_name)}"
+        fix = f"write one of {', '.join(names)}"
+        yield Finding((*at, "containerName"), Code.UNKNOWN_CONTAINER, message, fix)
+    units = _CPU_UNITS if selector.resource.endswith(".cpu") else _MEMORY_UNITS
+    if selector.divisor is not None and selector.divisor.value not in units:
+        known = "1 or 1m" if units is _CPU_UNITS else "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi or 1Ei"
+        message = f"{selector.resource} is not told in units of {selector.divisor}"
+        yield Finding((*at, "divisor"), Code.INVALID_VALUE, message, f"write {known}, or leave it out")
+
+
+def _variables(container: Container, spec: PodSpec, at: Pointer) -> Iterator[Finding]:
     for index, variable in enumerate(container.env):
+        here = (*at, "env", index, "valueFrom")
         if variable.value and variable.value_from:
-            here = (*at, "env", index, "valueFrom")
             yield Finding(here, Code.CONFLICTING_FIELDS, "both value and valueFrom are given", "keep one of them")
+        if variable.value_from is not None and (amount := variable.value_from.resource_field_ref) is not None:
+            yield from check_resource_field(amount, spec, (*here, "resourceFieldRef"), own=container.name)
     for index, source in enumerate(container.env_from):
         if (source.config_map_ref is None) == (source.secret_ref is None):
             fix = "name either a configMapRef or a secretRef; a second one is an entry of its own"
             yield Finding((*at, "envFrom", index), Code.CONFLICTING_FIELDS, "not exactly one source is given", fix)
-    yield from _resources(container.resources, (*at, "resources"))
 
 
 def _resources(resources: Resources, at: Pointer) -> Iterator[Finding]:
@@ -51,22 +70,35 @@ def _resources(resources: Resources, at: Pointer) -> Iterator[Finding]:
             yield Finding((*at, "requests", name), Code.IMPOSSIBLE_RESOURCES, message, fix)
 
 
-def _host_ports(spec: PodSpec, at: Pointer) -> Iterator[Finding]:
-    taken: set[tuple[int, str]] = set()
-    for number, container in enumerate(spec.containers):
-        for index, port in enumerate(container.ports):
-            key = (port.host_port, port.protocol)
-            if port.host_port and key in taken:
-                here = (*at, "containers", number, "ports", index, "hostPort")
-                message = f"the host port {port.host_port} is taken by another port of this pod"
-                yield Finding(here, Code.DUPLICATE_PORT, message, "choose another one, or leave it out")
-            taken.add(key)
+def _roles(container: Container, at: Pointer, *, init: bool) -> Iterator[Finding]:
+    if container.restart_policy and not init:
+        message = "only an init container has a restartPolicy of its own: with Always it is a sidecar"
+        fix = "remove it, or move the container to initContainers"
+        yield Finding((*at, "restartPolicy"), Code.RESTART_POLICY, message, fix)
+    if not init or is_sidecar(container):
+        return
+    extra = {
+        "startupProbe": container.startup_probe,
+        "livenessProbe": container.liveness_probe,
+        "readinessProbe": container.readiness_probe,
+        "lifecycle": container.lifecycle.post_start or container.lifecycle.pre_stop,
+    }
+    for field, given in extra.items():
+        if given is not None:
+            message = f"an init container runs to its end, and has no {field}"
+            fix = "remove it, or make it a sidecar with restartPolicy: Always"
+            yield Finding((*at, field), Code.CONFLICTING_FIELDS, message, fix)
 
 
-def _differ(named: Iterable[tuple[str, Pointer]], what: str, field: str) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for name, at in named:
-        if name in seen:
-            message = f"another {what} is named {quoted(name)}"
-            yield Finding((*at, field), Code.DUPLICATE_NAME, message, "give each its own name")
-        seen.add(name)
+def _security(container: Container, spec: PodSpec, at: Pointer) -> Iterator[Finding]:
+    own, pods = container.security_context, spec.security_context
+    here = (*at, "securityContext")
+    if own.privileged and own.allow_privilege_escalation is False:
+        message = "a privileged container has every privilege already"
+        fix = "remove it, or remove privileged"
+        yield Finding((*here, "allowPrivilegeEscalation"), Code.CONFLICTING_FIELDS, message, fix)
+    user = pods.run_as_user if own.run_as_user is None else own.run_as_user
+    must_not = pods.run_as_non_root if own.run_as_non_root is None else own.run_as_non_root
+    if must_not and user == 0:
+        message = "runAsUser 0 is root, which runAsNonRoot forbids: the container would never start"
+        yield Finding((*here, "runAsUser"), Code.CONFLICTING_FIELDS, message, "choose another user")

@@ -5,7 +5,7 @@ import binascii
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
@@ -19,6 +19,7 @@ from reconciler.model.objects import (
     NodeSpec,
     Object,
     ObjectMeta,
+    PersistentVolumeClaim,
     Pod,
     Secret,
     Service,
@@ -28,6 +29,8 @@ from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 
 DEFAULT_NAMESPACE: Final = "default"
+LOGIN_TYPE: Final = "kubernetes.io/dockerconfigjson"
+_LOGIN_KEY: Final = ".dockerconfigjson"
 
 _TYPES: Final[dict[str, type[Object]]] = {
     "Cluster": Cluster,
@@ -35,7 +38,7 @@ _TYPES: Final[dict[str, type[Object]]] = {
     "Pod": Pod,
     "Deployment": Deployment,
     "Service": Service,
-    "ConfigMap": ConfigMap,
+    "PersistentVolumeClaim": PersistentVolumeClaim,
 }
 
 
@@ -69,6 +72,8 @@ class Decoder:
             return _node(document)
         if kind == "Secret":
             return _secret(document)
+        if kind == "ConfigMap":
+            return _config_map(document)
         return msgspec.convert(document, _TYPES[kind], dec_hook=self._value)
 
     def _value(self, wanted: type, written: Any) -> Quantity:
@@ -81,6 +86,12 @@ class Decoder:
 class _NodeForm(Struct, frozen=True):
     metadata: ObjectMeta
     spec: NodeSpec = NodeSpec()
+
+
+class _ConfigMapForm(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    data: dict[str, str] = {}
+    binary_data: dict[str, str] = {}
 
 
 class _SecretForm(Struct, frozen=True, rename="camel"):
@@ -131,25 +142,84 @@ def _is_key(text: str) -> bool:
 
 def _secret(document: dict[str, Any]) -> Secret:
     form = msgspec.convert(document, _SecretForm)
-    values: dict[str, SecretText] = {}
+    texts: dict[str, str] = {}
+    binary: dict[str, SecretText] = {}
     problems = []
     for key, written in form.data.items():
-        at: Pointer = ("data", key)
-        try:
-            raw = base64.b64decode("".join(written.split()), validate=True)
-        except (binascii.Error, ValueError):
+        if (raw := _bytes(written)) is None:
             fix = "encode it, or move it to `stringData`, which takes it as it is"
-            problems.append(Finding(at, Code.NOT_BASE64, "this value is not base64", fix))
-            continue
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError:
-            text = "\0"
-        if "\0" in text:
-            message = "this value is binary; a variable can hold text only"
-            problems.append(Finding(at, Code.NOT_TEXT, message, "store text, for example base64 of it once more"))
-        values[key] = SecretText(text)
+            problems.append(Finding(("data", key), Code.NOT_BASE64, "this value is not base64", fix))
+        elif (text := _text(raw)) is not None:
+            texts[key] = text
+        elif key not in form.string_data:
+            binary[key] = SecretText(base64.b64encode(raw).decode())
+    texts |= form.string_data
+    if form.type == LOGIN_TYPE and not problems and (why := _not_a_login(texts.get(_LOGIN_KEY))):
+        fix = """write what `docker login` writes: {"auths": {"REGISTRY": {"auth": base64 of "user:password"}}}"""
+        problems.append(Finding(("type",), Code.INVALID_LOGIN, why, fix))
     if problems:
         raise Undecodable(*problems)
-    values |= {key: SecretText(text) for key, text in form.string_data.items()}
-    return Secret(metadata=form.metadata, data=values, type=form.type)
+    data = {key: SecretText(text) for key, text in texts.items()}
+    return Secret(metadata=form.metadata, data=data, type=form.type, binary_data=binary)
+
+
+def _not_a_login(text: str | None) -> str:
+    """Why it is no Docker config file with a login, without any of its values; empty where it is one."""
+    if text is None:
+        return f"a Secret of this type has the key {_LOGIN_KEY}"
+    try:
+        logins = msgspec.json.decode(text, type=_DockerConfig).auths
+    except msgspec.DecodeError:
+        return f"the value of {_LOGIN_KEY} is not a Docker config file"
+    for login in logins.values():
+        raw = _bytes(login.auth) if login.auth else login.username.encode() + b":" + login.password.encode()
+        user, colon, password = (raw or b"").partition(b":")
+        if not (login.identity_token or (user and colon and password)):
+            return f"a login in {_LOGIN_KEY} has no user and password"
+    return ""
+
+
+class _Login(Struct, frozen=True):
+    auth: str = ""
+    username: str = ""
+    password: str = ""
+    identity_token: str = field(default="", name="identitytoken")
+
+
+class _DockerConfig(Struct, frozen=True):
+    auths: dict[str, _Login]
+
+
+def _config_map(document: dict[str, Any]) -> ConfigMap:
+    form = msgspec.convert(document, _ConfigMapForm)
+    binary: dict[str, bytes] = {}
+    problems = []
+    for key, written in form.binary_data.items():
+        at: Pointer = ("binaryData", key)
+        if key in form.data:
+            message = "this key is in `data`, too"
+            problems.append(Finding(at, Code.CONFLICTING_FIELDS, message, "keep one of them"))
+        if (raw := _bytes(written)) is None:
+            fix = "encode it, or move it to `data`, which takes it as it is"
+            problems.append(Finding(at, Code.NOT_BASE64, "this value is not base64", fix))
+        else:
+            binary[key] = raw
+    if problems:
+        raise Undecodable(*problems)
+    return ConfigMap(metadata=form.metadata, data=form.data, binary_data=binary)
+
+
+def _bytes(written: str) -> bytes | None:
+    try:
+        return base64.b64decode("".join(written.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _text(raw: bytes) -> str | None:
+    """What a variable could hold: UTF-8 without NUL."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text

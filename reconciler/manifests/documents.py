@@ -18,10 +18,10 @@ from reconciler.manifests.objects import check_object
 from reconciler.manifests.positions import Positions, position_of
 from reconciler.manifests.schemas import KINDS, KindSchema
 from reconciler.manifests.uses import Uses, uses_of
-from reconciler.manifests.written import as_written, template_hash, template_json
+from reconciler.manifests.written import as_written, contents_digest, template_hash, template_json
 from reconciler.model.desired import Json, SourceFile
 from reconciler.model.names import CLUSTER_SCOPED, Ref
-from reconciler.model.objects import Deployment, Object, Pod, ref_of
+from reconciler.model.objects import ConfigMap, Deployment, Object, Pod, Secret, ref_of
 from reconciler.model.problems import Place, Problem, Severity
 
 LARGEST_FILE: Final = 4 << 20
@@ -42,6 +42,8 @@ class Entry(Struct, frozen=True, eq=False):
     """Of a Pod or Deployment: what makes its pods what they are, but for what `uses` refers to."""
     hash: str
     """Of `template` alone."""
+    digest: str
+    """Of a ConfigMap or Secret: of its contents."""
     uses: Uses
 
 
@@ -102,9 +104,9 @@ class FileReader:
             thing = self._decoder.decode(kind, value)
         except Undecodable as undecodable:
             return _name_of(kind, value), [*findings, *undecodable.findings]
-        if faults := list(check_object(thing)):
-            return _name_of(kind, value), findings + faults
-        return thing, findings
+        findings += check_object(thing)
+        faulty = any(finding.severity is Severity.ERROR for finding in findings)
+        return _name_of(kind, value) if faulty else thing, findings
 
     def _form(self, kind: str, document: Document) -> list[Finding]:
         """The slower ways are taken only where the faster one does not settle it."""
@@ -171,8 +173,9 @@ def _entry(thing: Object, place: Place, number: int) -> Entry:
     ref = ref_of(thing)
     written = as_written(thing, ref)
     template = template_json(written) if isinstance(thing, Pod | Deployment) else b""
-    digest = template_hash(template) if template else ""
-    return Entry(ref, thing, place, number, written, template, digest, uses_of(thing))
+    hashed = template_hash(template) if template else ""
+    digest = contents_digest(thing, ref) if isinstance(thing, ConfigMap | Secret) else ""
+    return Entry(ref, thing, place, number, written, template, hashed, digest, uses_of(thing))
 
 
 def _name_of(kind: str, value: Any) -> Ref | None:

@@ -16,6 +16,8 @@ _TYPES: Final = {
     "number": "a number",
     "boolean": "true or false",
 }
+_MOST_OPTIONS: Final = 8
+"""That a message lists."""
 
 
 def explain(kind: KindSchema, document: Any, *, secret: bool) -> Iterator[Finding]:
@@ -102,9 +104,8 @@ def _about(error: Any, pointer: Pointer, message: str, fix: str) -> Finding:
 
 
 def _refused(pointer: Pointer, schema: Schema) -> Finding:
-    fix = "remove it"
-    if "const" in schema:
-        fix = f"remove it, or write {quoted(schema['const'])}"
+    accepted = [quoted(value) for value in schema.get("enum", [schema["const"]] if "const" in schema else [])]
+    fix = f"remove it, or write {' or '.join(accepted)}" if accepted else "remove it"
     message = f"{quoted(pointer[-1])} is not accepted. {schema['description']}"
     return Finding(pointer, Code.REFUSED_FIELD, message, fix, at_key=True)
 
@@ -134,7 +135,9 @@ def _wrong_type(pointer: Pointer, value: Any, shown: str, wanted: Any) -> Findin
 def _not_one_of(pointer: Pointer, value: Any, shown: str, schema: Schema) -> Finding:
     allowed = [str(option) for option in schema["enum"]]
     reasons: Schema = schema.get(REFUSED_VALUES, {})
-    fix = f"write {' or '.join(option for option in allowed if option)}"
+    shown_options = [option for option in allowed if option][:_MOST_OPTIONS]
+    more = "…; see the field's description" if len(allowed) > _MOST_OPTIONS else ""
+    fix = f"write {' or '.join(shown_options)}{more}"
     if isinstance(value, str) and value in reasons:
         return Finding(pointer, Code.REFUSED_FIELD, f"{shown} is not accepted. {reasons[value]}", fix)
     if isinstance(value, str) and (near := get_close_matches(value[:80], allowed, n=1)):

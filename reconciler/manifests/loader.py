@@ -18,6 +18,7 @@ from reconciler.manifests.findings import Finding
 from reconciler.manifests.index import Index
 from reconciler.manifests.references import check_references
 from reconciler.manifests.schemas import load_schemas
+from reconciler.manifests.security import check_security
 from reconciler.manifests.selectors import check_selectors
 from reconciler.model.desired import Desired, Rejected, Snapshot, SourceFile
 from reconciler.model.problems import Place, Problem, Severity
@@ -107,7 +108,12 @@ class Loader:
         for entry in removed:
             self._across.pop(entry, None)
         for entry in touched:
-            findings = (*_namesakes(entry, index), *check_references(entry, index), *check_selectors(entry, index))
+            findings = (
+                *_namesakes(entry, index),
+                *check_references(entry, index),
+                *check_selectors(entry, index),
+                *check_security(entry, index),
+            )
             if findings:
                 self._across[entry] = tuple(self._placed(entry, finding) for finding in findings)
             else:

@@ -3,14 +3,27 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
+from reconciler.manifests.annotations import check_annotations
 from reconciler.manifests.codes import Code
-from reconciler.manifests.containers import check_pod_spec
-from reconciler.manifests.findings import Finding, Pointer
-from reconciler.model.objects import Cluster, Deployment, IntOrPercent, Node, Object, Pod, Service
+from reconciler.manifests.findings import Finding, Pointer, warning
+from reconciler.manifests.pod_specs import check_pod_spec
+from reconciler.manifests.policy import check_policy
+from reconciler.model.objects import (
+    Cluster,
+    Deployment,
+    IntOrPercent,
+    Namespace,
+    Node,
+    Object,
+    PersistentVolumeClaim,
+    Pod,
+    Service,
+)
 
 
 def check_object(thing: Object) -> Iterator[Finding]:
-    """Every fault of an object that was decoded."""
+    """Every fault of an object that was decoded, and every warning about it."""
+    yield from check_annotations(thing)
     match thing:
         case Pod():
             yield from check_pod_spec(thing.spec, ("spec",))
@@ -23,6 +36,10 @@ def check_object(thing: Object) -> Iterator[Finding]:
                 yield from _network(thing.spec.pod_cidr, ("spec", "podCIDR"))
         case Cluster():
             yield from _cluster(thing)
+        case Namespace():
+            yield from _namespace(thing)
+        case PersistentVolumeClaim():
+            yield from _claim(thing)
 
 
 def _deployment(deployment: Deployment) -> Iterator[Finding]:
@@ -38,6 +55,10 @@ def _deployment(deployment: Deployment) -> Iterator[Finding]:
         at: Pointer = ("spec", "template", "spec", "restartPolicy")
         message = "the pods of a Deployment are always restarted"
         yield Finding(at, Code.RESTART_POLICY, message, "write Always, or use a bare Pod")
+    if spec.template.spec.active_deadline_seconds is not None:
+        at = ("spec", "template", "spec", "activeDeadlineSeconds")
+        message = "the pods of a Deployment have no end"
+        yield Finding(at, Code.CONFLICTING_FIELDS, message, "remove it, or use a bare Pod")
     yield from _rollout(deployment)
     yield from check_pod_spec(spec.template.spec, ("spec", "template", "spec"))
 
@@ -87,8 +108,32 @@ def _service(service: Service) -> Iterator[Finding]:
         node_ports.add(port.node_port)
 
 
+def _namespace(namespace: Namespace) -> Iterator[Finding]:
+    for label in namespace.metadata.labels:
+        if label.startswith("pod-security.kubernetes.io/"):
+            message = f"{label} changes nothing here: what pods may do is written in the Cluster"
+            fix = f"name the level in its spec.podSecurity.namespaces, under {namespace.metadata.name}"
+            yield warning(("metadata", "labels", label), Code.IGNORED_FIELD, message, fix, at_key=True)
+
+
+def _claim(claim: PersistentVolumeClaim) -> Iterator[Finding]:
+    modes = claim.spec.access_modes
+    if "ReadWriteOncePod" in modes and len(modes) > 1:
+        message = "ReadWriteOncePod stands alone"
+        yield Finding(("spec", "accessModes"), Code.CONFLICTING_FIELDS, message, "remove the others, or it")
+    storage = claim.spec.resources.requests["storage"]
+    if storage.value <= 0:
+        at: Pointer = ("spec", "resources", "requests", "storage")
+        yield Finding(at, Code.IMPOSSIBLE_RESOURCES, f"storage cannot be {storage}", "write more than 0")
+
+
 def _cluster(cluster: Cluster) -> Iterator[Finding]:
     spec = cluster.spec
+    yield from check_policy(spec.pod_security, ("spec", "podSecurity"))
+    if spec.image_gc.low_threshold_percent >= spec.image_gc.high_threshold_percent:
+        message = "images would never be removed, or always"
+        fix = f"write less than {spec.image_gc.high_threshold_percent}"
+        yield Finding(("spec", "imageGC", "lowThresholdPercent"), Code.INVALID_VALUE, message, fix)
     faults = [*_network(spec.pod_cidr, ("spec", "podCIDR")), *_network(spec.service_cidr, ("spec", "serviceCIDR"))]
     yield from faults
     if faults:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from reconciler.manifests.codes import Code
-from reconciler.manifests.decoding import DEFAULT_NAMESPACE
+from reconciler.manifests.decoding import DEFAULT_NAMESPACE, LOGIN_TYPE
 from reconciler.manifests.documents import Entry
 from reconciler.manifests.findings import Finding, Pointer, warning
 from reconciler.manifests.index import Index
-from reconciler.manifests.uses import Need
+from reconciler.manifests.needs import Need
 from reconciler.model.names import Ref
-from reconciler.model.objects import ConfigMap, Node, Secret, node_labels
+from reconciler.model.objects import Cluster, ConfigMap, Node, Secret, node_labels
 from reconciler.model.pods import PodSpec
 
 
@@ -20,23 +20,56 @@ def check_references(entry: Entry, index: Index) -> Iterator[Finding]:
         message = f"there is no namespace {namespace}"
         fix = f"add a manifest of kind Namespace named {namespace}, or correct the name"
         yield Finding(("metadata", "namespace"), Code.UNKNOWN_NAMESPACE, message, fix)
-    for need in entry.uses.needs:
-        if not need.optional:
-            yield from _need(need, index)
+    yield from dict.fromkeys(finding for need in entry.uses.needs for finding in _need(need, index))
+    if isinstance(entry.thing, Cluster):
+        yield from _levels(entry.thing, index)
     if entry.uses.spec is not None:
         yield from _node(entry.uses.spec, entry.uses.spec_at, index)
 
 
+def _levels(cluster: Cluster, index: Index) -> Iterator[Finding]:
+    """A level for a misspelt namespace would leave the right one at the default."""
+    for name in cluster.spec.pod_security.namespaces:
+        if name != DEFAULT_NAMESPACE and index.lacks(Ref("Namespace", "", name)):
+            at = ("spec", "podSecurity", "namespaces", name)
+            message = f"there is no namespace {name}: its level changes nothing"
+            yield warning(at, Code.IGNORED_FIELD, message, "correct the name, or leave it", at_key=True)
+
+
 def _need(need: Need, index: Index) -> Iterator[Finding]:
     if (found := index.objects.get(need.ref)) is None:
-        if index.lacks(need.ref):
-            fix = "add it, correct the name, or write optional: true"
-            yield Finding((*need.pointer, "name"), Code.DANGLING_REFERENCE, f"there is no {need.ref}", fix)
+        if not need.optional and index.lacks(need.ref):
+            fix = "add it, or correct the name"
+            fix += "" if need.how in ("claim", "login") else ", or write optional: true"
+            yield Finding(need.name_at, Code.DANGLING_REFERENCE, f"there is no {need.ref}", fix)
         return
-    assert isinstance(found.thing, ConfigMap | Secret)
-    if need.key and need.key not in found.thing.data:
-        fix = f"add it in {found.place}, correct the key, or write optional: true"
-        yield Finding((*need.pointer, "key"), Code.MISSING_KEY, f"{need.ref} has no key {need.key}", fix)
+    thing = found.thing
+    if need.how == "login":
+        yield from _login(need, found)
+    elif isinstance(thing, ConfigMap | Secret):
+        if need.key and not need.optional and need.key not in thing.data and need.key not in thing.binary_data:
+            fix = f"add it in {found.place}, correct the key, or write optional: true"
+            yield Finding(need.key_at, Code.MISSING_KEY, f"{need.ref} has no key {need.key}", fix)
+        if need.how == "variable":
+            yield from _text(need, found, thing)
+
+
+def _login(need: Need, found: Entry) -> Iterator[Finding]:
+    """That it can be read as one was looked at where it stands."""
+    assert isinstance(found.thing, Secret)
+    if found.thing.type != LOGIN_TYPE:
+        message = f"{need.ref} is not of the type {LOGIN_TYPE}"
+        fix = f"correct its type in {found.place}, or the name"
+        yield Finding(need.name_at, Code.INVALID_LOGIN, message, fix)
+
+
+def _text(need: Need, found: Entry, thing: ConfigMap | Secret) -> Iterator[Finding]:
+    """A variable cannot hold binary data. As upstream, a whole ConfigMap's is passed over."""
+    whole = thing.binary_data if isinstance(thing, Secret) else {}
+    for key in sorted(key for key in (thing.binary_data if need.key else whole) if need.key in ("", key)):
+        message = f"the value of {key} in {need.ref} is binary; a variable can hold text only"
+        fix = f"read it from a volume, or store text in {found.place}"
+        yield Finding(need.key_at, Code.NOT_TEXT, message, fix)
 
 
 def _node(spec: PodSpec, at: Pointer, index: Index) -> Iterator[Finding]:

@@ -38,6 +38,11 @@ _SURPRISES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 )
 
 
+_FILE_MODE: Final = re.compile(r"0[0-7]{3,4}")
+FILE_MODES: Final = frozenset({"mode", "defaultMode"})
+"""Fields that hold permission bits."""
+
+
 class Ambiguous(Exception):
     """A plain value that not every reader takes for the same; carries what it is to whom."""
 
@@ -60,3 +65,8 @@ def read_plain(text: str) -> Scalar:
         if pattern.fullmatch(text):
             raise Ambiguous(what)
     return text
+
+
+def read_file_mode(text: str) -> int | None:
+    """Of an unquoted `0644`: permission bits are octal to Kubernetes' tools and to people. None: not such."""
+    return int(text, 8) if _FILE_MODE.fullmatch(text) else None

@@ -31,6 +31,7 @@ KINDS: Final = {
     "Service": "v1",
     "ConfigMap": "v1",
     "Secret": "v1",
+    "PersistentVolumeClaim": "v1",
 }
 """Each kind, and the one apiVersion it is read in."""
 _SHARED: Final = "definitions.json"

@@ -1,27 +1,17 @@
 """What an object refers to, and by what others find it: worked out once, so that checks across all are short."""
 
-from collections.abc import Iterator
 from typing import TypeAlias
 
 from msgspec import Struct
 
 from reconciler.manifests.findings import Pointer
-from reconciler.model.names import Ref
+from reconciler.manifests.needs import Need, needs_of
+from reconciler.model.names import ANNOTATION_RESTART_ON_CHANGE
 from reconciler.model.objects import Deployment, Object, Pod, Service
-from reconciler.model.pods import PodSpec
+from reconciler.model.pods import PodSpec, is_sidecar
 
 Pair: TypeAlias = tuple[str, str, str]
 """A namespace, and a label's key and value in it."""
-
-
-class Need(Struct, frozen=True):
-    """A ConfigMap or Secret, or one key of it, that a variable is read from."""
-
-    ref: Ref
-    key: str
-    """Empty: all of them."""
-    optional: bool
-    pointer: Pointer
 
 
 class Uses(Struct, frozen=True):
@@ -46,12 +36,14 @@ def uses_of(thing: Object) -> Uses:
     namespace = thing.metadata.namespace
     match thing:
         case Pod():
-            return _pods(thing.spec, ("spec",), namespace, _pairs(namespace, thing.metadata.labels), ())
+            labels = _pairs(namespace, thing.metadata.labels)
+            return _pods(thing.spec, ("spec",), namespace, labels, (), thing.metadata.annotations)
         case Deployment():
             template = thing.spec.template
             labels = _pairs(namespace, template.metadata.labels)
             selector = _pairs(namespace, thing.spec.selector.match_labels)
-            return _pods(template.spec, ("spec", "template", "spec"), namespace, labels, selector)
+            at = ("spec", "template", "spec")
+            return _pods(template.spec, at, namespace, labels, selector, template.metadata.annotations)
         case Service():
             targets = tuple(
                 (port.target_port, ("spec", "ports", index, "targetPort"))
@@ -64,35 +56,24 @@ def uses_of(thing: Object) -> Uses:
 
 
 def _pods(
-    spec: PodSpec, at: Pointer, namespace: str, labels: tuple[Pair, ...], selector: tuple[Pair, ...]
+    spec: PodSpec,
+    at: Pointer,
+    namespace: str,
+    labels: tuple[Pair, ...],
+    selector: tuple[Pair, ...],
+    annotations: dict[str, str],
 ) -> Uses:
+    """A Service finds the named ports of containers and sidecars, not of what has ended by then."""
+    serving = (*spec.containers, *filter(is_sidecar, spec.init_containers))
+    restart_on_change = annotations.get(ANNOTATION_RESTART_ON_CHANGE) == "true"
     return Uses(
-        needs=tuple(_needs(spec, at, namespace)),
+        needs=tuple(needs_of(spec, at, namespace, files_shape_pod=restart_on_change)),
         labels=labels,
         selector=selector,
-        port_names=frozenset(port.name for container in spec.containers for port in container.ports if port.name),
+        port_names=frozenset(port.name for container in serving for port in container.ports if port.name),
         spec=spec,
         spec_at=at,
     )
-
-
-def _needs(spec: PodSpec, at: Pointer, namespace: str) -> Iterator[Need]:
-    for number, container in enumerate(spec.containers):
-        for index, variable in enumerate(container.env):
-            here = (*at, "containers", number, "env", index, "valueFrom")
-            if variable.value_from is None:
-                continue
-            if (key := variable.value_from.config_map_key_ref) is not None:
-                ref = Ref("ConfigMap", namespace, key.name)
-                yield Need(ref, key.key, key.optional, (*here, "configMapKeyRef"))
-            if (key := variable.value_from.secret_key_ref) is not None:
-                yield Need(Ref("Secret", namespace, key.name), key.key, key.optional, (*here, "secretKeyRef"))
-        for index, source in enumerate(container.env_from):
-            here = (*at, "containers", number, "envFrom", index)
-            if (whole := source.config_map_ref) is not None:
-                yield Need(Ref("ConfigMap", namespace, whole.name), "", whole.optional, (*here, "configMapRef"))
-            if (whole := source.secret_ref) is not None:
-                yield Need(Ref("Secret", namespace, whole.name), "", whole.optional, (*here, "secretRef"))
 
 
 def _pairs(namespace: str, labels: dict[str, str]) -> tuple[Pair, ...]:

@@ -4,6 +4,7 @@ The form does not depend on the order of keys, or on defaults that are written o
 later version adds does not change it: the same manifest keeps its pods.
 """
 
+import base64
 import hashlib
 from collections.abc import Mapping
 from functools import cache
@@ -15,7 +16,7 @@ from msgspec.structs import astuple, fields
 
 from reconciler.manifests.schemas import KINDS
 from reconciler.model.desired import Json
-from reconciler.model.names import Ref
+from reconciler.model.names import ANNOTATION_CONDITIONS, Ref
 from reconciler.model.objects import ConfigMap, Object, Secret
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
@@ -26,26 +27,43 @@ _SCALARS: Final = frozenset({str, int, float, bool})
 
 
 def as_written(thing: Object, ref: Ref) -> Json:
-    """Secret values are replaced by their fingerprints."""
+    """Secret values are replaced by their fingerprints; binary ones stand among the others, as in a manifest."""
     body = _object(thing, str(ref))
+    if isinstance(thing, Secret) and (binary := body.pop("binaryData", None)):
+        body["data"] = {**body.get("data", {}), **binary}
     if ref.kind == "Node":
         body = {name: value for name, value in body.items() if name not in _NOT_UPSTREAM}
     return {"apiVersion": KINDS[ref.kind], "kind": ref.kind, **body}
 
 
 def template_json(written: Json) -> bytes:
-    """Of a Pod or a Deployment as written: what its pods are made from, but for what their variables refer to."""
+    """Of a Pod or a Deployment as written: what its pods are made from, but for what their variables refer to.
+
+    The conditions of a bare Pod are not part of it: they open its gates while it runs.
+    """
     spec = written["spec"]
     template = spec if written["kind"] == "Pod" else spec["template"]["spec"]
     metadata = written["metadata"] if written["kind"] == "Pod" else spec["template"].get("metadata", {})
-    return _canonical([template, metadata.get("labels"), metadata.get("annotations")])
+    notes = {key: note for key, note in metadata.get("annotations", {}).items() if key != ANNOTATION_CONDITIONS}
+    return _canonical([template, metadata.get("labels"), notes or None])
 
 
 def contents(thing: ConfigMap | Secret, ref: Ref) -> Mapping[str, str]:
-    """The values under their keys; those of a Secret as fingerprints."""
+    """The values under their keys; those of a Secret as fingerprints.
+
+    Binary ones, in base64, begin with a NUL, which no text does: the two never look the same.
+    """
     if isinstance(thing, ConfigMap):
-        return thing.data
-    return {key: value.fingerprint(str(ref)) for key, value in thing.data.items()}
+        encoded = {key: "\0" + base64.b64encode(value).decode() for key, value in thing.binary_data.items()}
+        return {**thing.data, **encoded} if encoded else thing.data
+    salt = str(ref)
+    texts = {key: value.fingerprint(salt) for key, value in thing.data.items()}
+    return texts | {key: "\0" + value.fingerprint(salt) for key, value in thing.binary_data.items()}
+
+
+def contents_digest(thing: ConfigMap | Secret, ref: Ref) -> str:
+    """Sixteen hex digits; salted with the object's name, as the fingerprints are."""
+    return hashlib.sha256(_canonical([str(ref), contents(thing, ref)])).hexdigest()[:16]
 
 
 def template_hash(template: bytes, referred: Any = None) -> str:
@@ -67,6 +85,8 @@ def _plain(value: Any, salt: str) -> Any:
         return [_plain(item, salt) for item in value]
     if isinstance(value, dict):
         return value if _is_text(value) else {key: _plain(inner, salt) for key, inner in value.items()}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, Quantity):
         return value.text
     return value.fingerprint(salt) if isinstance(value, SecretText) else value

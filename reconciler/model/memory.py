@@ -66,6 +66,8 @@ class ClaimRecord(Struct, frozen=True):
     node: str
     volume: str
     """The Docker volume's name."""
+    delete: bool = False
+    """Its reclaim policy: the data goes with the claim."""
 
 
 class Runs(Struct, frozen=True):
@@ -90,6 +92,8 @@ class Crashes(Struct, frozen=True):
     """Monotonic seconds."""
     since: float
     """Monotonic seconds: since when it has been running, or has ended."""
+    run: str = ""
+    """`ObservedContainer.run` of the run whose end was counted last."""
 
 
 class Backoff(Struct, frozen=True):
@@ -101,6 +105,8 @@ class Backoff(Struct, frozen=True):
     message: str
     reason: str = ""
     """Kubernetes' own word for it: ErrImagePull, CreateContainerError…"""
+    about: str = ""
+    """The image, or the container by its name in the pod, that it failed with; empty: neither."""
 
 
 class Memory(Struct, frozen=True):

@@ -234,7 +234,7 @@ class PodSecurity(Struct, frozen=True, rename="camel"):
 
 
 class PodLimits(Struct, frozen=True, rename="camel"):
-    pids: int = 4096
+    pids: int = 1024
     """Processes and threads of one container; 0: no limit."""
 
 

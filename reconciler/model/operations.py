@@ -63,6 +63,8 @@ class ClaimMount(Struct, frozen=True):
     labels: Mapping[str, str]
     read_only: bool = False
     sub_path: str = ""
+    group: int | None = None
+    """fsGroup: the volume's directory is given to it, writable, when the volume is made."""
 
 
 class NfsMount(Struct, frozen=True):

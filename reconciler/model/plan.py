@@ -9,7 +9,7 @@ from msgspec import Struct
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Ended
-from reconciler.model.operations import PodWork
+from reconciler.model.operations import PodWork, ProbedContainer
 from reconciler.model.problems import Place
 
 
@@ -206,6 +206,8 @@ class Plan(Struct, frozen=True):
     statuses: Mapping[Ref, Status]
     endpoints: Mapping[Ref, tuple[Endpoint, ...]] = {}
     """For each Service, the running pods it selects, by name; a leaving one stays, not ready, to its end."""
+    probed: Mapping[str, tuple[ProbedContainer, ...]] = {}
+    """What each node's prober is to do; only nodes that have any of it."""
     unplaced: tuple[Unplaced, ...] = ()
     orphans: tuple[str, ...] = ()
     """Containers with our label that no intent and no manifest explains; listed, never touched."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.nodes.errors import Refused
-from reconciler.nodes.view import HostView, PodRun
+from reconciler.nodes.view import HostView, PodRun, still_runs
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 _CONNECT_SECONDS = 1.0
@@ -74,7 +74,7 @@ class Checker:
         while not self._stopped:
             self._wake.clear()
             runs = {target: self._run_of(target) for target in self._wanted}
-            answered = {target: run for target, run in answered.items() if run and runs.get(target) == run}
+            answered = {target: run for target, run in answered.items() if still_runs(run, runs.get(target, ()))}
             trials = self._due(runs, answered, trials)
             for target, trial in sorted(trials.items()):
                 if trial.not_before <= time.monotonic() and not self._stopped:

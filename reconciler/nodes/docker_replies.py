@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from reconciler.model.names import POD_NETWORK
+from reconciler.model.names import LABEL_IP, POD_NETWORK
 from reconciler.model.observed import ContainerState, Facts, ObservedContainer, labelled
 
 Json = Mapping[str, Any]
@@ -30,13 +30,14 @@ def read_container(inspected: Json) -> ObservedContainer:
         name=inspected["Name"].removeprefix("/"),
         image=config.get("Image", ""),
         state=_state(state.get("Status", "")),
-        ip=_pod_ip(inspected),
+        ip=_pod_ip(inspected, config.get("Labels") or {}),
         exit_code=state.get("ExitCode", 0),
         oom_killed=state.get("OOMKilled", False),
         restart_count=inspected.get("RestartCount", 0),
         started_at=_moment(state.get("StartedAt", "")),
         finished_at=_moment(state.get("FinishedAt", "")),
         error=state.get("Error", ""),
+        image_id=inspected.get("Image", ""),
     )
 
 
@@ -48,7 +49,8 @@ def read_listed(listed: Json) -> ObservedContainer:
         name=(listed.get("Names") or [listed["Id"]])[0].removeprefix("/"),
         image=listed.get("Image", ""),
         state=_state(listed.get("State", "")),
-        ip=_pod_ip(listed),
+        ip=_pod_ip(listed, listed.get("Labels") or {}),
+        image_id=listed.get("ImageID", ""),
     )
 
 
@@ -66,8 +68,9 @@ def read_listed_ports(listed: Json) -> tuple[int, ...]:
 
 
 def read_image_tags(images: Sequence[Json]) -> frozenset[str]:
-    """From `GET /images/json`."""
-    return frozenset(tag for image in images for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
+    """Every `name:tag` and `name@sha256:…`, from `GET /images/json`."""
+    names = (name for image in images for kind in ("RepoTags", "RepoDigests") for name in image.get(kind) or ())
+    return frozenset(name for name in names if "<none>" not in name)
 
 
 def read_facts(info: Json, disk: DiskUse, load1: float) -> Facts:
@@ -104,15 +107,22 @@ def event_time(system_time: str) -> str:
     return f"{int(moment.timestamp())}.{fraction or 0:0<9}"
 
 
+def sortable_moment(moment: str) -> str:
+    """Docker's RFC 3339 in UTC, with all nine decimals: moments in the order of their texts."""
+    seconds, _, fraction = moment.removesuffix("Z").partition(".")
+    return f"{seconds}.{fraction:0<9}"
+
+
 def _state(status: str) -> ContainerState:
     # A state of a newer Docker that we don't know is certainly not "running".
     return status if status in _STATES else "dead"  # type: ignore[return-value]
 
 
-def _pod_ip(inspected: Json) -> str:
-    """The address it has, or while it does not run, the one it was made with."""
+def _pod_ip(inspected: Json, labels: Mapping[str, str]) -> str:
+    """What it has, or while it does not run, what it was made with; on its host's network, the host's."""
     attached = ((inspected.get("NetworkSettings") or {}).get("Networks") or {}).get(POD_NETWORK) or {}
-    return attached.get("IPAddress") or (attached.get("IPAMConfig") or {}).get("IPv4Address") or ""
+    made_with = (attached.get("IPAMConfig") or {}).get("IPv4Address")
+    return attached.get("IPAddress") or made_with or labels.get(LABEL_IP, "")
 
 
 def _moment(text: str) -> str:

@@ -3,21 +3,39 @@
 from typing import Any
 
 from reconciler.model.names import POD_NETWORK
-from reconciler.model.operations import ContainerConfig, HostNetwork, PodAddress, PublishedPort
+from reconciler.model.operations import (
+    ClaimMount,
+    ContainerConfig,
+    HostMount,
+    HostNetwork,
+    Mount,
+    NfsMount,
+    PodAddress,
+    PublishedPort,
+    SharedNetwork,
+)
 from reconciler.model.pods import RestartPolicy
 from reconciler.model.secrets import SecretText
 
 # Not "always": a pod that was stopped in order to leave must not come back with the host's next boot.
 _RESTART: dict[RestartPolicy, str] = {"Always": "unless-stopped", "OnFailure": "on-failure", "Never": "no"}
+_PERIOD_MICROSECONDS = 100_000
+_SMALLEST_QUOTA = 1000
+_NO_HEALTH_CHECK = {"Test": ["NONE"]}
+"""Whatever the image says: Kubernetes knows probes alone."""
 
 
 def create_request(config: ContainerConfig) -> dict[str, Any]:
-    """The body of `POST /containers/create`; the name goes into the URL."""
+    """The body of `POST /containers/create`; the name goes into the URL.
+
+    Mounts are as they are on the host: a `sub_path` that is still to be looked up there is a ValueError.
+    """
     request: dict[str, Any] = {
         "Image": config.image,
         "Labels": dict(config.labels),
         "Env": [f"{name}={_text(value)}" for name, value in config.env.items()],
         "StopTimeout": config.stop_grace_seconds,
+        "Healthcheck": _NO_HEALTH_CHECK,
         "HostConfig": _host_config(config),
     }
     request |= _given(
@@ -25,39 +43,108 @@ def create_request(config: ContainerConfig) -> dict[str, Any]:
         Cmd=list(config.command),
         WorkingDir=config.working_dir,
         StopSignal=config.stop_signal,
+        User=config.user,
+        OpenStdin=config.stdin,
+        StdinOnce=config.stdin_once,
+        Tty=config.tty,
     )
-    match config.network:
-        case PodAddress(ip=ip):
-            endpoint = {"IPAMConfig": {"IPv4Address": ip}}
-            request |= _given(Hostname=config.hostname, ExposedPorts={_key(port): {} for port in config.ports})
-            request["NetworkingConfig"] = {"EndpointsConfig": {POD_NETWORK: endpoint}}
+    if not isinstance(config.network, SharedNetwork):
+        request |= _given(Hostname=config.hostname, Domainname=config.domain)
+    if isinstance(config.network, PodAddress):
+        endpoint = {"IPAMConfig": {"IPv4Address": config.network.ip}}
+        request |= _given(ExposedPorts={_key(port): {} for port in config.ports})
+        request["NetworkingConfig"] = {"EndpointsConfig": {POD_NETWORK: endpoint}}
     return request
 
 
 def _host_config(config: ContainerConfig) -> dict[str, Any]:
     host: dict[str, Any] = {"RestartPolicy": {"Name": _RESTART[config.restart_policy]}}
+    host |= _network(config)
+    host |= _resources(config)
+    host |= _security(config)
+    return host | _given(
+        Mounts=[_mount(mount) for mount in config.mounts],
+        IpcMode=config.ipc,
+        PidMode=config.pid,
+        Sysctls=dict(config.sysctls),
+    )
+
+
+def _network(config: ContainerConfig) -> dict[str, Any]:
+    names = _given(
+        ExtraHosts=list(config.extra_hosts),
+        Dns=list(config.dns_servers),
+        DnsSearch=list(config.dns_searches),
+        DnsOptions=list(config.dns_options),
+    )
     match config.network:
         case PodAddress():
-            host["NetworkMode"] = POD_NETWORK
-            host |= _given(PortBindings=_bindings(config.ports))
+            return {"NetworkMode": POD_NETWORK, **names, **_given(PortBindings=_bindings(config.ports))}
         case HostNetwork():
-            host["NetworkMode"] = "host"
-        case shared:
-            # Ports, addresses and the host name are the sandbox's: Docker refuses them here.
-            host["NetworkMode"] = f"container:{shared.container}"
-    return host | _given(
+            return {"NetworkMode": "host", **names}
+        case SharedNetwork(container=container):
+            # Ports, addresses and every name are the sandbox's: Docker refuses them here.
+            return {"NetworkMode": f"container:{container}"}
+
+
+def _resources(config: ContainerConfig) -> dict[str, Any]:
+    """A quota, not Docker's NanoCpus: of those it refuses more than the host has, which Kubernetes allows."""
+    quota = max(_SMALLEST_QUOTA, config.cpu_milli_limit * _PERIOD_MICROSECONDS // 1000)
+    limited = bool(config.cpu_milli_limit)
+    return _given(
         CpuShares=config.cpu_shares,
-        NanoCpus=config.cpu_milli_limit * 1_000_000,
+        CpuPeriod=_PERIOD_MICROSECONDS if limited else 0,
+        CpuQuota=quota if limited else 0,
         Memory=config.memory_limit_bytes,
+        # Memory and swap together: no swap, as otherwise it could use as much again.
+        MemorySwap=config.memory_limit_bytes,
         MemoryReservation=config.memory_request_bytes,
+        PidsLimit=config.pids_limit,
+        OomScoreAdj=config.oom_score_adj,
     )
+
+
+def _security(config: ContainerConfig) -> dict[str, Any]:
+    options = []
+    if config.no_new_privileges:
+        options.append("no-new-privileges:true")
+    if config.unconfined:
+        options.append("seccomp=unconfined")
+    return _given(
+        Privileged=config.privileged,
+        ReadonlyRootfs=config.read_only_root,
+        GroupAdd=[str(group) for group in config.groups],
+        CapAdd=list(config.cap_add),
+        CapDrop=list(config.cap_drop),
+        SecurityOpt=options,
+    )
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    """Of `Mounts`, not of `Binds`: those make what is not there, here a missing source is an error."""
+    common = {"Target": mount.target, "ReadOnly": mount.read_only}
+    match mount:
+        case HostMount(source=source, sub_path=""):
+            return {"Type": "bind", "Source": source, **common}
+        case ClaimMount(volume=volume, labels=labels, sub_path=""):
+            options = {"NoCopy": True, "Labels": dict(labels), "DriverConfig": {"Name": "local"}}
+            return {"Type": "volume", "Source": volume, **common, "VolumeOptions": options}
+        case NfsMount(server=server, path=path):
+            # Version 4 needs no other service on the host; the kernel by itself would try 3, which does.
+            access = "ro" if mount.read_only else "rw"
+            driver = {"type": "nfs", "o": f"addr={server},nfsvers=4,{access}", "device": f":{path}"}
+            options = {"NoCopy": True, "DriverConfig": {"Name": "local", "Options": driver}}
+            return {"Type": "volume", **common, "VolumeOptions": options}
+        case _:
+            raise ValueError(f"the sub-path of the mount at {mount.target} has not been looked up on the host")
 
 
 def _bindings(ports: tuple[PublishedPort, ...]) -> dict[str, list[dict[str, str]]]:
     bound: dict[str, list[dict[str, str]]] = {}
     for port in ports:
         if port.host_port:
-            bound.setdefault(_key(port), []).append({"HostPort": str(port.host_port)})
+            address = {"HostIp": port.host_ip} if port.host_ip else {}
+            bound.setdefault(_key(port), []).append({**address, "HostPort": str(port.host_port)})
     return bound
 
 

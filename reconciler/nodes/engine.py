@@ -154,20 +154,77 @@ class Engine(docker.APIClient):
         stream: Iterator[dict[str, Any]] = self._sdk.events(since=moment, filters=filters, decode=True)
         return stream
 
-    def pull_within(self, name: str, tag: str, seconds: float) -> Iterator[dict[str, Any]]:
-        """The progress of a pull, as Docker reports it. (The SDK's own `pull` takes no time-out.)"""
-        registry, _ = docker.auth.resolve_repository_name(name)
-        credentials = docker.auth.get_config_header(self, registry)
+    def kill_within(self, container_id: str, signal: str, seconds: float) -> None:
+        """(The SDK's own `kill` has the client's deadline, which is too long where the container's shim hangs.)"""
+        url = self._sdk._url("/containers/{0}/kill", container_id)
+        reply = self._sdk._post(url, params={"signal": signal}, timeout=seconds)
+        self._sdk._raise_for_status(reply)
+
+    def exec_output(self, exec_id: str, seconds: float, most: int) -> bytes:
+        """Start what `exec_create` made, and what it writes until its end, in Docker's frames; `most` bytes of it.
+
+        (The SDK reads the output from a socket, which a channel is not.)"""
+        url = self._sdk._url("/exec/{0}/start", exec_id)
+        reply = self._sdk._post_json(url, data={"Detach": False, "Tty": False}, stream=True, timeout=seconds)
+        try:
+            self._sdk._raise_for_status(reply)
+            output: bytes = reply.raw.read(most)
+            while reply.raw.read(most):
+                pass
+        finally:
+            # Docker ends the connection after a stream of this kind.
+            reply.raw.close()
+        return output
+
+    def pull_within(self, name: str, tag: str, login: str, silence: float) -> Iterator[dict[str, Any]]:
+        """The progress of a pull, as Docker reports it; it breaks off after so many seconds without any.
+
+        `login` is for X-Registry-Auth; empty: none. (The SDK's own `pull` takes no time-out.)"""
         reply = self._sdk._post(
             self._sdk._url("/images/create"),
             params={"fromImage": name, "tag": tag},
-            headers={"X-Registry-Auth": credentials} if credentials else {},
+            headers={"X-Registry-Auth": login} if login else {},
             stream=True,
-            timeout=seconds,
+            timeout=silence,
         )
         self._sdk._raise_for_status(reply)
-        progress: Iterator[dict[str, Any]] = self._sdk._stream_helper(reply, decode=True)
-        return progress
+        connection = getattr(reply.raw, "connection", None)
+        for progress in self._sdk._stream_helper(reply, decode=True):
+            if connection is not None and connection.sock is not None:
+                connection.sock.settimeout(silence)
+            yield progress
+
+    def login_for(self, registry: str) -> str:
+        """For X-Registry-Auth: what the reconciler's own user has from `docker login`; empty: nothing."""
+        header = docker.auth.get_config_header(self, registry)
+        return header.decode() if isinstance(header, bytes) else str(header or "")
+
+    def image_id(self, image: str) -> str:
+        return str(self._sdk.inspect_image(image)["Id"])
+
+    def image_user(self, image: str) -> str:
+        """Its `Config.User`; empty: root."""
+        return str((self._sdk.inspect_image(image).get("Config") or {}).get("User") or "")
+
+    def follow_log(self, container_id: str) -> Iterator[bytes]:
+        """What a container without a terminal writes from now on, in Docker's frames, until it ends.
+
+        An empty piece first, as soon as Docker listens to it."""
+        query = {"stdout": 1, "stderr": 1, "follow": 1, "tail": 0}
+        url = self._sdk._url("/containers/{0}/logs", container_id)
+        with engine_errors("follow a log"):
+            reply = self._sdk._get(url, params=query, stream=True, timeout=None)
+            self._sdk._raise_for_status(reply)
+            yield b""
+            yield from self._sdk._stream_raw_result(reply, chunk_size=None, decode=False)
+
+    def log_tail(self, container_id: str, lines: int, seconds: float) -> bytes:
+        """The last lines with Docker's time before each, in frames unless the container has a terminal."""
+        query = {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": lines}
+        url = self._sdk._url("/containers/{0}/logs", container_id)
+        reply = self._sdk._get(url, params=query, timeout=seconds)
+        self._sdk._raise_for_status(reply)
+        return bytes(reply.content)
 
 
 def negotiate(pool: ChannelPool, timeout: float) -> str:

@@ -1,7 +1,8 @@
 """Everything that lives and dies with one SSH connection: the channels, Docker's clients, and the threads on them.
 
 Made by session.py for every connection anew. Sessions of sshd in use (it allows 10 by default): one shell on the
-host, one in the proxy, and Docker's API with one for events, one for looking, one for pulls and four for the rest.
+host, one in the proxy, and Docker's API with one for events, one for what the prober says, one for looking, one
+for pulls and four for the rest: all ten.
 """
 
 import queue
@@ -17,9 +18,15 @@ from reconciler.model.operations import NodeSetup
 from reconciler.nodes.acting import Actor
 from reconciler.nodes.checks import Checker
 from reconciler.nodes.docker_replies import DiskUse, event_time, read_disk, read_facts, read_load
+from reconciler.nodes.endings import Note
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
 from reconciler.nodes.errors import NodeError, Refused, defect
+from reconciler.nodes.image_gc import ImageCollector
+from reconciler.nodes.pod_files import PodFiles
+from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy, proxy_name
+from reconciler.nodes.pulled_images import PulledImages
+from reconciler.nodes.pulling import Puller
 from reconciler.nodes.setup import SetupKeeper
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
@@ -65,7 +72,7 @@ class Link:
 
     def __init__(self, node: Node, cluster: Cluster, view: HostView, ssh: SshConnection) -> None:
         self.ssh = ssh
-        self.notes: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
         self._node = node
         self._log = structlog.get_logger().bind(node=node.metadata.name)
         self._view = view
@@ -81,17 +88,40 @@ class Link:
         self._events = Engine(self._pool(1), version, _LOOK_SECONDS)
         self._looker = Engine(looking, version, _LOOK_SECONDS)
         actor_engine = Engine(self._pool(_ACTING_CHANNELS), version, _ACT_SECONDS)
-        puller = Engine(self._pool(1), version, _ACT_SECONDS)
         self.watcher = Watcher(self._looker, self._name, view)
-        self.actor = Actor(actor_engine, puller, self._name, view, Watcher(actor_engine, self._name, view))
+        acting_watcher = Watcher(actor_engine, self._name, view)
+        self._files = PodFiles(self._name, self._shell, view)
+        pulled = PulledImages(self._name, self._shell)
+        puller = Puller(Engine(self._pool(1), version, _ACT_SECONDS), pulled, view, acting_watcher)
+        self._collector = ImageCollector(actor_engine, pulled, self._disk, self._log)
+        self.actor = Actor(
+            self._name,
+            actor_engine,
+            self._shell,
+            ssh.connect_to,
+            self._files,
+            puller,
+            view,
+            acting_watcher,
+            self._log,
+        )
         self._proxy = Proxy(self._name, actor_engine, self.watcher, self._shell, inside)
+        self._prober = Prober(
+            self._name,
+            actor_engine,
+            Engine(self._pool(1), version, _LOOK_SECONDS),
+            self._shell,
+            view,
+            lambda: self._setup.container_changed(),
+        )
         self._setup = SetupKeeper(
             self._name,
             view,
             actor_engine,
             self._shell,
             self._proxy,
-            self.actor,
+            self._prober,
+            puller,
             cluster.spec.sync.relist_seconds,
             self._log,
         )
@@ -100,7 +130,8 @@ class Link:
         with engine_errors("info"):
             info = self._looker.info()
         self.engine_id = str(info["ID"])
-        self._host = Host(info, self._disk(info))
+        self._root = str(info.get("DockerRootDir", "/"))
+        self._host = Host(info, self._disk())
 
     @classmethod
     def open(cls, node: Node, cluster: Cluster, view: HostView, credentials: Credentials, known: Known) -> "Link":
@@ -117,16 +148,17 @@ class Link:
     def want(self, setup: NodeSetup) -> None:
         self._setup.want(setup)
         self._checker.want(setup.checks)
+        self._collector.want(setup.image_gc)
 
     def changed(self) -> None:
         """The view changed: perhaps a pod to try, perhaps one to try again."""
         self._checker.changed()
 
-    def catch_up(self, noted: frozenset[str]) -> None:
+    def catch_up(self, noted: Mapping[str, Note]) -> None:
         before = self._view.container(proxy_name(self._name))
         self.watcher.catch_up(noted)
         if self._view.container(proxy_name(self._name)) != before:
-            self._setup.proxy_changed()
+            self._setup.container_changed()
 
     def beat(self) -> None:
         """Is Docker, and is the host's shell, still there? Raises NodeError."""
@@ -137,11 +169,15 @@ class Link:
         """The full look that catches what no event told. Raises NodeError."""
         self.watcher.list_all()
         self.watcher.look_at_images()
-        self._host = Host(self._host.info, self._disk(self._host.info))
+        self._files.look()
+        self._host = Host(self._host.info, self._disk())
+        self._collector.look(self._host.disk)
 
     def close(self) -> None:
         self._setup.stop()
         self._checker.stop()
+        self._prober.stop()
+        self._collector.stop()
         self.ssh.close()
         for thread in self._threads:
             thread.join(_JOIN_SECONDS)
@@ -161,6 +197,9 @@ class Link:
             )
         self._run("events", self._follow_events)
         self.watcher.list_all()
+        self._files.look()
+        self._run("prober", self._prober.follow)
+        self._prober.read_back()
         proxy, balanced = self._proxy.read_back()
         self._first = First(
             self._facts(), self.watcher.images(), proxy, self._checker.first_look(balanced | known.checks)
@@ -172,13 +211,14 @@ class Link:
         self._view.connected(first.facts, first.images, first.proxy, first.answered)
         self._run("setup", self._setup.work)
         self._run("checks", self._checker.work)
+        self._run("images", self._collector.work)
 
     def _facts(self) -> Facts:
         load = read_load(self._shell.check(["cat", "/proc/loadavg"], timeout=self._heartbeat))
         return read_facts(self._host.info, self._host.disk, load)
 
-    def _disk(self, info: dict[str, object]) -> DiskUse:
-        return read_disk(self._shell.check(["df", "-kP", str(info.get("DockerRootDir", "/"))]))
+    def _disk(self) -> DiskUse:
+        return read_disk(self._shell.check(["df", "-kP", self._root]))
 
     def _follow_events(self) -> None:
         try:
@@ -188,7 +228,7 @@ class Link:
             # Why does not matter: the session looks at the host, and learns whether it is only this stream.
             pass
         finally:
-            self.notes.put(EVENTS_ENDED)
+            self.notes.put(Note(EVENTS_ENDED))
 
     def _run(self, what: str, work: Callable[[], None]) -> None:
         def guarded() -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK
+from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK, memory_directory
 from reconciler.model.objects import Cluster, Node
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
 from reconciler.nodes.network import (
@@ -20,10 +20,19 @@ from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
 
 _SECONDS = 60.0
+_UNMOUNT = """\
+cut -d' ' -f2 /proc/mounts | sort -r | while read -r mounted; do
+    case $mounted in
+        "$1" | "$1"/*) umount "$mounted" || umount -l "$mounted" || exit 1 ;;
+    esac
+done
+"""
 
 
 def reset_node(node: Node, cluster: Cluster, credentials: Credentials) -> list[str]:
     """What was removed, in words; empty where nothing of ours was left. Raises NodeError where a step fails.
+
+    Volumes of claims stay: they hold what people want to keep.
 
     Safe to repeat. No session should hold the node meanwhile: it would put back what its loop still wants.
     """
@@ -53,8 +62,9 @@ def _reset(cluster: str, engine: Engine, shell: Shell) -> Iterator[str]:
         if shell.run(["ip", "link", "show", "dev", SERVICES]).status == 0:
             shell.check(["ip", "link", "del", "dev", SERVICES])
             yield f"interface {SERVICES}"
-    for directory in (state_directory(cluster), f"/run/reconciler/{cluster}"):
+    for directory in (state_directory(cluster), memory_directory(cluster)):
         if shell.run(["test", "-e", directory]).status == 0:
+            shell.script(f"unmounting below {directory}", _UNMOUNT, (directory,), None, _SECONDS)
             shell.check(["rm", "-rf", "--one-file-system", "--", directory], timeout=_SECONDS)
             yield f"directory {directory}"
 

@@ -15,6 +15,7 @@ import structlog
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Observation
 from reconciler.model.operations import NodeSetup, Outcome, PodWork
+from reconciler.nodes.endings import Note
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refused, defect
 from reconciler.nodes.link import EVENTS_ENDED, STOP, Known, Link
 from reconciler.nodes.ssh import Credentials
@@ -82,7 +83,7 @@ class SshNodeSession:
         """Within seconds, whatever the host does; operations that were sent may still be done by it."""
         self._closing.set()
         if (link := self._link) is not None:
-            link.notes.put(STOP)
+            link.notes.put(Note(STOP))
             link.ssh.close()
         self._workers.shutdown(wait=False, cancel_futures=True)
         self._thread.join(_CLOSE_SECONDS)
@@ -138,7 +139,7 @@ class SshNodeSession:
             try:
                 if EVENTS_ENDED in noted:
                     raise ConnectionLost("Docker's event stream ended; did dockerd or the connection end?")
-                link.catch_up(noted - {STOP})
+                link.catch_up({about: note for about, note in noted.items() if about != STOP})
                 if time.monotonic() >= next_list:
                     next_list = time.monotonic() + sync.relist_seconds
                     link.list_all()
@@ -184,15 +185,16 @@ class SshNodeSession:
             self._listener.observed(self.name)
 
 
-def _take(notes: "queue.SimpleQueue[str]", timeout: float) -> frozenset[str]:
+def _take(notes: "queue.SimpleQueue[Note]", timeout: float) -> dict[str, Note]:
     """Everything noted, waiting for the first; a burst about one container is one note."""
-    taken: set[str] = set()
+    taken: dict[str, Note] = {}
     try:
-        taken.add(notes.get(timeout=max(0.0, timeout)))
+        note = notes.get(timeout=max(0.0, timeout))
         while True:
-            taken.add(notes.get_nowait())
+            taken[note.about] = note.after(taken[note.about]) if note.about in taken else note
+            note = notes.get_nowait()
     except queue.Empty:
-        return frozenset(taken)
+        return taken
 
 
 def _pause(failures: int) -> float:

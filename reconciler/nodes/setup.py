@@ -1,4 +1,4 @@
-"""Brings a host's network and proxy to what was last asked for, and keeps them there. One thread per connection.
+"""Brings a host's network, proxy and prober to what was last asked for, and keeps them there; one thread per link.
 
 The network comes first: HAProxy cannot bind a service address that the host does not have. One thing at a time,
 and the newest request wins: a hundred changes a second are a few reloads.
@@ -11,12 +11,13 @@ import msgspec
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.observed import NetworkState, ProxyState
-from reconciler.model.operations import NodeNetwork, NodeProxy, NodeSetup
-from reconciler.nodes.acting import Actor
+from reconciler.model.operations import NodeNetwork, NodeProber, NodeProxy, NodeSetup
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, OutcomeUnknown
 from reconciler.nodes.network import apply_network, network_fingerprint
+from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy
+from reconciler.nodes.pulling import Puller
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
 
@@ -31,7 +32,8 @@ class SetupKeeper:
         engine: Engine,
         shell: Shell,
         proxy: Proxy,
-        actor: Actor,
+        prober: Prober,
+        puller: Puller,
         recheck: float,
         log: BoundLogger,
     ) -> None:
@@ -41,11 +43,12 @@ class SetupKeeper:
         self._engine = engine
         self._shell = shell
         self._proxy = proxy
-        self._actor = actor
+        self._prober = prober
+        self._puller = puller
         self._recheck = recheck
         self._cond = threading.Condition()
         self._wanted: NodeSetup | None = None
-        self._proxy_in_doubt = False
+        self._in_doubt = False
         self._stopped = False
 
     def want(self, setup: NodeSetup) -> None:
@@ -53,10 +56,10 @@ class SetupKeeper:
             self._wanted = setup
             self._cond.notify()
 
-    def proxy_changed(self) -> None:
-        """Its container did something: started, ended, went away."""
+    def container_changed(self) -> None:
+        """The proxy's or the prober's did something: started, ended, went away."""
         with self._cond:
-            self._proxy_in_doubt = True
+            self._in_doubt = True
             self._cond.notify()
 
     def stop(self) -> None:
@@ -82,19 +85,20 @@ class SetupKeeper:
         with self._cond:
             while not self._stopped and not self._due(done, next_check):
                 self._cond.wait(None if self._wanted is None else next_check - time.monotonic())
-            self._proxy_in_doubt = False
+            self._in_doubt = False
             return None if self._stopped else self._wanted
 
     def _due(self, done: NodeSetup | None, next_check: float) -> bool:
         if self._wanted is None:
             return False
-        return self._wanted != done or self._proxy_in_doubt or time.monotonic() >= next_check
+        return self._wanted != done or self._in_doubt or time.monotonic() >= next_check
 
     def _apply(self, wanted: NodeSetup, done: NodeSetup | None, full: bool) -> bool:
         network_is_right = True
         if full or done is None or done.network != wanted.network:
             network_is_right = self._apply_network(wanted.network)
-        return self._apply_proxy(wanted.proxy, full) and network_is_right
+        proxy_is_right = self._apply_proxy(wanted.proxy, full)
+        return self._apply_prober(wanted.prober, full) and proxy_is_right and network_is_right
 
     def _apply_network(self, wanted: NodeNetwork) -> bool:
         fingerprint = network_fingerprint(wanted)
@@ -127,6 +131,21 @@ class SetupKeeper:
         self._view.has_proxy(state)
         return not state.error
 
+    def _apply_prober(self, wanted: NodeProber, full: bool) -> bool:
+        try:
+            try:
+                self._prober.ensure(wanted, full)
+            except EngineError as error:
+                if error.status != 404 or "image" not in error.message.lower():
+                    raise
+                self._puller.pull(wanted.image)
+                self._prober.ensure(wanted, full)
+        except NodeError as error:
+            self._view.has_prober_error(str(error))
+            return False
+        self._view.has_prober_error("")
+        return True
+
     def _ensure_proxy(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
         try:
             return self._proxy.ensure(wanted, now)
@@ -134,7 +153,7 @@ class SetupKeeper:
             if error.status != 404 or "image" not in error.message.lower():
                 raise
         try:
-            self._actor.pull(wanted.image)
+            self._puller.pull(wanted.image)
         except (OutcomeUnknown, ConnectionLost):
             raise
         except NodeError as error:

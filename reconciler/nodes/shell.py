@@ -17,7 +17,11 @@ from msgspec import Struct
 
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
 
-_SETUP = "unset HISTFILE; export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Some shells keep a here-document in a file while it is read: never on a disk, for it may hold a Secret.
+_SETUP = (
+    "unset HISTFILE; TMPDIR=/dev/shm; "
+    "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+)
 _CHUNK = 65536
 
 
@@ -37,7 +41,7 @@ class Shell:
         self._count = 0
         self._lock = threading.Lock()
 
-    def run(self, argv: Sequence[str], stdin: str | None = None, timeout: float = 5.0) -> Reply:
+    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> Reply:
         """Run to the end, whatever its exit status.
 
         Raises OutcomeUnknown if no whole reply came in time, ConnectionLost if the shell could not be opened.
@@ -48,14 +52,22 @@ class Shell:
                 self._exchange(self._channel, _SETUP, argv, timeout)
             return self._exchange(self._channel, command_line(argv, stdin), argv, timeout)
 
-    def check(self, argv: Sequence[str], stdin: str | None = None, timeout: float = 5.0) -> str:
+    def check(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> str:
         """`run`, and its output; CommandFailed with its own words unless it exits 0."""
         reply = self.run(argv, stdin, timeout)
         if reply.status != 0:
-            said = (reply.err or reply.out).strip() or "it said nothing"
             raise CommandFailed(
-                f"`{shlex.join(argv)[:200]}` on {self._where} exited {reply.status}: {said[-2000:]}"
+                f"`{shlex.join(argv)[:200]}` on {self._where} exited {reply.status}: {_said(reply)}"
             )
+        return reply.out
+
+    def script(
+        self, doing: str, script: str, words: Sequence[str], stdin: bytes | None = None, timeout: float = 5.0
+    ) -> str:
+        """`check` of several lines of sh, in a shell of their own with these words as its arguments."""
+        reply = self.run(("sh", "-c", script, doing, *words), stdin, timeout)
+        if reply.status != 0:
+            raise CommandFailed(f"{doing} on {self._where} failed: {_said(reply)}")
         return reply.out
 
     def close(self) -> None:
@@ -79,12 +91,16 @@ class Shell:
             raise OutcomeUnknown(f"`{shlex.join(argv)[:200]}` on {self._where}: {what}") from error
 
 
-def command_line(argv: Sequence[str], stdin: str | None) -> str:
+def _said(reply: Reply) -> str:
+    return (reply.err or reply.out).strip()[-2000:] or f"exit status {reply.status}, without a word"
+
+
+def command_line(argv: Sequence[str], stdin: str | bytes | None) -> str:
     """One line (and a here-document) of sh. Input travels as base64: no byte of it means anything to the shell."""
     command = shlex.join(argv)
     if stdin is None:
         return f"{command} </dev/null"
-    encoded = base64.encodebytes(stdin.encode()).decode()
+    encoded = base64.encodebytes(stdin.encode() if isinstance(stdin, str) else stdin).decode()
     return f"base64 -d <<'.' | {command}\n{encoded}."
 
 

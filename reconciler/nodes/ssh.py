@@ -16,7 +16,7 @@ import paramiko
 from msgspec import Struct
 
 from reconciler.model.objects import Node
-from reconciler.nodes.errors import ConnectionLost, Refused
+from reconciler.nodes.errors import CommandFailed, ConnectionLost, Refused
 from reconciler.nodes.host_keys import check_host_key, pinned_type
 
 _KEEPALIVE_SECONDS = 15
@@ -93,6 +93,23 @@ class SshConnection:
             return False
         channel.close()
         return True
+
+    def connect_to(self, ip: str, port: int, timeout: float) -> paramiko.Channel:
+        """A TCP connection from the host to this address; the caller closes it.
+
+        Refused where its sshd does not forward connections, CommandFailed where nothing accepts it.
+        """
+        try:
+            return self._transport.open_channel("direct-tcpip", (ip, port), ("127.0.0.1", 0), timeout=timeout)
+        except paramiko.ChannelException as error:
+            if error.code == 1:
+                raise Refused(
+                    f"sshd of {self._address} forbids TCP forwarding; set `AllowTcpForwarding local` in its "
+                    "sshd_config"
+                ) from error
+            raise CommandFailed(f"nothing accepts connections at {ip}:{port}") from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise ConnectionLost(f"connecting to {ip}:{port} failed: {error or type(error).__name__}") from error
 
     def close(self) -> None:
         _end(self._transport)

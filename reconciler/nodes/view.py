@@ -8,23 +8,27 @@ overwrites a newer one.
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
+    Ended,
     Facts,
     NetworkState,
     Observation,
     ObservedContainer,
+    Probed,
     ProxyState,
     Reachable,
     Unreachable,
 )
+from reconciler.nodes.docker_replies import sortable_moment
 
 Ticket = int
+_NO_ENDS: Final[Mapping[str, Ended]] = {}
 PodRun = tuple[tuple[str, str], ...]
 """Container id and start of every running container of a pod: another value, another run of the pod."""
 
@@ -51,6 +55,12 @@ class HostView:
         self._network = NetworkState()
         self._proxy = ProxyState()
         self._answered: dict[str, PodRun] = {}
+        self._probed: Mapping[str, tuple[str, Probed]] = {}
+        self._ends: dict[str, Ended] = {}
+        self._prober_error = ""
+        self._files: Mapping[str, str] = {}
+        self._directories: frozenset[Uid] = frozenset()
+        self._pulling: Mapping[str, str] = {}
         self._busy: frozenset[Uid] = frozenset()
         self._heard = 0.0
         self._since = 0.0
@@ -110,37 +120,46 @@ class HostView:
             self._tickets += 1
             return self._tickets
 
-    def saw(self, ticket: Ticket, container_id: str, seen: Seen | None) -> None:
-        """One container; None: Docker knows none of this id any more."""
+    def saw(self, ticket: Ticket, container_id: str, seen: Seen | None, end: Ended | None = None) -> None:
+        """One container; None: Docker knows none of this id any more. `end`: a run of it has ended."""
         with self._cond:
-            if ticket < max(self._listed, self._looked.get(container_id, 0)):
+            news = self._note_end(container_id, end)
+            if ticket >= max(self._listed, self._looked.get(container_id, 0)):
+                self._looked[container_id] = ticket
+                news |= seen != self._seen.get(container_id)
+                if seen is not None:
+                    self._seen[container_id] = seen
+                elif news:
+                    self._seen.pop(container_id, None)
+                    self._ends.pop(container_id, None)
+            if not news:
                 return
-            self._looked[container_id] = ticket
-            before = self._seen.get(container_id)
-            if seen == before:
-                return
-            if seen is None:
-                del self._seen[container_id]
-            else:
-                self._seen[container_id] = seen
         self._changed()
 
-    def list_all(self, ticket: Ticket, found: Mapping[str, Seen]) -> None:
+    def list_all(self, ticket: Ticket, found: Mapping[str, Seen], ends: Mapping[str, Ended] = _NO_ENDS) -> None:
         """A full list: what is not in it is gone, unless it was looked at later."""
         with self._cond:
+            news = bool([key for key, end in ends.items() if self._note_end(key, end)])
             newer = {key: self._seen[key] for key, at in self._looked.items() if at > ticket and key in self._seen}
             gone_since = {key for key, at in self._looked.items() if at > ticket and key not in self._seen}
             seen = {key: value for key, value in found.items() if key not in gone_since} | newer
             self._looked = {key: at for key, at in self._looked.items() if at > ticket}
             self._listed = ticket
-            if seen == self._seen:
+            if seen == self._seen and not news:
                 return
             self._seen = seen
+            self._ends = {key: end for key, end in self._ends.items() if key in seen}
         self._changed()
 
     def container(self, name: str) -> ObservedContainer | None:
         with self._cond:
             return next((seen.ours for seen in self._seen.values() if seen.ours and seen.name == name), None)
+
+    def by_id(self, container_id: str) -> ObservedContainer | None:
+        """With how its last run ended, where that was seen."""
+        with self._cond:
+            seen = self._seen.get(container_id)
+            return self._completed(seen.ours) if seen is not None and seen.ours is not None else None
 
     def wait_until_ended(self, container_id: str, seconds: float) -> bool:
         """Wait until the container is known not to run, at most so long. False: it still does, for all we know."""
@@ -170,6 +189,27 @@ class HostView:
     def answered(self, targets: Mapping[str, PodRun]) -> None:
         """The `ip:port`s that accept connections, each with the run of the pod that did."""
         self._set(_answered=dict(targets))
+
+    def has_files(self, files: Mapping[str, str], directories: frozenset[Uid]) -> None:
+        self._set(_files=dict(files), _directories=directories)
+
+    def files(self) -> tuple[Mapping[str, str], frozenset[Uid]]:
+        """`Reachable.files` and `Reachable.directories`."""
+        with self._cond:
+            return self._files, self._directories
+
+    def has_pulling(self, pulling: Mapping[str, str]) -> None:
+        """Image -> how far its pull has come, in words; all that are under way."""
+        self._set(_pulling=dict(pulling))
+
+    def has_probed(self, results: Mapping[str, tuple[str, Probed]]) -> None:
+        """All that the prober says now: container id -> (`ObservedContainer.run`, result). Of another run than the
+        present one, a result counts for nothing."""
+        self._set(_probed=dict(results))
+
+    def has_prober_error(self, error: str) -> None:
+        """Why the node's prober does not do what was asked; empty: it does."""
+        self._set(_prober_error=error)
 
     def pod_run(self, ip: str) -> PodRun:
         """The present run of the pod at this address; empty: nothing runs there."""
@@ -210,6 +250,22 @@ class HostView:
     def _ours(self) -> list[ObservedContainer]:
         return [seen.ours for seen in self._seen.values() if seen.ours is not None]
 
+    def _note_end(self, container_id: str, end: Ended | None) -> bool:
+        known = self._ends.get(container_id)
+        if end is None or (known is not None and sortable_moment(known.at) > sortable_moment(end.at)):
+            return False
+        self._ends[container_id] = end
+        return end != known
+
+    def _completed(self, container: ObservedContainer) -> ObservedContainer:
+        """With what others than Docker's inspect say of it."""
+        run, probed = self._probed.get(container.id, ("", None))
+        end = self._ends.get(container.id)
+        probed = probed if run == container.run else None
+        if end is None and probed is None:
+            return container
+        return msgspec.structs.replace(container, probed=probed, last_end=end)
+
     def _runs(self, container_id: str) -> bool:
         seen = self._seen.get(container_id)
         return (
@@ -218,7 +274,7 @@ class HostView:
 
     def _reachable(self) -> Reachable:
         assert self._facts is not None
-        ours = sorted(self._ours(), key=lambda container: container.name)
+        ours = sorted(map(self._completed, self._ours()), key=lambda container: container.name)
         proxy_runs = any(c.container == SYSTEM_PROXY and c.state == "running" for c in ours)
         runs = {ip: _pod_run(ours, ip) for ip in {target.rpartition(":")[0] for target in self._answered}}
         return Reachable(
@@ -229,12 +285,23 @@ class HostView:
             network=self._network,
             proxy=msgspec.structs.replace(self._proxy, running=proxy_runs),
             listening=frozenset(
-                target for target, run in self._answered.items() if run == runs[target.rpartition(":")[0]]
+                target
+                for target, run in self._answered.items()
+                if still_runs(run, runs[target.rpartition(":")[0]])
             ),
+            files=self._files,
+            directories=self._directories,
+            pulling=self._pulling,
+            prober_error=self._prober_error,
             busy=self._busy,
             since=self._since,
             at=self._heard,
         )
+
+
+def still_runs(answered: PodRun, now: PodRun) -> bool:
+    """All that ran when it answered. Others may have come since: on a host's own network, those of other pods."""
+    return bool(answered) and set(answered) <= set(now)
 
 
 def _pod_run(containers: Iterable[ObservedContainer], ip: str) -> PodRun:

@@ -8,7 +8,10 @@ import queue
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from reconciler.model.names import LABEL_CLUSTER
+from reconciler.model.observed import Ended, ObservedContainer
 from reconciler.nodes.docker_replies import (
     read_container,
     read_image_tags,
@@ -16,6 +19,7 @@ from reconciler.nodes.docker_replies import (
     read_listed_ports,
     read_ports,
 )
+from reconciler.nodes.endings import Note, end_of, failed, log_of
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import EngineError, OutcomeUnknown
 from reconciler.nodes.view import HostView, Seen
@@ -43,25 +47,29 @@ class Watcher:
         Of one whose inspect hangs or fails, as much as the list says: it must not hide all the others."""
         ticket = self._view.look()
         found: dict[str, Seen] = {}
+        ends: dict[str, Ended] = {}
         with engine_errors("list containers"):
             listed = self._engine.containers(all=True)
         for entry in listed:
             if (entry.get("Labels") or {}).get(LABEL_CLUSTER) == self._cluster:
                 with contextlib.suppress(_Gone):
-                    found[entry["Id"]] = self._inspect_listed(entry)
+                    seen, end = self._inspect_listed(entry)
+                    found[entry["Id"]] = seen
+                    if end is not None:
+                        ends[entry["Id"]] = end
             else:
                 found[entry["Id"]] = Seen(None, read_listed(entry).name, read_listed_ports(entry))
-        self._view.list_all(ticket, found)
+        self._view.list_all(ticket, found, ends)
 
-    def look_at(self, container: str) -> None:
-        """One container, by its id or, for one that exists, its name."""
+    def look_at(self, container: str, note: Note | None = None) -> None:
+        """One container, by its id or, for one that exists, its name; `note`: what events said of it."""
         ticket = self._view.look()
         try:
-            container_id, seen = self._inspect(container)
+            container_id, seen, end = self._inspect(container, note)
         except _Gone:
             self._view.saw(ticket, container, None)
         else:
-            self._view.saw(ticket, container_id, seen)
+            self._view.saw(ticket, container_id, seen, end)
 
     def images(self) -> frozenset[str]:
         with engine_errors("list images"):
@@ -70,20 +78,22 @@ class Watcher:
     def look_at_images(self) -> None:
         self._view.has_images(self.images())
 
-    def catch_up(self, noted: frozenset[str]) -> None:
+    def catch_up(self, noted: Mapping[str, Note]) -> None:
         """What the events name. A container whose inspect hangs or fails is left to the next full list."""
-        for container_id in noted:
+        for about, note in noted.items():
             with contextlib.suppress(OutcomeUnknown, EngineError):
-                self.look_at_images() if container_id == IMAGES_CHANGED else self.look_at(container_id)
+                self.look_at_images() if about == IMAGES_CHANGED else self.look_at(about, note)
 
-    def _inspect_listed(self, entry: Mapping[str, Any]) -> Seen:
+    def _inspect_listed(self, entry: Mapping[str, Any]) -> tuple[Seen, Ended | None]:
         try:
-            return self._inspect(entry["Id"])[1]
+            _, seen, end = self._inspect(entry["Id"], None)
         except (OutcomeUnknown, EngineError):
             listed = read_listed(entry)
-            return Seen(listed, listed.name, read_listed_ports(entry))
+            return Seen(listed, listed.name, read_listed_ports(entry)), None
+        else:
+            return seen, end
 
-    def _inspect(self, container: str) -> tuple[str, Seen]:
+    def _inspect(self, container: str, note: Note | None) -> tuple[str, Seen, Ended | None]:
         try:
             with engine_errors(f"inspect {container}"):
                 inspected = self._engine.inspect_container(container)
@@ -91,18 +101,35 @@ class Watcher:
             if error.status == 404:
                 raise _Gone(container) from error
             raise
-        return inspected["Id"], _seen(inspected, self._cluster)
+        seen = _seen(inspected, self._cluster)
+        return inspected["Id"], seen, self._end(seen.ours, note, inspected) if seen.ours is not None else None
+
+    def _end(self, now: ObservedContainer, note: Note | None, inspected: Mapping[str, Any]) -> Ended | None:
+        before = self._view.by_id(now.id)
+        end = end_of(now, note, before.last_end if before is not None else None)
+        if end is None or not failed(end):
+            return end
+        since, until = now.started_at, ""
+        if now.state == "running":
+            since, until = before.started_at if before is not None else "", now.started_at
+        # The run before may not have been seen at all.
+        since = since if since != until else ""
+        return msgspec.structs.replace(end, log=log_of(self._engine, inspected, since, until))
 
 
-def follow_events(engine: Engine, since: str, notes: "queue.SimpleQueue[str]") -> None:
+def follow_events(engine: Engine, since: str, notes: "queue.SimpleQueue[Note]") -> None:
     """Put what each event is about into `notes`, until the stream ends. Raises NodeError when it breaks."""
     with engine_errors("events"):
         for event in engine.events_since(since, _FILTERS):
             notes.put(note_of(event))
 
 
-def note_of(event: Mapping[str, Any]) -> str:
-    return event["Actor"]["ID"] if event.get("Type") == "container" else IMAGES_CHANGED
+def note_of(event: Mapping[str, Any]) -> Note:
+    if event.get("Type") != "container":
+        return Note(IMAGES_CHANGED)
+    about, action, said = event["Actor"]["ID"], event.get("Action"), event["Actor"].get("Attributes") or {}
+    code = str(said.get("exitCode", "")) if action == "die" else ""
+    return Note(about, int(code) if code.isdecimal() else None, action == "oom")
 
 
 def _seen(inspected: Mapping[str, Any], cluster: str) -> Seen:

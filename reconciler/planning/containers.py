@@ -1,31 +1,45 @@
 """What a pod's containers are created as: a PodSpec, with its ConfigMaps and Secrets, as ContainerConfigs."""
 
+from collections.abc import Mapping
+
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import (
     LABEL_CLUSTER,
     LABEL_CONTAINER,
     LABEL_HASH,
+    LABEL_IP,
     LABEL_NAMESPACE,
     LABEL_OWNER,
     LABEL_POD,
     LABEL_REVISION,
     LABEL_UID,
     SANDBOX,
+    Ref,
 )
-from reconciler.model.operations import ContainerConfig, PodAddress, PublishedPort, SharedNetwork
-from reconciler.model.pods import Container, PodSpec
+from reconciler.model.observed import Facts
+from reconciler.model.operations import ContainerConfig, HostNetwork, PullImage, SharedNetwork
+from reconciler.model.pods import Container, PodSpec, RestartPolicy, is_sidecar
+from reconciler.model.secrets import SecretText
 from reconciler.planning.environment import environment, expand
 from reconciler.planning.identity import container_name
+from reconciler.planning.pod_network import Identity, identity_of
+from reconciler.planning.resources import limits_of
+from reconciler.planning.security import rights_of
+from reconciler.planning.volumes import mounts_of
 
-_LONGEST_HOSTNAME = 63
-_SHARES_OF_A_CPU = 1024
-_FEWEST_SHARES = 2
+_LOGIN_KEY = ".dockerconfigjson"
+_NO_SYSCTLS: Mapping[str, str] = {}
 
 
 def has_sandbox(spec: PodSpec) -> bool:
-    """A container alone owns its pod's network; several share that of a sandbox, which outlives each."""
-    return len(spec.containers) > 1
+    """A container alone owns its pod's network; several share that of a sandbox, which outlives each.
+
+    On the host's network there is nothing to share but processes.
+    """
+    if spec.host_network:
+        return spec.share_process_namespace
+    return len(spec.containers) > 1 or bool(spec.init_containers) or spec.share_process_namespace
 
 
 def name_of(intent: PodIntent, container: str, desired: Desired) -> str:
@@ -34,47 +48,93 @@ def name_of(intent: PodIntent, container: str, desired: Desired) -> str:
 
 
 def sandbox_config(intent: PodIntent, spec: PodSpec, desired: Desired) -> ContainerConfig:
-    """Holds the network namespace, and with it the pod's address, host name and published ports."""
+    """Holds the namespaces that a pod's containers share: network, with the pod's address, host name and published
+    ports; shared memory; and processes, where the pod asks for that."""
+    own = identity_of(intent, spec, (*spec.containers, *spec.init_containers), desired)
     return ContainerConfig(
         name=name_of(intent, SANDBOX, desired),
         image=desired.cluster.spec.images.pause,
-        labels=_labels(intent, SANDBOX, desired),
-        network=PodAddress(intent.ip),
-        hostname=_hostname(intent),
-        ports=tuple(port for container in spec.containers for port in _published(container)),
+        labels=_labels(intent, SANDBOX, desired, own),
+        network=own.network,
+        hostname=own.hostname,
+        domain=own.domain,
+        ports=own.ports,
         stop_signal="SIGKILL",
         stop_grace_seconds=0,
+        sysctls=_sysctls(spec),
+        extra_hosts=own.extra_hosts,
+        dns_servers=own.dns_servers,
+        dns_searches=own.dns_searches,
+        dns_options=own.dns_options,
+        ipc="host" if spec.host_ipc else "shareable",
     )
 
 
-def container_config(intent: PodIntent, spec: PodSpec, container: Container, desired: Desired) -> ContainerConfig:
-    values = environment(container, intent, desired)
-    requests = container.resources.requests
-    limits = container.resources.limits
-    cpu, cpu_limit = requests.get("cpu") or limits.get("cpu"), limits.get("cpu")
-    memory, memory_limit = requests.get("memory"), limits.get("memory")
-    alone = not has_sandbox(spec)
+def container_config(
+    intent: PodIntent, spec: PodSpec, container: Container, desired: Desired, facts: Facts | None = None
+) -> ContainerConfig:
+    """Of a container, an init container or a sidecar. `facts` are the node's, where they are known: its capacity
+    stands for limits that are not set, and says when a container is killed for memory."""
+    values = environment(container, intent, spec, desired, facts)
+    sandbox = name_of(intent, SANDBOX, desired) if has_sandbox(spec) else ""
+    own = None if sandbox and not spec.host_network else identity_of(intent, spec, (container,), desired)
+    limits = limits_of(container, spec, facts)
+    rights = rights_of(container, spec)
     return ContainerConfig(
         name=name_of(intent, container.name, desired),
         image=container.image,
-        labels=_labels(intent, container.name, desired),
-        network=PodAddress(intent.ip) if alone else SharedNetwork(name_of(intent, SANDBOX, desired)),
-        entrypoint=tuple(expand(word, values) for word in container.command),
-        command=tuple(expand(word, values) for word in container.args),
+        labels=_labels(intent, container.name, desired, own),
+        network=own.network if own else SharedNetwork(sandbox),
+        entrypoint=tuple([expand(word, values) for word in container.command]),
+        command=tuple([expand(word, values) for word in container.args]),
         env=values,
         working_dir=container.working_dir,
-        hostname=_hostname(intent) if alone else "",
-        ports=_published(container) if alone else (),
-        restart_policy=spec.restart_policy,
+        hostname=own.hostname if own else "",
+        domain=own.domain if own else "",
+        ports=own.ports if own else (),
+        restart_policy=_restart_policy(container, spec),
+        stop_signal=container.lifecycle.stop_signal,
         stop_grace_seconds=spec.termination_grace_period_seconds,
-        cpu_shares=max(_FEWEST_SHARES, cpu.milli * _SHARES_OF_A_CPU // 1000) if cpu else 0,
-        cpu_milli_limit=cpu_limit.milli if cpu_limit else 0,
-        memory_limit_bytes=memory_limit.whole if memory_limit else 0,
-        memory_request_bytes=memory.whole if memory else 0,
+        cpu_shares=limits.cpu_shares,
+        cpu_milli_limit=limits.cpu_milli_limit,
+        memory_limit_bytes=limits.memory_limit_bytes,
+        memory_request_bytes=limits.memory_request_bytes,
+        pids_limit=desired.cluster.spec.pod_limits.pids,
+        oom_score_adj=limits.oom_score_adj,
+        mounts=mounts_of(container, intent, spec, values, desired),
+        user=rights.user,
+        groups=rights.groups,
+        must_not_be_root=rights.must_not_be_root,
+        privileged=rights.privileged,
+        no_new_privileges=rights.no_new_privileges,
+        read_only_root=rights.read_only_root,
+        cap_add=rights.cap_add,
+        cap_drop=rights.cap_drop,
+        unconfined=rights.unconfined,
+        sysctls=_NO_SYSCTLS if sandbox else _sysctls(spec),
+        extra_hosts=own.extra_hosts if own else (),
+        dns_servers=own.dns_servers if own else (),
+        dns_searches=own.dns_searches if own else (),
+        dns_options=own.dns_options if own else (),
+        ipc="host" if spec.host_ipc else f"container:{sandbox}" if sandbox else "",
+        pid=_processes(spec, sandbox),
+        stdin=container.stdin,
+        stdin_once=container.stdin_once,
+        tty=container.tty,
     )
 
 
-def _labels(intent: PodIntent, container: str, desired: Desired) -> dict[str, str]:
+def pull_of(image: str, intent: PodIntent, spec: PodSpec, desired: Desired) -> PullImage:
+    """With the logins of the pod's imagePullSecrets; one that is not there is passed over, as upstream."""
+    logins: list[SecretText] = []
+    for name in spec.image_pull_secrets:
+        secret = desired.secrets.get(Ref("Secret", intent.namespace, name.name))
+        if secret is not None and (login := secret.data.get(_LOGIN_KEY)) is not None:
+            logins.append(login)
+    return PullImage(image, tuple(logins))
+
+
+def _labels(intent: PodIntent, container: str, desired: Desired, own: Identity | None) -> dict[str, str]:
     labels = {
         LABEL_CLUSTER: desired.cluster.metadata.name,
         LABEL_NAMESPACE: intent.namespace,
@@ -84,16 +144,28 @@ def _labels(intent: PodIntent, container: str, desired: Desired) -> dict[str, st
         LABEL_HASH: intent.hash,
         LABEL_REVISION: intent.revision,
     }
-    return {**labels, LABEL_OWNER: intent.owner.as_label()} if intent.owner else labels
+    if intent.owner:
+        labels[LABEL_OWNER] = intent.owner.as_label()
+    if own is not None and isinstance(own.network, HostNetwork):
+        labels[LABEL_IP] = own.network.ip
+    return labels
 
 
-def _published(container: Container) -> tuple[PublishedPort, ...]:
-    return tuple(
-        PublishedPort(port.container_port, port.host_port, port.protocol.lower())
-        for port in container.ports
-        if port.host_port
-    )
+def _restart_policy(container: Container, spec: PodSpec) -> RestartPolicy:
+    """What Docker may do by itself: nothing where something is to be done before or after each start."""
+    if container.lifecycle.post_start is not None:
+        return "Never"
+    if any(one.name == container.name for one in spec.init_containers):
+        return "Always" if is_sidecar(container) else "Never"
+    return spec.restart_policy
 
 
-def _hostname(intent: PodIntent) -> str:
-    return intent.name[:_LONGEST_HOSTNAME].rstrip("-.")
+def _sysctls(spec: PodSpec) -> Mapping[str, str]:
+    """Of whoever owns the network and the shared memory."""
+    return {sysctl.name: sysctl.value for sysctl in spec.security_context.sysctls}
+
+
+def _processes(spec: PodSpec, sandbox: str) -> str:
+    if spec.host_pid:
+        return "host"
+    return f"container:{sandbox}" if spec.share_process_namespace else ""

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.pods import Container, PodSpec
+from reconciler.model.pods import Container, PodSpec, is_sidecar
 
 
 class Demand(NamedTuple):
@@ -16,9 +16,22 @@ NOTHING = Demand(0, 0)
 
 
 def demand_of(spec: PodSpec) -> Demand:
-    cpu = sum(_amount(container, "cpu") for container in spec.containers)
-    memory = sum(_amount(container, "memory") for container in spec.containers)
-    return Demand(cpu, memory)
+    """Rule: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+
+    What runs at the same time is added up; an init container needs its own beside the sidecars before it.
+    """
+    return Demand(_needed(spec, "cpu"), _needed(spec, "memory"))
+
+
+def _needed(spec: PodSpec, resource: str) -> int:
+    sidecars = most = 0
+    for one in spec.init_containers:
+        if is_sidecar(one):
+            sidecars += _amount(one, resource)
+            most = max(most, sidecars)
+        else:
+            most = max(most, sidecars + _amount(one, resource))
+    return max(most, sidecars + sum([_amount(one, resource) for one in spec.containers]))
 
 
 def _amount(container: Container, resource: str) -> int:

@@ -21,9 +21,11 @@ def leaving_since(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Ma
 
 
 def is_gone(pod: PodView) -> bool:
-    """Confirmed by its own node: nothing of it is left, and nothing is under way."""
-    answers = pod.node.answers
-    return answers is not None and not pod.containers and pod.uid not in answers.busy
+    """Confirmed by its own node: nothing of it is left, no files either, and nothing is under way."""
+    answers, uid = pod.node.answers, pod.uid
+    if answers is None or pod.containers:
+        return False
+    return uid not in answers.busy and uid not in answers.directories
 
 
 def held_until(pod: PodView, nodes: Iterable[NodeView], since: float, now: float) -> float | None:

@@ -10,36 +10,51 @@ from typing import TypeAlias
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.pods import Container, EnvFrom, EnvSource
+from reconciler.model.observed import Facts
+from reconciler.model.pods import Container, EnvFrom, EnvSource, PodSpec
 from reconciler.model.secrets import SecretText
+from reconciler.planning.pod_fields import field_of, resource_of, resource_of_pod
 
 Value: TypeAlias = str | SecretText
 
 _REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
-_FIELD_OF_MAP = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 
 
-def environment(container: Container, intent: PodIntent, desired: Desired) -> dict[str, Value]:
-    """Whole ConfigMaps and Secrets first, then single variables; a later one of the same name wins."""
+def environment(
+    container: Container, intent: PodIntent, spec: PodSpec, desired: Desired, facts: Facts | None = None
+) -> dict[str, Value]:
+    """Whole ConfigMaps and Secrets first, then single variables; a later one of the same name wins.
+
+    `facts` are the node's, for limits that are not set.
+    """
     values: dict[str, Value] = {}
     for source in container.env_from:
         values.update(_everything(source, intent.namespace, desired))
     for variable in container.env:
+        value: Value | None
         if variable.value_from is None:
-            values[variable.name] = _expand_value(variable.value, values)
+            value = _expand_value(variable.value, values)
+        elif resource := variable.value_from.resource_field_ref:
+            value = (
+                resource_of_pod(resource, spec, facts)
+                if resource.container_name
+                else resource_of(resource, container, facts)
+            )
         else:
             value = _read(variable.value_from, intent, desired)
-            if value is not None:
-                values[variable.name] = value
+        if value is not None:
+            values[variable.name] = value
     return values
 
 
 def expand(text: str, values: Mapping[str, Value]) -> str:
     """`$(NAME)` in a command or an argument. Never a Secret's value: arguments are seen by everyone on a host."""
-    return _REFERENCE.sub(lambda match: _plain(match, values), text)
+    return _REFERENCE.sub(lambda match: _plain(match, values), text) if "$" in text else text
 
 
 def _expand_value(text: str, values: Mapping[str, Value]) -> Value:
+    if "$" not in text:
+        return text
     names = {match[1] for match in _REFERENCE.finditer(text) if match[1]}
     secrets = {name: value for name in names if isinstance(value := values.get(name), SecretText)}
     if not secrets:
@@ -75,27 +90,4 @@ def _read(source: EnvSource, intent: PodIntent, desired: Desired) -> Value | Non
     if selector := source.secret_key_ref:
         secret = desired.secrets.get(Ref("Secret", intent.namespace, selector.name))
         return secret.data.get(selector.key) if secret else None
-    return _field(source.field_ref.field_path, intent, desired) if source.field_ref else None
-
-
-def _field(path: str, intent: PodIntent, desired: Desired) -> str:
-    if match := _FIELD_OF_MAP.fullmatch(path):
-        values = intent.labels if match[1] == "labels" else _annotations(intent, desired)
-        return values.get(match[2], "")
-    node = desired.nodes.get(intent.node)
-    fields = {
-        "metadata.name": intent.name,
-        "metadata.namespace": intent.namespace,
-        "metadata.uid": intent.uid,
-        "spec.nodeName": intent.node,
-        "status.podIP": intent.ip,
-        "status.hostIP": node.ssh.host if node else "",
-    }
-    return fields.get(path, "")
-
-
-def _annotations(intent: PodIntent, desired: Desired) -> Mapping[str, str]:
-    if intent.owner and (deployment := desired.deployments.get(intent.owner)):
-        return deployment.spec.template.metadata.annotations
-    pod = desired.pods.get(intent.ref)
-    return pod.metadata.annotations if pod else {}
+    return field_of(source.field_ref.field_path, intent, desired) if source.field_ref else None

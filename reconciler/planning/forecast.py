@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable
+from reconciler.model.operations import Outcome
 from reconciler.model.plan import Hold, ObjectChange, Plan, PodChange, Unplaced
+from reconciler.planning.backoff import after_success
 from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
 from reconciler.planning.projection import project
@@ -63,6 +65,8 @@ def _steps(desired: Desired, observed: Observed, memory: Memory, now: float, opt
             now = max(now, step.wake_at)
             after = _still_answering(after, now)
         observed, memory = after, step.memory
+        for work in step.work:
+            memory = after_success(memory, Outcome(work))
     raise RuntimeError(f"no end after {MOST_STEPS} steps of {desired.revision}: report this with the manifests")
 
 

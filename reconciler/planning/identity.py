@@ -7,6 +7,9 @@ from reconciler.model.names import Ref, Uid
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """As upstream: no vowels, so no words; none that is easily taken for another."""
 
+_PARTS = 5
+"""Of a container's name on its host."""
+
 
 def pod_name(owner: Ref, template_hash: str, number: int) -> str:
     """`web-3f9a1c22d0-k7x2m`, for the pod of this number that was ever made for a Deployment."""
@@ -24,3 +27,9 @@ def pod_uid(cluster: str, namespace: str, name: str, number: int) -> Uid:
 def container_name(cluster: str, namespace: str, pod: str, container: str, uid: Uid) -> str:
     """Every part is a DNS name, so that the separator is never part of one."""
     return f"{cluster}_{namespace}_{pod}_{container}_{uid[:8]}"
+
+
+def container_of(name: str) -> str:
+    """A container's name in its pod, from its name on the host; empty for a name that is not ours."""
+    parts = name.split("_")
+    return parts[3] if len(parts) == _PARTS else ""

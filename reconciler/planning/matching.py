@@ -8,16 +8,14 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from reconciler.model.memory import PodIntent
-from reconciler.model.names import SYSTEM_PROXY, Ref, Uid, owner_from_label
+from reconciler.model.names import SYSTEM_PROBER, SYSTEM_PROXY, Ref, Uid, owner_from_label
 from reconciler.model.observed import ObservedContainer
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.identity import container_name
+from reconciler.planning.parts import Containers
 from reconciler.planning.templates import Template
 
-Containers = Mapping[str, ObservedContainer]
-"""Of one pod on one node, by the container's name in the pod."""
-
-NO_CONTAINERS: Containers = {}
+_SYSTEM = frozenset({SYSTEM_PROXY, SYSTEM_PROBER})
 
 
 class Stray(Struct, frozen=True):
@@ -47,7 +45,7 @@ def match(
     unknown: list[Stray] = []
     for node in nodes.values():
         for container in node.last.containers if node.last else ():
-            if container.cluster != cluster or container.container == SYSTEM_PROXY:
+            if container.cluster != cluster or container.container in _SYSTEM:
                 continue
             intent = pods.get(container.uid)
             if intent is None or container.name != container_name(

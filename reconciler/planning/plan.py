@@ -12,6 +12,7 @@ from reconciler.model.memory import Backoff, Memory, PodIntent
 from reconciler.model.names import Uid
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Action, Plan, PodChange
+from reconciler.planning.claims import claim_records
 from reconciler.planning.controllers.deciding import decide
 from reconciler.planning.controllers.decisions import Decision
 from reconciler.planning.controllers.endpoints import endpoints, select
@@ -19,15 +20,19 @@ from reconciler.planning.controllers.node import NodeView, view_nodes
 from reconciler.planning.controllers.service import service_records
 from reconciler.planning.departures import is_gone, leaving_since
 from reconciler.planning.differences import differences
+from reconciler.planning.ending import with_ends
 from reconciler.planning.guard import held
-from reconciler.planning.matching import NO_CONTAINERS, Matched, match
+from reconciler.planning.matching import match
 from reconciler.planning.options import Options
-from reconciler.planning.pods import NO_CHECKS, PodView, by_owner, ready_since, view_pod, view_pods
+from reconciler.planning.pods import PodView, by_owner, new_pod, ready_since, view_pods
+from reconciler.planning.probes import probed_containers
 from reconciler.planning.remembering import remember
+from reconciler.planning.runs import Counted, count
 from reconciler.planning.scheduling.placing import NOTHING_PLACED, Placement, place
 from reconciler.planning.standing import standing_of
 from reconciler.planning.templates import brought_up_to_date, templates_of
-from reconciler.planning.works import Clocks, Works, removal_of, works_of
+from reconciler.planning.tidying import forgotten_files, released_volumes, tidy
+from reconciler.planning.works import Clocks, Works, works_of
 
 _DEFAULTS = Options()
 
@@ -47,40 +52,49 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     known = brought_up_to_date(memory.pods, templates)
     matched = match(desired.cluster.metadata.name, templates, nodes, known)
     backends, checks = select(desired.services, matched.pods)
-    seen = view_pods(matched.pods, matched.containers, nodes, checks, memory)
-    present = {uid: pod for uid, pod in seen.items() if pod.intent.wanted == "run" or not is_gone(pod)}
+    seen = view_pods(matched.pods, matched.containers, nodes, checks, memory, desired)
+    ends = with_ends(seen, memory, now)
+    present = {uid: pod for uid, pod in ends.pods.items() if pod.intent.wanted == "run" or not is_gone(pod)}
     since = ready_since(present, memory, now)
 
     owned = by_owner(present.values())
     decision = decide(desired, present, owned, memory, since, now)
     placement = _place(desired, decision, nodes, present, memory)
-    pods = _with_decisions(present, decision, placement, nodes)
+    pods = _with_decisions(desired, present, decision, placement, nodes)
     owned = owned if pods is present else by_owner(pods.values())
 
     services = service_records(desired, memory)
-    clocks = _clocks(pods, since, memory, now)
+    intents = {uid: pod.intent for uid, pod in pods.items()}
+    claims = claim_records(desired, memory.claims, intents)
+    counted = count(pods, memory, now)
+    clocks = _clocks(pods, since, memory, now, counted, ends.started)
     repairs = works_of(pods.values(), memory.ready_since, nodes, clocks, desired)
-    tidying = _tidy(matched, nodes, pods, clocks, options)
+    tidying = (
+        tidy(matched, nodes, pods, clocks, options),
+        forgotten_files(matched, nodes, pods, clocks),
+        released_volumes(desired, claims, nodes, intents.values(), clocks),
+    )
     behind = endpoints(backends, pods)
-    standing = standing_of(desired, nodes, pods, owned, placement.unplaced, services, behind, clocks)
+    standing = standing_of(desired, nodes, pods, owned, placement.unplaced, services, claims, behind, clocks)
 
-    work = (*repairs.work, *tidying.work)
+    work = (*repairs.work, *(work for tidied in tidying for work in tidied.work))
     return Plan(
         changes=(
             *_forgotten(desired, nodes, matched.pods),
             *_departures(desired, present, decision),
             *_arrivals(desired, placement),
             *repairs.changes,
-            *tidying.changes,
+            *(change for tidied in tidying for change in tidied.changes),
         ),
         objects=objects,
         work=work,
-        memory=remember(desired, memory, nodes, pods, placement, services, clocks),
+        memory=remember(desired, memory, nodes, intents, placement, services, claims, clocks),
         statuses=standing.statuses,
         endpoints=behind,
+        probed=probed_containers((pod.intent for pod in pods.values() if pod.shape.probed), desired),
         unplaced=placement.unplaced,
         orphans=tuple(f"{stray.node}/{stray.container.name}" for stray in matched.orphans),
-        wake_at=_wake_at(nodes, pods, clocks, (*repairs.wake_at, *tidying.wake_at, *standing.wake_at)),
+        wake_at=_wake_at(nodes, pods, clocks, (repairs, *tidying), (*standing.wake_at, *ends.wake_at)),
         converged=standing.complete and not work and not placement.unplaced and not clocks.leaving_since,
     )
 
@@ -98,7 +112,11 @@ def _place(
 
 
 def _with_decisions(
-    pods: Mapping[Uid, PodView], decision: Decision, placement: Placement, nodes: Mapping[str, NodeView]
+    desired: Desired,
+    pods: Mapping[Uid, PodView],
+    decision: Decision,
+    placement: Placement,
+    nodes: Mapping[str, NodeView],
 ) -> Mapping[Uid, PodView]:
     """The pods as they are to be remembered: some are to leave, some are new."""
     if not decision.leaving and not placement.placed:
@@ -115,43 +133,29 @@ def _with_decisions(
         leaving = replace(pod.intent, wanted="leave", reason=reason)
         changed[uid] = replace(pod, intent=leaving, serving=False)
     for one in placement.placed:
-        changed[one.intent.uid] = view_pod(
-            one.intent, nodes[one.intent.node], NO_CONTAINERS, NO_CHECKS, was_ready=False
-        )
+        changed[one.intent.uid] = new_pod(one.intent, nodes[one.intent.node], desired)
     return changed
 
 
-def _clocks(pods: Mapping[Uid, PodView], since: Mapping[Uid, float], memory: Memory, now: float) -> Clocks:
+def _clocks(
+    pods: Mapping[Uid, PodView],
+    since: Mapping[Uid, float],
+    memory: Memory,
+    now: float,
+    counted: Counted,
+    started: Mapping[Uid, float],
+) -> Clocks:
     """What was held off because it failed to start is not held off from leaving."""
     leaves = leaving_since(pods, memory, now)
     newly = {uid for uid in leaves if uid not in memory.leaving_since}
     over = [uid for uid, held in memory.backoffs.items() if uid in newly or _is_over(pods.get(uid), held, now)]
     backoffs = {uid: held for uid, held in memory.backoffs.items() if uid not in over} if over else memory.backoffs
-    return Clocks(now, since, leaves, backoffs)
+    return Clocks(now, since, leaves, backoffs, counted.runs, counted.crashes, started)
 
 
 def _is_over(pod: PodView | None, held: Backoff, now: float) -> bool:
     """Forgotten with the pod, or when the pod is fine without us."""
     return now >= held.not_before and (pod is None or (pod.ready and pod.intent.wanted == "run"))
-
-
-def _tidy(
-    matched: Matched, nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodView], clocks: Clocks, options: Options
-) -> Works:
-    """Second copies of a pod that runs where it should; and, where someone asked for it, what nobody explains."""
-    stale = [stray for stray in matched.duplicates if _runs(pods.get(stray.container.uid))]
-    removed = removal_of(stale, nodes, clocks, "a second copy: the pod was given to another node")
-    if not options.prune_orphans or not matched.orphans:
-        return removed
-    named = [stray for stray in matched.orphans if stray.container.uid and stray.container.uid not in pods]
-    pruned = removal_of(named, nodes, clocks, "an orphan: no manifest and no record explains it")
-    return Works(
-        (*removed.work, *pruned.work), (*removed.changes, *pruned.changes), (*removed.wake_at, *pruned.wake_at)
-    )
-
-
-def _runs(pod: PodView | None) -> bool:
-    return pod is not None and pod.running and pod.node.answers is not None
 
 
 def _forgotten(
@@ -188,9 +192,13 @@ def _arrivals(desired: Desired, placement: Placement) -> Iterable[PodChange]:
 
 
 def _wake_at(
-    nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodView], clocks: Clocks, others: Sequence[float]
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodView],
+    clocks: Clocks,
+    works: Iterable[Works],
+    others: Sequence[float],
 ) -> float | None:
-    moments = list(others)
+    moments = [*others, *(moment for each in works for moment in each.wake_at)]
     moments += [node.lost_at for node in nodes.values() if node.lost_at is not None]
     if any(is_gone(pods[uid]) for uid in clocks.leaving_since):
         moments.append(clocks.now)

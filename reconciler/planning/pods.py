@@ -6,14 +6,22 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from reconciler.model.memory import Memory, PodIntent
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory, PodIntent, Runs
 from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.model.observed import ObservedContainer
+from reconciler.model.pods import is_sidecar
 from reconciler.planning.controllers.node import NodeView
-from reconciler.planning.matching import NO_CONTAINERS, Containers
+from reconciler.planning.parts import NO_CONTAINERS, Containers, all_running, lasting, left_behind
+from reconciler.planning.readiness import Told, all_ready, closed_gates
+from reconciler.planning.shapes import Shape, shape_of
 
 NO_CHECKS: Collection[str] = ()
+_NO_RUNS: Final[Mapping[str, Runs]] = {}
 _RESTARTS: Final = attrgetter("restart_count")
+"""Docker counts its own; it begins anew with each of ours."""
+_NEVER_RAN: Final = frozenset({126, 127})
+"""Exit codes of a container whose command could not be run, or is not there."""
 
 
 class PodView(Struct, frozen=True):
@@ -22,17 +30,24 @@ class PodView(Struct, frozen=True):
     containers: Containers
     """As last seen, where the node is silent."""
     running: bool
-    """Every container it should have is running, its sandbox too, and all are in the sandbox's network."""
+    """Every container that stays is running, the sandbox too, and all are in the sandbox's network."""
+    healthy: bool
+    """Running, its probes succeed, and its gates are open."""
     ready: bool
-    """Running, and each port that a service sends connections to has answered. Never of a silent node."""
+    """Healthy, and each unprobed port that a service sends connections to has answered. Never of a silent node."""
     proven: bool
-    """Ready, with at least one port that has answered."""
+    """Ready, by a readiness probe or by at least one port that has answered."""
     serving: bool
     """Services may send it connections: it is ready, or its node fell silent just now; never once it leaves."""
     finished: Literal["", "Succeeded", "Failed"]
     """Ran to its end, and is not to be started again."""
     restarted: bool
     """A container of it has crashed before."""
+    told: Told
+    """What is known of its containers from before this look."""
+    shape: Shape
+    gates: tuple[str, ...] = ()
+    """The readiness gates that are closed."""
 
     @property
     def uid(self) -> Uid:
@@ -45,28 +60,53 @@ class PodView(Struct, frozen=True):
 
 
 def view_pod(
-    intent: PodIntent, node: NodeView, containers: Containers, checks: Collection[str], was_ready: bool
+    intent: PodIntent,
+    node: NodeView,
+    containers: Containers,
+    checks: Collection[str],
+    told: Told,
+    shape: Shape,
+    gates: tuple[str, ...] = (),
 ) -> PodView:
-    """`was_ready`: before this look."""
-    running = _running(intent, containers)
-    last = node.last
-    ready = running and last is not None and (not checks or _answered(checks, last.listening, was_ready))
+    if shape.only:
+        found = containers.get(shape.only)
+        running = found is not None and found.state == "running"
+    else:
+        running = _running(intent, containers, shape)
+    last, spec = node.last, intent.spec
+    healthy = running and not gates and not intent.ended
+    if healthy and spec is None:
+        healthy = _healthy(containers)
+    elif healthy and shape.waits and spec is not None:
+        healthy = all_ready(spec, containers, told)
+    ready = healthy and last is not None and (not checks or _answered(checks, last.listening, told.was_ready))
     if node.answers:
         serving = ready
     else:
         # HAProxy checks the pod itself; that we cannot see it is no reason to take it out at once.
         serving = not node.lost and (ready or last is None)
     return PodView(
-        intent=intent,
-        node=node,
-        containers=containers,
-        running=running,
+        intent,
+        node,
+        containers,
+        running,
+        healthy,
         ready=ready and node.answers is not None,
-        proven=ready and bool(checks),
+        proven=ready and (bool(checks) or shape.proven),
         serving=serving and intent.wanted == "run",
-        finished="" if running or not containers else _finished(intent, containers),
-        restarted=any(map(_RESTARTS, containers.values())),
+        finished=intent.ended or ("" if running or not containers else _finished(intent, containers)),
+        restarted=told.crashes or any(map(_RESTARTS, containers.values())),
+        told=told,
+        shape=shape,
+        gates=gates,
     )
+
+
+def new_pod(intent: PodIntent, node: NodeView, desired: Desired) -> PodView:
+    """One that was given to its node a moment ago."""
+    told = Told(was_ready=False, runs=_NO_RUNS, crashes=False)
+    gates = closed_gates(intent, desired)
+    return view_pod(intent, node, NO_CONTAINERS, NO_CHECKS, told, shape_of(intent.spec), gates)
 
 
 def view_pods(
@@ -75,19 +115,21 @@ def view_pods(
     nodes: Mapping[str, NodeView],
     checks: Mapping[Uid, Collection[str]],
     memory: Memory,
+    desired: Desired,
 ) -> dict[Uid, PodView]:
     """Every pod on a node of the revision."""
-    return {
-        uid: view_pod(
-            intent,
-            nodes[intent.node],
-            containers.get(uid, NO_CONTAINERS),
-            checks.get(uid, NO_CHECKS),
-            uid in memory.ready_since,
-        )
-        for uid, intent in pods.items()
-        if intent.node in nodes
-    }
+    looping = {uid for uid, crashes in memory.crashes.items() if any(one.failures > 1 for one in crashes.values())}
+    views: dict[Uid, PodView] = {}
+    for uid, intent in pods.items():
+        node = nodes.get(intent.node)
+        if node is not None:
+            shape = shape_of(intent.spec)
+            was_ready = uid in memory.ready_since or (shape.waits and _is_routed(intent, node))
+            told = Told(was_ready, memory.runs.get(uid, _NO_RUNS), uid in looping)
+            gates = closed_gates(intent, desired) if shape.gated else ()
+            found = containers.get(uid, NO_CONTAINERS)
+            views[uid] = view_pod(intent, node, found, checks.get(uid, NO_CHECKS), told, shape, gates)
+    return views
 
 
 def by_owner(pods: Iterable[PodView]) -> dict[Ref, list[PodView]]:
@@ -107,49 +149,60 @@ def ready_since(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Mapp
     return {**{uid: since for uid, since in before.items() if uid not in ended}, **began}
 
 
+def _is_routed(intent: PodIntent, node: NodeView) -> bool:
+    """The pod was ready before we were restarted: its node's own proxy still has it in rotation."""
+    if node.last is None or (intent.spec is not None and intent.spec.host_network):
+        return False
+    return intent.ip in node.last.proxy.routed
+
+
 def _answered(checks: Collection[str], listening: frozenset[str], was_ready: bool) -> bool:
     """All have; or the pod was ready, and some that are asked for only since now are still to answer."""
     return listening.issuperset(checks) or (was_ready and not listening.isdisjoint(checks))
 
 
-def _running(intent: PodIntent, containers: Containers) -> bool:
+def _healthy(containers: Containers) -> bool:
+    """Of an adopted pod, whose template is not known: what its prober says is all there is."""
+    return all(found.probed is None or found.probed.ready for found in containers.values())
+
+
+def _running(intent: PodIntent, containers: Containers, shape: Shape) -> bool:
+    """Of a pod of several containers, or of an unknown template."""
     if not containers:
         return False
-    for container in containers.values():
-        if container.state != "running":
-            return False
     spec = intent.spec
     if spec is None:
-        return True
-    if len(spec.containers) == 1:
-        return spec.containers[0].name in containers
-    return (
-        SANDBOX in containers
-        and all(container.name in containers for container in spec.containers)
-        and not any(left_behind(container, containers) for container in containers.values())
+        return all(container.state == "running" for container in containers.values())
+    if shape.sandbox and not _sandbox_runs(containers):
+        return False
+    return all_running(lasting(spec), containers) and not any(
+        left_behind(container, containers) for container in containers.values()
     )
 
 
-def left_behind(container: ObservedContainer, containers: Containers) -> bool:
-    """Runs in a network that is gone: Docker, or somebody, has restarted its pod's sandbox since it joined.
-
-    All of a pod's moments are of one host's clock, where the sandbox always starts first. Their decimals have no
-    zeros at the end, so they are compared without the `Z`; a look that tells no moment accuses nobody.
-    """
+def _sandbox_runs(containers: Containers) -> bool:
     sandbox = containers.get(SANDBOX)
-    if sandbox is None or container is sandbox or sandbox.state != "running" or container.state != "running":
-        return False
-    joined, began = container.started_at.removesuffix("Z"), sandbox.started_at.removesuffix("Z")
-    return bool(joined) and joined < began
+    return sandbox is not None and sandbox.state == "running"
 
 
 def _finished(intent: PodIntent, containers: Containers) -> Literal["", "Succeeded", "Failed"]:
+    """Rule: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase"""
     spec = intent.spec
     if spec is None or spec.restart_policy == "Always":
         return ""
-    ends = [containers[part.name] for part in spec.containers if part.name in containers]
-    if len(ends) < len(spec.containers) or any(end.state != "exited" for end in ends):
-        return ""
-    if all(end.exit_code == 0 for end in ends):
-        return "Succeeded"
-    return "Failed" if spec.restart_policy == "Never" else ""
+    never = spec.restart_policy == "Never"
+    if never and any(_failed(containers.get(one.name)) for one in spec.init_containers if not is_sidecar(one)):
+        return "Failed"
+    ends = [containers.get(one.name) for one in spec.containers]
+    if all(_failed(end) or (end is not None and end.state == "exited") for end in ends):
+        if not any(_failed(end) for end in ends):
+            return "Succeeded"
+        return "Failed" if never else ""
+    return ""
+
+
+def _failed(found: ObservedContainer | None) -> bool:
+    """It ended, not well; or its command is none that could be run."""
+    if found is None or found.exit_code == 0:
+        return False
+    return found.state == "exited" or (found.state == "created" and found.exit_code in _NEVER_RAN)

@@ -1,30 +1,42 @@
 """What the hosts would look like once a plan had been carried out and nothing had gone wrong: for the dry run."""
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
-from reconciler.model.observed import NetworkState, Observed, ObservedContainer, Reachable, labelled
+from reconciler.model.memory import PodIntent
+from reconciler.model.names import Uid
+from reconciler.model.observed import NetworkState, Observed, ObservedContainer, Probed, Reachable, labelled
 from reconciler.model.operations import (
     ContainerConfig,
     CreateContainer,
+    HoldContainer,
+    HostNetwork,
+    MakeDirectory,
     Operation,
     PodAddress,
     PullImage,
     RemoveContainer,
+    RemoveFiles,
     StartContainer,
     StopContainers,
     UnpauseContainer,
+    WriteFiles,
 )
 from reconciler.model.plan import Plan
+from reconciler.model.pods import is_sidecar
 from reconciler.planning.images import tagged
 
 _SET_UP = NetworkState(fingerprint="projected")
+_PROBED = Probed(started=True, ready=True)
 
 
 def project(desired: Desired, observed: Observed, plan: Plan) -> Observed:
     """The next look at the hosts. The same object where nothing would have changed."""
+    probed = {one.container for containers in plan.probed.values() for one in containers}
     nodes = {
-        name: _projected(name, observation, plan) if isinstance(observation, Reachable) else observation
+        name: _Host(observation, plan, probed).after(name) if isinstance(observation, Reachable) else observation
         for name, observation in observed.nodes.items()
         if name in desired.nodes
     }
@@ -32,47 +44,105 @@ def project(desired: Desired, observed: Observed, plan: Plan) -> Observed:
     return observed if same else Observed(nodes)
 
 
-def _projected(name: str, node: Reachable, plan: Plan) -> Reachable:
-    containers = {one.name: one for one in node.containers if one.state != "removing"}
-    images = set(node.images)
-    for work in plan.work:
-        if work.node == name:
-            for operation in work.operations:
-                _carry_out(operation, containers, images)
-    behind = [one for endpoints in plan.endpoints.values() for one in endpoints]
-    answering = {f"{one.ip}:{port}" for one in behind if one.node == name for port in one.ports if port}
-    return replace(
-        node,
-        containers=tuple(containers[each] for each in sorted(containers)),
-        images=frozenset(images),
-        network=node.network if node.network.fingerprint else _SET_UP,
-        proxy=replace(node.proxy, routed=frozenset(one.ip for one in behind if one.ready)),
-        listening=frozenset(answering | node.listening),
-        busy=frozenset(),
-    )
+class _Host:
+    """One host, as a plan's work changes it."""
+
+    def __init__(self, node: Reachable, plan: Plan, probed: set[str]) -> None:
+        self._node = node
+        self._plan = plan
+        self._pods: Mapping[Uid, PodIntent] = plan.memory.pods
+        self._probed = probed
+        self._containers = {one.name: one for one in node.containers if one.state != "removing"}
+        self._images = set(node.images)
+        self._files = dict(node.files)
+        self._directories = set(node.directories)
+        self._moment = max((_number(one.started_at) for one in node.containers), default=0)
+
+    def after(self, name: str) -> Reachable:
+        for work in self._plan.work:
+            if work.node == name:
+                for operation in work.operations:
+                    self._carry_out(operation)
+        behind = [one for endpoints in self._plan.endpoints.values() for one in endpoints]
+        answering = {f"{one.ip}:{port}" for one in behind if one.node == name for port in one.ports if port}
+        node = self._node
+        return replace(
+            node,
+            containers=tuple(self._with_probes(self._containers[each]) for each in sorted(self._containers)),
+            images=frozenset(self._images),
+            files=self._files,
+            directories=frozenset(self._directories),
+            network=node.network if node.network.fingerprint else _SET_UP,
+            proxy=replace(node.proxy, routed=frozenset(one.ip for one in behind if one.ready)),
+            listening=frozenset(answering | node.listening),
+            pulling={},
+            busy=frozenset(),
+        )
+
+    def _carry_out(self, operation: Operation) -> None:
+        containers = self._containers
+        match operation:
+            case PullImage(image):
+                self._images.add(tagged(image))
+            case WriteFiles(uid, volume, fingerprint=fingerprint):
+                self._files[f"{uid}/{volume}"] = fingerprint
+                self._directories.add(uid)
+            case MakeDirectory(uid):
+                self._directories.add(uid)
+            case RemoveFiles(uid):
+                self._files = {key: value for key, value in self._files.items() if not key.startswith(f"{uid}/")}
+                self._directories.discard(uid)
+            case CreateContainer(config):
+                containers[config.name] = _created(config)
+            case StartContainer(name):
+                containers[name] = self._started(containers[name])
+            case UnpauseContainer(name):
+                containers[name] = replace(containers[name], state="running")
+            case StopContainers(stops, _):
+                for stop in stops:
+                    containers[stop.container] = replace(containers[stop.container], state="exited")
+            case HoldContainer(name):
+                containers[name] = replace(containers[name], state="exited")
+            case RemoveContainer(name, _):
+                containers.pop(name, None)
+
+    def _started(self, container: ObservedContainer) -> ObservedContainer:
+        """An init container does its work at once, and well."""
+        self._moment += 1
+        began = f"{_LATER}{self._moment:09}"
+        if self._is_init(container):
+            return replace(container, state="exited", exit_code=0, started_at=began, probed=None)
+        return replace(container, state="running", exit_code=0, started_at=began, probed=None)
+
+    def _is_init(self, container: ObservedContainer) -> bool:
+        intent = self._pods.get(container.uid)
+        spec = intent.spec if intent else None
+        return spec is not None and any(
+            one.name == container.container and not is_sidecar(one) for one in spec.init_containers
+        )
+
+    def _with_probes(self, container: ObservedContainer) -> ObservedContainer:
+        """Its probes succeed as soon as it runs."""
+        if container.state != "running" or container.name not in self._probed or container.probed is not None:
+            return container
+        return replace(container, probed=_PROBED)
 
 
-def _carry_out(operation: Operation, containers: dict[str, ObservedContainer], images: set[str]) -> None:
-    match operation:
-        case PullImage(image):
-            images.add(tagged(image))
-        case CreateContainer(config):
-            containers[config.name] = _created(config)
-        case StartContainer(name) | UnpauseContainer(name):
-            containers[name] = replace(containers[name], state="running")
-        case StopContainers(stops, _):
-            for stop in stops:
-                containers[stop.container] = replace(containers[stop.container], state="exited")
-        case RemoveContainer(name, _):
-            containers.pop(name, None)
+_LATER = "~"
+"""Begins every projected moment: it sorts after all that a host has told."""
+
+
+def _number(moment: str) -> int:
+    return int(moment[1:]) if moment.startswith(_LATER) else 0
 
 
 def _created(config: ContainerConfig) -> ObservedContainer:
+    network = config.network
     return replace(
         labelled(config.labels),
         id=config.name,
         name=config.name,
         image=config.image,
         state="created",
-        ip=config.network.ip if isinstance(config.network, PodAddress) else "",
+        ip=network.ip if isinstance(network, PodAddress | HostNetwork) else "",
     )

@@ -6,10 +6,9 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Memory, NodeRecord, PodIntent, ServiceRecord
+from reconciler.model.memory import ClaimRecord, Memory, NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.planning.controllers.node import NodeView
-from reconciler.planning.pods import PodView
 from reconciler.planning.scheduling.placing import Placement
 from reconciler.planning.works import Clocks
 
@@ -21,9 +20,10 @@ def remember(
     desired: Desired,
     memory: Memory,
     nodes: Mapping[str, NodeView],
-    pods: Mapping[Uid, PodView],
+    pods: Mapping[Uid, PodIntent],
     placement: Placement,
     services: Mapping[Ref, ServiceRecord],
+    claims: Mapping[Ref, ClaimRecord],
     clocks: Clocks,
 ) -> Memory:
     """The memory given, itself, where nothing is to be remembered anew."""
@@ -32,15 +32,19 @@ def remember(
         incarnations = {**incarnations, **placement.incarnations}
     planned = memory.revision == desired.revision.id
     after = Memory(
-        pods=_intents(memory, pods),
+        pods=_kept(memory.pods, pods),
         nodes=_records(memory, nodes, placement),
         services=services,
+        claims=claims,
+        runs=clocks.runs,
         incarnations=incarnations,
         applied=memory.applied if planned else desired.manifests,
         revision=memory.revision if planned else desired.revision.id,
         backoffs=clocks.backoffs,
         ready_since=clocks.ready_since,
         leaving_since=clocks.leaving_since,
+        crashes=clocks.crashes,
+        started=clocks.started,
     )
     fields = Memory.__struct_fields__
     same = all(getattr(after, field) is getattr(memory, field) for field in fields)
@@ -54,10 +58,6 @@ def without_node(memory: Memory, name: str) -> Memory:
         nodes={known: record for known, record in memory.nodes.items() if known != name},
         pods={uid: intent for uid, intent in memory.pods.items() if intent.node != name},
     )
-
-
-def _intents(memory: Memory, pods: Mapping[Uid, PodView]) -> Mapping[Uid, PodIntent]:
-    return _kept(memory.pods, {uid: pod.intent for uid, pod in pods.items()})
 
 
 def _records(memory: Memory, nodes: Mapping[str, NodeView], placement: Placement) -> Mapping[str, NodeRecord]:

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import ServiceRecord
+from reconciler.model.memory import ClaimRecord, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Endpoint, Status, Unplaced
+from reconciler.planning.claims import claim_status
 from reconciler.planning.controllers.deployment import availability_of
 from reconciler.planning.controllers.node import NodeView
-from reconciler.planning.demands import Demands
+from reconciler.planning.pod_statuses import pod_statuses
 from reconciler.planning.pods import PodView
-from reconciler.planning.statuses import deployment_status, node_statuses, pod_statuses, service_status
+from reconciler.planning.statuses import deployment_status, node_statuses, service_status
 from reconciler.planning.works import Clocks
 
 
@@ -31,12 +32,13 @@ def standing_of(
     owned: Mapping[Ref, Sequence[PodView]],
     unplaced: Sequence[Unplaced],
     services: Mapping[Ref, ServiceRecord],
+    claims: Mapping[Ref, ClaimRecord],
     endpoints: Mapping[Ref, Sequence[Endpoint]],
     clocks: Clocks,
 ) -> Standing:
     statuses: dict[Ref, Status] = {}
-    statuses.update(node_statuses(nodes, pods.values(), Demands()))
-    statuses.update(pod_statuses(pods, unplaced, clocks.backoffs, clocks.now))
+    statuses.update(node_statuses(nodes, pods.values()))
+    statuses.update(pod_statuses(pods, unplaced, clocks))
     complete = not any(node.answers and node.answers.busy for node in nodes.values())
     wake_at: list[float] = []
     for ref, deployment in desired.deployments.items():
@@ -53,4 +55,6 @@ def standing_of(
         complete = complete and any(pod.ready or pod.finished for pod in owned.get(ref, ()))
     for ref, service in desired.services.items():
         statuses[ref] = service_status(service, services[ref], endpoints[ref])
+    for ref in desired.claims:
+        statuses[ref] = claim_status(ref, claims.get(ref))
     return Standing(statuses, complete, tuple(wake_at))

@@ -3,184 +3,284 @@
 Level-triggered: whatever happened before, a crash, a removal by hand or a lost reply, the next look heals it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import PodIntent
+from reconciler.model.memory import Crashes, PodIntent
 from reconciler.model.names import SANDBOX
-from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.observed import ContainerState, ObservedContainer, Reachable
 from reconciler.model.operations import (
-    ContainerConfig,
-    ContainerStop,
     CreateContainer,
+    HoldContainer,
     Operation,
     PullImage,
     RemoveContainer,
     StartContainer,
-    StopContainers,
     UnpauseContainer,
 )
-from reconciler.model.pods import PodSpec, RestartPolicy
-from reconciler.planning.containers import container_config, has_sandbox, sandbox_config
-from reconciler.planning.images import Policy, is_present, must_pull
-from reconciler.planning.matching import Containers
-from reconciler.planning.pods import PodView, left_behind
-
-_ALIVE: frozenset[ContainerState] = frozenset({"running", "paused", "restarting"})
-_DEFAULT_GRACE_SECONDS = 30
+from reconciler.model.pods import Container, PodSpec, is_sidecar
+from reconciler.planning.containers import container_config, has_sandbox, name_of, pull_of, sandbox_config
+from reconciler.planning.hooks import hook_of
+from reconciler.planning.images import is_present, must_pull
+from reconciler.planning.parts import ALIVE, Containers, is_done, left_behind, mains_have_begun, sidecars_of
+from reconciler.planning.pods import PodView
+from reconciler.planning.readiness import has_started
+from reconciler.planning.stops import hooks_of, in_order, stop
+from reconciler.planning.volumes import directories, stale_files
 
 
 class Steps(Struct, frozen=True):
     operations: tuple[Operation, ...] = ()
     repairs: str = ""
     """What went wrong with a pod that had run, in words; empty where this is its first start."""
+    wake_at: float | None = None
+    """When a container that crashed may be started again; monotonic seconds."""
 
 
 NO_STEPS = Steps()
 
 
-class _Part(Struct, frozen=True):
-    """One container the pod should have."""
+class Moment(NamedTuple):
+    """What the steps of a pod follow from, beside how it stands."""
 
-    config: ContainerConfig
-    policy: Policy
-    found: ObservedContainer | None
+    node: Reachable
+    crashes: Mapping[str, Crashes]
+    ran_before: bool
+    now: float
 
 
-def steps_to_run(pod: PodView, images: Collection[str], ran_before: bool, desired: Desired) -> Steps:
+def steps_to_run(pod: PodView, moment: Moment, desired: Desired) -> Steps:
     """Everything that is missing, in order. Nothing while a container is being removed: its name is taken."""
     spec = pod.intent.spec
-    if pod.running or pod.finished or any(part.state == "removing" for part in pod.containers.values()):
+    if any(found.state == "removing" for found in pod.containers.values()):
         return NO_STEPS
     if spec is None:
-        return _revive(pod.containers)
-    parts = _parts(pod.intent, spec, pod.containers, desired)
-    stops: list[Operation] = []
-    if has_sandbox(spec):
-        stops, parts = _rejoin(parts, spec.termination_grace_period_seconds)
-    created = [part for part in parts if part.found is None or part.found.state == "dead"]
-    if any(part.policy == "Never" and not is_present(part.config.image, images) for part in created):
-        return NO_STEPS
-    pulls = {part.config.image: None for part in created if must_pull(part.config.image, part.policy, images)}
-    operations = [*stops, *(PullImage(image) for image in pulls)]
-    for part in parts:
-        operations += _bring_up(part, pod.uid, spec.restart_policy)
-    if not operations:
-        return NO_STEPS
-    return Steps(tuple(operations), _repair(pod, ran_before))
+        return NO_STEPS if pod.running else _revive(pod.containers)
+    if pod.running:
+        node = moment.node
+        due = (*sidecars_of(spec), *spec.containers)
+        return Steps(stale_files(pod.intent, spec, desired, node.files, node.facts, due))
+    return _Start(pod, spec, moment, desired).steps()
 
 
 def missing_image(pod: PodView, images: Collection[str]) -> str:
     """The image that keeps a pod from being created, because its policy is never to pull it."""
-    for container in pod.intent.spec.containers if pod.intent.spec else ():
+    spec = pod.intent.spec
+    for container in (*spec.init_containers, *spec.containers) if spec else ():
         if container.image_pull_policy == "Never" and not is_present(container.image, images):
             return container.image
     return ""
 
 
-def steps_to_leave(containers: Containers, spec: PodSpec | None) -> tuple[Operation, ...]:
-    """Stop the app containers, then the sandbox they live in; then remove them all."""
-    grace = spec.termination_grace_period_seconds if spec else _DEFAULT_GRACE_SECONDS
-    there = [part for part in in_order(containers) if part.state != "removing"]
-    stops = [operation for part in there for operation in _stop(part, grace)]
-    return (*stops, *(RemoveContainer(part.name, part.uid) for part in there))
+class _Start:
+    """One pod that does not run, or not all of it, at one moment."""
 
+    def __init__(self, pod: PodView, spec: PodSpec, moment: Moment, desired: Desired) -> None:
+        self._pod = pod
+        self._intent: PodIntent = pod.intent
+        self._spec = spec
+        self._moment = moment
+        self._desired = desired
+        self._found: dict[str, ObservedContainer] = dict(pod.containers)
+        self._renewed = False
+        """The sandbox is started by these very steps: everything begins anew in it."""
+        self._again: set[str] = set()
+        """Stopped by these very steps: to be started whatever the restart policy says."""
+        self._repairs = ""
+        self._wake_at: float | None = None
 
-def in_order(containers: Containers) -> Sequence[ObservedContainer]:
-    """App containers by name, the sandbox last."""
-    return sorted(containers.values(), key=lambda part: (part.container == SANDBOX, part.container))
+    def steps(self) -> Steps:
+        settling = self._settle_sandbox() if has_sandbox(self._spec) else []
+        due = self._due()
+        created = [one for one in due if self._is_to_be_created(one.name)]
+        present = self._moment.node.images
+        if any(one.image_pull_policy == "Never" and not is_present(one.image, present) for one in created):
+            return NO_STEPS
+        sandbox = self._bring_up_sandbox() if has_sandbox(self._spec) else []
+        starts = [operation for one in due for operation in self._bring_up(one)]
+        operations = (*settling, *self._pulls(created), *self._prepared(due, starts), *sandbox, *starts)
+        return Steps(operations, self._repairs if operations else "", self._wake_at)
 
+    # --- the sandbox ------------------------------------------------------------------------------------------
 
-def _parts(intent: PodIntent, spec: PodSpec, found: Containers, desired: Desired) -> list[_Part]:
-    """The sandbox first, where there is one; then the containers as the manifest orders them."""
-    apps = [
-        _Part(container_config(intent, spec, one, desired), one.image_pull_policy, found.get(one.name))
-        for one in spec.containers
-    ]
-    if not has_sandbox(spec):
-        return apps
-    return [_Part(sandbox_config(intent, spec, desired), "IfNotPresent", found.get(SANDBOX)), *apps]
+    def _settle_sandbox(self) -> list[Operation]:
+        """A sandbox that stopped took its network namespace with it: whoever shared that must join the next one.
 
+        Gone for good: its containers know it by its id, so they are made anew too. Stopped, or started again by
+        Docker before we saw it: starting them again is enough.
+        """
+        sandbox = self._found.get(SANDBOX)
+        others = [found for found in in_order(self._found, self._intent) if found.container != SANDBOX]
+        alive = [found for found in others if found.state in ALIVE]
+        if sandbox is not None and sandbox.state in ALIVE:
+            alive = [found for found in alive if left_behind(found, self._pod.containers)]
+            if alive:
+                where = "is in the network that its sandbox had before it was restarted"
+                self._repairs = f"container {alive[0].container} {where}"
+        else:
+            self._renewed = True
+        self._again = {found.container for found in alive}
+        grace = self._spec.termination_grace_period_seconds
+        stops = list(stop(alive, hooks_of(self._intent), grace))
+        if not self._renewed or (sandbox is not None and sandbox.state != "dead"):
+            return stops
+        gone = [found for found in others if not self._is_over(found)]
+        for found in gone:
+            del self._found[found.container]
+        return [*stops, *(RemoveContainer(found.name, found.uid) for found in gone)]
 
-def _rejoin(parts: list[_Part], grace: int) -> tuple[list[Operation], list[_Part]]:
-    """A sandbox that stopped took its network namespace with it: whoever shared that must join the next one.
+    def _is_over(self, found: ObservedContainer) -> bool:
+        """A main container that has ended, and is not to run again in this pod."""
+        policy = self._spec.restart_policy
+        if found.state != "exited" or not any(one.name == found.container for one in self._spec.containers):
+            return False
+        return policy == "Never" or (policy == "OnFailure" and found.exit_code == 0)
 
-    Gone for good: its apps know it by its id, so they are made anew too. Stopped, or started again by Docker
-    before we saw it: starting them again is enough.
-    """
-    sandbox, *apps = parts
-    alive = [part.found for part in apps if part.found is not None and part.found.state in _ALIVE]
-    if sandbox.found is not None and sandbox.found.state in _ALIVE:
-        alive = [found for found in alive if left_behind(found, {SANDBOX: sandbox.found})]
-    stops = [operation for found in alive for operation in _stop(found, grace)]
-    if sandbox.found is not None and sandbox.found.state != "dead":
-        stopped = [
-            _Part(part.config, part.policy, _as_created(part.found) if part.found in alive else part.found)
-            for part in apps
-        ]
-        return stops, [sandbox, *stopped]
-    removals = [RemoveContainer(part.found.name, part.found.uid) for part in apps if part.found is not None]
-    return [*stops, *removals], [sandbox, *(_Part(part.config, part.policy, None) for part in apps)]
+    def _bring_up_sandbox(self) -> Sequence[Operation]:
+        found = self._found.get(SANDBOX)
+        if found is not None and found.state in ("exited", "paused"):
+            self._explain(_trouble(found))
+        elif found is None and self._moment.ran_before:
+            self._explain("a container of it is gone")
+        name = name_of(self._intent, SANDBOX, self._desired)
+        match found.state if found else None:
+            case None | "dead":
+                removal = [RemoveContainer(name, self._intent.uid)] if found else []
+                config = sandbox_config(self._intent, self._spec, self._desired)
+                return [*removal, CreateContainer(config), StartContainer(name)]
+            case "created" | "exited":
+                return [StartContainer(name)]
+            case "paused":
+                return [UnpauseContainer(name)]
+            case _:
+                return []
 
+    # --- what may run now ---------------------------------------------------------------------------------------
 
-def _as_created(found: ObservedContainer | None) -> ObservedContainer | None:
-    """Stopped a moment ago by us: to be started whatever its restart policy says."""
-    return replace(found, state="created") if found else None
+    def _due(self) -> Sequence[Container]:
+        """The containers that may be up now, in the order of their start."""
+        spec = self._spec
+        if not spec.init_containers:
+            return spec.containers
+        if not self._renewed and mains_have_begun(spec, self._found, sandbox_needed=has_sandbox(spec)):
+            return [*sidecars_of(spec), *spec.containers]
+        due: list[Container] = []
+        for one in spec.init_containers:
+            if is_sidecar(one):
+                due.append(one)
+                if not self._lets_go_on(one):
+                    return due
+            elif self._renewed or not is_done(self._found.get(one.name), self._found.get(SANDBOX)):
+                return [*due, one]
+        return [*due, *spec.containers]
 
+    def _lets_go_on(self, sidecar: Container) -> bool:
+        """It has started, or will have with these steps."""
+        found = self._found.get(sidecar.name)
+        if found is not None and self._is_held(found):
+            return False
+        if sidecar.startup_probe is None:
+            return True
+        return not self._renewed and has_started(sidecar, found, self._pod.told)
 
-def _bring_up(part: _Part, uid: str, policy: RestartPolicy) -> Sequence[Operation]:
-    name = part.config.name
-    if part.found is None:
-        return CreateContainer(part.config), StartContainer(name)
-    match part.found.state:
-        case "dead":
-            return RemoveContainer(name, uid), CreateContainer(part.config), StartContainer(name)
-        case "created":
-            return (StartContainer(name),)
-        case "exited":
-            return (StartContainer(name),) if _starts_again(policy, part.found.exit_code) else ()
-        case "paused":
-            return (UnpauseContainer(name),)
-        case _:
+    # --- one container ------------------------------------------------------------------------------------------
+
+    def _is_to_be_created(self, name: str) -> bool:
+        found = self._found.get(name)
+        return found is None or found.state == "dead"
+
+    def _pulls(self, created: Iterable[Container]) -> Sequence[Operation]:
+        """Each image once, and before anything is made."""
+        present = self._moment.node.images
+        wanted = [one for one in created if must_pull(one.image, one.image_pull_policy, present)]
+        pulls: dict[str, PullImage] = {}
+        if has_sandbox(self._spec) and self._is_to_be_created(SANDBOX):
+            pause = self._desired.cluster.spec.images.pause
+            pulls |= {} if is_present(pause, present) else {pause: PullImage(pause)}
+        pulls |= {one.image: pull_of(one.image, self._intent, self._spec, self._desired) for one in wanted}
+        return list(pulls.values())
+
+    def _prepared(self, due: Sequence[Container], starts: Sequence[Operation]) -> Sequence[Operation]:
+        """What the containers that may run now mount."""
+        intent, spec = self._intent, self._spec
+        if not spec.volumes:
             return ()
+        node = self._moment.node
+        files = stale_files(intent, spec, self._desired, node.files, node.facts, due)
+        return (*files, *(directories(spec, intent) if starts else ()))
 
+    def _bring_up(self, one: Container) -> Sequence[Operation]:
+        found = self._found.get(one.name)
+        name = name_of(self._intent, one.name, self._desired)
+        if found is None:
+            if self._moment.ran_before:
+                self._explain("a container of it is gone")
+            return self._create(one), self._start(one, name)
+        if one.name in self._again:
+            return (self._start(one, name),)
+        match found.state:
+            case "dead":
+                self._explain(_trouble(found))
+                return RemoveContainer(name, self._intent.uid), self._create(one), self._start(one, name)
+            case "created":
+                return (self._start(one, name),)
+            case "paused":
+                self._explain(_trouble(found))
+                return (UnpauseContainer(name),)
+            case "restarting":
+                return (HoldContainer(name),) if self._is_held(found) else ()
+            case "exited":
+                return self._start_again(one, found, name)
+            case _:
+                return ()
 
-def _starts_again(policy: RestartPolicy, exit_code: int) -> bool:
-    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+    def _start_again(self, one: Container, found: ObservedContainer, name: str) -> Sequence[Operation]:
+        if self._is_over(found) or self._is_held(found):
+            return ()
+        if found.exit_code != 0 or one not in self._spec.init_containers or is_sidecar(one):
+            self._explain(_trouble(found))
+        return (self._start(one, name),)
+
+    def _is_held(self, found: ObservedContainer) -> bool:
+        """It has crashed, and its time to start again has not come."""
+        held = self._moment.crashes.get(found.container)
+        if held is None or found.state not in ("restarting", "exited") or self._moment.now >= held.not_before:
+            return False
+        self._wake_at = held.not_before if self._wake_at is None else min(held.not_before, self._wake_at)
+        return True
+
+    def _create(self, one: Container) -> Operation:
+        facts = self._moment.node.facts
+        return CreateContainer(container_config(self._intent, self._spec, one, self._desired, facts))
+
+    def _start(self, one: Container, name: str) -> Operation:
+        hook = one.lifecycle.post_start
+        return StartContainer(name, hook_of(hook, one, self._intent) if hook else None)
+
+    def _explain(self, why: str) -> None:
+        self._repairs = self._repairs or why
 
 
 def _revive(containers: Containers) -> Steps:
     """An adopted pod whose template is not known: it can be started again, not made again."""
     operations: list[Operation] = []
-    for part in reversed(in_order(containers)):
-        if part.state == "paused":
-            operations.append(UnpauseContainer(part.name))
-        elif part.state in ("created", "exited"):
-            operations.append(StartContainer(part.name))
+    for found in reversed(in_order(containers)):
+        if found.state == "paused":
+            operations.append(UnpauseContainer(found.name))
+        elif found.state in ("created", "exited"):
+            operations.append(StartContainer(found.name))
     return Steps(tuple(operations), "a container is not running") if operations else NO_STEPS
 
 
-def _stop(part: ObservedContainer, grace: int) -> Sequence[Operation]:
-    if part.state not in _ALIVE:
-        return ()
-    stop = StopContainers((ContainerStop(part.name),), 0 if part.container == SANDBOX else grace)
-    return (UnpauseContainer(part.name), stop) if part.state == "paused" else (stop,)
+def _trouble(found: ObservedContainer) -> str:
+    """Why a container is worked on again."""
+    return f"container {found.container} {_TROUBLE[found.state].format(found.exit_code)}"
 
 
-def _repair(pod: PodView, ran_before: bool) -> str:
-    """Why a pod that had run is worked on again."""
-    for part in in_order(pod.containers):
-        if part.state in _TROUBLE:
-            return f"container {part.container} {_TROUBLE[part.state].format(part.exit_code)}"
-        if left_behind(part, pod.containers):
-            return f"container {part.container} is in the network that its sandbox had before it was restarted"
-    return "a container of it is gone" if ran_before else ""
-
-
-_TROUBLE: Mapping[ContainerState, str] = {
+_TROUBLE: Final[Mapping[ContainerState, str]] = {
     "exited": "exited with code {}",
     "paused": "is paused",
     "dead": "is dead",

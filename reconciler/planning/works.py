@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Backoff
+from reconciler.model.memory import Backoff, Crashes, Runs
 from reconciler.model.names import Ref, Uid
 from reconciler.model.operations import PodWork
 from reconciler.model.plan import Action, PodChange
@@ -13,16 +13,22 @@ from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.departures import held_until
 from reconciler.planning.matching import Stray
 from reconciler.planning.pods import PodView
-from reconciler.planning.steps import Steps, steps_to_leave, steps_to_run
+from reconciler.planning.steps import Moment, Steps, steps_to_run
+from reconciler.planning.stops import steps_to_end, steps_to_leave
+
+_NO_CRASHES: Mapping[str, Crashes] = {}
 
 
 class Clocks(Struct, frozen=True):
-    """What has been going on since when; monotonic seconds."""
+    """What has been going on since when, in monotonic seconds, and how often."""
 
     now: float
     ready_since: Mapping[Uid, float]
     leaving_since: Mapping[Uid, float]
     backoffs: Mapping[Uid, Backoff]
+    runs: Mapping[Uid, Mapping[str, Runs]]
+    crashes: Mapping[Uid, Mapping[str, Crashes]]
+    started: Mapping[Uid, float]
 
 
 class Works(Struct, frozen=True):
@@ -45,13 +51,15 @@ def works_of(
     wake_at: list[float] = []
     for pod in pods:
         answers, uid = pod.node.answers, pod.uid
-        if answers is None or (pod.running and pod.intent.wanted == "run") or uid in answers.busy:
+        if answers is None or _is_as_it_should(pod) or uid in answers.busy:
             continue
         until = _waits(pod, nodes, clocks)
         if until is not None:
             wake_at.append(until)
             continue
-        steps = _steps(pod, uid in known_ready, desired)
+        steps = _steps(pod, uid in known_ready, desired, clocks)
+        if steps.wake_at is not None:
+            wake_at.append(steps.wake_at)
         if steps.operations:
             work.append(PodWork(pod.node.name, pod.intent.ref, uid, steps.operations))
         if steps.repairs:
@@ -74,7 +82,8 @@ def removal_of(strays: Sequence[Stray], nodes: Mapping[str, NodeView], clocks: C
         if backoff is not None and clocks.now < backoff.not_before:
             wake_at.append(backoff.not_before)
             continue
-        operations = steps_to_leave({stray.container.name: stray.container for stray in group}, None)
+        containers = {stray.container.name: stray.container for stray in group}
+        operations = steps_to_leave(containers, None, has_files=False)
         if operations:
             work.append(PodWork(node, pod, uid, operations))
             changes.append(PodChange(Action.DELETE, pod, uid, node, reason))
@@ -90,15 +99,23 @@ def _waits(pod: PodView, nodes: Mapping[str, NodeView], clocks: Clocks) -> float
     return held_until(pod, nodes.values(), clocks.leaving_since[pod.uid], clocks.now)
 
 
-def _steps(pod: PodView, ran_before: bool, desired: Desired) -> Steps:
-    answers = pod.node.answers
+def _is_as_it_should(pod: PodView) -> bool:
+    """At a glance: it runs, and has no files that may have changed."""
+    return pod.running and not pod.shape.mounting and pod.intent.wanted == "run" and not pod.finished
+
+
+def _steps(pod: PodView, ran_before: bool, desired: Desired, clocks: Clocks) -> Steps:
+    answers, intent = pod.node.answers, pod.intent
     if answers is None:
         return Steps()
-    if pod.intent.wanted == "leave":
-        return Steps(steps_to_leave(pod.containers, pod.intent.spec))
+    if intent.wanted == "leave":
+        return Steps(steps_to_leave(pod.containers, intent, has_files=pod.uid in answers.directories))
+    if pod.finished:
+        return Steps(steps_to_end(pod.containers, intent))
     if not answers.network.fingerprint:
         return Steps()
-    return steps_to_run(pod, answers.images, ran_before, desired)
+    moment = Moment(answers, clocks.crashes.get(pod.uid, _NO_CRASHES), ran_before, clocks.now)
+    return steps_to_run(pod, moment, desired)
 
 
 def _restart(pod: PodView, why: str, desired: Desired) -> PodChange:

@@ -9,13 +9,13 @@ from typing import Any
 from reconciler.model.names import Ref
 from reconciler.model.plan import (
     ClaimStatus,
-    ContainerStatus,
     DeploymentStatus,
     NodeStatus,
     PodStatus,
     ServiceStatus,
     Status,
 )
+from reconciler.reporting.pod_objects import pod_object
 
 _Object = dict[str, Any]
 
@@ -49,7 +49,7 @@ def status_object(status: Status, manifest: Mapping[str, Any] | None = None) -> 
 def _standing(status: Status) -> _Object:
     match status:
         case PodStatus():
-            return _pod(status)
+            return pod_object(status)
         case DeploymentStatus():
             return _deployment(status)
         case NodeStatus():
@@ -57,41 +57,7 @@ def _standing(status: Status) -> _Object:
         case ServiceStatus():
             return _service(status)
         case ClaimStatus():
-            return {"kind": "PersistentVolumeClaim", "metadata": _metadata(status.ref)}
-
-
-def _pod(pod: PodStatus) -> _Object:
-    """A leaving pod is Running with the reason Terminating: upstream knows no such phase."""
-    leaving = pod.phase == "Terminating"
-    metadata: _Object = {**_metadata(pod.ref), "uid": pod.uid}
-    if pod.owner:
-        metadata["ownerReferences"] = [{"kind": pod.owner.kind, "name": pod.owner.name, "controller": True}]
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": metadata,
-        "spec": _known({"nodeName": pod.node}),
-        "status": {
-            "phase": "Running" if leaving else pod.phase,
-            **_known(
-                {"podIP": pod.ip, "reason": "Terminating" if leaving else pod.reason, "message": pod.message}
-            ),
-            "conditions": [_condition("Ready", pod.ready)],
-            "containerStatuses": [_container(container) for container in pod.containers],
-        },
-    }
-
-
-def _container(container: ContainerStatus) -> _Object:
-    why = _known({"reason": container.reason, "message": container.message})
-    if container.state == "terminated" and container.exit_code is not None:
-        why["exitCode"] = container.exit_code
-    return {
-        "name": container.name,
-        "image": container.image,
-        "restartCount": container.restarts,
-        "state": {container.state: why},
-    }
+            return _claim(status)
 
 
 def _deployment(deployment: DeploymentStatus) -> _Object:
@@ -140,6 +106,16 @@ def _service(service: ServiceStatus) -> _Object:
             "ports": [_port(port) for port in service.ports],
         },
         "status": {"endpoints": list(service.endpoints)},
+    }
+
+
+def _claim(claim: ClaimStatus) -> _Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": _metadata(claim.ref),
+        "spec": _known({"volumeName": claim.volume}),
+        "status": {"phase": claim.phase, **_known({"nodeName": claim.node, "message": claim.message})},
     }
 
 

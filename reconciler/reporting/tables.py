@@ -1,7 +1,4 @@
-"""Statuses in columns, as `kubectl get` prints them; what we don't know has no column.
-
-Rules for READY and STATUS: https://github.com/kubernetes/kubernetes/blob/master/pkg/printers/internalversion/printers.go
-"""
+"""Statuses in columns, as `kubectl get` prints them; what we don't know has no column."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +8,7 @@ from msgspec import Struct
 from reconciler.model.names import Ref
 from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
 from reconciler.reporting.lines import Line, Style, inert
+from reconciler.reporting.pods_table import pod_columns
 
 
 class Table(Struct, frozen=True):
@@ -18,10 +16,12 @@ class Table(Struct, frozen=True):
     rows: tuple[tuple[str, ...], ...]
 
 
-def table(statuses: Sequence[Status], wide: bool = False, namespaces: bool = False) -> Table:
-    """Statuses of one kind, sorted by namespace and name; `namespaces` puts theirs in the first column."""
+def table(statuses: Sequence[Status], wide: bool = False, namespaces: bool = False, now: float = 0.0) -> Table:
+    """Statuses of one kind, sorted by namespace and name; `namespaces` puts theirs in the first column.
+
+    `now` is Unix seconds; without it no age is told."""
     ordered = sorted(statuses, key=lambda status: status.ref)
-    named = [_columns(status, wide) for status in ordered]
+    named = [_columns(status, wide, now) for status in ordered]
     if not named:
         return Table((), ())
     if namespaces and any(status.ref.namespace for status in ordered):
@@ -60,10 +60,10 @@ def _manifest(ref: Ref, manifest: Mapping[str, Any]) -> dict[str, str]:
     return {"NAME": ref.name, "DATA": str(len(values))}
 
 
-def _columns(status: Status, wide: bool) -> dict[str, str]:
+def _columns(status: Status, wide: bool, now: float) -> dict[str, str]:
     match status:
         case PodStatus():
-            return _pod(status, wide)
+            return pod_columns(status, wide, now)
         case DeploymentStatus():
             return _deployment(status, wide)
         case NodeStatus():
@@ -71,42 +71,7 @@ def _columns(status: Status, wide: bool) -> dict[str, str]:
         case ServiceStatus():
             return _service(status, wide)
         case ClaimStatus():
-            return {"NAME": status.ref.name, "STATUS": status.phase, "VOLUME": status.volume, "NODE": status.node}
-
-
-def _pod(pod: PodStatus, wide: bool) -> dict[str, str]:
-    columns = {
-        "NAME": pod.ref.name,
-        "READY": f"{_ready_containers(pod)}/{len(pod.containers)}",
-        "STATUS": pod_state(pod),
-        "RESTARTS": str(sum(container.restarts for container in pod.containers)),
-    }
-    if wide:
-        columns |= {"IP": pod.ip or "<none>", "NODE": pod.node or "<none>", "MESSAGE": pod.message or "<none>"}
-    return columns
-
-
-def _ready_containers(pod: PodStatus) -> int:
-    """Readiness is known of the pod, not of its containers: a pod that is not ready has one that is not."""
-    running = sum(container.state == "running" for container in pod.containers)
-    return running if pod.ready else min(running, max(0, len(pod.containers) - 1))
-
-
-def pod_state(pod: PodStatus) -> str:
-    """kubectl's STATUS: the phase, unless a container has more to say."""
-    if pod.phase in ("Terminating", "Unknown"):
-        return pod.phase
-    words = pod.reason or pod.phase
-    running = False
-    for container in reversed(pod.containers):
-        running = running or container.state == "running"
-        if container.state == "waiting" and container.reason:
-            words = container.reason
-        elif container.state == "terminated":
-            words = container.reason or f"ExitCode:{container.exit_code}"
-    if words == "Completed" and running:
-        return "Running" if pod.ready else "NotReady"
-    return words
+            return _claim(status, wide)
 
 
 def _deployment(deployment: DeploymentStatus, wide: bool) -> dict[str, str]:
@@ -150,3 +115,13 @@ def _service(service: ServiceStatus, wide: bool) -> dict[str, str]:
         "PORT(S)": ",".join(service.ports) or "<none>",
     }
     return columns | {"ENDPOINTS": ",".join(service.endpoints) or "<none>"} if wide else columns
+
+
+def _claim(claim: ClaimStatus, wide: bool) -> dict[str, str]:
+    columns = {
+        "NAME": claim.ref.name,
+        "STATUS": claim.phase,
+        "VOLUME": claim.volume or "<none>",
+        "NODE": claim.node or "<none>",
+    }
+    return columns | {"MESSAGE": claim.message or "<none>"} if wide else columns

@@ -1,4 +1,4 @@
-"""The service layer as one value per host; the control loop asks for it after every plan.
+"""What every host has beside its pods, as one value; the control loop asks for it after every plan.
 
 A host applies it in this order: the network first, so that every service address exists when HAProxy binds it
 (binding an address that the host does not have is an error), then the proxy. The proxy is the same object for
@@ -14,18 +14,25 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, Node, Service
-from reconciler.model.operations import NodeProxy, NodeSetup
+from reconciler.model.operations import NodeProber, NodeProxy, NodeSetup, ProbedContainer
 from reconciler.model.plan import Endpoint
 from reconciler.services.balancing import Balanced, balance
 from reconciler.services.haproxy import fingerprint_of, render, routed_ips
 from reconciler.services.network import node_networks
 
+Probed = Mapping[str, tuple[ProbedContainer, ...]]
+"""By node."""
+_NONE_PROBED: Probed = {}
+
 
 def node_setups(
-    desired: Desired, memory: Memory, endpoints: Mapping[Ref, tuple[Endpoint, ...]]
+    desired: Desired,
+    memory: Memory,
+    endpoints: Mapping[Ref, tuple[Endpoint, ...]],
+    probed: Probed = _NONE_PROBED,
 ) -> Mapping[str, NodeSetup]:
     """What each node of the revision should have, by name; a node without a pod CIDR is not among them yet."""
-    return _setups(desired, memory, endpoints, _balanced(desired, memory, endpoints))
+    return _setups(desired, memory, endpoints, probed, _balanced(desired, memory, endpoints))
 
 
 class ServiceLayer:
@@ -40,14 +47,18 @@ class ServiceLayer:
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
 
     def setups(
-        self, desired: Desired, memory: Memory, endpoints: Mapping[Ref, tuple[Endpoint, ...]]
+        self,
+        desired: Desired,
+        memory: Memory,
+        endpoints: Mapping[Ref, tuple[Endpoint, ...]],
+        probed: Probed = _NONE_PROBED,
     ) -> Mapping[str, NodeSetup]:
         inputs = _Inputs(
-            desired.cluster, desired.nodes, desired.services, memory.nodes, memory.services, endpoints
+            desired.cluster, desired.nodes, desired.services, memory.nodes, memory.services, endpoints, probed
         )
         if inputs != self._inputs:
             balanced = _balanced(desired, memory, endpoints)
-            self._setups = _setups(desired, memory, endpoints, balanced)
+            self._setups = _setups(desired, memory, endpoints, probed, balanced)
             self.problems = balanced.problems
             self._inputs = inputs
         return self._setups
@@ -62,6 +73,7 @@ class _Inputs(Struct, frozen=True):
     node_records: Mapping[str, NodeRecord]
     service_records: Mapping[Ref, ServiceRecord]
     endpoints: Mapping[Ref, tuple[Endpoint, ...]]
+    probed: Probed
 
 
 def _balanced(desired: Desired, memory: Memory, endpoints: Mapping[Ref, tuple[Endpoint, ...]]) -> Balanced:
@@ -69,12 +81,26 @@ def _balanced(desired: Desired, memory: Memory, endpoints: Mapping[Ref, tuple[En
 
 
 def _setups(
-    desired: Desired, memory: Memory, endpoints: Mapping[Ref, tuple[Endpoint, ...]], balanced: Balanced
+    desired: Desired,
+    memory: Memory,
+    endpoints: Mapping[Ref, tuple[Endpoint, ...]],
+    probed: Probed,
+    balanced: Balanced,
 ) -> Mapping[str, NodeSetup]:
     proxy = _proxy(desired, balanced)
     checks = _checks(endpoints)
     networks = node_networks(desired, memory.nodes, balanced.addresses)
-    return {name: NodeSetup(network, proxy, checks.get(name, frozenset())) for name, network in networks.items()}
+    spec = desired.cluster.spec
+    return {
+        name: NodeSetup(
+            network=network,
+            proxy=proxy,
+            checks=checks.get(name, frozenset()),
+            prober=NodeProber(spec.images.proxy, probed.get(name, ())),
+            image_gc=spec.image_gc,
+        )
+        for name, network in networks.items()
+    }
 
 
 def _proxy(desired: Desired, balanced: Balanced) -> NodeProxy:

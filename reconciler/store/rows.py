@@ -1,6 +1,6 @@
 """Memory as rows: which ones differ between two memories, and the way back.
 
-The volatile parts (back-offs, since when a pod is ready or leaving) have no rows: a restart forgets them.
+The volatile parts (back-offs, crashes, since when a pod is ready or leaving) have no rows: a restart forgets them.
 """
 
 import sqlite3
@@ -9,10 +9,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 from reconciler.model.memory import Memory
 from reconciler.store.encoding import (
+    decode_claim,
     decode_intent,
     decode_manifest,
     decode_node,
     decode_number,
+    decode_runs,
     decode_service,
     decode_text,
     encode,
@@ -36,6 +38,8 @@ _PARTS: Mapping[str, _Part] = {
     "pods": _Part(lambda memory: memory.pods, str, str, decode_intent),
     "nodes": _Part(lambda memory: memory.nodes, str, str, decode_node),
     "services": _Part(lambda memory: memory.services, key_of, ref_of_key, decode_service),
+    "claims": _Part(lambda memory: memory.claims, key_of, ref_of_key, decode_claim),
+    "runs": _Part(lambda memory: memory.runs, str, str, decode_runs),
     "incarnations": _Part(lambda memory: memory.incarnations, key_of, ref_of_key, decode_number),
     "applied": _Part(lambda memory: memory.applied, key_of, ref_of_key, decode_manifest),
     "revision": _Part(lambda memory: {"": memory.revision}, str, str, decode_text),

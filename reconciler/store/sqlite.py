@@ -10,16 +10,18 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection
+
+from msgspec import MsgspecError
 
 from reconciler.model.desired import Revision, Snapshot, SourceFile
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.plan import Status
 from reconciler.model.records import Event
-from reconciler.store.encoding import encode, key_of
+from reconciler.store.encoding import decode_status, encode, key_of, ref_of_key
 from reconciler.store.errors import StoreFailed
 from reconciler.store.ownership import Ownership
 from reconciler.store.rows import changed_rows, read_memory
@@ -84,6 +86,15 @@ class SqliteStore:
                     connection.executemany("DELETE FROM statuses WHERE ref = ?", removed)
                     connection.execute("INSERT OR REPLACE INTO published VALUES (1, ?)", (time.time(),))
             self._statuses = dict(statuses)
+
+    def published(self) -> Mapping[Ref, Status]:
+        with self._lock, failing_as_store(self._path):
+            rows = self._connection.execute("SELECT ref, type, status FROM statuses").fetchall()
+        found: dict[Ref, Status] = {}
+        for key, type_name, payload in rows:
+            with suppress(MsgspecError, KeyError, ValueError):  # another version wrote it
+                found[ref_of_key(key)] = decode_status(type_name, payload)
+        return found
 
     def record(self, events: Sequence[Event]) -> None:
         rows = [

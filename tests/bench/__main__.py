@@ -1,6 +1,6 @@
 """`make bench`: every bar, measured on this machine, in one table. Exit code 1 where a bar is missed.
 
-`python -m tests.bench manifests planning lab` runs some of the parts.
+`python -m tests.bench manifests planning lab pods` runs some of the parts.
 """
 
 import sys
@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import on_the_lab, on_this_machine
+from tests.bench import on_the_lab, on_this_machine, pods_on_the_lab
 from tests.bench.bars import Measured
 
 PARTS: dict[str, Callable[[], Iterator[Measured]]] = {
     "manifests": on_this_machine.manifests,
     "planning": on_this_machine.planning,
     "lab": on_the_lab.everything,
+    "pods": pods_on_the_lab.everything,
 }
 
 

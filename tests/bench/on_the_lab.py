@@ -67,12 +67,12 @@ def _saved_to_first_call(lab: Lab) -> Measured:
                 world.write("web.yaml", deployment("web", replicas))
                 running.converged(since=mark)
                 (new,) = [container for container in world.containers("web") if container.id not in known]
-                waits.append(_begun(world.lab.node(new.node), new.id) - saved)
+                waits.append(begun(world.lab.node(new.node), new.id) - saved)
     detail = f" (p50 {p50(waits) * 1000:.0f} ms, n={SAVES})"
     return at_most("file saved → first Docker call, p99", p99(waits) * 1000, 250, "ms", detail)
 
 
-def _begun(host: Host, container: str) -> float:
+def begun(host: Host, container: str) -> float:
     """Docker stamps a container when it begins to create it, before the layers are made."""
     text = host.docker("inspect", "--format", "{{.Created}}", container).stdout.strip()
     seconds, _, fraction = text.removesuffix("Z").partition(".")
@@ -134,7 +134,7 @@ def _by_us(lab: Lab, replicas: int) -> tuple[float, list[Placed]]:
         began = time.time()
         world.write("web.yaml", deployment("web", replicas))
         running.converged(since=mark, timeout=120)
-        started = [_started(lab.node(c.node), c.id) for c in world.containers("web")]
+        started = [started(lab.node(c.node), c.id) for c in world.containers("web")]
         assert len(started) == replicas
         configs = _configs(world)
         mark = running.mark()
@@ -143,7 +143,7 @@ def _by_us(lab: Lab, replicas: int) -> tuple[float, list[Placed]]:
         return max(started) - began, configs
 
 
-def _started(host: Host, container: str) -> float:
+def started(host: Host, container: str) -> float:
     text = host.docker("inspect", "--format", "{{.State.StartedAt}}", container).stdout.strip()
     seconds, _, fraction = text.removesuffix("Z").partition(".")
     return datetime.fromisoformat(seconds + "+00:00").timestamp() + float(f"0.{fraction or 0}")
@@ -178,7 +178,7 @@ def _plain(lab: Lab, configs: list[Placed], callers: int) -> float:
 
     began = time.time()
     made = [each.result() for each in [pools[node].submit(start, node, request) for node, request in configs]]
-    took = max(_started(lab.node(node), container) for node, container in made) - began
+    took = max(started(lab.node(node), container) for node, container in made) - began
     for node, container in made:
         clients[node].remove_container(container, force=True)
     for name, client in clients.items():
@@ -194,9 +194,9 @@ def _at_rest(lab: Lab) -> Iterator[Measured]:
         with world.run() as running:
             running.converged()
             time.sleep(2)
-            before, ticks = _written(lab), _cpu_seconds(running.process.pid)
+            before, ticks = _written(lab), cpu_seconds(running.process.pid)
             time.sleep(10)
-            idle = (_cpu_seconds(running.process.pid) - ticks) / 10 * 100
+            idle = (cpu_seconds(running.process.pid) - ticks) / 10 * 100
             writes = _written(lab) - before
             status = Path(f"/proc/{running.process.pid}/status").read_text()
             resident = re.search(r"VmHWM:\s+(\d+)", status)
@@ -214,6 +214,6 @@ def _written(lab: Lab) -> int:
     )
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / 100

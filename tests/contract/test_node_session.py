@@ -10,10 +10,17 @@ from reconciler.model.names import SANDBOX
 from reconciler.model.operations import (
     ContainerStop,
     CreateContainer,
+    HoldContainer,
+    MakeDirectory,
     PullImage,
     RemoveContainer,
+    RemoveFiles,
+    RemoveVolume,
+    RunCommand,
     StartContainer,
     StopContainers,
+    VolumeFile,
+    WriteFiles,
 )
 from tests.fake_node import FakeNodeSession
 from tests.lab.conftest import restore
@@ -135,6 +142,55 @@ def test_a_configuration_that_haproxy_refuses_never_comes_in_force(host: Host) -
     host.ensure(setup("two"))
     host.told.wait_for(lambda: host.look().proxy.fingerprint == "two")
     assert host.look().proxy.error == ""
+
+
+def test_files_and_directories_are_seen_from_their_making_to_their_removal(host: Host) -> None:
+    written = WriteFiles("u1", "config", (VolumeFile("a.conf", "one", 0o644),), "f1")
+    assert host.do("u1", written, MakeDirectory("u1", "cache"), MakeDirectory("u2", "fast", True)).failed is None
+    seen = host.look()
+    assert seen.files == {"u1/config": "f1", "u2/fast": "memory"}
+    assert seen.directories == {"u1", "u2"}
+    changed = WriteFiles("u1", "config", (VolumeFile("a.conf", "two", 0o644),), "f2")
+    for _ in range(2):
+        assert host.do("u1", changed, MakeDirectory("u1", "cache")).failed is None
+        assert host.look().files["u1/config"] == "f2"
+    for _ in range(2):
+        assert host.do("u1", RemoveFiles("u1")).failed is None
+        assert host.look().files == {"u2/fast": "memory"}
+        assert host.look().directories == {"u2"}
+    assert host.do("u2", RemoveFiles("u2")).failed is None
+
+
+def test_a_container_whose_post_start_hook_fails_does_not_run_on(host: Host) -> None:
+    hooked = StartContainer("web_POD", RunCommand(("false",)))
+    outcome = host.do("u1", CreateContainer(sandbox(restart_policy="Never")), hooked)
+    assert (outcome.failed, outcome.reason) == (hooked, "FailedPostStartHook")
+    seen = host.container("web_POD")
+    assert seen is not None
+    assert seen.state == "exited"
+    assert host.do("u1", StartContainer("web_POD", RunCommand(("true",)))).failed is None
+
+
+def test_several_containers_stop_at_the_same_time_and_their_ends_are_told(host: Host) -> None:
+    host.do("u1", *started(sandbox()), *started(app()))
+    began = time.monotonic()
+    stops = tuple(ContainerStop(name, RunCommand(("sleep", "1"))) for name in ("web_app", "web_POD"))
+    assert host.do("u1", StopContainers(stops, 10)).failed is None
+    assert time.monotonic() - began < 8
+    for name in ("web_app", "web_POD"):
+        seen = host.container(name)
+        assert seen is not None
+        assert seen.state == "exited"
+        assert seen.last_end is not None
+        assert (seen.last_end.exit_code, seen.last_end.at) == (seen.exit_code, seen.finished_at)
+
+
+def test_what_is_not_there_needs_no_holding_and_no_removal(host: Host) -> None:
+    host.do("u1", *started(sandbox()))
+    running = host.container("web_POD")
+    nothing = (HoldContainer("web_app"), HoldContainer("web_POD"), RemoveVolume("none"), RemoveFiles("u9"))
+    assert host.do("u1", *nothing).failed is None
+    assert host.container("web_POD") == running
 
 
 def test_nothing_is_told_while_nothing_changes(host: Host) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from reconciler.control.ports import Store
 from reconciler.model.desired import Revision, Snapshot, SourceFile
-from reconciler.model.memory import Backoff, Memory, NodeRecord, PodIntent, ServiceRecord
+from reconciler.model.memory import Backoff, ClaimRecord, Memory, NodeRecord, PodIntent, Runs, ServiceRecord
 from reconciler.model.names import Ref
+from reconciler.model.observed import Ended
 from reconciler.model.plan import (
     ContainerStatus,
     DeploymentStatus,
@@ -107,6 +108,8 @@ MEMORY = Memory(
     pods={"web-1-abc": intent(), "web-2-abc": intent("web-2-abc", wanted="leave", reason="scaled down")},
     nodes={"node-1": NodeRecord("node-1", "ENGINE", "10.244.1.0/24", 7)},
     services={Ref("Service", "shop", "web"): ServiceRecord("10.96.0.10", (30080, 0))},
+    claims={Ref("PersistentVolumeClaim", "shop", "data"): ClaimRecord("node-1", "lab_shop_data", delete=True)},
+    runs={"web-1-abc": {"app": Runs(3, "0123456789ab@2026-11-23T09:22:45Z", Ended(137, oom_killed=True))}},
     incarnations={WEB: 12, Ref("Pod", "shop", "debug"): 1},
     applied={WEB: {"kind": "Deployment", "spec": {"replicas": 2, "paused": None, "weights": [1, 2.5, "é\n"]}}},
     revision="c0ffee",
@@ -182,6 +185,12 @@ def test_published_statuses_are_what_others_see(opened: Opened) -> None:
     opened.store.publish(STATUSES)
     assert opened.statuses() == STATUSES
     assert list(opened.statuses()) == sorted(STATUSES)
+
+
+def test_what_was_published_is_told_to_the_next_run(opened: Opened) -> None:
+    assert opened.store.published() == {}
+    opened.store.publish(STATUSES)
+    assert opened.restarted().published() == STATUSES
 
 
 def test_a_status_no_longer_published_is_gone(opened: Opened) -> None:

@@ -7,9 +7,27 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab import Host, Lab
+from tests.lab.pods import Stage
+from tests.lab.world import World
 from tests.own_lab import own_lab
 
 HERE = Path(__file__).parent
+PIDS = 200
+"""What one container may have of processes and threads."""
+STAGE = f"""\
+apiVersion: reconciler.dev/v1
+kind: Cluster
+metadata: {{name: test}}
+spec:
+  images: {{pause: "lab/pause:1", proxy: "lab/proxy:1"}}
+  guard: {{maxDeletePercent: 100}}
+  sync: {{relistSeconds: 10}}
+  podLimits: {{pids: {PIDS}}}
+  podSecurity:
+    namespaces: {{system: privileged, tight: restricted}}
+    hostPaths: [{{path: /srv/shown}}, {{path: /srv/lent, readOnly: false}}]
+    hostPorts: [8093]
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,9 +51,30 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(autouse=True)
 def whole_and_empty_lab(request: pytest.FixtureRequest) -> None:
-    """Before each test that uses the lab: nothing of an earlier test runs, all hosts and engines answer."""
-    if "lab" in request.fixturenames:
+    """Before each test that uses the lab: nothing of an earlier test runs, all hosts and engines answer.
+
+    The tests of a file that share a running master (`stage`) begin once with such a lab.
+    """
+    if "lab" in request.fixturenames and "stage_of_file" not in request.fixturenames:
         restore(request.getfixturevalue("lab"))
+
+
+@pytest.fixture(scope="module")
+def stage_of_file(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One master for all tests of a file, on hosts that are empty before them."""
+    restore(lab)
+    world = World(lab, tmp_path_factory.mktemp("stage"))
+    world.write("cluster.yaml", STAGE)
+    with world.run() as running:
+        running.converged()
+        yield Stage(world, running)
+
+
+@pytest.fixture
+def stage(stage_of_file: Stage) -> Iterator[Stage]:
+    stage_of_file.begin()
+    yield stage_of_file
+    stage_of_file.clear()
 
 
 def restore(lab: Lab) -> None:

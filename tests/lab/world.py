@@ -26,6 +26,7 @@ metadata: {{name: test}}
 spec:
   images: {{pause: "lab/pause:1", proxy: "lab/proxy:1"}}
   nodes: {{lostAfterSeconds: {lost_after_seconds}}}
+  podSecurity: {{hostPorts: [8099]}}
 """
 
 

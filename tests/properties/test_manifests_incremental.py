@@ -36,6 +36,28 @@ def config(name: str, **data: str) -> dict[str, Any]:
 READS = {"envFrom": [{"configMapRef": {"name": "settings"}}]}
 KEY = {"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "a"}}}]}
 A, B = {"app": "a"}, {"app": "b"}
+
+
+def pod(name: str, notes: dict[str, str], **spec: Any) -> dict[str, Any]:
+    container = {"name": "a", "image": "a", "ports": [{"containerPort": 80, "hostPort": 8080}]}
+    meta = {"name": name, "annotations": notes}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"containers": [container], **spec}}
+
+
+def claim(name: str) -> dict[str, Any]:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
+
+
+def login(kind: str) -> dict[str, Any]:
+    held = {".dockerconfigjson": '{"auths": {"r": {"auth": "YTpi"}}}'}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "type": kind, "stringData": held}
+
+
+FILES = [{"name": "v", "configMap": {"name": "settings", "items": [{"key": "a", "path": "a"}]}}]
+STORE = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+RESTART = {"reconciler.dev/restart-on-change": "true"}
+PORTS = {"podSecurity": {"hostPorts": [8080]}}
 CONTENTS = [
     "kind: [",
     "# nothing",
@@ -51,6 +73,10 @@ CONTENTS = [
     *map(json.dumps, [config("settings", a="1"), config("settings", b="2"), config("settings", a="1", b="2")]),
     json.dumps(config("settings") | {"data": {"a": 1}}),
     json.dumps(config("settings", a="1") | {"metadata": {"name": "settings", "namespace": "other"}}),
+    *map(json.dumps, [CLUSTER | {"spec": PORTS}, pod("p", {}, volumes=FILES), pod("p", RESTART, volumes=FILES)]),
+    *map(json.dumps, [pod("q", {}, volumes=STORE, imagePullSecrets=[{"name": "login"}]), claim("data")]),
+    *map(json.dumps, [login("Opaque"), login("kubernetes.io/dockerconfigjson")]),
+    json.dumps(config("settings", b="2") | {"binaryData": {"a": "AA=="}}),
     json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}),
 ]
 edits = st.dictionaries(st.sampled_from("abcdefghij"), st.sampled_from([*CONTENTS, None]), max_size=4)

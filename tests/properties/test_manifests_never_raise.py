@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ from reconciler.manifests.schemas import load_schemas
 from reconciler.model.desired import Desired, Rejected, Revision, Snapshot, SourceFile
 
 SCHEMAS = load_schemas()
+EVERYTHING = Path(__file__).parents[1] / "unit" / "manifests" / "files" / "everything.yaml"
 META = {"name": "a", "labels": {"app": "a"}, "annotations": {"note": "x"}}
 SPEC = {
     "containers": [
@@ -50,9 +52,17 @@ VALID: dict[str, dict[str, Any]] = {
         }
     },
     "Service": {"spec": {"selector": {"app": "a"}, "ports": [{"port": 80, "targetPort": "http"}]}},
-    "ConfigMap": {"data": {"a": "b"}},
+    "ConfigMap": {"data": {"a": "b"}, "binaryData": {"c": "AA=="}},
+    "PersistentVolumeClaim": {
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    },
     "Secret": {"data": {"a": "Yg=="}, "stringData": {"b": "c"}},
 }
+
+
+WHOLE: list[dict[str, Any]] = [
+    each for each in yaml.safe_load_all(EVERYTHING.read_text()) if each["kind"] in VALID
+]
 
 
 def document(kind: str) -> dict[str, Any]:
@@ -87,8 +97,11 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
-    kind = draw(st.sampled_from(list(VALID)))
-    body = document(kind)
+    body = draw(
+        st.sampled_from([*map(document, VALID), *WHOLE, *(each for each in WHOLE if each["kind"] == "Pod")])
+    )
+    body = copy.deepcopy(body)
+    kind = body["kind"]
     for _ in range(draw(st.integers(0, 3))):
         inside, key = draw(st.sampled_from(places(body)))
         match draw(st.sampled_from(["replace", "remove", "add"])):

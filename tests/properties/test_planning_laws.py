@@ -12,17 +12,25 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.objects import Object, RollingUpdate, Strategy
-from reconciler.model.observed import ObservedContainer, Reachable
-from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StartContainer
+from reconciler.model.observed import ObservedContainer, Probed, Reachable
+from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StartContainer, StopContainers
 from reconciler.model.plan import Action, NodeStatus, Plan
-from reconciler.model.pods import Container, ContainerPort
+from reconciler.model.pods import Container, ContainerPort, Probe, TcpSocketAction
 from reconciler.planning import forecast, plan
 from reconciler.planning.controllers.deployment import limits_of
 from tests.simulated import World, container, deployment, desired, pod, service
 
 NODES = 3
 WEB = Ref("Deployment", "default", "web")
-SIDECAR = (container("app"), container("sidecar", "lab/web:2.0"))
+SEVERAL = (container("app"), container("other", "lab/web:2.0"))
+PROBE = Probe(tcp_socket=TcpSocketAction("http"))
+PREPARATION = (
+    container("first"),
+    container("mesh", restart_policy="Always", startup_probe=PROBE),
+    container("log", restart_policy="Always"),
+    container("second"),
+)
+INITS, SIDECARS, MAINS = ("first", "second"), ("mesh", "log"), ("app", "other")
 
 revisions = st.fixed_dictionaries(
     {
@@ -34,7 +42,9 @@ revisions = st.fixed_dictionaries(
         "paused": st.booleans(),
         "min_ready": st.sampled_from([0, 5]),
         "job": st.sampled_from(["", "1.0", "2.0"]),
-        "sidecar": st.booleans(),
+        "several": st.booleans(),
+        "prepared": st.booleans(),
+        "probed": st.booleans(),
         "exposed": st.booleans(),
     }
 )
@@ -56,7 +66,7 @@ def revision_of(choice: dict[str, object], number: int) -> Desired:
         deployment(
             "web",
             replicas=choice["replicas"],  # type: ignore[arg-type]
-            containers=(_web(str(choice["version"])),),
+            containers=(_web(str(choice["version"]), PROBE if choice["probed"] else None),),
             strategy=Strategy("Recreate" if choice["recreate"] else "RollingUpdate", rolling),
             paused=choice["paused"],
             min_ready_seconds=choice["min_ready"],
@@ -64,16 +74,19 @@ def revision_of(choice: dict[str, object], number: int) -> Desired:
     ]
     if choice["job"]:
         objects.append(pod("job", (container(image=f"lab/web:{choice['job']}"),)))
-    if choice["sidecar"]:
-        objects.append(deployment("api", replicas=2, containers=SIDECAR))
+    if choice["several"]:
+        inits = PREPARATION if choice["prepared"] else ()
+        objects.append(deployment("api", replicas=2, containers=SEVERAL, init_containers=inits))
     if choice["exposed"]:
         objects.append(service("web"))
     return desired(*objects, revision=f"r{number}", nodes=NODES)
 
 
-def _web(version: str) -> Container:
+def _web(version: str, probe: Probe | None) -> Container:
     """Large enough that nodes fill up once one is lost."""
-    return container(image=f"lab/web:{version}", cpu="2", ports=(ContainerPort(8080, "http"),))
+    return container(
+        image=f"lab/web:{version}", cpu="2", ports=(ContainerPort(8080, "http"),), readiness_probe=probe
+    )
 
 
 nodes = st.integers(0, NODES - 1).map(lambda number: f"node-{number:03}")
@@ -82,7 +95,7 @@ events = st.one_of(
     st.tuples(st.just("new version"), st.sampled_from(["1.0", "2.0", "3.0"])),
     st.tuples(st.just("cut"), nodes),
     st.tuples(st.just("heal"), nodes),
-    st.tuples(st.sampled_from(["crash", "vanish", "pause", "kill"]), st.integers(0, 30)),
+    st.tuples(st.sampled_from(["crash", "vanish", "pause", "kill", "unready"]), st.integers(0, 30)),
     st.tuples(st.just("fail"), st.tuples(nodes, st.integers(0, 3))),
     st.tuples(st.sampled_from(["restart", "lose store"]), st.none()),
     st.tuples(st.just("wait"), st.sampled_from([0.3, 3.0, 11.0])),
@@ -99,7 +112,7 @@ def happen(world: ChosenWorld, kind: str, what: object, number: int) -> None:
             world.unplug(what)
         case "heal", str():
             world.plug_in(what)
-        case (("crash" | "vanish" | "pause" | "kill"), int()):
+        case (("crash" | "vanish" | "pause" | "kill" | "unready"), int()):
             ours = sorted(each.name for each in world.containers() if each.name.startswith("lab_"))
             if ours:
                 world.change(_ACCIDENTS[kind], container=ours[what % len(ours)])
@@ -118,6 +131,7 @@ _ACCIDENTS: dict[str, Callable[[ObservedContainer], ObservedContainer | None]] =
     "vanish": lambda each: None,
     "pause": lambda each: replace(each, state="paused"),
     "kill": lambda each: replace(each, state="exited", exit_code=137),
+    "unready": lambda each: replace(each, probed=Probed(started=True)) if each.probed else each,
 }
 
 
@@ -130,6 +144,9 @@ def check(world: World, step: Plan) -> None:
     _every_pod_that_goes_has_a_reason(step)
     _no_node_is_overcommitted(step)
     _a_bare_pod_waits_for_the_one_before(world, step)
+    _init_containers_come_first_and_in_order(world, step)
+    _sidecars_outlive_what_they_serve(world, step)
+    _a_crashed_container_waits_for_its_time(world, step)
 
 
 def _nothing_is_asked_of_a_silent_node(world: World, step: Plan) -> None:
@@ -173,9 +190,10 @@ def _rollouts_keep_their_promise(world: World, step: Plan) -> None:
 
 
 def _ready_uids(world: World, step: Plan) -> set[str]:
-    """Of single-container pods: what runs on nodes that answer."""
+    """Of single-container pods: what runs on nodes that answer, and whose probe, if any, succeeds."""
     seen = [node for node in world.observed().nodes.values() if isinstance(node, Reachable)]
-    return {each.uid for node in seen for each in node.containers if each.state == "running"}
+    running = [each for node in seen for each in node.containers if each.state == "running"]
+    return {each.uid for each in running if each.probed is None or each.probed.ready}
 
 
 def _every_pod_that_goes_has_a_reason(step: Plan) -> None:
@@ -194,6 +212,71 @@ def _a_bare_pod_waits_for_the_one_before(world: World, step: Plan) -> None:
 
 def _ends(work: PodWork) -> bool:
     return isinstance(work.operations[-1], RemoveContainer)
+
+
+def _init_containers_come_first_and_in_order(world: World, step: Plan) -> None:
+    """Of the pods that are prepared: judged by what is on the host, and by what the work before has changed."""
+    for work in step.work:
+        spec = step.memory.pods[work.uid].spec if work.uid in step.memory.pods else None
+        if spec is None or not spec.init_containers:
+            continue
+        parts = {each.container: each for each in world.containers() if each.uid == work.uid}
+        sandbox = parts.get("POD")
+        mains_ran = any(_is_of(sandbox, parts.get(name)) for name in MAINS)
+        done = [name for name in INITS if _is_of(sandbox, parts.get(name)) and parts[name].exit_code == 0]
+        begun = [name for name in SIDECARS if _is_of(sandbox, parts.get(name))]
+        started = [each.container.split("_")[3] for each in work.operations if isinstance(each, StartContainer)]
+        if "POD" in started:
+            mains_ran, done, begun = False, [], []
+        if not mains_ran:
+            assert not set(started) & set(MAINS) or done == list(INITS), (started, done)
+            assert "second" not in started or ("first" in done and {*begun, *started} >= set(SIDECARS))
+            assert "mesh" not in started or "first" in done
+
+
+def _is_of(sandbox: ObservedContainer | None, part: ObservedContainer | None) -> bool:
+    """It has been started since its sandbox was."""
+    alive = sandbox is not None and sandbox.state in ("running", "restarting", "paused")
+    begun = part is not None and part.state not in ("created", "removing")
+    return alive and begun and (part.started_at >= sandbox.started_at)  # type: ignore[union-attr]
+
+
+def _sidecars_outlive_what_they_serve(world: World, step: Plan) -> None:
+    for work in step.work:
+        intent = step.memory.pods.get(work.uid)
+        if intent is None or intent.wanted == "run":
+            continue
+        groups = [
+            {stop.container.split("_")[3] for stop in each.containers}
+            for each in work.operations
+            if isinstance(each, StopContainers)
+        ]
+        order = [name for group in groups for name in sorted(group)]
+        expected = [name for name in (*MAINS, "first", "second", "log", "mesh", "POD") if name in order]
+        known = [name for name in order if name in expected]
+        if intent.spec and intent.spec.init_containers:
+            assert sorted(known, key=lambda name: _turn(name)) == known, order
+
+
+def _turn(name: str) -> int:
+    """When a container of a prepared pod is stopped: the main ones, the sidecars in reverse, the sandbox."""
+    return {"log": 1, "mesh": 2, "POD": 3}.get(name, 0)
+
+
+def _a_crashed_container_waits_for_its_time(world: World, step: Plan) -> None:
+    for work in step.work:
+        held = step.memory.crashes.get(work.uid, {})
+        stopped = {
+            stop.container
+            for each in work.operations
+            if isinstance(each, StopContainers)
+            for stop in each.containers
+        }
+        made = {each.config.name for each in work.operations if isinstance(each, CreateContainer)}
+        for each in work.operations:
+            if isinstance(each, StartContainer) and each.container not in stopped | made:
+                crash = held.get(each.container.split("_")[3])
+                assert crash is None or crash.not_before <= world.now
 
 
 def _nothing_runs_twice(world: World) -> None:
@@ -258,6 +341,8 @@ def _repair_crash_loops(world: World) -> None:
     for each in world.containers():
         if each.state == "restarting":
             world.change(lambda one: replace(one, state="running"), container=each.name)
+        if each.probed is not None:
+            world.change(lambda one: replace(one, probed=Probed(True, True)), container=each.name)
 
 
 @settings(max_examples=25, deadline=None)

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SUITE = "bookworm"
-PACKAGES = ("busybox", "dnsmasq-base", "haproxy", "nginx-light", "socat")
+PACKAGES = (
+    *("busybox", "dnsmasq-base", "haproxy", "nginx-light", "socat"),
+    *("libpython3-stdlib", "python3-minimal"),
+)
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,11 @@ class Layer:
     programs: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     directories: tuple[str, ...] = ()
+    trees: tuple[str, ...] = ()
+    """Whole directories of the packages, with the libraries that the shared objects in them need."""
+    without: tuple[str, ...] = ()
+    """What is left out of `trees`: names of directories and files in them, at any depth."""
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,18 @@ LAYERS = {
             programs=("/usr/sbin/haproxy", "/usr/sbin/dnsmasq", "/usr/bin/socat"),
             directories=("var/lib/haproxy", "var/lib/misc", "etc/haproxy"),
         ),
+        Layer(
+            "python",
+            programs=("/usr/bin/python3.11",),
+            trees=("/usr/lib/python3.11",),
+            without=(
+                *("__pycache__", "distutils", "idlelib", "lib2to3", "pydoc_data", "sqlite3", "test", "turtledemo"),
+                *("curses", "ctypes", "dbm", "ensurepip", "tkinter", "unittest", "venv", "wsgiref", "xmlrpc"),
+                "multiprocessing",
+            ),
+            links={"bin/python3": "../usr/bin/python3.11"},
+        ),
+        Layer("faulty", files={"bin/faulty": "faulty.py"}),
     )
 }
 
@@ -66,9 +86,10 @@ IMAGES = (
     ),
     Image("lab/api:1.0", ("base", "web"), ("/bin/api",), environment=("VERSION=1.0",), port=9090),
     Image("lab/sidecar:1.0", ("base", "web"), ("/bin/sidecar",), environment=("VERSION=1.0",), port=9091),
+    Image("lab/faulty:1", ("base", "python", "faulty"), command=("faulty",), port=8080),
     Image(
         "lab/proxy:1",
-        ("base", "proxy"),
+        ("base", "proxy", "python"),
         command=("haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"),
     ),
 )

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path, PurePosixPath
@@ -69,15 +69,36 @@ def _entries(layer: Layer, root: Path) -> Iterator[Entry]:
     for directory in layer.directories:
         yield Entry(directory, 0o1777 if directory in ("tmp", "var/tmp") else 0o755)
     for program in layer.programs:
-        for path in (program, *_libraries(program, root)):
-            source = resolve_inside(root, path)
-            yield Entry(path.lstrip("/"), 0o755, source.read_bytes())
+        yield from _with_libraries(program, root)
         if program == "/bin/busybox":
             yield from _applets(root)
+    for tree in layer.trees:
+        yield from _tree(tree, layer.without, root)
+    for path, target in layer.links.items():
+        yield Entry(path, 0o777, target=target)
     files = resources.files("reconciler.lab.images") / "files"
     for path, source_name in layer.files.items():
         mode = 0o755 if path.startswith("bin/") else 0o644
         yield Entry(path, mode, files.joinpath(source_name).read_bytes())
+
+
+def _with_libraries(program: str, root: Path) -> Iterator[Entry]:
+    for path in (program, *_libraries(program, root)):
+        yield Entry(path.lstrip("/"), 0o755, resolve_inside(root, path).read_bytes())
+
+
+def _tree(tree: str, without: Collection[str], root: Path) -> Iterator[Entry]:
+    """Its files; a link among them becomes a copy of what it leads to."""
+    top = root / tree.lstrip("/")
+    for source in sorted(top.rglob("*")):
+        within = source.relative_to(top)
+        path = f"{tree}/{within}"
+        if not set(without).isdisjoint(within.parts):
+            continue
+        if source.suffix == ".so" and not source.is_symlink():
+            yield from _with_libraries(path, root)
+        elif (found := resolve_inside(root, path)).is_file():
+            yield Entry(path.lstrip("/"), 0o644, found.read_bytes())
 
 
 def _libraries(program: str, root: Path) -> list[str]:

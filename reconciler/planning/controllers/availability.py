@@ -1,7 +1,8 @@
 """Which ready pods a rollout may count on.
 
 minReadySeconds is upstream's answer; two cases need more, because a pod here may have no readiness probe:
-one that has crashed before must have stayed up, and one that no port has proven must not die at once.
+one that has crashed before must have stayed up, and one that neither a probe nor a port has proven must not die at
+once.
 """
 
 from collections.abc import Mapping

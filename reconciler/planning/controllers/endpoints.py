@@ -1,6 +1,6 @@
 """Endpoints: the pods behind each Service, and the ports that must answer before one is ready."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -9,6 +9,7 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.objects import Service, ServicePort
 from reconciler.model.plan import Endpoint
 from reconciler.model.pods import PodSpec
+from reconciler.planning.parts import lasting
 from reconciler.planning.pods import PodView
 
 
@@ -19,7 +20,7 @@ class Backend(Struct, frozen=True):
     ports: tuple[int, ...]
     """The pod's port for each of the Service's ports; 0 where it has none."""
     checks: Sequence[str]
-    """`ip:port` of each: this Service sends it connections once all have answered."""
+    """`ip:port` of each that no readiness probe covers: all must have answered before the pod is in rotation."""
 
 
 def select(
@@ -31,13 +32,15 @@ def select(
     checks: dict[Uid, Collection[str]] = {}
     for ref, service in services.items():
         backends[ref] = chosen = []
-        resolved: dict[tuple[Ref | None, str], tuple[int, ...]] = {}
+        resolved: dict[tuple[Ref | None, str], tuple[tuple[int, ...], tuple[int, ...]]] = {}
         for intent in _selected(service, labelled):
             key = (intent.owner, intent.hash) if intent.owner else (intent.ref, intent.hash)
-            ports = resolved.get(key)
-            if ports is None:
-                ports = resolved[key] = tuple(_port(port, intent.spec) for port in service.spec.ports)
-            needed = [f"{intent.ip}:{port}" for port in ports if port]
+            known = resolved.get(key)
+            if known is None:
+                numbers = tuple(_port(port, intent.spec) for port in service.spec.ports)
+                known = resolved[key] = (numbers, tuple(_unprobed(numbers, intent.spec)))
+            ports, unprobed = known
+            needed = [f"{intent.ip}:{port}" for port in unprobed]
             chosen.append(Backend(intent.uid, ports, needed))
             if needed:
                 checks[intent.uid] = [*checks[intent.uid], *needed] if intent.uid in checks else needed
@@ -69,7 +72,7 @@ def _name(endpoint: Endpoint) -> tuple[str, Uid]:
 def _answers(pod: PodView, backend: Backend) -> bool:
     """A port that only another Service asks for is no reason to leave the rotation of this one."""
     node = pod.node
-    staying = pod.running and pod.intent.wanted == "run" and not node.lost
+    staying = pod.healthy and pod.intent.wanted == "run" and not node.lost
     return staying and node.last is not None and node.last.listening.issuperset(backend.checks)
 
 
@@ -99,11 +102,22 @@ def _selected(service: Service, labelled: Mapping[tuple[str, str, str], list[Pod
     return [intent for intent in candidates if wanted <= intent.labels.items()]
 
 
+def _unprobed(ports: Iterable[int], spec: PodSpec | None) -> Iterable[int]:
+    """Those whose container has no readiness probe. A port that no container names is the only container's."""
+    containers = lasting(spec) if spec else ()
+    owners = {offered.container_port: one for one in containers for offered in one.ports}
+    alone = containers[0] if len(containers) == 1 else None
+    for port in filter(None, ports):
+        owner = owners.get(port, alone)
+        if owner is None or owner.readiness_probe is None:
+            yield port
+
+
 def _port(port: ServicePort, spec: PodSpec | None) -> int:
     target = port.target_port or port.port
     if isinstance(target, int):
         return target
-    for container in spec.containers if spec else ():
+    for container in lasting(spec) if spec else ():
         for offered in container.ports:
             if offered.name == target:
                 return offered.container_port

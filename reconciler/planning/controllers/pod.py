@@ -60,6 +60,11 @@ def port_conflicts(pods: Mapping[Uid, PodView], memory: Memory) -> tuple[Leaving
 
 
 def host_ports(spec: PodSpec | None) -> tuple[int, ...]:
+    """On its host's network, a pod takes every port that it names, as upstream."""
     if spec is None:
         return ()
-    return tuple(port.host_port for container in spec.containers for port in container.ports if port.host_port)
+    containers = (*spec.init_containers, *spec.containers) if spec.init_containers else spec.containers
+    ports = [port for container in containers for port in container.ports]
+    if spec.host_network:
+        return tuple(port.host_port or port.container_port for port in ports)
+    return tuple([port.host_port for port in ports if port.host_port])

@@ -3,9 +3,11 @@
 Rules: https://kubernetes.io/docs/concepts/scheduling-eviction/
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from reconciler.model.memory import ClaimRecord
+from reconciler.model.names import Ref
 from reconciler.model.objects import Taint, node_labels
 from reconciler.model.pods import PodSpec, Toleration
 from reconciler.planning.controllers.node import NodeView
@@ -19,6 +21,18 @@ _MIB = 1024 * 1024
 def refusal(spec: PodSpec, node: NodeView) -> str:
     """What holds whatever else is on the node; empty where nothing does."""
     return _first(_OF_THE_NODE, spec, node)
+
+
+def away_from_data(bound: Mapping[Ref, ClaimRecord], node: NodeView, nodes: Mapping[str, NodeView]) -> str:
+    """Where else the data of the pod's claims is; empty where it is here, or nowhere yet."""
+    for ref, record in bound.items():
+        if record.node != node.name:
+            home = nodes.get(record.node)
+            where = f"its claim {ref.name} has its data on {record.node}"
+            if home is None:
+                return f"{where}, which is not in this revision"
+            return f"{where}, which is unreachable" if home.silent else where
+    return ""
 
 
 def shortage(spec: PodSpec, demand: Demand, room: Room) -> str:

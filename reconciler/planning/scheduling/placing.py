@@ -6,14 +6,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Memory, NodeRecord, PodIntent
+from reconciler.model.memory import ClaimRecord, Memory, NodeRecord, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Unplaced
+from reconciler.planning.claims import claims_of
 from reconciler.planning.controllers.decisions import Wanted
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.demands import Demand, Demands, demand_of
 from reconciler.planning.identity import pod_name, pod_uid
-from reconciler.planning.scheduling.filters import avoided, no_address, refusal, shortage
+from reconciler.planning.scheduling.filters import avoided, away_from_data, no_address, refusal, shortage
 from reconciler.planning.scheduling.room import Room, rooms_of
 
 
@@ -68,6 +69,8 @@ class _Scheduler:
         self, desired: Desired, nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodIntent], memory: Memory
     ) -> None:
         self._desired = desired
+        self._nodes = nodes
+        self._claims = dict(memory.claims)
         self._rooms = rooms_of(nodes, pods.values(), Demands())
         self._taken = set(pods)
         self._memory = memory
@@ -76,22 +79,33 @@ class _Scheduler:
 
     def place(self, pod: Wanted) -> PodIntent | None:
         demand, suited = self._candidates(pod)
-        fitting = [room for room in suited if not shortage(pod.spec, demand, room)]
+        bound = self._bound(pod)
+        fitting = [
+            room
+            for room in suited
+            if not away_from_data(bound, room.node, self._nodes) and not shortage(pod.spec, demand, room)
+        ]
         while fitting:
             room = min(fitting, key=lambda room: _preference(pod, demand, room))
-            address = room.addresses.peek()
+            address = self._address(pod, room)
             if address is not None:
                 ip, offset = address
                 intent = self._intent(pod, room.node.name, ip)
                 room.take(intent, demand, offset)
+                for ref in claims_of(pod.owner.namespace, pod.spec):
+                    self._claims.setdefault(ref, ClaimRecord(room.node.name, ""))
                 return intent
             fitting.remove(room)
         return None
 
     def reasons(self, pod: Wanted) -> Mapping[str, str]:
         demand, _ = self._candidates(pod)
+        bound = self._bound(pod)
         return {
-            name: refusal(pod.spec, room.node) or shortage(pod.spec, demand, room) or no_address(room)
+            name: away_from_data(bound, room.node, self._nodes)
+            or refusal(pod.spec, room.node)
+            or shortage(pod.spec, demand, room)
+            or no_address(room)
             for name, room in self._rooms.items()
         }
 
@@ -101,6 +115,17 @@ class _Scheduler:
             for name, room in self._rooms.items()
             if room.addresses.last != room.node.record.last_ip
         }
+
+    def _bound(self, pod: Wanted) -> Mapping[Ref, ClaimRecord]:
+        """Those of the pod's claims whose data is somewhere already, or will be with a pod placed before it."""
+        refs = claims_of(pod.owner.namespace, pod.spec)
+        return {ref: self._claims[ref] for ref in refs if ref in self._claims}
+
+    def _address(self, pod: Wanted, room: Room) -> tuple[str, int] | None:
+        """Its own, of the node's pod CIDR; or the node's, for a pod on its host's network."""
+        if pod.spec.host_network:
+            return room.node.manifest.ssh.host, room.addresses.last
+        return room.addresses.peek()
 
     def _candidates(self, pod: Wanted) -> tuple[Demand, list[Room]]:
         key = (pod.owner, pod.hash)

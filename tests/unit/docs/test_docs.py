@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "example-repo/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SHOWN = [*PAGES, ROOT / "docs/tutorial/demo.sh", ROOT / "example-repo/.github/workflows/reconciler.yaml"]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
-CALL = re.compile(r"(?:^|[\s`(/\"])\$?reconciler\"? ((?:run|apply|diff|validate|get|node|lab) ?[^`\n|>#]*)")
+COMMANDS = "|".join(cli.list_commands(click.Context(cli)))
+CALL = re.compile(rf"(?:^|[\s`(/\"])\$?reconciler\"? ((?:{COMMANDS})\b ?[^`\n|>#]*)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -110,5 +111,7 @@ def unknown_words(call: str) -> Iterator[str]:
     for word in words:
         if word in ("--", "&&", "("):
             return
-        if word.startswith("-") and word.split("=")[0] not in known:
-            yield f"{call!r}: no option {word!r}"
+        together = [f"-{letter}" for letter in word[1:]] if re.fullmatch("-[a-zA-Z]{2,}", word) else [word]
+        for option in together:
+            if option.startswith("-") and option.split("=")[0] not in known:
+                yield f"{call!r}: no option {option!r}"

@@ -33,6 +33,7 @@ ANY_TEXT = {
     "workingDir",
     "data",
     "stringData",
+    "binaryData",
     "prefix",
     "annotations",
     # Only told of: nothing is done with it.

@@ -141,3 +141,22 @@ def test_a_wrong_value_is_refused_at_its_place(
 def test_a_misspelt_field_is_told_what_was_meant(changed: Load) -> None:
     (problem,) = changed("web.yaml", "replicas", "replcias").problems
     assert problem.fix == "did you mean `replicas`?"
+
+
+def test_permission_bits_may_be_octal_and_nothing_else_may(load: Load, faults: Faults) -> None:
+    pod = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n"
+        "  containers: [{name: a, image: a}]\n"
+        "  volumes:\n"
+        "    - name: v\n"
+        "      configMap: {name: settings, defaultMode: 0640, items: [{key: MODE, path: a, mode: 0400}]}\n"
+    )
+    (read,) = load({"p.yaml": pod}).pods.values()
+    volume = read.spec.volumes[0].config_map
+    assert (volume.default_mode, volume.items[0].mode) == (0o640, 0o400)
+    for wrong, code in (("0o640", "ambiguous-value"), ("0900", "ambiguous-value"), ("'0640'", "wrong-type")):
+        result = load({"p.yaml": pod.replace("0640", wrong)})
+        assert isinstance(result, Rejected)
+        assert [problem.code for problem in result.problems] == [code]
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {mode: 0644}\n"
+    assert faults(load({"c.yaml": text})) == ["c.yaml:4:14 /data/mode wrong-type"]

@@ -7,9 +7,34 @@ from typing import Any
 
 from reconciler.model.desired import Revision
 from reconciler.model.names import Ref
-from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unplaced
+from reconciler.model.observed import Ended
+from reconciler.model.plan import (
+    Action,
+    ClaimStatus,
+    Condition,
+    ContainerStatus,
+    DeploymentStatus,
+    FieldChange,
+    Hold,
+    NodeStatus,
+    ObjectChange,
+    PodChange,
+    PodStatus,
+    ServiceStatus,
+    Unplaced,
+)
 from reconciler.model.problems import Place, Problem
-from reconciler.reporting import PlanReport, UnreachableNode, plan_json, problems_json
+from reconciler.model.records import Event
+from reconciler.reporting import (
+    PlanReport,
+    UnreachableNode,
+    event_json,
+    object_list,
+    plan_json,
+    problems_json,
+    status_object,
+)
+from reconciler.reporting.usage import NodeUsage, PodUsage, usage_json
 
 REFERENCE = Path(__file__).parents[3] / "docs/reference/report.md"
 
@@ -38,6 +63,43 @@ def keys(value: Any) -> Iterator[str]:
             yield from keys(inner)
 
 
+ENDED = Ended(1, at="2026-11-23T11:55:00Z")
+STATUSES = (
+    PodStatus(
+        REF,
+        "u",
+        "node-1",
+        "10.244.0.2",
+        "Failed",
+        False,
+        owner=Ref("Deployment", "shop", "web"),
+        reason="why",
+        message="why",
+        containers=(
+            ContainerStatus("init", "i", "waiting", "why", "why", kind="init", last_end=ENDED),
+            ContainerStatus("web", "i", "running", started_at=ENDED.at),
+            ContainerStatus(
+                "job", "i", "terminated", "why", "why", 1, 1, started_at=ENDED.at, finished_at=ENDED.at
+            ),
+        ),
+        conditions=(Condition("Ready", False, "why", "why", 1.0),),
+        created=1.0,
+    ),
+    DeploymentStatus(Ref("Deployment", "shop", "web"), 1, 1, 1, 1, 1, "why"),
+    NodeStatus(Ref("Node", "", "node-1"), True, "why", 1, 1, 1, 1, 1, True, "10.244.0.0/24", "20.10"),
+    ServiceStatus(Ref("Service", "shop", "web"), "NodePort", "10.96.0.1", ("80:30080/TCP",), ("10.244.0.2:80",)),
+    ClaimStatus(Ref("PersistentVolumeClaim", "shop", "data"), "Bound", "node-1", "c_shop_data", "why"),
+)
+OTHERS = (
+    *(status_object(status) for status in STATUSES),
+    object_list([]),
+    event_json(Event(REF, "Normal", "Started", "why", "node-1", 1.0)),
+    usage_json(PodUsage(REF, "web", 1, 1)),
+    usage_json(NodeUsage("node-1", 1, 1, 1, 1)),
+)
+
+
 def test_the_reference_names_every_field_of_the_json_forms() -> None:
     named = set(re.findall(r"`(\w+)(?:\[\])?`", REFERENCE.read_text(encoding="utf-8")))
     assert {*keys(plan_json(FULL)), *keys(problems_json((PROBLEM,)))} <= named
+    assert {key for shown in OTHERS for key in keys(shown)} <= named

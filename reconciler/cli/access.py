@@ -1,0 +1,184 @@
+"""Finds a pod by the name that a person gives, and its host: for every command that talks to a pod.
+
+What is known comes from the state; the connection is the command's own, so that it works beside a running
+reconciler, and without one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+from msgspec import Struct
+
+from reconciler.cli.options import host_options
+from reconciler.manifests import Loader
+from reconciler.model.desired import Desired, Revision, Snapshot, SourceFile
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref
+from reconciler.model.objects import Cluster, Node
+from reconciler.model.plan import ContainerStatus, PodStatus, Status
+from reconciler.nodes.access import HostAccess, reaching
+from reconciler.settings import Settings
+from reconciler.store import open_reader
+from reconciler.wiring import credentials_of
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_KINDS = {
+    **dict.fromkeys(("pod", "pods", "po"), "Pod"),
+    **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
+    **dict.fromkeys(("service", "services", "svc"), "Service"),
+}
+
+
+def namespace_option(command: Command) -> Command:
+    return click.option(
+        "-n", "--namespace", default="default", show_default=True, help="The namespace to look in."
+    )(command)
+
+
+def container_option(command: Command) -> Command:
+    return click.option(
+        "-c", "--container", default="", help="Which of the pod's containers; its first one without."
+    )(command)
+
+
+def pod_options(command: Command) -> Command:
+    """Where the pod is looked for, and how its host is reached."""
+    return namespace_option(host_options(command))
+
+
+class Known(Struct, frozen=True):
+    """What the state says, and how to reach the hosts."""
+
+    statuses: Mapping[Ref, Status]
+    memory: Memory
+    settings: Settings
+
+    def pod(self, word: str, namespace: str) -> PodStatus:
+        """`NAME`, `pod/NAME`, `deploy/NAME` or `svc/NAME`; of the latter two their first ready pod.
+
+        ClickException where there is none, or it is on no node."""
+        ref = target(word, namespace)
+        pod = self._named(ref) if ref.kind == "Pod" else self._first_of(ref)
+        if not pod.node:
+            why = f": {pod.message or pod.reason}" if pod.message or pod.reason else ""
+            raise click.ClickException(f"{pod.ref} is on no node yet{why}")
+        return pod
+
+    def pods(self) -> list[PodStatus]:
+        return [status for status in self.statuses.values() if isinstance(status, PodStatus)]
+
+    def hosts(self) -> tuple[Cluster, Mapping[str, Node]]:
+        """As the revision planned last names them. ClickException where there is none."""
+        wanted = [manifest for ref, manifest in self.memory.applied.items() if ref.kind in ("Cluster", "Node")]
+        texts = "\n---\n".join(json.dumps(manifest) for manifest in wanted).encode()
+        files = (SourceFile("state", self.memory.revision, texts),)
+        read = Loader().load(Snapshot(Revision(self.memory.revision, "state"), files))
+        if not isinstance(read, Desired):
+            raise click.ClickException(
+                "this state knows no hosts yet; `reconciler run`, or `reconciler apply`, makes it so"
+            )
+        return read.cluster, read.nodes
+
+    @contextmanager
+    def reaching(self, node: str) -> Iterator[HostAccess]:
+        """NodeError where the host cannot be reached; ClickException where it is no node any more."""
+        cluster, nodes = self.hosts()
+        if node not in nodes:
+            raise click.ClickException(f"node {node!r} is not in the manifests any more, so nobody connects to it")
+        with reaching(nodes[node], cluster, credentials_of(self.settings)) as host:
+            yield host
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _named(self, ref: Ref) -> PodStatus:
+        found = self.statuses.get(ref)
+        if isinstance(found, PodStatus):
+            return found
+        raise click.ClickException(self._not_found(ref))
+
+    def _first_of(self, ref: Ref) -> PodStatus:
+        if ref not in self.statuses:
+            raise click.ClickException(self._not_found(ref))
+        pods = sorted(self._pods_of(ref), key=lambda pod: (not pod.ready, not pod.node, pod.ref))
+        if not pods:
+            raise click.ClickException(f"{ref} has no pods now")
+        return pods[0]
+
+    def _pods_of(self, ref: Ref) -> Iterator[PodStatus]:
+        selector: Mapping[str, str] = self.memory.applied.get(ref, {}).get("spec", {}).get("selector") or {}
+        for pod in self.pods():
+            if pod.ref.namespace != ref.namespace:
+                continue
+            intent = self.memory.pods.get(pod.uid)
+            labels = intent.labels if intent else {}
+            if ref.kind == "Deployment":
+                if pod.owner == ref:
+                    yield pod
+            elif selector and selector.items() <= dict(labels).items():
+                yield pod
+
+    def _not_found(self, ref: Ref) -> str:
+        others = [other for other in self.statuses if other.kind == ref.kind]
+        words = f"{ref.kind.lower()} {ref.name!r} not found in namespace {ref.namespace}"
+        if elsewhere := sorted(other.namespace for other in others if other.name == ref.name):
+            return f"{words}; there is one in namespace {elsewhere[0]} (-n {elsewhere[0]})"
+        near = difflib.get_close_matches(
+            ref.name, [other.name for other in others if other.namespace == ref.namespace], 1
+        )
+        return f"{words}; did you mean {near[0]!r}?" if near else words
+
+
+def known(settings: Settings) -> Known:
+    """StoreFailed where there is no state."""
+    with open_reader(settings.state_dir) as reader:
+        return Known(reader.statuses(), reader.memory(), settings)
+
+
+def target(word: str, namespace: str) -> Ref:
+    """The object that `deploy/web` names; a bare name is a pod's. ClickException for another kind."""
+    kind, slash, name = word.rpartition("/")
+    if not slash:
+        return Ref("Pod", namespace, word)
+    if kind.lower() not in _KINDS or not name:
+        raise click.UsageError(f"{word!r} names no pod: write NAME, pod/NAME, deploy/NAME or svc/NAME")
+    return Ref(_KINDS[kind.lower()], namespace, name)
+
+
+def choose_container(pod: PodStatus, name: str, *, quiet: bool = False) -> ContainerStatus:
+    """The one of this name; without a name the first main one, which is said where there are others."""
+    if name:
+        for container in pod.containers:
+            if container.name == name:
+                return container
+        raise click.ClickException(
+            f"container {name!r} is not in {pod.ref}; it has: {', '.join(_listed(pod)) or 'none'}"
+        )
+    if not pod.containers:
+        raise click.ClickException(f"nothing is known of the containers of {pod.ref}")
+    main = next((one for one in pod.containers if one.kind == "container"), pod.containers[0])
+    if len(pod.containers) > 1 and not quiet:
+        click.echo(f'Defaulted container "{main.name}" out of: {", ".join(_listed(pod))}', err=True)
+    return main
+
+
+def on_host(host: HostAccess, pod: PodStatus, container: str) -> str:
+    """The container's id. ClickException where it has not been made."""
+    found = host.containers_of(pod.uid).get(container)
+    if found is None:
+        status = next((one for one in pod.containers if one.name == container), None)
+        why = f": {status.reason}" if status and status.reason else ""
+        raise click.ClickException(f"container {container!r} of {pod.ref} is not on {pod.node}{why}")
+    return found
+
+
+def _listed(pod: PodStatus) -> list[str]:
+    """As kubectl lists them: the main ones first, init containers marked."""
+    main = [one.name for one in pod.containers if one.kind == "container"]
+    return main + [f"{one.name} (init)" for one in pod.containers if one.kind != "container"]

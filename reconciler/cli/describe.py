@@ -1,0 +1,82 @@
+"""`reconciler describe`: everything known of one object, with its events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli.access import namespace_option
+from reconciler.cli.console import show_lines
+from reconciler.cli.get import KindType, say_age, the_one
+from reconciler.cli.options import state_option
+from reconciler.model.memory import Memory
+from reconciler.model.names import CLUSTER_SCOPED, Ref
+from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
+from reconciler.model.records import Event
+from reconciler.reporting import Line
+from reconciler.reporting.describing import (
+    describe_claim,
+    describe_deployment,
+    describe_node,
+    describe_pod,
+    describe_service,
+)
+from reconciler.store import open_reader
+
+
+@click.command()
+@click.argument("kind", type=KindType(), metavar="KIND")
+@click.argument("name")
+@namespace_option
+@state_option
+def describe(kind: str, name: str, namespace: str, state_dir: Path) -> None:
+    """Show everything known of one object, as the running reconciler last saw it.
+
+    KIND is pod, deployment, service, node or persistentvolumeclaim (pvc). Values of Secrets are never shown.
+    """
+    with open_reader(state_dir) as reader:
+        statuses, memory = reader.statuses(), reader.memory()
+        status = the_one(statuses, Ref(kind, "" if kind in CLUSTER_SCOPED else namespace, name))
+        events = [event for event in reader.events() if event.about == status.ref]
+        say_age(reader)
+    show_lines(_page(status, statuses, memory, events))
+
+
+def _page(status: Status, statuses: Mapping[Ref, Status], memory: Memory, events: list[Event]) -> list[Line]:
+    now = time.time()
+    manifest = memory.applied.get(status.ref, {})
+    pods = [other for other in statuses.values() if isinstance(other, PodStatus)]
+    match status:
+        case PodStatus():
+            return describe_pod(
+                status, memory.pods.get(status.uid), _annotations(status, manifest, memory), events, now
+            )
+        case DeploymentStatus():
+            own = [pod for pod in pods if pod.owner == status.ref]
+            return describe_deployment(status, manifest, own, events, now)
+        case NodeStatus():
+            there = [pod for pod in pods if pod.node == status.ref.name]
+            return describe_node(status, manifest, there, events, now)
+        case ServiceStatus():
+            return describe_service(status, manifest, events, now)
+        case ClaimStatus():
+            users = [pod.ref.name for pod in pods if _mounts(pod, status, memory)]
+            return describe_claim(status, manifest, users, events, now)
+
+
+def _annotations(pod: PodStatus, manifest: Mapping[str, Any], memory: Memory) -> Mapping[str, str]:
+    if pod.owner is not None:
+        manifest = memory.applied.get(pod.owner, {}).get("spec", {}).get("template", {})
+    found: Mapping[str, str] = manifest.get("metadata", {}).get("annotations", {})
+    return found
+
+
+def _mounts(pod: PodStatus, claim: ClaimStatus, memory: Memory) -> bool:
+    intent = memory.pods.get(pod.uid)
+    volumes = intent.spec.volumes if intent is not None and intent.spec is not None else ()
+    claims = {one.persistent_volume_claim.claim_name for one in volumes if one.persistent_volume_claim}
+    return pod.ref.namespace == claim.ref.namespace and claim.ref.name in claims

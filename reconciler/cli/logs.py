@@ -1,0 +1,139 @@
+"""`reconciler logs`: what a pod's containers have written, and write."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from reconciler.cli.access import choose_container, container_option, known, on_host, pod_options
+from reconciler.cli.logging import configure_logging
+from reconciler.cli.options import Duration, host_settings
+from reconciler.model.plan import ContainerStatus, PodStatus
+from reconciler.nodes.access import HostAccess
+from reconciler.nodes.errors import NodeError
+from reconciler.nodes.logs import LogRequest, now_there, read_log, start_of_run
+
+_MOST_FOLLOWED = 8
+"""sshd allows ten channels by default; each log that is followed takes one."""
+
+
+@click.command()
+@click.argument("pod", metavar="POD")
+@container_option
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until the container ends.")
+@click.option("-p", "--previous", is_flag=True, help="Of the runs before the present one.")
+@click.option("--tail", type=int, default=-1, help="Only so many lines from the end; all without.")
+@click.option("--since", type=Duration(), default=None, help="Only what is younger than 10s, 5m or 1h.")
+@click.option("--timestamps", is_flag=True, help="Each line with its time on the host's clock.")
+@click.option("--all-containers", is_flag=True, help="Of every container of the pod.")
+@click.option("--prefix", is_flag=True, help="Each line with the pod and the container it is from.")
+@pod_options
+def logs(
+    pod: str,
+    container: str,
+    follow: bool,
+    previous: bool,
+    tail: int,
+    since: float | None,
+    timestamps: bool,
+    all_containers: bool,
+    prefix: bool,
+    namespace: str,
+    **given: Any,
+) -> None:
+    """Show what POD has written: NAME, or the first ready pod of deploy/NAME or svc/NAME.
+
+    Both outputs of the containers come on stdout. Exit code 0: shown; 2: an error.
+    """
+    if follow and previous:
+        raise click.UsageError("--previous has an end: it does not go with --follow")
+    configure_logging()
+    state = known(host_settings(given))
+    status = state.pod(pod, namespace)
+    if all_containers:
+        chosen = list(status.containers)
+    else:
+        chosen = [choose_container(status, container)]
+    with state.reaching(status.node) as host:
+        start = now_there(host) - int(since * 1e9) if since is not None else 0
+        wanted = LogRequest(follow, previous, tail, start, timestamps)
+        shown = [_Shown(host, status, one, prefix) for one in chosen]
+        if follow and len(shown) > 1:
+            _together(shown, wanted)
+        else:
+            for one in shown:
+                one.show(wanted, skips=all_containers)
+
+
+class _Shown:
+    """One container's log on its way to stdout."""
+
+    _writing = threading.Lock()
+
+    def __init__(self, host: HostAccess, pod: PodStatus, container: ContainerStatus, prefix: bool) -> None:
+        self._host = host
+        self._pod = pod
+        self._container = container
+        self._prefix = f"[pod/{pod.ref.name}/{container.name}] ".encode() if prefix else b""
+
+    def show(self, wanted: LogRequest, *, skips: bool) -> None:
+        """`skips`: one of several containers, and it is no fault that there is nothing of it."""
+        try:
+            found = self._host.look_at(on_host(self._host, self._pod, self._container.name))
+        except click.ClickException:
+            if skips:
+                return
+            raise
+        ended = self._container.last_end.at if self._container.last_end else ""
+        if wanted.previous and not start_of_run(found, ended):
+            if skips:
+                return
+            raise click.ClickException(
+                f'previous terminated container "{self._container.name}" in pod "{self._pod.ref.name}" not found'
+            )
+        for text in _lines(piece.data for piece in read_log(self._host, found, wanted, ended)):
+            self._write(text)
+
+    def _write(self, text: bytes) -> None:
+        if self._prefix:
+            text = b"".join(self._prefix + line for line in text.splitlines(keepends=True))
+        with self._writing:
+            sys.stdout.buffer.write(text)
+            sys.stdout.buffer.flush()
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Whole lines, as many as there are at once: those of several containers are never mixed up."""
+    rest = b""
+    for chunk in chunks:
+        whole, feed, rest = (rest + chunk).rpartition(b"\n")
+        if feed:
+            yield whole + feed
+    if rest:
+        yield rest
+
+
+def _together(shown: list[_Shown], wanted: LogRequest) -> None:
+    if len(shown) > _MOST_FOLLOWED:
+        raise click.ClickException(
+            f"at most {_MOST_FOLLOWED} containers can be followed at once: name one with -c"
+        )
+    failures: list[Exception] = []
+
+    def run(one: _Shown) -> None:
+        try:
+            one.show(wanted, skips=True)
+        except (NodeError, BrokenPipeError) as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run, args=(one,), daemon=True) for one in shown]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]

@@ -1,0 +1,25 @@
+"""The containers of a pod spec with where each stands in its document: init containers first, as they run."""
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.manifests.codes import Code
+from reconciler.manifests.findings import Finding, Pointer, quoted
+from reconciler.model.pods import Container, PodSpec
+
+
+def containers_of(spec: PodSpec, at: Pointer) -> Iterator[tuple[Container, Pointer, bool]]:
+    """Each with its pointer, and whether it is an init container; `at` is where the spec stands."""
+    for index, container in enumerate(spec.init_containers):
+        yield container, (*at, "initContainers", index), True
+    for index, container in enumerate(spec.containers):
+        yield container, (*at, "containers", index), False
+
+
+def check_distinct(named: Iterable[tuple[str, Pointer]], what: str, field: str) -> Iterator[Finding]:
+    """Of things of one kind, each with its name and its pointer; `field` holds the name."""
+    seen: set[str] = set()
+    for name, at in named:
+        if name in seen:
+            message = f"another {what} is named {quoted(name)}"
+            yield Finding((*at, field), Code.DUPLICATE_NAME, message, "give each its own name")
+        seen.add(name)

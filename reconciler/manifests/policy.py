@@ -1,0 +1,45 @@
+"""The exceptions that a Cluster makes from the Pod Security Standards: paths and ports of its hosts."""
+
+from collections.abc import Iterator
+
+from reconciler.manifests.codes import Code
+from reconciler.manifests.findings import Finding, Pointer
+from reconciler.model.objects import PodSecurity
+from reconciler.model.pods import IntOrName
+
+
+def check_policy(policy: PodSecurity, at: Pointer) -> Iterator[Finding]:
+    """What JSON Schema cannot say about it; `at` is where it stands in the Cluster."""
+    for index, ports in enumerate(policy.host_ports):
+        first, last = _range(ports)
+        if not 1 <= first <= last <= 65535:
+            message = f"{ports} is no range of ports"
+            fix = "write the lower one first, from 1 to 65535"
+            yield Finding((*at, "hostPorts", index), Code.INVALID_VALUE, message, fix)
+
+
+def allowed_host_port(policy: PodSecurity, port: int) -> bool:
+    ranges = (_range(ports) for ports in policy.host_ports)
+    return any(first <= port <= last for first, last in ranges)
+
+
+def allowed_host_path(policy: PodSecurity, path: str, namespace: str, *, read_only: bool) -> bool:
+    """The path itself, or one below it, for this namespace, and for reading where no more is allowed."""
+    parts = _parts(path)
+    return any(
+        parts[: len(_parts(rule.path))] == _parts(rule.path)
+        and (not rule.namespaces or namespace in rule.namespaces)
+        and (read_only or not rule.read_only)
+        for rule in policy.host_paths
+    )
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.split("/") if part not in ("", "."))
+
+
+def _range(ports: IntOrName) -> tuple[int, int]:
+    if isinstance(ports, int):
+        return ports, ports
+    first, _, last = ports.partition("-")
+    return int(first), int(last)

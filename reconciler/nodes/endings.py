@@ -1,0 +1,78 @@
+"""How a container's run ended: from what Docker says now, the event of its death, and the end of its log.
+
+Docker starts a crashed container again within 0.1 s, and forgets its exit code then: the event still has it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from reconciler.model.observed import Ended, ObservedContainer
+from reconciler.nodes.docker_replies import sortable_moment
+from reconciler.nodes.engine import Engine, engine_errors
+from reconciler.nodes.errors import ConnectionLost, NodeError
+from reconciler.nodes.plain_text import plain
+from reconciler.nodes.streams import pieces
+
+_LOG_SECONDS: Final = 3.0
+_LINES: Final = 10
+_CHARACTERS: Final = 2000
+
+
+class Note(Struct, frozen=True):
+    """What one event, or several together, say of one thing."""
+
+    about: str
+    """A container's id, or one of the words that the session's threads tell each other."""
+    exit_code: int | None = None
+    """Of a run that has just ended."""
+    oom: bool = False
+
+    def after(self, earlier: "Note") -> "Note":
+        """Both in one."""
+        code = earlier.exit_code if self.exit_code is None else self.exit_code
+        return Note(self.about, code, self.oom or earlier.oom)
+
+
+def end_of(now: ObservedContainer, note: Note | None, known: Ended | None) -> Ended | None:
+    """The end that is seen and is not the known one, without its log. Pure."""
+    if now.state in ("exited", "dead", "restarting") and now.finished_at:
+        end = Ended(now.exit_code, now.oom_killed, now.finished_at)
+    elif note is not None and note.exit_code is not None and now.finished_at:
+        end = Ended(note.exit_code, note.oom, now.finished_at)
+    else:
+        return None
+    if known is not None and (known.exit_code, known.at) == (end.exit_code, end.at):
+        return None
+    return end
+
+
+def failed(end: Ended) -> bool:
+    return end.exit_code != 0 or end.oom_killed
+
+
+def log_of(engine: Engine, inspected: Mapping[str, Any], since: str, until: str) -> str:
+    """The last lines of one run, between two moments of the host's clock; empty where there are none to be had."""
+    try:
+        with engine_errors("logs"):
+            output = engine.log_tail(inspected["Id"], _LINES + 2, _LOG_SECONDS)
+        tty = bool(inspected["Config"].get("Tty"))
+        data = b"".join(piece.data for piece in pieces([output], tty=tty))
+    except ConnectionLost:
+        raise
+    except NodeError:
+        # A logging driver that cannot be read from, or a hung one: the end itself is worth telling.
+        return ""
+    return plain(within(data, since, until), _CHARACTERS, _LINES)
+
+
+def within(data: bytes, since: str, until: str) -> bytes:
+    """The lines between two moments (empty: no limit), without the time that Docker writes before each. Pure."""
+    kept = []
+    for line in data.splitlines(keepends=True):
+        moment, _, text = line.partition(b" ")
+        at = sortable_moment(moment.decode(errors="replace"))
+        if (not since or at >= sortable_moment(since)) and (not until or at < sortable_moment(until)):
+            kept.append(text)
+    return b"".join(kept)

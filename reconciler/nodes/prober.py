@@ -1,0 +1,281 @@
+"""The node's prober: one system container that runs reconciler.prober while any pod there has probes.
+
+Called by setup.py, which keeps it, and by link.py, which follows what it says. Its program and its file of probes
+are on the host; a container that has them needs nobody to go on. It listens nowhere: what it has to say goes to
+its standard output, and is read from Docker's log of it.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH, SYSTEM_PROBER, disk_directory
+from reconciler.model.observed import Probed
+from reconciler.model.operations import NodeProber
+from reconciler.nodes.engine import Engine, engine_errors
+from reconciler.nodes.errors import EngineError, NodeError, NotOurs
+from reconciler.nodes.prober_request import PROBES, PROGRAM, container_request, probes_file, program
+from reconciler.nodes.shell import Shell
+from reconciler.nodes.streams import STDOUT, Demultiplexer
+from reconciler.nodes.view import HostView
+
+_SECONDS = 10.0
+_TELLING_SECONDS, _READ_BACK_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 3.0, 0.25
+"""How long it may take to tell everything; a signal that came before it listened is sent again."""
+
+
+def prober_name(cluster: str) -> str:
+    return f"{cluster}_prober"
+
+
+class Prober:
+    """For one connection. `ensure` is called by the setup thread alone, `follow` runs in a thread of its own."""
+
+    def __init__(
+        self,
+        cluster: str,
+        engine: Engine,
+        log_engine: Engine,
+        host: Shell,
+        view: HostView,
+        ended: Callable[[], None],
+    ) -> None:
+        self._cluster = cluster
+        self._name = prober_name(cluster)
+        self._directory = f"{disk_directory(cluster)}/prober"
+        self._engine = engine
+        self._log_engine = log_engine
+        self._host = host
+        self._view = view
+        self._ended = ended
+        self._written = ""
+        """Digest of the file that this connection has written."""
+        self._cond = threading.Condition()
+        self._container = ""
+        """Id of the one to follow; empty: none."""
+        self._heard = False
+        """It is followed, and has told everything since."""
+        self._listening = False
+        """It is followed: what it says from now on is heard."""
+        self._digest = ""
+        """Of the file in force, as told last."""
+        self._results = Results()
+        self._broken = False
+        self._stopped = False
+
+    def read_back(self) -> None:
+        """What it says now, before anybody is told of the host: a pod is not unready because we were away.
+
+        To be called when the connection is made, with `follow` running. Raises NodeError."""
+        existing = self._find()
+        if existing is not None and existing["State"]["Running"] and self._is_ours(existing):
+            self._follow_from_now(existing["Id"])
+            self._asked_for_everything(lambda: True, _READ_BACK_SECONDS)
+
+    # --- keeping it, in the setup thread --------------------------------------------------------------------
+
+    def ensure(self, wanted: NodeProber, full: bool) -> None:
+        """`full`: look at the host too, not only at what has changed. Raises NodeError."""
+        existing = self._find() if full or not self._container else None
+        if not wanted.containers:
+            self._written = ""
+            if existing is not None or self._container:
+                self._remove()
+            return
+        digest, text = probes_file(self._cluster, wanted.containers)
+        request = container_request(self._cluster, wanted.image)
+        if full or not self._container:
+            if existing is not None and not self._is_right(existing, request):
+                self._remove()
+                existing = None
+            if existing is None or not existing["State"]["Running"]:
+                self._write_program()
+                self._write(PROBES, text)
+                self._written = digest
+                self._start(existing["Id"] if existing else self._create(request))
+            else:
+                self._follow_from_now(existing["Id"])
+        if digest != self._written:
+            self._write(PROBES, text)
+            self._written = digest
+            with self._cond:
+                self._heard = False
+        # The proxy waits for its turn meanwhile: one that does not answer is not waited for over and over.
+        seconds = _TELLING_SECONDS if full or not self._broken else 0.0
+        self._broken = not self._asked_for_everything(lambda: self._digest == digest, seconds)
+        if self._broken:
+            raise NodeError(f"the node's prober does not answer: see `docker logs {self._name}` there")
+
+    def _asked_for_everything(self, enough: Callable[[], bool], seconds: float) -> bool:
+        """Wait until it has told everything since it is followed; sends the signal that makes it do so."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with self._cond:
+                if self._heard and enough():
+                    return True
+                followed, listening = self._container, self._listening
+            if not followed or time.monotonic() >= deadline:
+                return False
+            if listening:
+                self._reload()
+            with self._cond:
+                self._cond.wait(_ASK_AGAIN_SECONDS)
+
+    def _is_ours(self, existing: Mapping[str, Any]) -> bool:
+        labels = existing["Config"].get("Labels") or {}
+        return (labels.get(LABEL_CLUSTER), labels.get(LABEL_CONTAINER)) == (self._cluster, SYSTEM_PROBER)
+
+    def _is_right(self, existing: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+        """Raises NotOurs for one of that name that is somebody else's."""
+        if not self._is_ours(existing):
+            raise NotOurs(f"a container named {self._name} exists and is not ours; rename or remove it by hand")
+        hashed = existing["Config"]["Labels"].get(LABEL_HASH)
+        return bool(hashed == request["Labels"][LABEL_HASH]) and not existing["State"].get("Paused")
+
+    def _find(self) -> dict[str, Any] | None:
+        try:
+            with engine_errors(f"inspect {self._name}"):
+                found: dict[str, Any] = self._engine.inspect_container(self._name)
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    def _create(self, request: dict[str, Any]) -> str:
+        with engine_errors(f"create {self._name}"):
+            return self._engine.create(self._name, request)
+
+    def _start(self, container_id: str) -> None:
+        with engine_errors("start the prober"):
+            self._engine.start(container_id)
+        self._follow_from_now(container_id)
+
+    def _remove(self) -> None:
+        self._follow_from_now("")
+        existing = self._find()
+        if existing is not None and self._is_ours(existing):
+            with engine_errors(f"remove {self._name}"):
+                self._engine.remove_container(existing["Id"], force=True, v=True)
+
+    def _write_program(self) -> None:
+        """The directory's name is the hash of what is in it, so a program that runs is never changed under it."""
+        archive, digest = program()
+        script = (
+            'set -e; mkdir -p "$1"; chmod 0755 "$1"; cd "$1"; rm -rf "$2-$3.new"; mkdir "$2-$3.new"; '
+            'base64 -d | tar -x -C "$2-$3.new"; rm -rf "$2-$3"; mv "$2-$3.new" "$2-$3"; '
+            'for old in "$2"-*; do [ "$old" = "$2-$3" ] || rm -rf "$old"; done'
+        )
+        self._host.check(["sh", "-c", script, "sh", self._directory, PROGRAM, digest], stdin=archive)
+
+    def _write(self, name: str, text: str) -> None:
+        # No one else reads it: a probe's header may be a credential.
+        script = 'umask 077; cat >"$1.new" && mv -f "$1.new" "$1"'
+        self._host.check(["sh", "-c", script, "sh", f"{self._directory}/{name}"], stdin=text)
+
+    def _reload(self) -> None:
+        """It reads its file again and tells everything."""
+        try:
+            with engine_errors("signal the prober"):
+                self._engine.kill_within(self._name, "SIGHUP", _SECONDS)
+        except EngineError as error:
+            if error.status not in (404, 409):
+                raise
+            self._follow_from_now("")  # It does not run: the next look starts it.
+
+    # --- following it, in a thread of its own ---------------------------------------------------------------
+
+    def _follow_from_now(self, container_id: str) -> None:
+        with self._cond:
+            if container_id != self._container:
+                self._container, self._heard, self._listening = container_id, False, False
+                self._cond.notify_all()
+
+    def stop(self) -> None:
+        with self._cond:
+            self._stopped = True
+            self._cond.notify_all()
+
+    def follow(self) -> None:
+        """Until `stop`, or until the connection ends."""
+        while (container_id := self._next()) is not None:
+            # What hinders Docker hinders the session too: it says so, and makes a new connection.
+            with contextlib.suppress(NodeError):
+                self._read(container_id)
+            with self._cond:
+                if self._container == container_id:
+                    self._container = ""  # It has ended, for all we know; the next look follows it again.
+                self._heard = self._listening = False
+                self._cond.wait_for(lambda: self._stopped, _ASK_AGAIN_SECONDS)
+            self._ended()
+
+    def _next(self) -> str | None:
+        with self._cond:
+            self._cond.wait_for(lambda: bool(self._container) or self._stopped)
+            return None if self._stopped else self._container
+
+    def _read(self, container_id: str) -> None:
+        """From now on, to the container's end. Nobody is told of anything before it has told everything."""
+        for lines in self._lines(container_id):
+            changed = self._results.take(lines)
+            with self._cond:
+                self._listening = True
+                if self._results.digest:
+                    self._heard, self._digest = True, self._results.digest
+                    self._results.digest = ""
+                heard = self._heard
+                self._cond.notify_all()
+            if changed and heard:
+                self._view.has_probed(self._results.now)
+
+    def _lines(self, container_id: str) -> Iterator[list[bytes]]:
+        """An empty list first, as soon as Docker listens to it."""
+        rest = b""
+        frames = Demultiplexer()
+        for chunk in self._log_engine.follow_log(container_id):
+            rest += b"".join(piece.data for piece in frames.feed(chunk) if piece.stream == STDOUT)
+            *lines, rest = rest.split(b"\n")
+            yield lines
+
+
+class Results:
+    """What the prober has told, put together; over several runs of it."""
+
+    def __init__(self) -> None:
+        self.now: dict[str, tuple[str, Probed]] = {}
+        """By container id: the run, and what is said of it."""
+        self.digest = ""
+        """Of the file in force, from the last whole telling."""
+        self._whole: dict[str, tuple[str, Probed]] | None = None
+
+    def take(self, lines: Iterable[bytes]) -> bool:
+        """True: `now` has changed. Lines that cannot be read are passed over."""
+        before = dict(self.now)
+        for line in lines:
+            with contextlib.suppress(msgspec.DecodeError, KeyError, TypeError, ValueError):
+                self._take(msgspec.json.decode(line))
+        return self.now != before
+
+    def _take(self, said: Mapping[str, Any]) -> None:
+        if "begin" in said:
+            self._whole = {}
+        elif "end" in said:
+            if self._whole is not None:
+                self.now, self.digest = self._whole, str(said["end"])
+            self._whole = None
+        elif (told := self._read(said)) is not None:
+            target = self.now if self._whole is None else self._whole
+            target[str(said["id"])] = told
+
+    def _read(self, said: Mapping[str, Any]) -> tuple[str, Probed] | None:
+        run = str(said["run"])
+        if said["known"]:
+            probed = Probed(bool(said["started"]), bool(said["ready"]), str(said["message"]), int(said["killed"]))
+            return run, probed
+        # A prober that has just begun knows nothing yet of what ran before: the last word still holds.
+        before = self.now.get(str(said["id"]))
+        return before if before is not None and before[0] == run else None

@@ -1,0 +1,93 @@
+"""The containers a pod is made of, by what each is for; and how far the pod's start has come.
+
+Rules: https://kubernetes.io/docs/concepts/workloads/pods/init-containers/ and …/sidecar-containers/
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from reconciler.model.names import SANDBOX
+from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.pods import Container, PodSpec, is_sidecar
+
+Containers = Mapping[str, ObservedContainer]
+"""Of one pod on one node, by the container's name in the pod."""
+
+NO_CONTAINERS: Containers = {}
+ALIVE: Final[frozenset[ContainerState]] = frozenset({"running", "paused", "restarting"})
+_BEGUN: Final[frozenset[ContainerState]] = frozenset({"running", "paused", "restarting", "exited", "dead"})
+
+
+def sidecars_of(spec: PodSpec) -> tuple[Container, ...]:
+    return tuple(filter(is_sidecar, spec.init_containers)) if spec.init_containers else ()
+
+
+def lasting(spec: PodSpec) -> tuple[Container, ...]:
+    """Those that run as long as the pod does."""
+    return (*sidecars_of(spec), *spec.containers) if spec.init_containers else spec.containers
+
+
+def has_begun(found: ObservedContainer | None) -> bool:
+    """It has been started at least once."""
+    return found is not None and found.state in _BEGUN
+
+
+def is_initialized(spec: PodSpec, containers: Containers, *, sandbox_needed: bool) -> bool:
+    """The init containers have all done their work, in the sandbox that is there now, and every sidecar runs."""
+    if mains_have_begun(spec, containers, sandbox_needed=sandbox_needed):
+        return True
+    sandbox = containers.get(SANDBOX)
+    if sandbox_needed and (sandbox is None or sandbox.state not in ALIVE):
+        return False
+    done = (is_sidecar(one) or is_done(containers.get(one.name), sandbox) for one in spec.init_containers)
+    return all(done) and all_running(sidecars_of(spec), containers)
+
+
+def mains_have_begun(spec: PodSpec, containers: Containers, *, sandbox_needed: bool) -> bool:
+    """In the sandbox that is there now. As upstream, this proves that the init containers have done their work,
+    whatever has become of them since."""
+    sandbox = containers.get(SANDBOX)
+    if sandbox_needed and (sandbox is None or sandbox.state not in ALIVE):
+        return False
+    mains = (containers.get(one.name) for one in spec.containers)
+    return any(has_begun(found) and not _is_older(found, sandbox) for found in mains)
+
+
+def is_done(found: ObservedContainer | None, sandbox: ObservedContainer | None) -> bool:
+    """Of an init container: it ended well, in this sandbox."""
+    ended_well = found is not None and found.state == "exited" and found.exit_code == 0
+    return ended_well and not _is_older(found, sandbox)
+
+
+def left_behind(container: ObservedContainer, containers: Containers) -> bool:
+    """Runs in a network that is gone: Docker, or somebody, has restarted its pod's sandbox since it joined."""
+    if container.container == SANDBOX or container.state != "running":
+        return False
+    sandbox = containers.get(SANDBOX)
+    return sandbox is not None and sandbox.state == "running" and _is_older(container, sandbox)
+
+
+def lost_its_sandbox(container: ObservedContainer, containers: Containers) -> bool:
+    """Its last run was in a sandbox that is no more: it did not end by itself."""
+    sandbox = containers.get(SANDBOX)
+    return sandbox is not None and (sandbox.state not in ALIVE or _is_older(container, sandbox))
+
+
+def _is_older(container: ObservedContainer | None, sandbox: ObservedContainer | None) -> bool:
+    """Its run began before the sandbox's.
+
+    All of a pod's moments are of one host's clock, where the sandbox always starts first. Their decimals have no
+    zeros at the end, so they are compared without the `Z`; a look that tells no moment accuses nobody.
+    """
+    if container is None or sandbox is None:
+        return False
+    joined, began = container.started_at.removesuffix("Z"), sandbox.started_at.removesuffix("Z")
+    return bool(joined) and joined < began
+
+
+def all_running(containers: Iterable[Container], found: Containers) -> bool:
+    for one in containers:
+        seen = found.get(one.name)
+        if seen is None or seen.state != "running":
+            return False
+    return True

@@ -1,0 +1,168 @@
+"""How each pod stands: its phase, its conditions and its containers, as `kubectl` shows them.
+
+Rules: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from reconciler.model.memory import Crashes, PodIntent, Runs
+from reconciler.model.names import SANDBOX, Ref, Uid
+from reconciler.model.plan import Condition, ContainerStatus, Phase, PodStatus, Unplaced
+from reconciler.planning.container_statuses import Told, container_statuses
+from reconciler.planning.parts import has_begun, is_initialized
+from reconciler.planning.pods import PodView
+from reconciler.planning.statuses import in_words
+from reconciler.planning.works import Clocks
+
+_NO_CRASHES: Final[Mapping[str, Crashes]] = {}
+_NO_RUNS: Final[Mapping[str, Runs]] = {}
+_SCHEDULED: Final = Condition("PodScheduled", True)
+_ALL_WELL: Final = (
+    _SCHEDULED,
+    Condition("Initialized", True),
+    Condition("ContainersReady", True),
+    Condition("Ready", True),
+)
+
+
+def pod_statuses(
+    pods: Mapping[Uid, PodView], unplaced: Sequence[Unplaced], clocks: Clocks
+) -> dict[Ref, PodStatus]:
+    """Of two pods of one name the one that stays is shown."""
+    statuses = {one.owner: pending_status(one.owner, one) for one in unplaced if one.owner.kind == "Pod"}
+    for uid, pod in pods.items():
+        crashes, runs = clocks.crashes.get(uid, _NO_CRASHES), clocks.runs.get(uid, _NO_RUNS)
+        told = Told(clocks.backoffs.get(uid), crashes, runs, clocks.now)
+        status = pod_status(pod, told)
+        if pod.intent.wanted == "run" or status.ref not in statuses:
+            statuses[status.ref] = status
+    return statuses
+
+
+def pending_status(ref: Ref, unplaced: Unplaced) -> PodStatus:
+    """A bare Pod that no node can have now."""
+    why = in_words(unplaced)
+    conditions = (Condition("PodScheduled", False, "Unschedulable", why),)
+    return PodStatus(ref, "", "", "", "Pending", False, reason="Unschedulable", message=why, conditions=conditions)
+
+
+def pod_status(pod: PodView, told: Told) -> PodStatus:
+    intent = pod.intent
+    containers = container_statuses(pod, told)
+    well = pod.ready and intent.wanted == "run"
+    reason, message = ("", "") if well else _why(pod, told, containers)
+    return PodStatus(
+        intent.ref,
+        intent.uid,
+        intent.node,
+        intent.ip,
+        "Running" if well else _phase(pod),
+        pod.ready,
+        intent.hash,
+        intent.owner,
+        reason,
+        message,
+        containers,
+        _ALL_WELL if pod.ready and not pod.shape.gated else tuple(_conditions(pod, containers)),
+        pod.shape.qos,
+    )
+
+
+def _phase(pod: PodView) -> Phase:
+    """A pod whose init containers have not done their work is Pending, as upstream."""
+    if pod.node.silent is not None:
+        return "Unknown"
+    if pod.intent.wanted == "leave":
+        return "Terminating"
+    if pod.finished:
+        return pod.finished
+    if pod.running:
+        return "Running"
+    spec = pod.intent.spec
+    names = {one.name for one in spec.containers} if spec else pod.containers.keys() - {SANDBOX}
+    return "Running" if any(has_begun(pod.containers.get(name)) for name in names) else "Pending"
+
+
+def _why(pod: PodView, told: Told, containers: Iterable[ContainerStatus]) -> tuple[str, str]:
+    """Of the pod as a whole. First match wins."""
+    intent, silent = pod.intent, pod.node.silent
+    if silent is not None:
+        return "NodeLost" if pod.node.lost else "NodeUnreachable", silent.why
+    if intent.wanted == "leave":
+        return "Leaving", f"{intent.reason}; {told.backoff.message}" if told.backoff else intent.reason
+    if intent.end_reason:
+        return intent.end_reason, _end_message(intent)
+    if pod.running:
+        return "", ""
+    troubled = [one for one in containers if one.reason and one.state != "running" and not _is_done(one)]
+    if pod.finished:
+        troubled = [one for one in containers if one.reason and one.kind == "container"] or troubled
+    first = next((one for one in troubled if one.reason not in _EXPECTED), troubled[0] if troubled else None)
+    if first is None:
+        return ("", told.backoff.message) if told.backoff else ("", "")
+    return first.reason, first.message or (told.backoff.message if told.backoff else "")
+
+
+_EXPECTED: Final = frozenset({"PodInitializing", "ContainerCreating", "Completed"})
+"""Reasons that tell less than any other."""
+
+
+def _is_done(one: ContainerStatus) -> bool:
+    return one.kind == "init" and one.ready
+
+
+def _end_message(intent: PodIntent) -> str:
+    if intent.spec is None or intent.spec.active_deadline_seconds is None:
+        return ""
+    return f"it was active for longer than its activeDeadlineSeconds, {intent.spec.active_deadline_seconds}"
+
+
+def _conditions(pod: PodView, containers: Sequence[ContainerStatus]) -> Iterable[Condition]:
+    yield _SCHEDULED
+    yield _initialized(pod, containers)
+    yield _containers_ready(pod, containers)
+    yield _ready(pod, containers)
+    spec = pod.intent.spec
+    for gate in spec.readiness_gates if spec else ():
+        yield Condition(gate.condition_type, gate.condition_type not in pod.gates)
+
+
+def _initialized(pod: PodView, containers: Iterable[ContainerStatus]) -> Condition:
+    spec = pod.intent.spec
+    if pod.finished == "Succeeded":
+        return Condition("Initialized", True, "PodCompleted")
+    if spec is None or pod.running or is_initialized(spec, pod.containers, sandbox_needed=pod.shape.sandbox):
+        return Condition("Initialized", True)
+    undone = [one.name for one in containers if one.kind == "init" and not one.ready]
+    undone += [one.name for one in containers if one.kind == "sidecar" and not one.started]
+    message = f"containers with incomplete status: [{' '.join(undone)}]"
+    return Condition("Initialized", False, "ContainersNotInitialized", message)
+
+
+def _containers_ready(pod: PodView, containers: Iterable[ContainerStatus]) -> Condition:
+    if pod.finished:
+        return Condition("ContainersReady", False, _finished(pod))
+    if pod.node.silent is not None:
+        return Condition("ContainersReady", False, "NodeUnreachable", pod.node.silent.why)
+    unready = [one.name for one in containers if one.kind != "init" and not one.ready]
+    if unready or not pod.running:
+        message = f"containers with unready status: [{' '.join(unready)}]"
+        return Condition("ContainersReady", False, "ContainersNotReady", message)
+    return Condition("ContainersReady", True)
+
+
+def _ready(pod: PodView, containers: Iterable[ContainerStatus]) -> Condition:
+    if pod.ready:
+        return Condition("Ready", True)
+    rest = _containers_ready(pod, containers)
+    if not rest.status:
+        return Condition("Ready", False, rest.reason, rest.message)
+    if pod.gates:
+        gates = "; ".join(f'the status of pod readiness gate "{gate}" is not "True"' for gate in pod.gates)
+        return Condition("Ready", False, "ReadinessGatesNotReady", gates)
+    return Condition("Ready", False, "PortsNotAnswering", "a port that a service uses has not answered yet")
+
+
+def _finished(pod: PodView) -> str:
+    return "PodCompleted" if pod.finished == "Succeeded" else "PodFailed"

@@ -1,0 +1,87 @@
+"""One check of one container, by the four kinds of actions. The caller sets the deadline by cancelling."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+
+from reconciler.prober.docker import Docker, DockerError
+from reconciler.prober.grpc import check_grpc
+from reconciler.prober.http import check_http
+from reconciler.prober.specs import Action
+
+_MOST_OUTPUT = 1024
+"""Bytes of UTF-8."""
+
+
+class Checker:
+    """The checks of one container's probe; remembers a command that did not end."""
+
+    def __init__(self, docker: Docker, container: str) -> None:
+        self._docker = docker
+        self._container = container
+        self._running = ""
+        """The exec that was under way when its deadline came."""
+
+    async def check(self, action: Action, seconds: float) -> tuple[bool, str]:
+        """Did it succeed, and what was said: bounded, on one line."""
+        try:
+            passed, said = await asyncio.wait_for(self._check(action), seconds)
+        except asyncio.TimeoutError:
+            return False, f"{_what(action)}: no answer within {seconds:g} s"
+        except ssl.SSLError as error:
+            return False, bounded(f"{_what(action)}: TLS: {error.reason or error}")
+        except OSError as error:
+            # asyncio's own words for an address that refuses are not the system's.
+            number = error.errno or 0
+            return False, bounded(f"{_what(action)}: {os.strerror(number) if number > 0 else error}")
+        except asyncio.IncompleteReadError:
+            return False, f"{_what(action)}: the connection ended before the answer"
+        except (EOFError, ValueError, asyncio.LimitOverrunError, DockerError) as error:
+            return False, bounded(f"{_what(action)}: {error}")
+        return passed, bounded(said)
+
+    async def _check(self, action: Action) -> tuple[bool, str]:
+        if action.type == "exec":
+            return await self._execute(action)
+        if action.type == "http":
+            return await check_http(action)
+        if action.type == "grpc":
+            return await check_grpc(action)
+        if action.type == "tcp":
+            _, writer = await asyncio.open_connection(action.host, _port(action))
+            writer.close()
+            return True, ""
+        await asyncio.sleep(action.seconds)
+        return True, ""
+
+    async def _execute(self, action: Action) -> tuple[bool, str]:
+        # Docker cannot end a command: another one beside one that hangs would fill the container.
+        if self._running and (await self._docker.exec_state(self._running)).get("Running"):
+            return False, "the command of an earlier probe has not ended yet"
+        self._running = await self._docker.begin_exec(self._container, action.command)
+        code, said = await self._docker.run_exec(self._running, _MOST_OUTPUT)
+        self._running = ""
+        text = said.decode(errors="replace").strip()
+        return code == 0, text or f"the command exited {code}"
+
+
+def bounded(text: str) -> str:
+    """At most 1 kB, and nothing in it that moves a terminal's cursor."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * _MOST_OUTPUT]).split())
+    return line.encode(errors="replace")[: _MOST_OUTPUT - 64].decode(errors="ignore")
+
+
+def _port(action: Action) -> int:
+    if not 1 <= action.port <= 65535:
+        raise ValueError("the container has no such port")
+    return action.port
+
+
+def _what(action: Action) -> str:
+    if action.type == "exec":
+        return "command"
+    if action.type == "http":
+        return f"Get {action.scheme}://{action.host}:{action.port}{action.path}"
+    return f"{action.type} {action.host}:{action.port}"

@@ -1,0 +1,100 @@
+"""What is to be probed, as the file says that the master writes. Any other version of it is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+VERSION = 1
+
+
+class BadFile(Exception):
+    """The file is not one that this program understands; what was in force before stays."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """`type` is exec, http, tcp, grpc or sleep; of the rest, what that type needs."""
+
+    type: str
+    command: tuple[str, ...] = ()
+    scheme: str = "http"
+    host: str = ""
+    port: int = 0
+    path: str = "/"
+    headers: tuple[tuple[str, str], ...] = ()
+    service: str = ""
+    seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Seconds and counts as upstream's fields of these names have them."""
+
+    kind: str
+    """startup, liveness or readiness; a container has at most one of each."""
+    action: Action
+    initial_delay: int
+    period: int
+    timeout: int
+    successes: int
+    failures: int
+    grace: int
+    """Seconds from the preStop hook's start to SIGKILL, when this probe ends the container."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A container, by its name on the host."""
+
+    name: str
+    probes: tuple[Probe, ...]
+    pre_stop: Action | None
+    restarts: bool
+    """False: it is only stopped."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    cluster: str
+    """Value of the label that a container must carry to be touched."""
+    targets: dict[str, Target]
+    """By name."""
+    digest: str
+    """Of the file, by whoever wrote it: told back, so that they know what is in force."""
+
+
+def read_wanted(text: str) -> Wanted:
+    """Raises BadFile."""
+    try:
+        document = json.loads(text)
+        if document["version"] != VERSION:
+            raise BadFile(f"version {document['version']!r} of the probes' file is not {VERSION}")
+        targets = [_target(one) for one in document["containers"]]
+        return Wanted(
+            cluster=str(document["cluster"]),
+            targets={target.name: target for target in targets},
+            digest=str(document["digest"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadFile(f"the probes' file cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _target(one: dict[str, Any]) -> Target:
+    pre_stop = one.get("pre_stop")
+    return Target(
+        name=one["name"],
+        probes=tuple(_probe(probe) for probe in one["probes"]),
+        pre_stop=_action(pre_stop) if pre_stop else None,
+        restarts=one["restarts"],
+    )
+
+
+def _probe(one: dict[str, Any]) -> Probe:
+    return Probe(**{**one, "action": _action(one["action"])})
+
+
+def _action(one: dict[str, Any]) -> Action:
+    headers = tuple((name, value) for name, value in one.get("headers", ()))
+    return Action(**{**one, "command": tuple(one.get("command", ())), "headers": headers})

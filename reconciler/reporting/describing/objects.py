@@ -1,0 +1,187 @@
+"""The pages of everything that is not a pod."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus
+from reconciler.model.records import Event
+from reconciler.reporting.describing.page import (
+    NONE,
+    Entry,
+    entry,
+    events_entry,
+    heading,
+    known,
+    page,
+    pairs,
+    rows,
+)
+from reconciler.reporting.lines import Line
+from reconciler.reporting.pods_table import pod_state
+
+_Manifest = Mapping[str, Any]
+
+
+def describe_deployment(
+    deployment: DeploymentStatus,
+    manifest: _Manifest,
+    pods: Sequence[PodStatus],
+    events: Sequence[Event],
+    now: float,
+) -> list[Line]:
+    spec: _Manifest = manifest.get("spec", {})
+    strategy: _Manifest = spec.get("strategy", {})
+    kind = strategy.get("type", "RollingUpdate")
+    rolling: _Manifest = strategy.get("rollingUpdate", {})
+    template: _Manifest = spec.get("template", {})
+    missing = max(0, deployment.total - deployment.available)
+    return page(
+        [
+            *_named(deployment.ref.name, deployment.ref.namespace, manifest),
+            entry("Selector", _joined(spec.get("selector", {}).get("matchLabels", {}))),
+            entry(
+                "Replicas",
+                f"{deployment.replicas} desired | {deployment.updated} updated | {deployment.total} total | "
+                f"{deployment.available} available | {missing} unavailable",
+            ),
+            entry("StrategyType", kind),
+            entry("MinReadySeconds", str(spec.get("minReadySeconds", 0))),
+            *(_rolling(rolling) if kind == "RollingUpdate" else ()),
+            *known("Message", deployment.message),
+            heading("Pod Template", _template(template)),
+            _pods(pods),
+            events_entry(events, now),
+        ]
+    )
+
+
+def describe_node(
+    node: NodeStatus, manifest: _Manifest, pods: Sequence[PodStatus], events: Sequence[Event], now: float
+) -> list[Line]:
+    spec: _Manifest = manifest.get("spec", {})
+    taints = tuple(
+        f"{taint['key']}{'=' + taint['value'] if taint.get('value') else ''}:{taint['effect']}"
+        for taint in spec.get("taints", ())
+    )
+    return page(
+        [
+            *_named(node.ref.name, "", manifest),
+            Entry("Taints", taints or (NONE,)),
+            entry("Unschedulable", str(node.unschedulable).lower()),
+            heading(
+                "Conditions", [rows([("Type", "Status", "Message"), ("Ready", str(node.ready), node.message)])]
+            ),
+            heading(
+                "Capacity",
+                [
+                    entry("cpu", f"{node.cpu_milli}m" if node.cpu_milli else "<unknown>"),
+                    entry("memory", _mebi(node.memory_bytes) if node.memory_bytes else "<unknown>"),
+                ],
+            ),
+            heading(
+                "Allocated resources (requests)",
+                [
+                    entry("cpu", _part(f"{node.cpu_milli_requested}m", node.cpu_milli_requested, node.cpu_milli)),
+                    entry(
+                        "memory",
+                        _part(_mebi(node.memory_bytes_requested), node.memory_bytes_requested, node.memory_bytes),
+                    ),
+                ],
+            ),
+            entry("Container Runtime Version", f"docker://{node.engine_version}" if node.engine_version else ""),
+            entry("PodCIDR", node.pod_cidr),
+            _pods(pods, namespaces=True),
+            events_entry(events, now),
+        ]
+    )
+
+
+def describe_service(
+    service: ServiceStatus, manifest: _Manifest, events: Sequence[Event], now: float
+) -> list[Line]:
+    spec: _Manifest = manifest.get("spec", {})
+    ports: list[Entry] = []
+    for port in spec.get("ports", ()):
+        name, protocol = port.get("name") or "<unset>", port.get("protocol", "TCP")
+        ports.append(entry("Port", f"{name}  {port['port']}/{protocol}"))
+        ports.append(entry("TargetPort", f"{port.get('targetPort') or port['port']}/{protocol}"))
+    return page(
+        [
+            *_named(service.ref.name, service.ref.namespace, manifest),
+            entry("Selector", _joined(spec.get("selector", {}))),
+            entry("Type", service.type),
+            entry("IP", service.cluster_ip or NONE),
+            *ports,
+            entry("Ports", ", ".join(service.ports) or NONE),
+            Entry("Endpoints", service.endpoints or (NONE,)),
+            events_entry(events, now),
+        ]
+    )
+
+
+def describe_claim(
+    claim: ClaimStatus, manifest: _Manifest, users: Sequence[str], events: Sequence[Event], now: float
+) -> list[Line]:
+    """`users`: the names of the pods that mount it."""
+    spec: _Manifest = manifest.get("spec", {})
+    return page(
+        [
+            *_named(claim.ref.name, claim.ref.namespace, manifest),
+            entry("Status", claim.phase),
+            *known("Message", claim.message),
+            entry("Volume", claim.volume or NONE),
+            entry("Node", claim.node or NONE),
+            entry("Capacity", str(spec.get("resources", {}).get("requests", {}).get("storage", "")) or NONE),
+            entry("Access Modes", ",".join(spec.get("accessModes", ())) or NONE),
+            Entry("Used By", tuple(users) or (NONE,)),
+            events_entry(events, now),
+        ]
+    )
+
+
+def _named(name: str, namespace: str, manifest: _Manifest) -> tuple[Entry, ...]:
+    meta: _Manifest = manifest.get("metadata", {})
+    return (
+        entry("Name", name),
+        *known("Namespace", namespace),
+        pairs("Labels", meta.get("labels", {})),
+        pairs("Annotations", meta.get("annotations", {}), ": "),
+    )
+
+
+def _rolling(rolling: _Manifest) -> tuple[Entry, ...]:
+    unavailable, surge = rolling.get("maxUnavailable", "25%"), rolling.get("maxSurge", "25%")
+    return (entry("RollingUpdateStrategy", f"{unavailable} max unavailable, {surge} max surge"),)
+
+
+def _template(template: _Manifest) -> list[Entry]:
+    spec: _Manifest = template.get("spec", {})
+    shown = [pairs("Labels", template.get("metadata", {}).get("labels", {}))]
+    for label, field in (("Init Containers", "initContainers"), ("Containers", "containers")):
+        images = [entry(one["name"], str(one["image"])) for one in spec.get(field, ())]
+        if images:
+            shown.append(heading(label, images))
+    return shown
+
+
+def _pods(pods: Sequence[PodStatus], *, namespaces: bool = False) -> Entry:
+    if not pods:
+        return entry("Pods", NONE)
+    header = (*(("Namespace",) if namespaces else ()), "Name", "Status", "Node")
+    told = [
+        (*((pod.ref.namespace,) if namespaces else ()), pod.ref.name, pod_state(pod), pod.node or NONE)
+        for pod in sorted(pods, key=lambda pod: pod.ref)
+    ]
+    return heading("Pods", [rows([header, *told])])
+
+
+def _joined(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) or NONE
+
+
+def _mebi(number: int) -> str:
+    return f"{number // 2**20}Mi"
+
+
+def _part(words: str, part: int, whole: int) -> str:
+    return f"{words} ({part * 100 // whole}%)" if whole else words

@@ -1,0 +1,223 @@
+"""The pages and tables that people read when something is wrong, for a pod that has everything."""
+
+from collections.abc import Callable, Sequence
+
+from reconciler.model.memory import PodIntent
+from reconciler.model.names import Ref
+from reconciler.model.observed import Ended
+from reconciler.model.plan import (
+    ClaimStatus,
+    Condition,
+    ContainerStatus,
+    DeploymentStatus,
+    NodeStatus,
+    PodStatus,
+    ServiceStatus,
+)
+from reconciler.model.pods import (
+    ClaimVolume,
+    ConfigMapVolume,
+    Container,
+    ContainerPort,
+    EmptyDirVolume,
+    EnvFrom,
+    EnvFromRef,
+    EnvSource,
+    EnvVar,
+    ExecAction,
+    FieldSelector,
+    HttpGetAction,
+    KeySelector,
+    PodSpec,
+    Probe,
+    Resources,
+    SecretVolume,
+    Toleration,
+    Volume,
+    VolumeMount,
+)
+from reconciler.model.quantities import Quantity
+from reconciler.model.records import Event
+from reconciler.reporting import Line, table, table_lines
+from reconciler.reporting.describing import (
+    describe_claim,
+    describe_deployment,
+    describe_node,
+    describe_pod,
+    describe_service,
+)
+from reconciler.reporting.moments import unix_seconds
+from reconciler.reporting.usage import NodeUsage, PodUsage, nodes_usage_table, pods_usage_table
+
+Golden = Callable[[str, str], None]
+
+NOON = unix_seconds("2026-11-23T12:00:00Z")
+WEB = Ref("Deployment", "shop", "web")
+REF = Ref("Pod", "shop", "web-7c4f1-0")
+
+SPEC = PodSpec(
+    containers=(
+        Container(
+            "web",
+            "shop/web:1.2",
+            command=("/bin/web", "--config", "/etc/web/web.yaml"),
+            ports=(ContainerPort(8080, "http"), ContainerPort(9090, "metrics")),
+            env=(
+                EnvVar("MODE", "production"),
+                EnvVar("PASSWORD", value_from=EnvSource(secret_key_ref=KeySelector("database", "password"))),
+                EnvVar("MOTD", value_from=EnvSource(config_map_key_ref=KeySelector("texts", "motd", True))),
+                EnvVar("IP", value_from=EnvSource(field_ref=FieldSelector("status.podIP"))),
+            ),
+            env_from=(
+                EnvFrom(config_map_ref=EnvFromRef("settings")),
+                EnvFrom("DB_", secret_ref=EnvFromRef("database", True)),
+            ),
+            resources=Resources(
+                {"cpu": Quantity.parse("100m"), "memory": Quantity.parse("64Mi")},
+                {"memory": Quantity.parse("128Mi")},
+            ),
+            volume_mounts=(
+                VolumeMount("config", "/etc/web", read_only=True),
+                VolumeMount("data", "/var/lib/web", sub_path="web"),
+            ),
+            liveness_probe=Probe(http_get=HttpGetAction("http", "/healthz"), period_seconds=5),
+            readiness_probe=Probe(exec=ExecAction(("test", "-f", "/tmp/ready")), initial_delay_seconds=2),
+        ),
+    ),
+    init_containers=(
+        Container("migrate", "shop/migrate:1.2"),
+        Container("mesh", "shop/mesh:3", restart_policy="Always"),
+    ),
+    volumes=(
+        Volume("config", config_map=ConfigMapVolume("settings")),
+        Volume("tls", secret=SecretVolume("tls")),
+        Volume("scratch", empty_dir=EmptyDirVolume("Memory", Quantity.parse("16Mi"))),
+        Volume("data", persistent_volume_claim=ClaimVolume("data")),
+    ),
+    node_selector={"zone": "a"},
+    tolerations=(Toleration("dedicated", "Equal", "shop", "NoSchedule"), Toleration("spot", "Exists")),
+)
+INTENT = PodIntent("u1", "shop", REF.name, "node-1", "7c4f1", "r", "10.244.0.7", WEB, {"app": "web"}, SPEC)
+POD = PodStatus(
+    REF,
+    "u1",
+    "node-1",
+    "10.244.0.7",
+    "Running",
+    False,
+    owner=WEB,
+    containers=(
+        ContainerStatus(
+            "migrate",
+            "shop/migrate:1.2",
+            "terminated",
+            "Completed",
+            exit_code=0,
+            kind="init",
+            started_at="2026-11-23T11:30:01.5Z",
+            finished_at="2026-11-23T11:30:02.5Z",
+        ),
+        ContainerStatus(
+            "mesh",
+            "shop/mesh:3",
+            "running",
+            kind="sidecar",
+            ready=True,
+            started=True,
+            started_at="2026-11-23T11:30:03Z",
+        ),
+        ContainerStatus(
+            "web",
+            "shop/web:1.2",
+            "waiting",
+            "CrashLoopBackOff",
+            "back-off 40s restarting failed container",
+            restarts=3,
+            last_end=Ended(1, at="2026-11-23T11:59:30Z", log="connecting to db:5432\nfatal: no route to host\n"),
+        ),
+    ),
+    conditions=(
+        Condition("PodScheduled", True, since=NOON - 1800),
+        Condition("Initialized", True, since=NOON - 1790),
+        Condition("ContainersReady", False, "ContainersNotReady", "containers with unready status: web"),
+        Condition("Ready", False, "ContainersNotReady", "containers with unready status: web"),
+        Condition("shop/warm", True),
+    ),
+    qos="Burstable",
+    created=NOON - 1800,
+)
+PENDING = PodStatus(
+    Ref("Pod", "shop", "job"), "", "", "", "Pending", False, reason="Unschedulable", message="1 pod fits nowhere"
+)
+EVENTS = (
+    Event(REF, "Normal", "Scheduled", "replica 1 of 2", "node-1", NOON - 1800),
+    Event(REF, "Normal", "Pulled", 'Successfully pulled image "shop/web:1.2" in 3.2s', "node-1", NOON - 1795),
+    Event(
+        REF,
+        "Warning",
+        "Exited",
+        "container web exited with code 1: connecting to db:5432\nfatal: no route to host",
+        "node-1",
+        NOON - 30,
+        3,
+    ),
+)
+DEPLOYMENT = DeploymentStatus(WEB, 2, 2, 2, 1, 1)
+NODE = NodeStatus(
+    Ref("Node", "", "node-1"), True, "", 1, 4000, 8 << 30, 100, 64 << 20, False, "10.244.0.0/24", "20.10.24"
+)
+SERVICE = ServiceStatus(Ref("Service", "shop", "web"), "NodePort", "10.96.0.7", ("80:30080/TCP",), ())
+CLAIM = ClaimStatus(Ref("PersistentVolumeClaim", "shop", "data"), "Bound", "node-1", "prod_shop_data")
+
+
+def text(lines: Sequence[Line]) -> str:
+    return "".join(f"{line.text}\n" for line in lines)
+
+
+def test_a_pod(golden: Golden) -> None:
+    golden("describe/pod.txt", text(describe_pod(POD, INTENT, {"team": "shop"}, EVENTS, NOON)))
+
+
+def test_a_pod_that_is_nowhere(golden: Golden) -> None:
+    golden("describe/pending.txt", text(describe_pod(PENDING, None, {}, (), NOON)))
+
+
+def test_a_deployment(golden: Golden) -> None:
+    manifest = {
+        "metadata": {"labels": {"team": "shop"}},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "strategy": {"rollingUpdate": {"maxSurge": 1}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": "shop/web:1.2"}]},
+            },
+        },
+    }
+    golden("describe/deployment.txt", text(describe_deployment(DEPLOYMENT, manifest, [POD], (), NOON)))
+
+
+def test_a_node(golden: Golden) -> None:
+    manifest = {"spec": {"taints": [{"key": "dedicated", "value": "shop", "effect": "NoSchedule"}]}}
+    golden("describe/node.txt", text(describe_node(NODE, manifest, [POD], (), NOON)))
+
+
+def test_a_service(golden: Golden) -> None:
+    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
+    manifest = {"spec": {"selector": {"app": "web"}, "ports": ports}}
+    golden("describe/service.txt", text(describe_service(SERVICE, manifest, (), NOON)))
+
+
+def test_a_claim(golden: Golden) -> None:
+    manifest = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    golden("describe/claim.txt", text(describe_claim(CLAIM, manifest, [REF.name], (), NOON)))
+
+
+def test_tables(golden: Golden) -> None:
+    pods = table([POD, PENDING], wide=True, namespaces=True, now=NOON)
+    claims = table([CLAIM], wide=True)
+    usages = [PodUsage(REF, "mesh", 3, 12 << 20), PodUsage(REF, "web", 120, 90 << 20)]
+    top = pods_usage_table(usages, namespaces=True, containers=True)
+    nodes = nodes_usage_table([NodeUsage("node-1", 250, 2 << 30, 4000, 8 << 30), NodeUsage("node-2", 1, 1, 0, 0)])
+    shown = [text(table_lines(each)) for each in (pods, claims, top, nodes)]
+    golden("describe/tables.txt", "\n".join(shown))

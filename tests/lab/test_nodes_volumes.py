@@ -1,0 +1,211 @@
+"""What a session keeps for pods on a real host and mounts into containers: whole, in memory, never outside."""
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.lab import Lab
+from reconciler.model.names import LABEL_CLAIM, LABEL_CLUSTER
+from reconciler.model.objects import Cluster, ObjectMeta
+from reconciler.model.operations import (
+    ClaimMount,
+    ContainerStop,
+    CreateContainer,
+    HostMount,
+    MakeDirectory,
+    Mount,
+    Outcome,
+    RemoveContainer,
+    RemoveFiles,
+    RemoveVolume,
+    StopContainers,
+    VolumeFile,
+    WriteFiles,
+)
+from reconciler.model.secrets import SecretText
+from reconciler.nodes import reset_node
+from tests.node_host import CLUSTER, Host, connect, credentials_of, node_of, sandbox, set_up, started
+
+MEMORY = f"/run/reconciler/{CLUSTER}"
+DISK = f"/var/lib/reconciler/{CLUSTER}"
+CANARY = "canary-volume-71"
+
+
+@pytest.fixture
+def host(lab: Lab) -> Iterator[Host]:
+    with set_up(connect(node_of(lab), lab)) as host:
+        yield host
+
+
+def sh(lab: Lab, script: str) -> str:
+    return lab.nodes[0].run(["sh", "-c", script]).stdout
+
+
+def written(fingerprint: str, *files: VolumeFile, **other: object) -> WriteFiles:
+    return WriteFiles("u1", "conf", files, fingerprint, **other)  # type: ignore[arg-type]
+
+
+def created(host: Host, *mounts: Mount) -> Outcome:
+    return host.do("u1", CreateContainer(sandbox(mounts=mounts)))
+
+
+def test_files_are_whole_owned_executable_and_in_memory(lab: Lab, host: Host) -> None:
+    files = (
+        VolumeFile("plain", "text\n", 0o644),
+        VolumeFile("deep/er/secret", SecretText(CANARY), 0o440),
+        VolumeFile("bytes", SecretText(base64.b64encode(bytes(range(256))).decode()), 0o400, encoded=True),
+        VolumeFile("$(touch x) 'n", "#!/bin/sh\necho run\n", 0o755),
+    )
+    assert host.do("u1", written("f1", *files, owner=1000, group=2000)).failed is None
+    volume = f"{MEMORY}/pods/u1/conf"
+    assert sh(lab, f"stat -L -c '%a %u %g %s' {volume}/plain {volume}/deep/er/secret {volume}/bytes") == (
+        f"644 1000 2000 5\n440 1000 2000 {len(CANARY)}\n400 1000 2000 256\n"
+    )
+    assert sh(lab, f"stat -f -c %T {volume}; stat -c %a {MEMORY}/pods/u1") == "tmpfs\n700\n"
+    assert sh(lab, f"cd {volume}; './$(touch x) '\\''n'; ls | wc -l") == "run\n4\n"
+    assert CANARY not in sh(lab, "grep -rl canary-volume /var/lib/reconciler /tmp /var/tmp || true; ps axww")
+
+
+def test_a_change_is_seen_by_a_running_container_and_leaves_nothing_old(lab: Lab, host: Host) -> None:
+    host.do("u1", written("f1", VolumeFile("a", "one", 0o644), VolumeFile("gone", "x", 0o644)))
+    mount = HostMount(f"{MEMORY}/pods/u1/conf", "/conf", read_only=True)
+    part = HostMount(f"{MEMORY}/pods/u1/conf", "/part", read_only=True, sub_path="a")
+    config = sandbox(image="lab/busybox:1", command=("sleep", "1000"), mounts=(mount, part))
+    assert host.do("u1", *started(config)).failed is None
+    inside = ["exec", "web_POD", "sh", "-c", "cat /conf/a /part; ls /conf"]
+    assert lab.nodes[0].docker(*inside).stdout == "oneonea\ngone\n"
+    host.do("u1", written("f2", VolumeFile("a", "two", 0o644), VolumeFile("b/c", "new", 0o644)))
+    assert lab.nodes[0].docker(*inside).stdout == "twooneadd\n".replace("add", "a\nb")
+    assert sh(lab, f"ls -A {MEMORY}/pods/u1/conf").split() == ["..data", "..f2", "a", "b"]
+    lab.nodes[0].docker("restart", "-t", "0", "web_POD")
+    assert lab.nodes[0].docker("exec", "web_POD", "cat", "/part").stdout == "two"
+
+
+def test_half_a_megabyte_is_written_and_another_session_finds_it(lab: Lab, host: Host) -> None:
+    large = "".join(f"{number}\n" for number in range(90_000))
+    assert host.do("u1", written("f1", VolumeFile("large", large, 0o644))).failed is None
+    assert sh(lab, f"md5sum < {MEMORY}/pods/u1/conf/large") == sh(lab, "seq 0 89999 | md5sum")
+    again = connect(node_of(lab), lab)
+    try:
+        seen = again.found()
+        assert (dict(seen.files), set(seen.directories)) == ({"u1/conf": "f1"}, {"u1"})
+    finally:
+        again.session.close()
+
+
+def test_the_default_reader_is_whom_the_image_runs_as(lab: Lab, host: Host) -> None:
+    lab.nodes[0].docker("run", "--name", "made", "lab/busybox:1", "true")
+    for user, owner, mode in (("1234:5", "1234", "400"), ("web", "0", "444"), ("", "0", "400")):
+        lab.nodes[0].docker("commit", "-c", f"USER {user}" if user else "ENV A=1", "made", "lab/user:1")
+        host.do("u1", written(f"f{owner}{mode}", VolumeFile("a", "x", 0o400), image="lab/user:1"))
+        assert sh(lab, f"stat -L -c '%u %a' {MEMORY}/pods/u1/conf/a") == f"{owner} {mode}\n"
+        lab.nodes[0].docker("rmi", "lab/user:1")
+    lab.nodes[0].docker("rm", "made")
+
+
+def test_directories_are_made_once_and_keep_what_is_in_them(lab: Lab, host: Host) -> None:
+    make = (
+        MakeDirectory("u1", "disk"),
+        MakeDirectory("u1", "shared", group=3000),
+        MakeDirectory("u1", "fast", memory=True, size_bytes=1 << 20, group=3000),
+    )
+    assert host.do("u1", *make).failed is None
+    sh(lab, f"touch {DISK}/pods/u1/disk/kept {MEMORY}/pods/u1/fast/kept; chmod 0700 {DISK}/pods/u1/disk")
+    assert host.do("u1", *make).failed is None
+    places = f"{DISK}/pods/u1 {DISK}/pods/u1/disk {DISK}/pods/u1/shared {MEMORY}/pods/u1/fast"
+    assert sh(lab, f"stat -c '%a %g' {places}") == "700 0\n700 0\n2777 3000\n2777 3000\n"
+    assert sh(lab, f"ls {DISK}/pods/u1/disk {MEMORY}/pods/u1/fast | grep -c kept") == "2\n"
+    assert sh(lab, f"grep -c ' {MEMORY}/pods/u1/fast ' /proc/mounts") == "1\n"
+    full = f"dd if=/dev/zero of={MEMORY}/pods/u1/fast/big bs=1M count=3 2>&1 || true"
+    assert "No space left" in sh(lab, full)
+
+
+def test_what_is_removed_is_that_pods_and_nothing_else(lab: Lab, host: Host) -> None:
+    for uid in ("u1", "u2"):
+        host.do(uid, MakeDirectory(uid, "disk"), MakeDirectory(uid, "fast", memory=True))
+    sh(lab, f"ln -s {DISK}/pods/u2/disk {DISK}/pods/u1/disk/link; touch {DISK}/pods/u2/disk/kept")
+    assert host.do("u1", RemoveFiles("u1")).failed is None
+    assert sh(lab, f"ls {DISK}/pods {MEMORY}/pods {DISK}/pods/u2/disk | tr '\\n' ' '").split() == [
+        *(f"{MEMORY}/pods:", "u2", f"{DISK}/pods:", "u2", f"{DISK}/pods/u2/disk:", "kept")
+    ]
+    for uid in ("../u2", "", ".", "u2/disk", "a b", "u2/../u2"):
+        assert host.do("u2", RemoveFiles(uid)).failed is not None
+    assert sh(lab, f"ls {DISK}/pods/u2/disk") == "kept\n"
+    host.session.close()
+    reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab))
+    assert sh(lab, f"ls -d {DISK} {MEMORY} 2>&1 | grep -c 'No such file'") == "2\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "found"),
+    [
+        ("Directory", "/etc/hostname", "regular file"),
+        ("DirectoryOrCreate", "/etc/hostname", "regular file"),
+        ("File", "/etc", "directory"),
+        ("Socket", "/etc", "directory"),
+        ("Directory", "/nowhere/at-all", "nothing is there"),
+        ("CharDevice", "/run/docker.sock", "socket"),
+    ],
+)
+def test_a_host_path_of_another_type_is_told_with_what_is_there(
+    host: Host, kind: str, path: str, found: str
+) -> None:
+    outcome = created(host, HostMount(path, "/x", kind=kind))  # type: ignore[arg-type]
+    assert outcome.reason == "CreateContainerConfigError"
+    assert path in outcome.message
+    assert found in outcome.message
+    assert host.container("web_POD") is None
+
+
+def test_host_paths_are_made_where_that_is_asked_for(lab: Lab, host: Host) -> None:
+    mounts = (
+        HostMount("/srv/made/here", "/a", kind="DirectoryOrCreate"),
+        HostMount("/srv/made/file", "/b", kind="FileOrCreate"),
+        HostMount("/run/docker.sock", "/c", kind="Socket"),
+        HostMount("/srv/any", "/d"),
+    )
+    try:
+        assert created(host, *mounts).failed is None
+        assert sh(lab, "stat -c '%F' /srv/made/here /srv/made/file /srv/any").split("\n")[:3] == [
+            *("directory", "regular empty file", "directory")
+        ]
+    finally:
+        sh(lab, "rm -rf /srv/made /srv/any")
+
+
+def test_a_part_of_a_volume_never_leads_out_of_it(lab: Lab, host: Host) -> None:
+    host.do("u1", MakeDirectory("u1", "disk"))
+    source = f"{DISK}/pods/u1/disk"
+    sh(lab, f"cd {source}; ln -s / root; ln -s ../../.. up; mkdir in; ln -s in link; ln -s {source}/in/x dangling")
+    for part in ("root", "root/etc", "up", "../disk2", "../../../x", "link/../../disk2"):
+        outcome = created(host, HostMount(source, "/x", sub_path=part))
+        assert outcome.reason == "CreateContainerConfigError", part
+        assert "leads out" in outcome.message
+    assert (
+        created(host, *(HostMount(source, f"/{i}", sub_path=p) for i, p in enumerate(("link", "new/dir")))).failed
+        is None
+    )
+    assert sh(lab, f"ls {source}").split() == ["dangling", "in", "link", "new", "root", "up"]
+    sources = lab.nodes[0].docker("inspect", "web_POD", "--format", "{{range .Mounts}}{{.Source}} {{end}}").stdout
+    assert sorted(sources.split()) == [f"{source}/in", f"{source}/new/dir"]
+
+
+def test_a_claims_volume_is_kept_until_it_is_removed_and_only_ours_is(lab: Lab, host: Host) -> None:
+    labels = {LABEL_CLUSTER: CLUSTER, LABEL_CLAIM: "data"}
+    name = f"{CLUSTER}_default_data"
+    whole, part = ClaimMount(name, "/data", labels), ClaimMount(name, "/part", labels, sub_path="a/b")
+    assert host.do("u1", *started(sandbox(mounts=(whole, part)))).failed is None
+    lab.nodes[0].docker("volume", "create", "foreign")
+    for volume in (name, "foreign"):
+        assert host.do("u1", RemoveVolume(volume)).failed is not None
+    ended = (StopContainers((ContainerStop("web_POD"),), 1), RemoveContainer("web_POD", "u1"))
+    assert host.do("u1", *ended).failed is None
+    assert created(host, part).failed is None
+    assert "web_POD" in host.do("u1", RemoveVolume(name)).message
+    assert host.do("u1", RemoveContainer("web_POD", "u1")).failed is None
+    assert name in lab.nodes[0].docker("volume", "ls", "-q").stdout
+    for _ in range(2):
+        assert host.do("u1", RemoveVolume(name)).failed is None
+    assert lab.nodes[0].docker("volume", "ls", "-q").stdout.split() == ["foreign"]
+    lab.nodes[0].docker("volume", "rm", "foreign")

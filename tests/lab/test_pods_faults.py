@@ -1,0 +1,201 @@
+"""What containers do wrong, and what is done to them by hand: the right reason, healing, nobody else disturbed."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.lab import Lab
+from tests.lab.conftest import PIDS
+from tests.lab.pods import (
+    Stage,
+    container,
+    is_ready,
+    is_running,
+    manifests,
+    message,
+    pod,
+    reason,
+    restarts,
+    state_of,
+    web,
+    workload,
+)
+from tests.lab.world import OnHost, eventually
+
+
+@pytest.fixture
+def beside(stage: Stage) -> Iterator[list[OnHost]]:
+    """A pod that nothing happens to: afterwards the same containers have run all the time."""
+    if not (stage.world.folder / "beside.yaml").exists():
+        stage.world.write("beside.yaml", manifests(pod("beside", container(), container("other"))))
+    stage.up("beside")
+    before = stage.containers("beside")
+    starts = [stage.inspect("beside", name)["State"]["StartedAt"] for name in ("POD", "main", "other")]
+    yield before
+    assert stage.containers("beside") == before
+    assert [stage.inspect("beside", name)["State"]["StartedAt"] for name in ("POD", "main", "other")] == starts
+
+
+def test_a_container_that_exits_at_once_is_restarted_later_each_time(stage: Stage, beside: list[OnHost]) -> None:
+    stage.put(pod("crashing", container("main", "echo last words; exit 7")))
+    seen = stage.wait("crashing", lambda seen: reason(seen) == "CrashLoopBackOff" and restarts(seen) >= 1)
+    assert state_of(seen)["lastState"]["terminated"]["exitCode"] == 7
+    assert seen["status"]["phase"] == "Running"
+    assert "last words" in stage.event("Exited", "crashing")["message"]
+    stage.event("BackOff", "crashing")
+    held = stage.inspect("crashing")["State"]
+    began = time.monotonic()
+    again = stage.wait("crashing", lambda now: restarts(now) > restarts(seen), 20)
+    assert 6 < time.monotonic() - began < 14, "ten seconds after the second crash"
+    assert held["Running"] is False
+    seen = stage.wait("crashing", lambda seen: reason(seen) == "CrashLoopBackOff")
+    started = stage.inspect("crashing")["State"]["StartedAt"]
+    time.sleep(11)
+    assert stage.inspect("crashing")["State"]["StartedAt"] == started, "twenty seconds after the third"
+    assert restarts(stage.pod("crashing")) == restarts(again)
+
+
+def test_a_command_that_is_not_there(stage: Stage, beside: list[OnHost]) -> None:
+    stage.put(workload("typo", container()))
+    stage.up("typo")
+    old = stage.container("typo").id
+    stage.put(workload("typo", container(command=["/bin/no-such-program"])))
+    eventually(lambda: any("no-such-program" in message(each) for each in stage.pods("typo")), 20)
+    assert any(
+        reason(each) in ("RunContainerError", "StartError", "CrashLoopBackOff") for each in stage.pods("typo")
+    )
+    assert old in {each.id for each in stage.containers("typo") if each.state == "running"}
+
+
+def test_an_image_that_is_not_there(stage: Stage, beside: list[OnHost]) -> None:
+    stage.put(pod("absent", container(image="lab/absent:9"), container("fine")))
+    stage.event("ErrImagePull", "lab/absent:9")
+    seen = stage.wait("absent", lambda seen: reason(seen) == "ImagePullBackOff")
+    assert "lab/absent:9" in message(seen)
+    assert seen["status"]["phase"] == "Pending"
+
+
+def test_killed_for_memory(stage: Stage, beside: list[OnHost]) -> None:
+    small = {"limits": {"memory": "16Mi"}}
+    stage.put(pod("hungry", container("main", "sleep 0.3; tail /dev/zero", resources=small)))
+    seen = stage.wait(
+        "hungry",
+        lambda seen: state_of(seen).get("lastState", {}).get("terminated", {}).get("reason") == "OOMKilled",
+    )
+    assert state_of(seen)["lastState"]["terminated"]["exitCode"] == 137
+
+
+def test_killed_for_memory_by_a_child_process_is_seen_in_a_pod_that_ends(stage: Stage) -> None:
+    small = {"limits": {"memory": "16Mi"}}
+    stage.put(pod("ended", container("main", "tail /dev/zero", resources=small), restartPolicy="Never"))
+    seen = stage.wait("ended", lambda seen: seen["status"]["phase"] == "Failed")
+    assert reason(seen) == "OOMKilled"
+
+
+def test_one_that_ignores_sigterm_is_killed_when_its_grace_is_over(stage: Stage, beside: list[OnHost]) -> None:
+    deaf = "trap '' TERM; while :; do sleep 1; done"
+    stage.put(pod("deaf", container("main", deaf), terminationGracePeriodSeconds=2))
+    stage.up("deaf")
+    stage.clear()
+    began = time.monotonic()
+    stage.gone("deaf")
+    assert 1.5 < time.monotonic() - began < 9
+    assert stage.told("deaf", "{{.Actor.Attributes.exitCode}}", "event=die") == ["137"]
+
+
+def test_one_that_forks_wildly_is_bounded_and_its_host_serves_on(stage: Stage, beside: list[OnHost]) -> None:
+    """It forks until it may not any more, and no further: what is bounded here must not harm who runs the test."""
+    stage.put(pod("wild", container("main", "sh -c 'while :; do sleep 300 & done' 2>/dev/null; exec sleep 300")))
+    stage.up("wild")
+    found = stage.container("wild").id
+    eventually(lambda: int(stage.docker("stats", "--no-stream", "--format", "{{.PIDs}}", found)) > PIDS - 10, 20)
+    assert int(stage.docker("stats", "--no-stream", "--format", "{{.PIDs}}", found)) <= PIDS
+    stage.put(pod("after", container()), file="after.yaml")
+    stage.up("after")
+    assert is_running(stage.pod("wild"))
+
+
+@pytest.mark.parametrize("action", ["rm -f", "stop -t 1", "pause", "kill", "rename"])
+def test_what_is_done_to_a_container_by_hand_is_undone(stage: Stage, beside: list[OnHost], action: str) -> None:
+    name = "by-hand-" + action.split()[0]
+    stage.put(pod(name, web("main"), container("other")))
+    address = stage.up(name)["status"]["podIP"]
+    target = stage.container(name)
+    other = stage.container(name, "other")
+    after = ["renamed-by-hand"] if action == "rename" else []
+    stage.docker(*action.split(), target.id, *after)
+    eventually(lambda: healed(stage, name, target.name), 20, f"healing after {action}")
+    assert stage.up(name)["status"]["podIP"] == address
+    assert stage.container(name, "other") == other, "the other container was left alone"
+    assert stage.inside(name, "wget", "-qO-", f"http://{address}:8080/", name="other").startswith(f"pod={name}")
+    told = {each["reason"] for each in stage.running.events[stage.events_from :] if each["name"] == name}
+    assert told & {"Restarting", "Restarted", "Repaired", "Started"}, told
+    stage.docker("rm", "-f", "renamed-by-hand", check=False)
+
+
+def healed(stage: Stage, name: str, called: str) -> bool:
+    found = [each for each in stage.containers(name) if each.labels["reconciler.dev/container"] == "main"]
+    return [(each.name, each.state) for each in found] == [(called, "running")]
+
+
+def test_pods_of_several_containers_survive_their_sandbox_being_stopped(stage: Stage) -> None:
+    stage.put(pod("boxed", web("main"), container("other")))
+    address = stage.up("boxed")["status"]["podIP"]
+    sandbox = stage.container("boxed", "POD").id
+    stage.docker("stop", "-t", "1", sandbox)
+    eventually(
+        lambda: (
+            len(stage.containers("boxed")) == 3
+            and all(each.state == "running" for each in stage.containers("boxed"))
+            and f"inet {address}/" in stage.inside("boxed", "ip", "addr")
+            and f"inet {address}/" in stage.inside("boxed", "ip", "addr", name="other")
+        ),
+        20,
+        "all of them in one network again",
+    )
+
+
+def test_dockerd_killed_and_started_again_under_running_pods(lab: Lab, stage: Stage) -> None:
+    stage.put(
+        pod("single", web("main")),
+        pod("family", web("main"), container("other"), initContainers=[container("init", "exit 0")]),
+    )
+    before = {name: stage.up(name)["status"]["podIP"] for name in ("single", "family")}
+    mark = stage.running.mark()
+    host = lab.node("node-1")
+    pid = host.status().dockerd
+    assert pid is not None
+    host.run(["sh", "-c", "kill -9 $(pidof dockerd) $(pidof containerd) 2>/dev/null || true"])
+    stage.running.wait_for("NodeNotReady", "node-1", since=mark, timeout=20)
+    host.start()
+    stage.running.wait_for("NodeReady", "node-1", since=mark, timeout=30)
+    for name, address in before.items():
+        seen = stage.wait(name, lambda seen: is_ready(seen) and is_running(seen), 40)
+        assert seen["status"]["podIP"] == address
+        assert f"inet {address}/" in stage.inside(name, "ip", "addr")
+        assert f"pod={name}" in stage.inside(name, "wget", "-qO-", f"http://{address}:8080/")
+
+
+def test_a_name_stuck_in_its_removal_does_not_block_the_pod(lab: Lab, stage: Stage) -> None:
+    stage.put(pod("sticky", container()))
+    stage.up("sticky")
+    host = lab.node("node-1")
+    found = stage.container("sticky").id
+    kept = f"/var/lib/docker/containers/{found}/kept"
+    host.run(["touch", kept])
+    host.run(["chattr", "+i", kept])  # The engine can't remove its directory, nor put the container back.
+    try:
+        host.docker("rm", "-f", found, check=False)
+        assert "Removal" in stage.docker(
+            "ps", "-a", "--no-trunc", "--filter", f"id={found}", "--format", "{{.Status}}"
+        )
+        eventually(lambda: working(stage, "sticky", found), 40, "a container in the stead of the stuck one")
+    finally:
+        host.run(["chattr", "-i", kept])
+        host.docker("rm", "-f", found, check=False)
+    assert is_ready(stage.up("sticky"))
+
+
+def working(stage: Stage, name: str, stuck: str) -> bool:
+    return any(each.state == "running" and each.id != stuck for each in stage.containers(name))

@@ -1,0 +1,174 @@
+"""Probes of every kind on real containers: what is ready is in rotation, what is not alive is restarted."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.lab import Lab
+from tests.lab.conftest import restore
+from tests.lab.pods import (
+    STAY,
+    Json,
+    Stage,
+    condition,
+    container,
+    is_ready,
+    is_running,
+    manifests,
+    pod,
+    restarts,
+    service,
+    state_of,
+    workload,
+)
+from tests.lab.world import World, eventually, fetch
+
+QUICK: Json = {"periodSeconds": 1, "failureThreshold": 1}
+KINDS: dict[str, Json] = {
+    "httpGet": {"path": "/healthz", "port": "http"},
+    "grpc": {"port": 9000},
+    "exec": {"command": ["sh", "-c", "test ! -e /tmp/unhealthy || { echo the app is unwell; exit 1; }"]},
+    "tcpSocket": {"port": 8080},
+}
+
+
+def faulty(**fields: object) -> Json:
+    ports = [{"name": "http", "containerPort": 8080}, {"name": "grpc", "containerPort": 9000}]
+    return {"name": "main", "image": "lab/faulty:1", "ports": ports, **fields}
+
+
+def mark(stage: Stage, name: str, file: str, there: bool = True) -> None:
+    stage.inside(name, *(("touch",) if there else ("rm", "-f")), f"/tmp/{file}")
+
+
+@pytest.mark.parametrize("kind", ["httpGet", "grpc", "exec"])
+def test_a_pod_is_ready_when_its_probe_says_so(stage: Stage, kind: str) -> None:
+    name = f"ready-{kind.lower()}"
+    stage.put(pod(name, faulty(readinessProbe={kind: KINDS[kind], **QUICK})))
+    stage.up(name)
+    mark(stage, name, "unhealthy")
+    seen = stage.wait(name, lambda seen: not is_ready(seen), 8)
+    assert is_running(seen)
+    assert restarts(seen) == 0
+    assert condition(seen, "ContainersReady") == "False"
+    if kind == "exec":
+        assert "the app is unwell" in stage.event("Unhealthy", name)["message"]
+    mark(stage, name, "unhealthy", there=False)
+    stage.wait(name, is_ready, 8)
+
+
+@pytest.mark.parametrize("kind", ["httpGet", "grpc", "exec"])
+def test_what_is_not_alive_is_restarted_and_the_event_has_the_probes_words(stage: Stage, kind: str) -> None:
+    name = f"alive-{kind.lower()}"
+    stage.put(pod(name, faulty(livenessProbe={kind: KINDS[kind], **QUICK})))
+    stage.up(name)
+    before = stage.container(name).id
+    mark(stage, name, "unhealthy")  # It goes with nothing but the container: a restart alone keeps the file.
+    stage.event("Unhealthy", name)
+    seen = stage.wait(name, lambda seen: restarts(seen) >= 1, 15)
+    mark(stage, name, "unhealthy", there=False)
+    assert stage.container(name).id == before
+    assert seen["status"]["phase"] == "Running"
+
+
+def test_a_probe_that_hangs_fails_after_its_time_and_holds_nothing_up(stage: Stage) -> None:
+    hanging = {"exec": {"command": ["sh", "-c", "test ! -e /tmp/hanging || sleep 60"]}, **QUICK}
+    stage.put(
+        pod("hung", container(livenessProbe=hanging)),
+        pod("hung-http", faulty(readinessProbe={"httpGet": KINDS["httpGet"], **QUICK})),
+        pod("fine", faulty(readinessProbe={"httpGet": KINDS["httpGet"], **QUICK})),
+    )
+    for name in ("hung", "hung-http", "fine"):
+        stage.up(name)
+    mark(stage, "hung", "hanging")
+    mark(stage, "hung-http", "hanging")
+    stage.wait("hung-http", lambda seen: not is_ready(seen), 8)
+    stage.wait("hung", lambda seen: restarts(seen) == 1, 12)
+    assert is_ready(stage.pod("fine"))
+    mark(stage, "fine", "unhealthy")
+    stage.wait("fine", lambda seen: not is_ready(seen), 5)
+    mark(stage, "hung", "hanging", there=False)
+
+
+def test_liveness_waits_for_the_startup_probe_and_one_that_never_succeeds_restarts(stage: Stage) -> None:
+    slow = f"sleep 3; touch /tmp/up; {STAY}"
+    up = {"exec": {"command": ["test", "-e", "/tmp/up"]}, "periodSeconds": 1}
+    stage.put(
+        pod("slow", container("main", slow, livenessProbe={**up, "failureThreshold": 1}, startupProbe=up)),
+        pod("never", container(startupProbe={**up, "failureThreshold": 2})),
+    )
+    seen = stage.wait("slow", is_running)
+    assert state_of(seen)["started"] is False
+    seen = stage.up("slow")
+    assert state_of(seen)["started"] is True
+    assert restarts(seen) == 0
+    stage.wait("never", lambda seen: restarts(seen) >= 1, 15)
+    assert not is_ready(stage.pod("never"))
+
+
+def test_what_is_not_ready_gets_no_connection_and_holds_a_rollout(stage: Stage) -> None:
+    probe = {"httpGet": {"path": "/healthz", "port": "http"}, **QUICK}
+    front = service("front", 30095)
+    stage.put(workload("front", faulty(readinessProbe=probe), replicas=2), front)
+    mark_url = stage.world.url(30095)
+    eventually(lambda: len(stage.pods("front")) == 2 and all(map(is_ready, stage.pods("front"))), 30)
+    eventually(lambda: fetch(mark_url + "count"), 10)
+    first, second = (each.id for each in stage.containers("front"))
+    stage.docker("exec", first, "touch", "/tmp/unhealthy")
+    eventually(lambda: sum(map(is_ready, stage.pods("front"))) == 1, 8)
+    eventually(lambda: all(fetch(mark_url) == "ok" for _ in range(10)), 8, "only the ready one")
+    assert fetch(mark_url) == "ok"
+    stage.docker("exec", first, "rm", "/tmp/unhealthy")
+    eventually(lambda: all(map(is_ready, stage.pods("front"))), 8)
+    bad = faulty(readinessProbe={"exec": {"command": ["false"]}, **QUICK})
+    stage.put(workload("front", bad, replicas=2), front)
+    eventually(lambda: len(stage.pods("front")) == 3, 10, "one more, which is never ready")
+    time.sleep(3)
+    assert {first, second} <= {each.id for each in stage.containers("front") if each.state == "running"}
+    assert fetch(mark_url) == "ok"
+
+
+def test_a_rollout_waits_for_min_ready_seconds_of_readiness(stage: Stage) -> None:
+    probe = {"httpGet": {"path": "/healthz", "port": "http"}, **QUICK}
+    more = {"minReadySeconds": 3, "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}}
+    stage.put(workload("calm", faulty(readinessProbe=probe), more=more))
+    stage.up("calm")
+    old = stage.container("calm").id
+    stage.put(workload("calm", faulty(readinessProbe=probe, env=[{"name": "A", "value": "b"}]), more=more))
+    eventually(lambda: sum(map(is_ready, stage.pods("calm"))) == 2, 20, "the new one beside the old one")
+    both = time.monotonic()
+    eventually(lambda: old not in {each.id for each in stage.containers("calm") if each.state == "running"}, 20)
+    assert time.monotonic() - both >= 2
+
+
+def test_a_readiness_gate_is_opened_by_a_commit_without_a_new_pod(stage: Stage) -> None:
+    gates = [{"conditionType": "example.org/approved"}]
+    stage.put(workload("gated", container(), readinessGates=gates))
+    seen = stage.wait("gated", is_running)
+    assert not is_ready(seen)
+    before = stage.container("gated").id
+    opened = {"reconciler.dev/conditions": "example.org/approved=True"}
+    stage.put(workload("gated", container(), readinessGates=gates, annotations=opened))
+    seen = stage.up("gated", 10)
+    assert condition(seen, "example.org/approved") == "True"
+    assert stage.container("gated").id == before
+
+
+def test_probes_go_on_while_the_master_is_dead(lab: Lab, tmp_path: Path) -> None:
+    restore(lab)
+    world = World(lab, tmp_path)
+    probe = {"exec": KINDS["exec"], **QUICK}
+    world.write("faulty.yaml", manifests(pod("orphan", faulty(livenessProbe=probe))))
+    with world.run() as running:
+        alone = Stage(world, running)
+        alone.up("orphan", 30)
+        running.kill()
+        before = alone.inspect("orphan")["State"]["StartedAt"]
+        alone.inside("orphan", "touch", "/tmp/unhealthy")
+        eventually(lambda: alone.inspect("orphan")["State"]["StartedAt"] != before, 15, "the restart")
+        alone.inside("orphan", "rm", "-f", "/tmp/unhealthy")
+    with world.run() as running:
+        running.converged()
+        again = Stage(world, running)
+        assert restarts(again.up("orphan")) >= 1

@@ -1,0 +1,42 @@
+"""The law of back-off: however a container crashes, it is started once for each crash, never before its time."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from reconciler.model.observed import ContainerState
+from reconciler.model.operations import StartContainer
+from reconciler.model.plan import Plan
+from tests.simulated import World, desired, pod
+
+crashes = st.tuples(st.floats(0, 700), st.sampled_from(["exited", "restarting"]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(story=st.lists(crashes, max_size=9))
+def test_each_crash_is_answered_by_one_start_and_never_before_its_time(
+    story: list[tuple[float, ContainerState]],
+) -> None:
+    world = World(desired(pod("job"), nodes=1))
+    world.settle()
+    started: list[float] = []
+
+    def note_starts(step: Plan) -> None:
+        starts = [each for work in step.work for each in work.operations if isinstance(each, StartContainer)]
+        started.extend(world.now for _ in starts)
+
+    failures = 0
+    for ran, state in story:
+        world.now += ran
+        failures = 1 if ran >= 600 else failures + 1
+        _crashes(world, "exited" if failures == 1 else state)  # The first restart is Docker's own.
+        crashed_at = world.now
+        started.clear()
+        world.settle(look=note_starts)
+        delay = 0.0 if failures == 1 else min(300.0, 10.0 * 2 ** (failures - 2))
+        assert started == [crashed_at + delay]
+
+
+def _crashes(world: World, state: ContainerState) -> None:
+    for each in world.containers():
+        world.change(lambda one: replace(one, state=state, exit_code=1), container=each.name)

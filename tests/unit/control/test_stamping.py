@@ -1,0 +1,45 @@
+"""Times are written where statuses are published, and only where something has changed."""
+
+from reconciler.control.stamping import stamped
+from reconciler.model.names import Ref
+from reconciler.model.plan import Condition, DeploymentStatus, PodStatus
+
+REF = Ref("Pod", "shop", "web-0")
+
+
+def pod(ready: bool, uid: str = "u1") -> PodStatus:
+    conditions = (Condition("PodScheduled", True), Condition("Ready", ready))
+    return PodStatus(REF, uid, "node-1", "", "Running", ready, conditions=conditions)
+
+
+def test_a_new_pod_begins_now() -> None:
+    status = stamped({}, {REF: pod(False)}, 100.0)[REF]
+    assert isinstance(status, PodStatus)
+    assert status.created == 100.0
+    assert [one.since for one in status.conditions] == [100.0, 100.0]
+
+
+def test_only_what_changed_has_another_time() -> None:
+    first = stamped({}, {REF: pod(False)}, 100.0)
+    status = stamped(first, {REF: pod(True)}, 160.0)[REF]
+    assert isinstance(status, PodStatus)
+    assert status.created == 100.0
+    assert [one.since for one in status.conditions] == [100.0, 160.0]
+
+
+def test_what_is_unchanged_is_the_same_object() -> None:
+    deployment = Ref("Deployment", "shop", "web")
+    first = stamped({}, {REF: pod(True), deployment: DeploymentStatus(deployment, 1, 1, 1, 1, 1)}, 100.0)
+    again = stamped(first, {REF: pod(True), deployment: DeploymentStatus(deployment, 1, 1, 1, 1, 1)}, 200.0)
+    assert all(again[ref] is first[ref] for ref in first)
+
+
+def test_another_pod_of_the_name_begins_anew() -> None:
+    first = stamped({}, {REF: pod(True)}, 100.0)
+    status = stamped(first, {REF: pod(True, "u2")}, 200.0)[REF]
+    assert isinstance(status, PodStatus)
+    assert (status.created, status.conditions[0].since) == (200.0, 200.0)
+
+
+def test_what_is_gone_is_gone() -> None:
+    assert stamped(stamped({}, {REF: pod(True)}, 100.0), {}, 200.0) == {}

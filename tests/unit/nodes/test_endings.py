@@ -1,0 +1,68 @@
+"""How the end of a run is told: from what is seen, from its event, with the last lines of its log."""
+
+import msgspec
+import pytest
+
+from reconciler.model.observed import Ended, ObservedContainer
+from reconciler.nodes.docker_replies import sortable_moment
+from reconciler.nodes.endings import Note, end_of, within
+from reconciler.nodes.plain_text import plain
+from reconciler.nodes.watching import IMAGES_CHANGED, note_of
+
+EXITED = ObservedContainer("c1", "web", "web:1", "exited", "demo", exit_code=3, started_at="t1", finished_at="t2")
+RUNNING = msgspec.structs.replace(EXITED, state="running", exit_code=0, started_at="t3")
+
+
+def test_what_has_ended_tells_it_itself_and_only_once() -> None:
+    end = Ended(3, at="t2")
+    assert end_of(EXITED, None, None) == end
+    assert end_of(EXITED, None, msgspec.structs.replace(end, log="lines")) is None
+    assert end_of(EXITED, None, Ended(3, at="t0")) == end
+
+
+def test_what_runs_again_is_told_by_its_event() -> None:
+    assert end_of(RUNNING, Note("c1", 137, oom=True), None) == Ended(137, True, "t2")
+    assert end_of(RUNNING, Note("c1"), None) is None
+    assert end_of(RUNNING, None, None) is None
+    assert end_of(msgspec.structs.replace(RUNNING, state="created", finished_at=""), None, None) is None
+
+
+def test_events_about_one_container_are_one_note() -> None:
+    events = [
+        {"Type": "container", "Action": action, "Actor": {"ID": "c1", "Attributes": attributes}}
+        for action, attributes in (("oom", {}), ("die", {"exitCode": "137"}), ("start", {}))
+    ]
+    noted = [note_of(event) for event in events]
+    assert noted[2].after(noted[1].after(noted[0])) == Note("c1", 137, oom=True)
+    assert note_of({"Type": "image", "Action": "pull", "Actor": {"ID": "x"}}) == Note(IMAGES_CHANGED)
+
+
+def test_a_log_is_cut_to_one_run() -> None:
+    log = b"".join(b"2026-01-01T00:00:0%d.000000000Z line %d\n" % (second, second) for second in range(6))
+    run = within(log, "2026-01-01T00:00:02Z", "2026-01-01T00:00:04.5Z")
+    assert run == b"line 2\nline 3\nline 4\n"
+    assert within(log, "", "").count(b"\n") == 6
+    assert within(b"no moment at all\n", "2026-01-01T00:00:02Z", "") in (b"", b"moment at all\n")
+
+
+def test_moments_sort_by_time() -> None:
+    assert sortable_moment("2026-01-01T00:00:00Z") < sortable_moment("2026-01-01T00:00:00.01Z")
+    assert sortable_moment("2026-01-01T00:00:00.1Z") > sortable_moment("2026-01-01T00:00:00.09Z")
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        (b"a\r\nb\n\n", "a\nb"),
+        (b"\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("tab\tgr\u00fc\u00df \u202e".encode(), "tab\tgr\u00fc\u00df \\u202e"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"x" * 30, "\u2026" + "x" * 19),
+    ],
+)
+def test_output_is_shown_bounded_and_harmless(output: bytes, shown: str) -> None:
+    assert plain(output, 20) == shown
+
+
+def test_only_the_last_lines_are_shown() -> None:
+    assert plain(b"1\n2\n3\n", 20, 2) == "2\n3"

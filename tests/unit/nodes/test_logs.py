@@ -1,0 +1,53 @@
+"""Where one run of a container ends in its log, and the next begins."""
+
+import pytest
+from msgspec.structs import replace
+
+from reconciler.nodes.access import FoundContainer, read_found
+from reconciler.nodes.logs import LogRequest, log_parameters, start_of_run
+
+FIRST = FoundContainer("id", "web", False, True, "2026-11-23T12:00:10.5Z", "", 0)
+AGAIN = replace(FIRST, finished_at="2026-11-23T12:00:08.5Z", restarts=1)
+SECOND = 1_000_000_000
+TEN_PAST_NOON = 1795435210 * SECOND
+
+
+def test_a_first_run_has_nothing_before() -> None:
+    assert start_of_run(FIRST) == 0
+    assert "since" not in log_parameters(FIRST, LogRequest())
+
+
+def test_a_run_begins_half_way_after_the_end_of_the_one_before() -> None:
+    assert start_of_run(AGAIN) == TEN_PAST_NOON - SECOND // 2
+    assert log_parameters(AGAIN, LogRequest())["since"] == "1795435209.500000000"
+    assert "until" not in log_parameters(AGAIN, LogRequest())
+
+
+def test_previous_is_everything_before() -> None:
+    parameters = log_parameters(AGAIN, LogRequest(previous=True, tail=5, timestamps=True))
+    assert parameters["until"] == "1795435209.500000000"
+    assert "since" not in parameters
+    assert (parameters["tail"], parameters["timestamps"], parameters["follow"]) == ("5", "1", "0")
+
+
+def test_a_container_that_has_ended_does_not_tell_when_the_run_before_did() -> None:
+    ended = replace(FIRST, running=False, finished_at="2026-11-23T12:00:12Z", restarts=1)
+    assert start_of_run(ended, "2026-11-23T12:00:06.5Z") == TEN_PAST_NOON + SECOND // 2 - 2 * SECOND
+    assert TEN_PAST_NOON < start_of_run(ended) < TEN_PAST_NOON + SECOND // 2
+
+
+def test_since_never_reaches_back_before_the_run() -> None:
+    late, early = TEN_PAST_NOON + SECOND, TEN_PAST_NOON - 60 * SECOND
+    assert log_parameters(AGAIN, LogRequest(since=late))["since"] == "1795435211.000000000"
+    assert log_parameters(AGAIN, LogRequest(since=early))["since"] == "1795435209.500000000"
+    assert log_parameters(AGAIN, LogRequest(since=early, previous=True))["since"] == "1795435150.000000000"
+
+
+@pytest.mark.parametrize(
+    ("state", "running"), [({"Running": True}, True), ({"Running": True, "Restarting": True}, False)]
+)
+def test_dockers_state(state: dict[str, bool], running: bool) -> None:
+    moments = {"StartedAt": "2026-11-23T12:00:10.5Z", "FinishedAt": "0001-01-01T00:00:00Z"}
+    config = {"Labels": {"reconciler.dev/container": "web"}, "Tty": False}
+    found = read_found({"Id": "id", "State": {**state, **moments}, "Config": config, "RestartCount": 0})
+    assert found == replace(FIRST, running=running)

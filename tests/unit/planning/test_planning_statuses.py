@@ -1,0 +1,164 @@
+"""How pods stand, in Kubernetes' own words."""
+
+import pytest
+from msgspec.structs import replace
+
+from reconciler.model.names import Ref
+from reconciler.model.observed import ContainerState, Observed, Reachable
+from reconciler.model.operations import Outcome, PullImage, WriteFiles
+from reconciler.model.plan import PodStatus
+from reconciler.model.pods import Container, Resources
+from reconciler.model.quantities import Quantity
+from reconciler.planning import after_failure
+from tests.simulated import World, container, desired, pod
+
+JOB = Ref("Pod", "default", "job")
+
+
+def world_of(*containers: Container, **more: object) -> World:
+    return World(desired(pod("job", containers or None, **more), nodes=1))
+
+
+def settled(*containers: Container, **more: object) -> World:
+    world = world_of(*containers, **more)
+    world.settle()
+    return world
+
+
+def status(world: World) -> PodStatus:
+    found = world.plan().statuses[JOB]
+    assert isinstance(found, PodStatus)
+    return found
+
+
+def becomes(world: World, state: ContainerState, name: str = "app", **more: object) -> None:
+    (one,) = [each.name for each in world.containers() if each.container == name]
+    world.change(lambda each: replace(each, state=state, **more), container=one)
+
+
+def test_a_pod_that_runs() -> None:
+    now = status(settled())
+    assert (now.phase, now.ready, now.reason) == ("Running", True, "")
+    assert [(each.type, each.status) for each in now.conditions] == [
+        ("PodScheduled", True),
+        ("Initialized", True),
+        ("ContainersReady", True),
+        ("Ready", True),
+    ]
+    (one,) = now.containers
+    assert (one.state, one.kind, one.ready, one.started, one.restarts) == ("running", "container", True, True, 0)
+
+
+def test_how_far_a_pull_has_come_is_told() -> None:
+    world = world_of(container(image="other:1"))
+    step = world.plan()
+    world.memory = step.memory
+    node = world.real.nodes["node-000"]
+    assert isinstance(node, Reachable)
+    pulling = replace(node, busy=frozenset(step.memory.pods), pulling={"other:1": "41 of 120 MB"})
+    world.real = Observed({"node-000": pulling})
+    now = status(world)
+    assert (now.phase, now.reason, now.message) == (
+        "Pending",
+        "ContainerCreating",
+        "pulling other:1: 41 of 120 MB",
+    )
+
+
+def test_a_failed_pull_is_told_of_the_containers_of_that_image_alone() -> None:
+    world = world_of(container("a"), container("b", "other:1"))
+    step = world.plan()
+    (work,) = step.work
+    memory = step.memory
+    for failures, reason in ((1, "ErrImagePull"), (2, "ImagePullBackOff")):
+        outcome = Outcome(work, PullImage("other:1"), "cannot pull other:1: not found", "ErrImagePull")
+        memory = after_failure(memory, outcome, now=0.0)
+        world.memory = memory
+        now = status(world)
+        assert (now.reason, now.message) == (reason, "cannot pull other:1: not found"), failures
+        assert [each.reason for each in now.containers] == ["ContainerCreating", reason]
+
+
+def test_a_volume_that_cannot_be_made_leaves_the_pod_creating_with_the_reason() -> None:
+    world = world_of()
+    step = world.plan()
+    (work,) = step.work
+    outcome = Outcome(work, WriteFiles(work.uid, "texts", (), ""), "no space left on device", "FailedMount")
+    world.memory = after_failure(step.memory, outcome, now=0.0)
+    now = status(world)
+    assert (now.phase, now.reason, now.message) == ("Pending", "ContainerCreating", "no space left on device")
+
+
+def test_a_container_whose_command_is_not_there() -> None:
+    world = settled()
+    becomes(world, "created", error="exec: no-such-command: not found", exit_code=127)
+    (one,) = status(world).containers
+    assert (one.state, one.reason) == ("waiting", "RunContainerError")
+    assert one.message == "exec: no-such-command: not found"
+    assert one.last_end is not None
+    assert one.last_end.exit_code == 127
+
+
+def test_a_container_whose_command_is_not_there_fails_a_pod_that_is_never_restarted() -> None:
+    world = settled(restart_policy="Never")
+    becomes(world, "created", error="exec: no-such-command: not found", exit_code=127)
+    world.settle()
+    now = status(world)
+    assert (now.phase, now.reason) == ("Failed", "ContainerCannotRun")
+    assert world.plan().work == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"exit_code": 0}, "Completed"),
+        ({"exit_code": 2}, "Error"),
+        ({"exit_code": 137, "oom_killed": True}, "OOMKilled"),
+        ({"exit_code": 128, "error": "cannot start"}, "StartError"),
+    ],
+)
+def test_ends_have_upstreams_words(fields: dict[str, object], reason: str) -> None:
+    world = settled(restart_policy="Never")
+    becomes(world, "exited", "app", finished_at="2026-11-23T09:22:46Z", **fields)
+    (one,) = status(world).containers
+    assert (one.state, one.reason, one.exit_code) == ("terminated", reason, fields["exit_code"])
+    assert one.finished_at == "2026-11-23T09:22:46Z"
+
+
+def test_a_failed_pod_tells_the_container_that_failed() -> None:
+    world = settled(container("a"), container("b"), restart_policy="Never")
+    becomes(world, "exited", "a", exit_code=0)
+    becomes(world, "exited", "b", exit_code=2)
+    now = status(world)
+    assert (now.phase, now.reason) == ("Failed", "Error")
+    assert {each.type: each.reason for each in now.conditions}["Ready"] == "PodFailed"
+
+
+def test_unready_containers_are_named_in_the_condition() -> None:
+    world = settled(container("a"), container("b"))
+    becomes(world, "exited", "b", exit_code=2)
+    conditions = {each.type: each for each in status(world).conditions}
+    assert conditions["ContainersReady"].message == "containers with unready status: [b]"
+    assert conditions["Ready"].reason == "ContainersNotReady"
+
+
+def test_the_quality_of_service_is_told() -> None:
+    amounts = {"cpu": Quantity.parse("1"), "memory": Quantity.parse("1Gi")}
+    whole = replace(container(), resources=Resources(requests=amounts, limits=amounts))
+    assert status(settled(whole)).qos == "Guaranteed"
+    assert status(settled(container(cpu="1"))).qos == "Burstable"
+    assert status(settled()).qos == "BestEffort"
+
+
+def test_a_pod_that_fits_nowhere_is_not_scheduled() -> None:
+    now = status(world_of(container(cpu="100")))
+    (condition,) = now.conditions
+    assert (condition.type, condition.status, condition.reason) == ("PodScheduled", False, "Unschedulable")
+
+
+def test_a_pod_of_a_silent_node_is_unknown() -> None:
+    world = settled()
+    world.unplug("node-000")
+    now = status(world)
+    assert (now.phase, now.reason) == ("Unknown", "NodeUnreachable")
+    assert {each.type: each.reason for each in now.conditions}["Ready"] == "NodeUnreachable"

@@ -1,0 +1,113 @@
+"""A container from run to run: who is touched, in which order, and how often."""
+
+import asyncio
+import datetime
+from typing import Any
+
+from reconciler.prober.containers import Container
+from reconciler.prober.docker import Docker
+from reconciler.prober.specs import Action, Probe, Target
+from reconciler.prober.telling import Told
+
+ID = "0123456789abcdef"
+
+
+class FakeDocker(Docker):
+    """One container, whose commands exit with `code`; a restart is another run of it."""
+
+    def __init__(self, cluster: str = "shop") -> None:
+        super().__init__("/nowhere")
+        self.code = 0
+        self.done: list[str] = []
+        self.running = True
+        self.cluster = cluster
+        self.runs = 1
+        self.moments: dict[int, str] = {}
+
+    async def inspect(self, container: str) -> dict[str, Any]:
+        moment = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{self.runs}Z"
+        started_at = self.moments.setdefault(self.runs, moment)
+        labels = {"reconciler.dev/cluster": self.cluster}
+        state = {"Running": self.running, "Paused": False, "StartedAt": started_at}
+        return {"Id": ID, "Config": {"Labels": labels}, "State": state}
+
+    async def begin_exec(self, container: str, command: tuple[str, ...]) -> str:
+        if command != ("check",):
+            self.done.append(" ".join(command))
+        return command[0]
+
+    async def run_exec(self, exec_id: str, most: int) -> tuple[int, bytes]:
+        return (self.code if exec_id == "check" else 0), b"said"
+
+    async def restart(self, container: str, grace: float) -> None:
+        self.done.append(f"restart {grace:.0f}")
+        self.runs += 1
+
+    async def stop(self, container: str, grace: float) -> None:
+        self.done.append(f"stop {grace:.0f}")
+        self.running = False
+
+
+def liveness(period: float = 0.01) -> Probe:
+    return Probe("liveness", Action("exec", ("check",)), 0, period, 1, 1, 2, 30)  # type: ignore[arg-type]
+
+
+def live(docker: FakeDocker, target: Target, seconds: float = 0.3) -> list[Told]:
+    told: list[Told] = []
+
+    async def work() -> None:
+        container = Container(docker, "shop", target, told.append)
+        await container.look()
+        for _ in range(int(seconds / 0.05)):
+            await asyncio.sleep(0.05)
+            await container.look()
+        container.end()
+
+    asyncio.run(work())
+    return told
+
+
+def test_a_failing_container_is_restarted_after_its_hook_and_the_new_run_says_why() -> None:
+    docker = FakeDocker()
+    docker.code = 1
+    told = live(docker, Target("app", (liveness(),), Action("exec", ("bye",)), True))
+    # Once: the next restart has to wait.
+    assert docker.done == ["bye", "restart 30"]
+    before, after = (next(one for one in told if one.killed and one.run.endswith(f".{run}Z")) for run in (1, 2))
+    assert before.message == after.message == "Liveness probe failed: said"
+    assert after.killed == 1
+
+
+def test_one_that_is_not_to_be_started_again_is_stopped() -> None:
+    docker = FakeDocker()
+    docker.code = 1
+    live(docker, Target("app", (liveness(),), None, False))
+    assert docker.done == ["stop 30"]
+
+
+def test_a_healthy_one_and_a_foreign_one_are_left_alone() -> None:
+    assert live(docker := FakeDocker(), Target("app", (liveness(),), None, True))[-1].ready
+    assert docker.done == []
+    foreign = FakeDocker("another")
+    foreign.code = 1
+    assert live(foreign, Target("app", (liveness(),), None, True)) == []
+    assert foreign.done == []
+
+
+def test_what_ran_before_is_unknown_until_its_probe_has_said_something() -> None:
+    async def work() -> tuple[Told | None, Told | None]:
+        docker = FakeDocker()
+        docker.moments = {1: "2020-01-01T00:00:00.1Z"}
+        probe = Probe("readiness", Action("exec", ("check",)), 0, 1, 1, 1, 2, 30)
+        container = Container(docker, "shop", Target("app", (probe,), None, True), lambda _: None)
+        await container.look(booting=True)
+        first = container.told()
+        await asyncio.sleep(1.2)
+        second = container.told()
+        container.end()
+        return first, second
+
+    first, second = asyncio.run(work())
+    assert first is not None
+    assert second is not None
+    assert (first.known, second.known, second.ready) == (False, True, True)
