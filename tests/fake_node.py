@@ -39,6 +39,7 @@ from reconciler.model.operations import (
     RemoveContainer,
     RemoveFiles,
     RemoveVolume,
+    RenameContainer,
     RunCommand,
     StartContainer,
     StopContainers,
@@ -150,6 +151,10 @@ class FakeNodeSession:
                 self._files = {key: value for key, value in self._files.items() if not key.startswith(f"{owner}/")}
             case RemoveVolume():
                 pass
+            case RenameContainer(container=container_id, name=name):
+                before = next((key for key, one in self._containers.items() if one.id == container_id), "")
+                if self._ours(before, uid) is not None:
+                    self._containers[name] = msgspec.structs.replace(self._containers.pop(before), name=name)
             case HoldContainer(container=name):
                 found = self._ours(name, uid)
                 if found is not None and found.state == "restarting":

@@ -102,3 +102,7 @@ def _security(container: Container, spec: PodSpec, at: Pointer) -> Iterator[Find
     if must_not and user == 0:
         message = "runAsUser 0 is root, which runAsNonRoot forbids: the container would never start"
         yield Finding((*here, "runAsUser"), Code.CONFLICTING_FIELDS, message, "choose another user")
+    group = pods.run_as_group if own.run_as_group is None else own.run_as_group
+    if group is not None and user is None:
+        message = f"runAsGroup {group} without a runAsUser: which user of the image it belongs to is not known"
+        yield Finding((*here, "runAsGroup"), Code.CONFLICTING_FIELDS, message, "give runAsUser, too")

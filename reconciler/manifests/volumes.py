@@ -1,6 +1,8 @@
 """What JSON Schema cannot say about the volumes of a pod: one source each, paths of their own, mounts that fit."""
 
+import re
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.containers import check_resource_field
@@ -8,6 +10,7 @@ from reconciler.manifests.findings import Finding, Pointer, quoted, warning
 from reconciler.manifests.pod_parts import check_distinct, containers_of
 from reconciler.model.pods import Container, DownwardItem, PodSpec, Projection, Volume
 
+_VARIABLE: Final = re.compile(r"\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 _Placed = tuple[str, Pointer]
 """The path of a file in a volume, and where it is written."""
 
@@ -116,6 +119,20 @@ def _mounts(container: Container, volumes: frozenset[str], at: Pointer) -> Itera
         if mount.sub_path and mount.sub_path_expr:
             message = "both subPath and subPathExpr are given"
             yield Finding((*here, "subPathExpr"), Code.CONFLICTING_FIELDS, message, "keep one of them")
+        yield from _expanded(mount.sub_path_expr, container, (*here, "subPathExpr"))
+
+
+def _expanded(expression: str, container: Container, at: Pointer) -> Iterator[Finding]:
+    """Every variable of a path is known, and none is a Secret's value, which a path would show to everyone."""
+    variables = {variable.name: variable.value_from for variable in container.env}
+    for name in _VARIABLE.findall(expression):
+        source = variables.get(name)
+        if name not in variables and not container.env_from:
+            message = f"the container has no variable {quoted(name)}"
+            yield Finding(at, Code.MISSING_KEY, message, "name one of its `env`")
+        elif source is not None and source.secret_key_ref is not None:
+            message = f"{quoted(name)} is a Secret's value, and a path is seen by everyone on the host"
+            yield Finding(at, Code.CONFLICTING_FIELDS, message, "use a variable that is no secret")
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -277,6 +277,14 @@ class HoldContainer(Struct, frozen=True):
     container: str
 
 
+class RenameContainer(Struct, frozen=True):
+    """Give a container its name back, which somebody has changed; it runs on meanwhile."""
+
+    container: str
+    """By its id."""
+    name: str
+
+
 class RemoveContainer(Struct, frozen=True):
     container: str
     uid: Uid
@@ -304,6 +312,7 @@ Operation: TypeAlias = (
     | UnpauseContainer
     | StopContainers
     | HoldContainer
+    | RenameContainer
     | RemoveContainer
     | RemoveFiles
     | RemoveVolume

@@ -19,6 +19,7 @@ from reconciler.model.operations import (
     RemoveContainer,
     RemoveFiles,
     RemoveVolume,
+    RenameContainer,
     StartContainer,
     StopContainers,
     UnpauseContainer,
@@ -95,6 +96,8 @@ class Actor:
                 self._stopper.stop_all(stops, uid, budget.left(grace))
             case HoldContainer(container=name):
                 self._containers.hold(name, uid)
+            case RenameContainer(container=container, name=name):
+                self._containers.rename(container, name, uid)
             case RemoveContainer(container=name, uid=owner):
                 self._containers.remove(name, owner)
             case RemoveFiles(uid=owner):
@@ -112,6 +115,7 @@ _REASONS: Final[dict[type, str]] = {
     UnpauseContainer: "RunContainerError",
     StopContainers: "KillContainerError",
     HoldContainer: "KillContainerError",
+    RenameContainer: "CreateContainerError",
     RemoveContainer: "KillContainerError",
     RemoveFiles: "FailedUnmount",
     RemoveVolume: "VolumeFailedDelete",

@@ -96,6 +96,14 @@ class Containers:
             message = f"Docker goes on restarting {name}, {_HOLD_SECONDS:g} s after a kill"
             raise Failed("KillContainerError", message)
 
+    def rename(self, container: str, name: str, uid: Uid) -> None:
+        found = self.find(container, uid)
+        if found is None:
+            return
+        with engine_errors(f"rename {container[:12]} to {name}"):
+            self._engine.rename(found.id, name)
+        self._watcher.look_at(found.id)
+
     def remove(self, name: str, uid: Uid) -> None:
         found = self.find(name, uid)
         if found is None:
@@ -190,15 +198,24 @@ class Containers:
         return self._create(config, request)
 
     def _await_removal(self, container_id: str, name: str, reason: str) -> None:
+        """A removal that does not end keeps Docker's thing, under another name, and no pod from having its own."""
         deadline = time.monotonic() + _REMOVAL_SECONDS
         while self._inspect(container_id) is not None:
             if time.monotonic() > deadline:
-                raise Failed(
-                    reason,
-                    f"Docker has been removing {name} for more than {_REMOVAL_SECONDS:g} s, and keeps its name; "
-                    "is its disk hung? `docker rm -f` it there, or restart dockerd",
-                )
+                return self._put_aside(container_id, name, reason)
             time.sleep(0.1)
+        return None
+
+    def _put_aside(self, container_id: str, name: str, reason: str) -> None:
+        try:
+            with engine_errors(f"rename {name}"):
+                self._engine.rename(container_id, f"{name}-stuck-{container_id[:12]}")
+        except EngineError as error:
+            raise Failed(
+                reason,
+                f"Docker has been removing {name} for more than {_REMOVAL_SECONDS:g} s, and keeps its name "
+                f"({error.message}); is its disk hung? `docker rm -f` it there, or restart dockerd",
+            ) from error
 
     def _check_user(self, config: ContainerConfig) -> None:
         """As the kubelet does it, with its words."""

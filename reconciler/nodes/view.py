@@ -155,6 +155,10 @@ class HostView:
         with self._cond:
             return next((seen.ours for seen in self._seen.values() if seen.ours and seen.name == name), None)
 
+    def seen(self, container_id: str) -> Seen | None:
+        with self._cond:
+            return self._seen.get(container_id)
+
     def by_id(self, container_id: str) -> ObservedContainer | None:
         """With how its last run ended, where that was seen."""
         with self._cond:

@@ -5,6 +5,8 @@ Called by the session's thread; acting.py uses `look_at` after each of its opera
 
 import contextlib
 import queue
+import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,23 +37,36 @@ _FILTERS = {
 }
 
 
+_FOR_MINUTES = re.compile(r"(?:Up|Exited \(\d+\)) (?:\d+ (?:minutes|hours|days|weeks|months|years)|About an hour)")
+"""Two minutes or more, as Docker rounds down."""
+_SETTLED_SECONDS = 90.0
+
+
 class Watcher:
     def __init__(self, engine: Engine, cluster: str, view: HostView) -> None:
         self._engine = engine
         self._cluster = cluster
         self._view = view
+        self._listed_at = float("-inf")
 
     def list_all(self) -> None:
         """Every container, ours in full. Raises NodeError, and changes nothing then.
 
-        Of one whose inspect hangs or fails, as much as the list says: it must not hide all the others."""
-        ticket = self._view.look()
+        Of one whose inspect hangs or fails, as much as the list says: it must not hide all the others. One that is
+        still in the run that the last listing saw is not inspected again: a hundred would keep Docker busy.
+        """
+        began, ticket = time.monotonic(), self._view.look()
+        recent = began - self._listed_at < _SETTLED_SECONDS
         found: dict[str, Seen] = {}
         ends: dict[str, Ended] = {}
         with engine_errors("list containers"):
             listed = self._engine.containers(all=True)
         for entry in listed:
             if (entry.get("Labels") or {}).get(LABEL_CLUSTER) == self._cluster:
+                known = self._view.seen(entry["Id"])
+                if recent and known is not None and _is_settled(entry, known):
+                    found[entry["Id"]] = known
+                    continue
                 with contextlib.suppress(_Gone):
                     seen, end = self._inspect_listed(entry)
                     found[entry["Id"]] = seen
@@ -60,6 +75,7 @@ class Watcher:
             else:
                 found[entry["Id"]] = Seen(None, read_listed(entry).name, read_listed_ports(entry))
         self._view.list_all(ticket, found, ends)
+        self._listed_at = began
 
     def look_at(self, container: str, note: Note | None = None) -> None:
         """One container, by its id or, for one that exists, its name; `note`: what events said of it."""
@@ -115,6 +131,15 @@ class Watcher:
         # The run before may not have been seen at all.
         since = since if since != until else ""
         return msgspec.structs.replace(end, log=log_of(self._engine, inspected, since, until))
+
+
+def _is_settled(entry: Mapping[str, Any], known: Seen) -> bool:
+    """In the same state, for longer ago than the last listing: by Docker's words, `Up 5 minutes`."""
+    if known.ours is None or _FOR_MINUTES.match(entry.get("Status") or "") is None:
+        return False
+    listed = read_listed(entry)
+    ports = read_listed_ports(entry)
+    return (listed.name, listed.state, ports) == (known.name, known.ours.state, known.ports)
 
 
 def follow_events(engine: Engine, since: str, notes: "queue.SimpleQueue[Note]") -> None:

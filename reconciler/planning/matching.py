@@ -4,17 +4,20 @@ A container is ours by its labels *and* the name that follows from them: a look-
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from msgspec import Struct
 
-from reconciler.model.memory import PodIntent
-from reconciler.model.names import SYSTEM_PROBER, SYSTEM_PROXY, Ref, Uid, owner_from_label
-from reconciler.model.observed import ObservedContainer
+from reconciler.model.memory import PodIntent, Runs
+from reconciler.model.names import SANDBOX, SYSTEM_PROBER, SYSTEM_PROXY, Ref, Uid, owner_from_label
+from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.operations import RenameContainer
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.identity import container_name
 from reconciler.planning.parts import Containers
 from reconciler.planning.templates import Template
 
+_GOING: Final[frozenset[ContainerState]] = frozenset({"removing", "dead"})
 _SYSTEM = frozenset({SYSTEM_PROXY, SYSTEM_PROBER})
 
 
@@ -34,13 +37,20 @@ class Matched(Struct, frozen=True):
     """Of a pod whose intent is on another node."""
     orphans: tuple[Stray, ...]
     """Explained by no intent and no manifest."""
+    renamed: Mapping[Uid, tuple[RenameContainer, ...]] = {}
+    """Containers of known pods under another name than we gave them: somebody's hand was at work."""
 
 
 def match(
-    cluster: str, templates: Mapping[Ref, Template], nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodIntent]
+    cluster: str,
+    templates: Mapping[Ref, Template],
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodIntent],
+    runs: Mapping[Uid, Mapping[str, Runs]],
 ) -> Matched:
-    """`pods` are the intents remembered; only what answers now is taken over."""
+    """`pods` are the intents remembered, `runs` their containers' runs; only what answers now is taken over."""
     containers: dict[Uid, dict[str, ObservedContainer]] = {}
+    renamed: dict[Uid, tuple[RenameContainer, ...]] = {}
     duplicates: list[Stray] = []
     unknown: list[Stray] = []
     for node in nodes.values():
@@ -48,16 +58,23 @@ def match(
             if container.cluster != cluster or container.container in _SYSTEM:
                 continue
             intent = pods.get(container.uid)
-            if intent is None or container.name != container_name(
-                cluster, intent.namespace, intent.name, container.container, intent.uid
-            ):
+            if intent is None:
                 unknown.append(Stray(node.name, container))
-            elif intent.node == node.name:
+                continue
+            name = container_name(cluster, intent.namespace, intent.name, container.container, intent.uid)
+            if container.name != name:
+                if intent.node != node.name or not _is_remembered(container, intent, runs):
+                    unknown.append(Stray(node.name, container))
+                    continue
+                if container.state in _GOING:
+                    continue  # Put aside by us: its removal does not end.
+                renamed[intent.uid] = (*renamed.get(intent.uid, ()), RenameContainer(container.id, name))
+            if intent.node == node.name:
                 containers.setdefault(container.uid, {})[container.container] = container
             elif node.answers:
                 duplicates.append(Stray(node.name, container))
     if not unknown:
-        return Matched(pods, containers, tuple(duplicates), ())
+        return Matched(pods, containers, tuple(duplicates), (), renamed)
     present = [stray for stray in unknown if nodes[stray.node].answers]
     adopted, orphans = _adopt(cluster, templates, pods, present)
     for intent, parts in adopted:
@@ -67,7 +84,18 @@ def match(
         containers,
         tuple(duplicates),
         tuple(orphans),
+        renamed,
     )
+
+
+def _is_remembered(
+    container: ObservedContainer, intent: PodIntent, runs: Mapping[Uid, Mapping[str, Runs]]
+) -> bool:
+    """The very container that we made, by Docker's id of it; or, of a sandbox, by the pod's address."""
+    if container.container == SANDBOX:
+        return bool(intent.ip) and container.ip == intent.ip
+    known = runs.get(intent.uid, {}).get(container.container)
+    return known is not None and known.run.partition("@")[0] == container.id[:12]
 
 
 def _adopt(

@@ -50,7 +50,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     nodes = view_nodes(desired, observed, memory, now)
     templates = templates_of(desired)
     known = brought_up_to_date(memory.pods, templates)
-    matched = match(desired.cluster.metadata.name, templates, nodes, known)
+    matched = match(desired.cluster.metadata.name, templates, nodes, known, memory.runs)
     backends, checks = select(desired.services, matched.pods)
     seen = view_pods(matched.pods, matched.containers, nodes, checks, memory, desired)
     ends = with_ends(seen, memory, now)
@@ -68,7 +68,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     claims = claim_records(desired, memory.claims, intents)
     counted = count(pods, memory, now)
     clocks = _clocks(pods, since, memory, now, counted, ends.started)
-    repairs = works_of(pods.values(), memory.ready_since, nodes, clocks, desired)
+    repairs = works_of(pods.values(), memory.ready_since, nodes, clocks, desired, matched.renamed)
     tidying = (
         tidy(matched, nodes, pods, clocks, options),
         forgotten_files(matched, nodes, pods, clocks),

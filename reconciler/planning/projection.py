@@ -19,6 +19,7 @@ from reconciler.model.operations import (
     PullImage,
     RemoveContainer,
     RemoveFiles,
+    RenameContainer,
     StartContainer,
     StopContainers,
     UnpauseContainer,
@@ -103,6 +104,9 @@ class _Host:
                     containers[stop.container] = replace(containers[stop.container], state="exited")
             case HoldContainer(name):
                 containers[name] = replace(containers[name], state="exited")
+            case RenameContainer(container_id, name):
+                before = next(key for key, one in containers.items() if one.id == container_id)
+                containers[name] = replace(containers.pop(before), name=name)
             case RemoveContainer(name, _):
                 containers.pop(name, None)
 

@@ -96,8 +96,8 @@ def _count_pod(
 
 def _another_run(before: Runs | None, found: ObservedContainer) -> Runs:
     ended = found.last_end if found.state not in _ENDED else None
-    if before is None:
-        return Runs(found.restart_count, found.run, ended)
+    if before is None:  # Docker counts a restart when it decides on it, which is before it restarts.
+        return Runs(max(0, found.restart_count - (found.state == "restarting")), found.run, ended)
     return Runs(before.restarts + 1, found.run, ended or before.last_end)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Crashes, PodIntent
@@ -53,10 +54,8 @@ class Moment(NamedTuple):
 
 
 def steps_to_run(pod: PodView, moment: Moment, desired: Desired) -> Steps:
-    """Everything that is missing, in order. Nothing while a container is being removed: its name is taken."""
+    """Everything that is missing, in order."""
     spec = pod.intent.spec
-    if any(found.state == "removing" for found in pod.containers.values()):
-        return NO_STEPS
     if spec is None:
         return NO_STEPS if pod.running else _revive(pod.containers)
     if pod.running:
@@ -84,7 +83,7 @@ class _Start:
         self._spec = spec
         self._moment = moment
         self._desired = desired
-        self._found: dict[str, ObservedContainer] = dict(pod.containers)
+        self._found = {name: _settled(found) for name, found in pod.containers.items()}
         self._renewed = False
         """The sandbox is started by these very steps: everything begins anew in it."""
         self._again: set[str] = set()
@@ -262,6 +261,11 @@ class _Start:
 
     def _explain(self, why: str) -> None:
         self._repairs = self._repairs or why
+
+
+def _settled(found: ObservedContainer) -> ObservedContainer:
+    """One that is being removed is as good as dead: its removal is waited for, and then another one made."""
+    return replace(found, state="dead") if found.state == "removing" else found
 
 
 def _revive(containers: Containers) -> Steps:

@@ -25,7 +25,7 @@ _DEFAULT_GRACE_SECONDS = 30
 
 def steps_to_leave(containers: Containers, intent: PodIntent | None, *, has_files: bool) -> tuple[Operation, ...]:
     """Stop what runs, in order; then remove it all, and the pod's files and directories with it."""
-    there = [found for found in in_order(containers, intent) if found.state != "removing"]
+    there = in_order(containers, intent)
     removals: list[Operation] = [RemoveContainer(found.name, found.uid) for found in there]
     if has_files and intent is not None and len(there) == len(containers):
         removals.append(RemoveFiles(intent.uid))

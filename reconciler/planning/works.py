@@ -7,7 +7,7 @@ from msgspec import Struct
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Backoff, Crashes, Runs
 from reconciler.model.names import Ref, Uid
-from reconciler.model.operations import PodWork
+from reconciler.model.operations import PodWork, RenameContainer
 from reconciler.model.plan import Action, PodChange
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.departures import held_until
@@ -44,6 +44,7 @@ def works_of(
     nodes: Mapping[str, NodeView],
     clocks: Clocks,
     desired: Desired,
+    renamed: Mapping[Uid, tuple[RenameContainer, ...]],
 ) -> Works:
     """`known_ready` are the pods that were ready before this look."""
     work: list[PodWork] = []
@@ -51,6 +52,10 @@ def works_of(
     wake_at: list[float] = []
     for pod in pods:
         answers, uid = pod.node.answers, pod.uid
+        if uid in renamed and answers is not None and uid not in answers.busy:
+            work.append(PodWork(pod.node.name, pod.intent.ref, uid, renamed[uid]))
+            changes.append(_restart(pod, "a container of it was renamed by hand", desired))
+            continue
         if answers is None or _is_as_it_should(pod) or uid in answers.busy:
             continue
         until = _waits(pod, nodes, clocks)

@@ -197,8 +197,8 @@ def _told(lab: Lab) -> Measured:
         host = lab.node("node-1")
         volumes = [{"name": "words", "configMap": {"name": "words"}}]
         main = container(volumeMounts=[{"name": "words", "mountPath": "/words"}])
+        stage.put(config_map("words", word="edit-0"), file="words.yaml")
         stage.put(pod("reader", main, volumes=volumes), file="reader.yaml")
-        stage.write(config_map("words", word="edit-0"), file="words.yaml")
         stage.up("reader")
         before = stage.container("reader").id
         pid = stage.inspect("reader")["State"]["Pid"]

@@ -16,6 +16,7 @@ from reconciler.model.operations import (
     RemoveContainer,
     RemoveFiles,
     RemoveVolume,
+    RenameContainer,
     RunCommand,
     StartContainer,
     StopContainers,
@@ -200,3 +201,14 @@ def test_nothing_is_told_while_nothing_changes(host: Host) -> None:
     before = host.told.observed_count
     time.sleep(0.5)
     assert host.told.observed_count == before
+
+
+def test_a_container_gets_its_name_back(host: Host) -> None:
+    host.do("u1", *started(sandbox()))
+    made = host.container("web_POD")
+    assert made is not None
+    for name in ("by_hand", "web_POD"):
+        assert host.do("u1", RenameContainer(made.id, name)).failed is None
+    again = host.container("web_POD")
+    assert again is not None
+    assert (again.id, again.started_at) == (made.id, made.started_at)

@@ -136,7 +136,7 @@ class Stage:
                 if event["reason"] == "Problem":
                     raise AssertionError(event["message"])
             time.sleep(0.02)
-        raise AssertionError(f"not read within {timeout} s")
+        raise AssertionError(f"not read within {timeout} s; {self.running.errors}")
 
     def event(self, reason: str, text: str = "", timeout: float = 20.0) -> Json:
         """Of this test: the first with this reason and this text."""
@@ -233,7 +233,7 @@ def condition(pod: Json, kind: str) -> str:
 
 def state_of(pod: Json, name: str = "main") -> Json:
     """Its container's whole status, init containers and sidecars included; empty where there is none."""
-    status = pod["status"]
+    status = pod.get("status", {})
     every = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
     return next((each for each in every if each["name"] == name), {})
 

@@ -21,7 +21,7 @@ from tests.own_lab import own_lab
 
 NUMBER = 79
 TAGS = {
-    *("lab/pause:1", "lab/busybox:1", "lab/proxy:1", "lab/api:1.0", "lab/sidecar:1.0"),
+    *("lab/pause:1", "lab/busybox:1", "lab/proxy:1", "lab/api:1.0", "lab/sidecar:1.0", "lab/faulty:1"),
     *(f"lab/web:{version}" for version in ("1.0", "2.0", "broken")),
 }
 

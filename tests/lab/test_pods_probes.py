@@ -1,12 +1,9 @@
 """Probes of every kind on real containers: what is ready is in rotation, what is not alive is restarted."""
 
 import time
-from pathlib import Path
 
 import pytest
 
-from reconciler.lab import Lab
-from tests.lab.conftest import restore
 from tests.lab.pods import (
     STAY,
     Json,
@@ -15,14 +12,13 @@ from tests.lab.pods import (
     container,
     is_ready,
     is_running,
-    manifests,
     pod,
     restarts,
     service,
     state_of,
     workload,
 )
-from tests.lab.world import World, eventually, fetch
+from tests.lab.world import eventually, fetch
 
 QUICK: Json = {"periodSeconds": 1, "failureThreshold": 1}
 KINDS: dict[str, Json] = {
@@ -153,22 +149,3 @@ def test_a_readiness_gate_is_opened_by_a_commit_without_a_new_pod(stage: Stage) 
     seen = stage.up("gated", 10)
     assert condition(seen, "example.org/approved") == "True"
     assert stage.container("gated").id == before
-
-
-def test_probes_go_on_while_the_master_is_dead(lab: Lab, tmp_path: Path) -> None:
-    restore(lab)
-    world = World(lab, tmp_path)
-    probe = {"exec": KINDS["exec"], **QUICK}
-    world.write("faulty.yaml", manifests(pod("orphan", faulty(livenessProbe=probe))))
-    with world.run() as running:
-        alone = Stage(world, running)
-        alone.up("orphan", 30)
-        running.kill()
-        before = alone.inspect("orphan")["State"]["StartedAt"]
-        alone.inside("orphan", "touch", "/tmp/unhealthy")
-        eventually(lambda: alone.inspect("orphan")["State"]["StartedAt"] != before, 15, "the restart")
-        alone.inside("orphan", "rm", "-f", "/tmp/unhealthy")
-    with world.run() as running:
-        running.converged()
-        again = Stage(world, running)
-        assert restarts(again.up("orphan")) >= 1

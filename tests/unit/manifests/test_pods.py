@@ -34,6 +34,11 @@ def init(fields: str) -> str:
     ("spec", "container", "expected"),
     [
         ("initContainers: [{name: main, image: web:1}]", "", f"{C}/name duplicate-name"),
+        (
+            "",
+            "securityContext: {runAsGroup: 5}",
+            f"{C}/securityContext/runAsGroup conflicting-fields",
+        ),
         ("", "restartPolicy: Always", f"{C}/restartPolicy restart-policy"),
         (init("readinessProbe: {grpc: {port: 1}}"), "", f"{INIT}/readinessProbe conflicting-fields"),
         (init("lifecycle: {preStop: {sleep: {seconds: 1}}}"), "", f"{INIT}/lifecycle conflicting-fields"),

@@ -104,6 +104,7 @@ def test_a_volume_that_could_not_be_made_is_refused(load: Load, volume: str, exp
         ("{name: v, mountPath: /a, subPath: /b}", f"{C}/volumeMounts/0/subPath invalid-value"),
         ("{name: v, mountPath: /a, subPath: b/..}", f"{C}/volumeMounts/0/subPath invalid-value"),
         ("{name: v, mountPath: /a, subPathExpr: $(A/b}", f"{C}/volumeMounts/0/subPathExpr invalid-value"),
+        ("{name: v, mountPath: /a, subPathExpr: $(A)/b}", f"{C}/volumeMounts/0/subPathExpr missing-key"),
         (
             "{name: v, mountPath: /a, subPath: b, subPathExpr: c}",
             f"{C}/volumeMounts/0/subPathExpr conflicting-fields",
@@ -135,7 +136,11 @@ imagePullSecrets: [{name: login}]"""
     mounts = ", ".join(f"{{name: {name}, mountPath: /v/{name}}}" for name in "abcdefgh")
     result = load(
         {
-            "p.yaml": pod(spec, f"volumeMounts: [{mounts}, {{name: g, mountPath: /w, subPathExpr: $(A)/b}}]"),
+            "p.yaml": pod(
+                spec,
+                "env: [{name: A, value: a}]\n"
+                f"volumeMounts: [{mounts}, {{name: g, mountPath: /w, subPathExpr: $(A)/b}}]",
+            ),
             "c.yaml": CLAIM,
             "l.yaml": LOGIN,
         }

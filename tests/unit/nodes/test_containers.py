@@ -31,6 +31,7 @@ class StuckEngine:
         """How often it is still found; negative: for ever."""
         self.signals: list[str] = []
         self.made = 0
+        self.renames = False
 
     def inspect_container(self, container: str) -> dict[str, Any]:
         if self.left == 0:
@@ -54,6 +55,11 @@ class StuckEngine:
     def remove_container(self, container: str, v: bool) -> None:
         raise EngineError(409, f"removal of container {container} is already in progress")
 
+    def rename(self, container: str, name: str) -> None:
+        if not self.renames:
+            raise EngineError(500, "no such luck")
+        self.left = 0
+
     def kill_within(self, container_id: str, signal: str, seconds: float) -> None:
         self.signals.append(signal)
 
@@ -74,13 +80,21 @@ def on(engine: Any) -> tuple[Containers, Stopper]:
     return found, Stopper(found, hooks, structlog.get_logger())
 
 
-def test_a_name_stuck_in_its_removal_is_waited_for_and_then_told() -> None:
+def test_a_name_that_even_then_does_not_come_free_is_told() -> None:
     found, _ = on(StuckEngine("removing"))
     with pytest.raises(Failed, match="has been removing web for more than"):
         found.remove("web", "u1")
     with pytest.raises(Failed, match="keeps its name") as failure:
         found.create(CONFIG, "u1")
     assert failure.value.reason == "CreateContainerError"
+
+
+def test_what_is_stuck_in_its_removal_is_put_aside_under_another_name() -> None:
+    engine = StuckEngine("removing")
+    engine.renames = True
+    found, _ = on(engine)
+    found.create(CONFIG, "u1")
+    assert engine.made == 1
 
 
 def test_a_name_that_comes_free_in_time_is_taken() -> None:

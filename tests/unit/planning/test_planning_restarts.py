@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Ended, Observed, Reachable
-from reconciler.model.operations import HoldContainer, Operation, StartContainer
+from reconciler.model.operations import HoldContainer, Operation, RenameContainer, StartContainer
 from reconciler.model.plan import ContainerStatus, PodStatus
 from reconciler.planning.runs import delay_of
 from tests.simulated import World, container, desired, pod
@@ -181,3 +181,22 @@ def test_a_lost_store_takes_dockers_count_over() -> None:
     world.memory = Memory()
     world.settle()
     assert app(world).restarts == 4
+
+
+def test_a_container_renamed_by_hand_gets_its_name_back_and_runs_on() -> None:
+    world = running()
+    name = name_of(world)
+    known = world.containers()[0]
+    world.change(lambda each: replace(each, name="by-hand"), container=name)
+    assert operations(world) == [RenameContainer(known.id, name)]
+    world.step()
+    assert [(each.name, each.id, each.state) for each in world.containers()] == [(name, known.id, "running")]
+    assert operations(world) == []
+
+
+def test_another_container_with_our_labels_under_another_name_is_listed_and_left_alone() -> None:
+    world = running()
+    name = name_of(world)
+    world.change(lambda each: replace(each, name="look-alike", id="another"), container=name)
+    assert [one for one in operations(world) if isinstance(one, RenameContainer)] == []
+    assert world.plan().orphans == ("node-000/look-alike",)

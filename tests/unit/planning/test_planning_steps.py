@@ -157,10 +157,10 @@ def test_docker_itself_restarts_what_crashes() -> None:
     assert status.reason == "CrashLoopBackOff"
 
 
-def test_a_container_that_is_being_removed_is_waited_for() -> None:
+def test_a_container_that_is_being_removed_is_waited_for_and_made_again() -> None:
     world = settled(pod("job"))
     becomes(world, "app", "removing")
-    assert steps(world) == []
+    assert steps(world) == [("remove", "app"), ("create", "app"), ("start", "app")]
 
 
 def test_a_dead_container_is_removed_and_made_again() -> None:

@@ -1,0 +1,38 @@
+"""What goes on while no master runs: probes and what follows from them, and the files that containers read."""
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.lab import Lab
+from tests.lab.pods import Stage, config_map, container, manifests, pod, restarts
+from tests.lab.world import World, eventually
+
+
+@pytest.fixture
+def world(lab: Lab, tmp_path: Path) -> World:
+    return World(lab, tmp_path)
+
+
+def test_probes_go_on_while_the_master_is_dead(world: World) -> None:
+    healthy = {
+        "exec": {"command": ["test", "!", "-e", "/tmp/bad"]},
+        "periodSeconds": 1,
+        "failureThreshold": 1,
+    }
+    volumes = [{"name": "words", "configMap": {"name": "words"}}]
+    main = container(livenessProbe=healthy, volumeMounts=[{"name": "words", "mountPath": "/words"}])
+    world.write("orphan.yaml", manifests(config_map("words", word="kept"), pod("orphan", main, volumes=volumes)))
+    with world.run() as running:
+        running.converged()
+        alone = Stage(world, running)
+        alone.up("orphan", 30)
+        running.kill()
+        before = alone.inspect("orphan")["State"]["StartedAt"]
+        alone.inside("orphan", "touch", "/tmp/bad")
+        eventually(lambda: alone.inspect("orphan")["State"]["StartedAt"] != before, 15, "the restart")
+        alone.inside("orphan", "rm", "-f", "/tmp/bad")
+        assert alone.inside("orphan", "cat", "/words/word") == "kept"
+    with world.run() as running:
+        running.converged()
+        assert restarts(Stage(world, running).up("orphan")) >= 1
