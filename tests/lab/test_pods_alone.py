@@ -22,7 +22,12 @@ def test_probes_go_on_while_the_master_is_dead(world: World) -> None:
     }
     volumes = [{"name": "words", "configMap": {"name": "words"}}]
     main = container(livenessProbe=healthy, volumeMounts=[{"name": "words", "mountPath": "/words"}])
-    world.write("orphan.yaml", manifests(config_map("words", word="kept"), pod("orphan", main, volumes=volumes)))
+    world.write(
+        "orphan.yaml",
+        manifests(
+            config_map("words", word="kept"), pod("orphan", main, volumes=volumes, terminationGracePeriodSeconds=1)
+        ),
+    )
     with world.run() as running:
         running.converged()
         alone = Stage(world, running)
