@@ -115,7 +115,7 @@ class Containers:
             if error.status == 409 and "in progress" in error.message:
                 self._await_removal(found.id, name, "KillContainerError")
             elif error.status != 404:
-                raise
+                self._give_up(found.id, name, error)
         self._watcher.look_at(found.id)
 
     def image_user(self, image: str) -> str:
@@ -205,6 +205,15 @@ class Containers:
                 return self._put_aside(container_id, name, reason)
             time.sleep(0.1)
         return None
+
+    def _give_up(self, container_id: str, name: str, error: EngineError) -> None:
+        """Docker cannot remove it: `dead` is what it calls one that is only half there."""
+        left = self._inspect(container_id)
+        if left is None:
+            return
+        if left["State"]["Status"] not in _BEING_REMOVED:
+            raise error
+        self._put_aside(container_id, name, "KillContainerError")
 
     def _put_aside(self, container_id: str, name: str, reason: str) -> None:
         try:

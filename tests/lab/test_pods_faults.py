@@ -184,3 +184,26 @@ def test_dockerd_killed_and_started_again_under_running_pods(lab: Lab, stage: St
         assert seen["status"]["podIP"] == address
         assert f"inet {address}/" in stage.inside(name, "ip", "addr")
         assert f"pod={name}" in stage.inside(name, "wget", "-qO-", f"http://{address}:8080/")
+
+
+def test_a_name_stuck_in_its_removal_does_not_block_the_pod(lab: Lab, stage: Stage) -> None:
+    stage.put(pod("sticky", container()))
+    stage.up("sticky")
+    host = lab.node("node-1")
+    stuck = stage.container("sticky").id
+    kept = f"/var/lib/docker/containers/{stuck}/kept"
+    host.run(["touch", kept])
+    host.run(["chattr", "+i", kept])  # The engine can't remove its directory, nor put the container back.
+    try:
+        host.docker("rm", "-f", stuck, check=False)
+        told = stage.docker("ps", "-a", "--no-trunc", "--filter", f"id={stuck}", "--format", "{{.Status}}")
+        assert "Removal" in told or "Dead" in told
+        eventually(lambda: works_without(stage, "sticky", stuck), 40, "a container in the stead of the stuck one")
+    finally:
+        host.run(["chattr", "-i", kept])
+        host.docker("rm", "-f", stuck, check=False)
+    assert is_ready(stage.up("sticky"))
+
+
+def works_without(stage: Stage, name: str, stuck: str) -> bool:
+    return any(each.state == "running" and each.id != stuck for each in stage.containers(name))
