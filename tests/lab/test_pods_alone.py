@@ -21,7 +21,9 @@ def test_probes_go_on_while_the_master_is_dead(world: World) -> None:
         "failureThreshold": 1,
     }
     volumes = [{"name": "words", "configMap": {"name": "words"}}]
-    main = container(livenessProbe=healthy, volumeMounts=[{"name": "words", "mountPath": "/words"}])
+    main = container(
+        livenessProbe=healthy, readinessProbe=healthy, volumeMounts=[{"name": "words", "mountPath": "/words"}]
+    )
     world.write(
         "orphan.yaml",
         manifests(
