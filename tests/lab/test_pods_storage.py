@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reconciler.lab import Host, Lab
-from tests.lab.conftest import restore
 from tests.lab.pods import Json, Stage, claim, container, is_running, message, pod, reason, restarts, workload
 from tests.lab.world import eventually
 
@@ -152,10 +151,3 @@ def small_disk(host: Host) -> Iterator[None]:
         for pod in host.docker("ps", "-aq", "--filter", "label=reconciler.dev/pod").stdout.split():
             host.docker("rm", "-f", pod, check=False)
         host.run(["umount", "-l", place])
-
-
-def test_nothing_of_these_tests_is_left_on_a_host(lab: Lab) -> None:
-    restore(lab)
-    for host in lab.nodes:
-        assert "/reconciler/" not in host.run(["cat", "/proc/mounts"]).stdout
-        assert host.run(["ls", "/var/lib/reconciler"], check=False).stdout == ""
