@@ -67,7 +67,11 @@ def stage_of_file(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     world.write("cluster.yaml", STAGE)
     with world.run() as running:
         running.converged()
-        yield Stage(world, running)
+        stage = Stage(world, running)
+        try:
+            yield stage
+        finally:
+            stage.running.stop()  # A test may have put another one in its place.
 
 
 @pytest.fixture
