@@ -44,14 +44,8 @@ format: $(STAMP) ## rewrite the sources in the one format
 	$(BIN)/ruff format reconciler tests
 	$(BIN)/ruff check --fix reconciler tests
 
-# The lab's tests mostly wait for hosts, so the others run beside them; what those say is shown at the end.
 test: setup ## every tier of tests, the lab on real engines included
-	@$(BIN)/pytest tests/unit tests/golden tests/properties > $(VENV)/beside.log 2>&1 & beside=$$!; \
-	trap 'kill $$beside 2>/dev/null; exit 130' INT TERM; \
-	$(BIN)/pytest tests/contract tests/lab; lab=$$?; \
-	wait $$beside; others=$$?; \
-	cat $(VENV)/beside.log; \
-	[ $$lab = 0 ] && [ $$others = 0 ]
+	$(BIN)/pytest
 
 bench: setup ## the bars, measured; prints a table
 	$(BIN)/python -m tests.bench
