@@ -138,8 +138,8 @@ def _is_settled(entry: Mapping[str, Any], known: Seen) -> bool:
     if known.ours is None or _FOR_MINUTES.match(entry.get("Status") or "") is None:
         return False
     listed = read_listed(entry)
-    ports = read_listed_ports(entry)
-    return (listed.name, listed.state, ports) == (known.name, known.ours.state, known.ports)
+    now = (listed.name, listed.state, listed.ip, read_listed_ports(entry))
+    return now == (known.name, known.ours.state, known.ours.ip, known.ports)
 
 
 def follow_events(engine: Engine, since: str, notes: "queue.SimpleQueue[Note]") -> None:

@@ -52,17 +52,17 @@ def works_of(
     wake_at: list[float] = []
     for pod in pods:
         answers, uid = pod.node.answers, pod.uid
-        if uid in renamed and answers is not None and uid not in answers.busy:
-            work.append(PodWork(pod.node.name, pod.intent.ref, uid, renamed[uid]))
-            changes.append(_restart(pod, "a container of it was renamed by hand", desired))
-            continue
-        if answers is None or _is_as_it_should(pod) or uid in answers.busy:
+        misnamed = uid in renamed and pod.intent.wanted == "run"
+        if answers is None or uid in answers.busy or (_is_as_it_should(pod) and not misnamed):
             continue
         until = _waits(pod, nodes, clocks)
         if until is not None:
             wake_at.append(until)
             continue
-        steps = _steps(pod, uid in known_ready, desired, clocks)
+        if misnamed:
+            steps = Steps(renamed[uid], "a container of it was renamed by hand")
+        else:
+            steps = _steps(pod, uid in known_ready, desired, clocks)
         if steps.wake_at is not None:
             wake_at.append(steps.wake_at)
         if steps.operations:

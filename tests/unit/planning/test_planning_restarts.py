@@ -5,8 +5,9 @@ from msgspec.structs import replace
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Ended, Observed, Reachable
-from reconciler.model.operations import HoldContainer, Operation, RenameContainer, StartContainer
+from reconciler.model.operations import HoldContainer, Operation, Outcome, RenameContainer, StartContainer
 from reconciler.model.plan import ContainerStatus, PodStatus
+from reconciler.planning.backoff import after_failure
 from reconciler.planning.runs import delay_of
 from tests.simulated import World, container, desired, pod
 
@@ -200,3 +201,15 @@ def test_another_container_with_our_labels_under_another_name_is_listed_and_left
     world.change(lambda each: replace(each, name="look-alike", id="another"), container=name)
     assert [one for one in operations(world) if isinstance(one, RenameContainer)] == []
     assert world.plan().orphans == ("node-000/look-alike",)
+
+
+def test_a_name_that_cannot_be_given_back_is_tried_again_later() -> None:
+    world = running()
+    name = name_of(world)
+    world.change(lambda each: replace(each, name="by-hand"), container=name)
+    (work,) = world.plan().work
+    failed = Outcome(work, work.operations[0], "the name is taken", "CreateContainerError")
+    world.memory = after_failure(world.memory, failed, world.now)
+    assert operations(world) == []
+    world.now += 2
+    assert len(operations(world)) == 1
