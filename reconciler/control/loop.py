@@ -17,7 +17,7 @@ from reconciler.control.pod_narration import of_containers, of_statuses, of_work
 from reconciler.control.ports import Store
 from reconciler.control.pulls import Pulls
 from reconciler.control.refresh import Load
-from reconciler.control.stamping import stamped
+from reconciler.control.stamping import NOTHING_PLANNED, stamped
 from reconciler.model.desired import Desired, Rejected, Snapshot
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed
@@ -188,9 +188,10 @@ class Loop:
         self._tell(of_turn(self.turn, current))
         self._tell(of_containers(before, observed, current.plan.statuses))
         self._tell(of_statuses(self.turn.plan.statuses if self.turn else None, current.plan.statuses))
+        planned = self.turn.plan.statuses if self.turn else NOTHING_PLANNED
         self.turn = current
         self._narrator.progress(current)
-        self._published = stamped(self._published, current.plan.statuses, time.time())
+        self._published = stamped(self._published, current.plan.statuses, time.time(), planned)
         self._store.publish(self._published)
         return current.plan.wake_at
 

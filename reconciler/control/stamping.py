@@ -7,13 +7,26 @@ from msgspec.structs import replace
 from reconciler.model.names import Ref
 from reconciler.model.plan import Condition, PodStatus, Status
 
+NOTHING_PLANNED: Mapping[Ref, Status] = {}
 
-def stamped(before: Mapping[Ref, Status], after: Mapping[Ref, Status], at: float) -> dict[Ref, Status]:
+
+def stamped(
+    before: Mapping[Ref, Status],
+    after: Mapping[Ref, Status],
+    at: float,
+    planned: Mapping[Ref, Status] = NOTHING_PLANNED,
+) -> dict[Ref, Status]:
     """`after` with the times of `before` for what has not changed since, and `at` (Unix seconds) for what has.
 
-    An unchanged status is the very object of `before`: the store writes only the others.
+    `planned` are the statuses that `before` was made from, where they are at hand: comparing is quicker than
+    stamping. An unchanged status is the very object of `before`: the store writes only the others.
     """
-    return {ref: _stamped(before.get(ref), status, at) for ref, status in after.items()}
+    return {
+        ref: known
+        if (known := before.get(ref)) is not None and planned.get(ref) == status
+        else _stamped(known, status, at)
+        for ref, status in after.items()
+    }
 
 
 def _stamped(before: Status | None, after: Status, at: float) -> Status:

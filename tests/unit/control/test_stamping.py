@@ -34,6 +34,13 @@ def test_what_is_unchanged_is_the_same_object() -> None:
     assert all(again[ref] is first[ref] for ref in first)
 
 
+def test_with_what_was_planned_before_at_hand_the_times_are_the_same() -> None:
+    first = stamped({}, {REF: pod(False)}, 100.0)
+    same = stamped(first, {REF: pod(False)}, 160.0, {REF: pod(False)})
+    assert same[REF] is first[REF]
+    assert stamped(first, {REF: pod(True)}, 160.0, {REF: pod(False)}) == stamped(first, {REF: pod(True)}, 160.0)
+
+
 def test_another_pod_of_the_name_begins_anew() -> None:
     first = stamped({}, {REF: pod(True)}, 100.0)
     status = stamped(first, {REF: pod(True, "u2")}, 200.0)[REF]
