@@ -113,6 +113,23 @@ def sortable_moment(moment: str) -> str:
     return f"{seconds}.{fraction:0<9}"
 
 
+def nanoseconds(moment: str) -> int:
+    """Unix time of Docker's `2026-11-23T12:40:01.123456789Z`; 0 for an empty text."""
+    if not moment:
+        return 0
+    whole, _, fraction = moment.removesuffix("Z").partition(".")
+    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
+    return seconds * 1_000_000_000 + int(f"{fraction:0<9}"[:9])
+
+
+def between_runs(ended: int, started: int) -> int:
+    """A moment after the last line of one run and before the first of the next; both in Unix nanoseconds.
+
+    Half-way: Docker gives a line its time when it reads it, perhaps a little after the program's end; and writes a
+    start down when the program may have written its first lines."""
+    return ended + (started - ended) // 2
+
+
 def _state(status: str) -> ContainerState:
     # A state of a newer Docker that we don't know is certainly not "running".
     return status if status in _STATES else "dead"  # type: ignore[return-value]

@@ -3,13 +3,14 @@
 Docker starts a crashed container again within 0.1 s, and forgets its exit code then: the event still has it.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
 
 from reconciler.model.observed import Ended, ObservedContainer
-from reconciler.nodes.docker_replies import sortable_moment
+from reconciler.nodes.docker_replies import between_runs, nanoseconds
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import ConnectionLost, NodeError
 from reconciler.nodes.plain_text import plain
@@ -52,8 +53,10 @@ def failed(end: Ended) -> bool:
     return end.exit_code != 0 or end.oom_killed
 
 
-def log_of(engine: Engine, inspected: Mapping[str, Any], since: str, until: str) -> str:
-    """The last lines of one run, between two moments of the host's clock; empty where there are none to be had."""
+def log_of(engine: Engine, inspected: Mapping[str, Any], earlier: str, ended: str, again: str) -> str:
+    """The last lines of the run that ended at `ended`; empty where there are none to be had.
+
+    `earlier`: the end of the run before it; `again`: the start of the run after it; empty: there is none."""
     try:
         with engine_errors("logs"):
             output = engine.log_tail(inspected["Id"], _LINES + 2, _LOG_SECONDS)
@@ -64,15 +67,18 @@ def log_of(engine: Engine, inspected: Mapping[str, Any], since: str, until: str)
     except NodeError:
         # A logging driver that cannot be read from, or a hung one: the end itself is worth telling.
         return ""
-    return plain(within(data, since, until), _CHARACTERS, _LINES)
+    until = between_runs(nanoseconds(ended), nanoseconds(again)) if again else 0
+    return plain(within(data, nanoseconds(earlier), until), _CHARACTERS, _LINES)
 
 
-def within(data: bytes, since: str, until: str) -> bytes:
-    """The lines between two moments (empty: no limit), without the time that Docker writes before each. Pure."""
+def within(data: bytes, since: int, until: int) -> bytes:
+    """The lines between two moments (Unix nanoseconds; 0: no limit), without the time that Docker writes before
+    each. Pure."""
     kept = []
     for line in data.splitlines(keepends=True):
         moment, _, text = line.partition(b" ")
-        at = sortable_moment(moment.decode(errors="replace"))
-        if (not since or at >= sortable_moment(since)) and (not until or at < sortable_moment(until)):
-            kept.append(text)
+        with contextlib.suppress(ValueError):  # The rest of a line that Docker has cut.
+            at = nanoseconds(moment.decode())
+            if at > since and (not until or at < until):
+                kept.append(text)
     return b"".join(kept)

@@ -4,7 +4,6 @@ Docker keeps one log for all runs of a container. Where one run ends and the nex
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import requests
@@ -12,6 +11,7 @@ import urllib3.exceptions
 from msgspec import Struct
 
 from reconciler.nodes.access import FoundContainer, HostAccess
+from reconciler.nodes.docker_replies import between_runs, nanoseconds
 from reconciler.nodes.engine import engine_errors
 from reconciler.nodes.streams import Piece, pieces
 
@@ -56,7 +56,7 @@ def read_log(
 def now_there(host: HostAccess) -> int:
     """Unix nanoseconds on the host's clock, which its logs have their times from."""
     with engine_errors("info"):
-        return _nanoseconds(str(host.engine.info()["SystemTime"]))
+        return nanoseconds(str(host.engine.info()["SystemTime"]))
 
 
 def log_parameters(container: FoundContainer, wanted: LogRequest, ended_before: str = "") -> dict[str, str]:
@@ -75,13 +75,11 @@ def log_parameters(container: FoundContainer, wanted: LogRequest, ended_before: 
 
 
 def start_of_run(container: FoundContainer, ended_before: str = "") -> int:
-    """Unix nanoseconds between the last line of the run before and the first of this one; 0: there was none.
-
-    Half-way between the end of the one and the start of the other, where both are known."""
-    started, finished = _nanoseconds(container.started_at), _nanoseconds(container.finished_at)
-    ended = finished if 0 < finished < started else _nanoseconds(ended_before)
+    """Unix nanoseconds between the last line of the run before and the first of this one; 0: there was none."""
+    started, finished = nanoseconds(container.started_at), nanoseconds(container.finished_at)
+    ended = finished if 0 < finished < started else nanoseconds(ended_before)
     if 0 < ended < started:
-        return ended + (started - ended) // 2
+        return between_runs(ended, started)
     return started - _BEFORE_START if started and (container.restarts or ended) else 0
 
 
@@ -92,15 +90,6 @@ def _chunks(reply: requests.Response) -> Iterator[bytes]:
         yield from raw.read_chunked(decode_content=False)
     else:
         yield from raw.stream(4096, decode_content=False)
-
-
-def _nanoseconds(moment: str) -> int:
-    """Of `2026-11-23T12:40:01.123456789Z`; 0 for an empty text."""
-    if not moment:
-        return 0
-    whole, _, fraction = moment.removesuffix("Z").partition(".")
-    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
-    return seconds * _NANO + int(f"{fraction:0<9}"[:9])
 
 
 def _seconds(nanoseconds: int) -> str:

@@ -37,9 +37,10 @@ _FILTERS = {
 }
 
 
-_FOR_MINUTES = re.compile(r"(?:Up|Exited \(\d+\)) (?:\d+ (?:minutes|hours|days|weeks|months|years)|About an hour)")
-"""Two minutes or more, as Docker rounds down."""
-_SETTLED_SECONDS = 90.0
+_SINCE = re.compile(r"(?:Up|Exited \(\d+\)) (?:(\d+)|About an?) (second|minute|hour|day|week|month|year)s?\b")
+_AT_LEAST = {"second": 1.0, "minute": 60.0}
+"""Seconds: Docker rounds these down; the longer ones it rounds to the nearest, and an hour is enough of each."""
+_HOUR = 3600.0
 
 
 class Watcher:
@@ -56,15 +57,15 @@ class Watcher:
         still in the run that the last listing saw is not inspected again: a hundred would keep Docker busy.
         """
         began, ticket = time.monotonic(), self._view.look()
-        recent = began - self._listed_at < _SETTLED_SECONDS
         found: dict[str, Seen] = {}
         ends: dict[str, Ended] = {}
         with engine_errors("list containers"):
             listed = self._engine.containers(all=True)
+        since_last = time.monotonic() - self._listed_at
         for entry in listed:
             if (entry.get("Labels") or {}).get(LABEL_CLUSTER) == self._cluster:
                 known = self._view.seen(entry["Id"])
-                if recent and known is not None and _is_settled(entry, known):
+                if known is not None and _is_settled(entry, known, since_last):
                     found[entry["Id"]] = known
                     continue
                 with contextlib.suppress(_Gone):
@@ -125,21 +126,26 @@ class Watcher:
         end = end_of(now, note, before.last_end if before is not None else None)
         if end is None or not failed(end):
             return end
-        since, until = now.started_at, ""
-        if now.state == "running":
-            since, until = before.started_at if before is not None else "", now.started_at
-        # The run before may not have been seen at all.
-        since = since if since != until else ""
-        return msgspec.structs.replace(end, log=log_of(self._engine, inspected, since, until))
+        earlier = before.last_end.at if before is not None and before.last_end is not None else ""
+        again = now.started_at if now.state == "running" else ""
+        return msgspec.structs.replace(end, log=log_of(self._engine, inspected, earlier, end.at, again))
 
 
-def _is_settled(entry: Mapping[str, Any], known: Seen) -> bool:
-    """In the same state, for longer ago than the last listing: by Docker's words, `Up 5 minutes`."""
-    if known.ours is None or _FOR_MINUTES.match(entry.get("Status") or "") is None:
+def _is_settled(entry: Mapping[str, Any], known: Seen, since_last: float) -> bool:
+    """In the same state since before the last listing, `since_last` seconds ago."""
+    if known.ours is None or not state_age(entry.get("Status") or "") > since_last:
         return False
     listed = read_listed(entry)
     now = (listed.name, listed.state, listed.ip, read_listed_ports(entry))
     return now == (known.name, known.ours.state, known.ours.ip, known.ports)
+
+
+def state_age(status: str) -> float:
+    """How long at least, in seconds, by Docker's words: `Up 45 seconds`, `Exited (1) About a minute ago`. Pure."""
+    if (found := _SINCE.match(status)) is None:
+        return 0.0
+    count, unit = found.groups()
+    return int(count or 1) * _AT_LEAST[unit] if unit in _AT_LEAST else _HOUR
 
 
 def follow_events(engine: Engine, since: str, notes: "queue.SimpleQueue[Note]") -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reconciler.prober.checks import Checker
 from reconciler.prober.docker import Docker
-from reconciler.prober.schedule import Health, first_wait
+from reconciler.prober.schedule import Health, first_wait, next_due
 from reconciler.prober.specs import Probe, Target
 
 
@@ -81,13 +81,13 @@ class Run:
         if probe.kind != "startup":
             await self._started.wait()
         due = loop.time() + first_wait(probe, loop.time() - self._since, random.random(), fresh)
+        passed = False
         while True:
             await asyncio.sleep(due - loop.time())
             if not self.paused and self.health.due(probe.kind):
                 passed, output = await checker.check(probe.action, probe.timeout)
                 self._take(probe, passed, output)
-            # As a ticker: a check that takes longer than its period delays the next one, and none is made up for.
-            due = max(due + probe.period, loop.time())
+            due = next_due(due, probe.period, passed, loop.time())
 
     def _take(self, probe: Probe, passed: bool, output: str) -> None:
         before = (self.health.started, self.health.ready, self.health.message, self.health.decided)

@@ -6,6 +6,7 @@ nothing, upstream's pkg/kubelet/prober/worker.go.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from reconciler.prober.specs import Probe
@@ -115,3 +116,13 @@ def first_wait(probe: Probe, age: float, jitter: float, fresh: bool) -> float:
     """
     spread = min(0.2, probe.period / 10) if fresh else min(float(probe.period), 10.0)
     return max(0.0, probe.initial_delay - age) + jitter * spread
+
+
+def next_due(due: float, period: int, passed: bool, now: float) -> float:
+    """When a probe is asked again that was due at `due` and has its answer `now`; all by one clock, in seconds.
+
+    As a ticker: a check that takes longer than its period delays the next one, and none is made up for. What
+    passes is asked at whole seconds from then on: one wake-up for all that is due costs a third of one for each.
+    """
+    again = max(due + period, now)
+    return float(math.ceil(again)) if passed else again

@@ -1,11 +1,13 @@
 """How the end of a run is told: from what is seen, from its event, with the last lines of its log."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from reconciler.model.observed import Ended, ObservedContainer
-from reconciler.nodes.docker_replies import sortable_moment
-from reconciler.nodes.endings import Note, end_of, within
+from reconciler.nodes.docker_replies import nanoseconds, sortable_moment
+from reconciler.nodes.endings import Note, end_of, log_of, within
 from reconciler.nodes.plain_text import plain
 from reconciler.nodes.watching import IMAGES_CHANGED, note_of
 
@@ -39,10 +41,27 @@ def test_events_about_one_container_are_one_note() -> None:
 
 def test_a_log_is_cut_to_one_run() -> None:
     log = b"".join(b"2026-01-01T00:00:0%d.000000000Z line %d\n" % (second, second) for second in range(6))
-    run = within(log, "2026-01-01T00:00:02Z", "2026-01-01T00:00:04.5Z")
+    run = within(log, nanoseconds("2026-01-01T00:00:01Z"), nanoseconds("2026-01-01T00:00:04.5Z"))
     assert run == b"line 2\nline 3\nline 4\n"
-    assert within(log, "", "").count(b"\n") == 6
-    assert within(b"no moment at all\n", "2026-01-01T00:00:02Z", "") in (b"", b"moment at all\n")
+    assert within(log, 0, 0).count(b"\n") == 6
+    assert within(b"no moment at all\n", 0, 0) == b""
+
+
+class LoggingEngine:
+    """Each line bears the time at which Docker read it."""
+
+    def __init__(self, *lines: str) -> None:
+        self._output = b"".join(b"2026-01-01T00:00:%s\n" % line.encode() for line in lines)
+
+    def log_tail(self, *_: object) -> bytes:
+        return b"\x01\0\0\0" + len(self._output).to_bytes(4, "big") + self._output
+
+
+def test_what_a_program_wrote_before_docker_wrote_its_start_down_is_of_its_run() -> None:
+    engine: Any = LoggingEngine("01.0Z first run", "05.0Z second run", "05.4Z last words", "06.2Z third run")
+    ended, again = "2026-01-01T00:00:05.3Z", "2026-01-01T00:00:06.3Z"
+    log = log_of(engine, {"Id": "c1", "Config": {}}, "2026-01-01T00:00:01.1Z", ended, again)
+    assert log == "second run\nlast words"
 
 
 def test_moments_sort_by_time() -> None:

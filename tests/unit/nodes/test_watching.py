@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from reconciler.nodes.view import HostView
-from reconciler.nodes.watching import Watcher
+from reconciler.nodes.watching import Watcher, state_age
 
 LABELS = {"reconciler.dev/cluster": "demo", "reconciler.dev/uid": "u1", "reconciler.dev/container": "app"}
 
@@ -39,13 +41,32 @@ def listed(engine: CountingEngine, *statuses: str) -> int:
     return engine.inspected
 
 
-def test_what_has_been_so_for_minutes_is_not_inspected_again() -> None:
-    assert listed(CountingEngine(), "Up 5 minutes", "Up About an hour", "Up 3 hours") == 0
+def test_what_has_been_so_since_before_the_last_listing_is_not_inspected_again() -> None:
+    assert listed(CountingEngine(), "Up 40 seconds", "Up 5 minutes", "Up About an hour", "Up 3 hours") == 0
 
 
-def test_what_began_or_ended_a_moment_ago_is() -> None:
-    assert listed(CountingEngine(), "Up Less than a second", "Up 40 seconds", "Up About a minute") == 3
+def test_what_began_or_ended_since_then_is() -> None:
+    assert listed(CountingEngine(), "Up Less than a second", "Restarting (1) 5 seconds ago") == 2
     assert listed(CountingEngine(), "Exited (1) 5 minutes ago") == 1, "it ran in the listing before"
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds"),
+    [
+        ("Up Less than a second", 0),
+        ("Up 1 second", 1),
+        ("Up 45 seconds (healthy)", 45),
+        ("Up About a minute", 60),
+        ("Exited (137) 59 minutes ago", 3540),
+        ("Up About an hour", 3600),
+        ("Up 2 hours", 3600),
+        ("Up 3 weeks (Paused)", 3600),
+        ("Created", 0),
+        ("", 0),
+    ],
+)
+def test_an_age_in_dockers_words_is_never_taken_for_more_than_it_is(status: str, seconds: float) -> None:
+    assert state_age(status) == seconds
 
 
 def test_what_has_another_name_is() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.prober.schedule import Backoff, Health, first_wait
+from reconciler.prober.schedule import Backoff, Health, first_wait, next_due
 from reconciler.prober.specs import Action, Probe
 
 
@@ -122,3 +122,17 @@ def test_the_first_check_counts_from_the_containers_start(
     age: float, jitter: float, fresh: bool, seconds: float
 ) -> None:
     assert first_wait(probe("liveness", initial_delay=5), age, jitter, fresh) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("due", "passed", "now", "again"),
+    [
+        (100.3, False, 100.4, 110.3),  # What fails keeps its own time.
+        (100.3, True, 100.4, 111.0),
+        (111.0, True, 111.2, 121.0),  # From then on exactly every period.
+        (100.3, False, 112.5, 112.5),  # It took longer than the period.
+        (100.0, True, 112.5, 113.0),
+    ],
+)
+def test_what_passes_is_asked_at_whole_seconds(due: float, passed: bool, now: float, again: float) -> None:
+    assert next_due(due, 10, passed, now) == pytest.approx(again)
