@@ -1,11 +1,12 @@
-"""From services and their endpoints to what HAProxy listens on: one `Listen` for each port of a service.
+"""From services to what HAProxy listens on: a `Part` for each port of a service, or more where it is reached in
+different ways from the inside and the outside.
 
-Balancing is at the level of connections (TCP) for every port, as kube-proxy's is: the Service API as we have it
-says nothing of the protocol inside, so a port without a ready pod accepts and closes, and no 503 is made up.
-A service that cannot be served is left out and told of; it never takes another one down with it.
+A port is balanced by connection unless its appProtocol or an annotation says HTTP: then by request, and one
+without a ready pod answers 503. A service that cannot be served is left out and told of; it never takes another
+one down with it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from msgspec import Struct
@@ -13,67 +14,147 @@ from msgspec.structs import replace
 
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Service
-from reconciler.model.plan import Endpoint
-from reconciler.services.haproxy import Address, Listen, Server
+from reconciler.model.objects import Service, ServicePort, is_headless, port_protocol
+from reconciler.services.haproxy import Address, Bind, Manner, check_options, listen_text, server_options
+from reconciler.services.parts import Part
 
 
-class Balanced(Struct, frozen=True):
-    """What HAProxy serves on every node, and what it cannot."""
+class Layout(Struct, frozen=True):
+    """What HAProxy serves, but for the pods, and what it cannot."""
 
-    listens: tuple[Listen, ...]
+    parts: tuple[Part, ...]
     addresses: tuple[str, ...]
     """The services' virtual addresses, sorted: each node must have them before HAProxy binds them."""
     problems: tuple[str, ...]
-    """Services and endpoints left out, each with the reason and how to fix it."""
+    """Services left out, each with the reason and how to fix it."""
 
 
-def balance(
-    services: Mapping[Ref, Service],
-    records: Mapping[Ref, ServiceRecord],
-    endpoints: Mapping[Ref, tuple[Endpoint, ...]],
-    service_cidr: str,
-) -> Balanced:
+def lay_out(services: Mapping[Ref, Service], records: Mapping[Ref, ServiceRecord], service_cidr: str) -> Layout:
     """Every service with a virtual address, in the order of their names; where two want the same address and port,
     the first has it."""
-    balancing = _Balancing(IPv4Network(service_cidr))
+    claims = _Claims(IPv4Network(service_cidr))
+    drafts: list[tuple[Part, Manner]] = []
+    problems: list[str] = []
     for ref, service in sorted(services.items()):
-        record = records.get(ref, ServiceRecord())
-        balancing.serve(ref, service, record, endpoints.get(ref, ()))
-    return balancing.result()
+        if is_headless(service) or service.spec.type == "ExternalName":
+            continue
+        try:
+            record = records.get(ref, ServiceRecord())
+            address = claims.virtual(record.cluster_ip or service.spec.cluster_ip)
+            opened = list(_openings(ref, service, record, address))
+            drawn = [(_part(opening), opening.manner) for opening in opened]
+            claims.claim(ref, address, opened)
+        except ValueError as error:
+            problems.append(f"{ref} is not served: {error}")
+        else:
+            drafts += drawn
+    checks = check_options(len(drafts))
+    parts = tuple(replace(part, server_options=server_options(manner, checks)) for part, manner in drafts)
+    return Layout(parts, claims.addresses(), tuple(problems))
 
 
-class _Balancing:
-    """What is taken so far, by which service, while the file grows."""
+class _Opening(Struct, frozen=True):
+    """A section to be: some of the ways to reach a port that are treated alike."""
+
+    service: Ref
+    port: int
+    name: str
+    manner: Manner
+    local: bool
+    binds: tuple[Bind, ...] = ()
+    edge_binds: tuple[Bind, ...] = ()
+    """On edges only."""
+
+
+def _part(opening: _Opening) -> Part:
+    """All of it but its servers' options; ValueError for what cannot be in the file."""
+    everywhere = listen_text(opening.name, opening.binds, opening.manner) if opening.binds else ""
+    at_edges = everywhere
+    if opening.edge_binds:
+        at_edges = listen_text(opening.name, (*opening.binds, *opening.edge_binds), opening.manner)
+    return Part(opening.name, everywhere, at_edges, opening.service, opening.port, local=opening.local)
+
+
+def _openings(ref: Ref, service: Service, record: ServiceRecord, address: str) -> Iterator[_Opening]:
+    names = [port.name or str(port.port) for port in service.spec.ports]
+    if len(set(names)) < len(names):
+        raise ValueError("two of its ports have the same name; give each its own")
+    for number in range(len(names)):
+        name = f"{ref.namespace}_{ref.name}_{names[number]}"
+        grouped: dict[tuple[bool, Manner], _Opening] = {}
+        for suffix, local, manner, binds, edge_binds in _ways(service, record, address, number):
+            same = grouped.get((local, manner), _Opening(ref, number, name + suffix, manner, local))
+            grouped[local, manner] = _Opening(
+                ref, number, same.name, manner, local, same.binds + binds, same.edge_binds + edge_binds
+            )
+        yield from grouped.values()
+
+
+_Way = tuple[str, bool, Manner, tuple[Bind, ...], tuple[Bind, ...]]
+"""Suffix of the section's name, only to the node's own pods, how, and where: on every node, on edges."""
+
+
+def _ways(service: Service, record: ServiceRecord, address: str, number: int) -> Iterator[_Way]:
+    spec, port = service.spec, service.spec.ports[number]
+    manner = _manner(service, port)
+    yield "", spec.internal_traffic_policy == "Local", manner, (Bind(Address(address, port.port)),), ()
+    outside = [Bind(Address(ip, port.port), foreign=True) for ip in spec.external_ips]
+    if node_port := _node_port(service, record, number):
+        outside.append(Bind(Address("0.0.0.0", node_port)))
+    local = spec.external_traffic_policy == "Local"
+    if outside:
+        yield "_external", local, manner, tuple(outside), ()
+    if spec.type == "LoadBalancer":
+        ranges = _manner(service, port, spec.load_balancer_source_ranges)
+        yield "_edge", local, ranges, (), (Bind(Address("0.0.0.0", port.port)),)
+
+
+def _manner(service: Service, port: ServicePort, sources: tuple[str, ...] = ()) -> Manner:
+    spec, options = service.spec, service.options
+    return Manner(
+        protocol=port_protocol(service, port),
+        balance=options.balance,
+        affinity_seconds=(
+            spec.session_affinity_config.client_ip.timeout_seconds if spec.session_affinity == "ClientIP" else 0
+        ),
+        proxy_protocol=options.proxy_protocol,
+        slow_start_ms=options.slow_start,
+        sources=sources,
+    )
+
+
+def _node_port(service: Service, record: ServiceRecord, number: int) -> int:
+    """0: none."""
+    if service.spec.type not in ("NodePort", "LoadBalancer"):
+        return 0
+    recorded = record.node_ports[number] if number < len(record.node_ports) else 0
+    return recorded or service.spec.ports[number].node_port
+
+
+class _Claims:
+    """What is taken so far, by which service."""
 
     def __init__(self, service_cidr: IPv4Network) -> None:
         self._service_cidr = service_cidr
-        self._listens: list[Listen] = []
         self._owners: dict[Address, Ref] = {}
         self._addresses: set[IPv4Address] = set()
-        self._problems: list[str] = []
 
-    def serve(self, ref: Ref, service: Service, record: ServiceRecord, endpoints: Iterable[Endpoint]) -> None:
-        cluster_ip = record.cluster_ip or service.spec.cluster_ip
-        if cluster_ip == "None":
-            return
-        try:
-            address = self._virtual_address(cluster_ip)
-            listens = list(_empty_listens(ref, service, record, cluster_ip))
-            self._claim(ref, listens)
-        except ValueError as error:
-            self._problems.append(f"{ref} is not served: {error}")
-            return
-        self._addresses.add(address)
-        for number, listen in enumerate(listens):
-            self._listens.append(replace(listen, servers=self._servers(ref, number, endpoints)))
+    def claim(self, ref: Ref, address: str, openings: Sequence[_Opening]) -> None:
+        """HAProxy lets two sections bind one address, and the kernel then deals connections out at random.
 
-    def result(self) -> Balanced:
-        addresses = tuple(str(address) for address in sorted(self._addresses))
-        return Balanced(tuple(self._listens), addresses, tuple(self._problems))
+        All of them or, with ValueError, none."""
+        binds = [bind for opening in openings for bind in (*opening.binds, *opening.edge_binds)]
+        for bind in binds:
+            if owner := self._owners.get(bind.address):
+                raise ValueError(f"{bind.address} belongs to {owner}; choose another address or port")
+        self._owners.update(dict.fromkeys((bind.address for bind in binds), ref))
+        self._addresses.add(IPv4Address(address))
 
-    def _virtual_address(self, ip: str) -> IPv4Address:
-        """Anything else would let a manifest take over an address of the host."""
+    def addresses(self) -> tuple[str, ...]:
+        return tuple(str(address) for address in sorted(self._addresses))
+
+    def virtual(self, ip: str) -> str:
+        """Anything else would let a manifest take over an address of the host: ValueError."""
         if not ip:
             raise ValueError(f"it has no cluster IP; is the service CIDR {self._service_cidr} used up?")
         try:
@@ -82,41 +163,4 @@ class _Balancing:
             raise ValueError(f"its cluster IP {ip!r} is no IPv4 address; leave clusterIP out") from error
         if address not in self._service_cidr:
             raise ValueError(f"its cluster IP {ip} is outside {self._service_cidr}; leave clusterIP out")
-        return address
-
-    def _claim(self, ref: Ref, listens: Sequence[Listen]) -> None:
-        """HAProxy lets two sections bind one address, and the kernel then deals connections out at random."""
-        if len({listen.name for listen in listens}) < len(listens):
-            raise ValueError("two of its ports have the same name; give each its own")
-        wanted = [bind for listen in listens for bind in listen.binds]
-        for bind in wanted:
-            if owner := self._owners.get(bind):
-                raise ValueError(f"{bind} belongs to {owner}; choose another address or port")
-        self._owners.update(dict.fromkeys(wanted, ref))
-
-    def _servers(self, ref: Ref, number: int, endpoints: Iterable[Endpoint]) -> tuple[Server, ...]:
-        servers: dict[str, Server] = {}
-        for endpoint in endpoints:
-            if not endpoint.ready or not endpoint.ports[number]:
-                continue
-            try:
-                server = Server(endpoint.pod, Address(endpoint.ip, endpoint.ports[number]))
-            except ValueError as error:
-                self._problems.append(f"{ref} sends nothing to pod {endpoint.pod!r}: {error}")
-                continue
-            if servers.setdefault(server.name, server) is not server:
-                self._problems.append(
-                    f"{ref} sends nothing to {server.address}: another pod {server.name} is ready already"
-                )
-        return tuple(servers[name] for name in sorted(servers))
-
-
-def _empty_listens(ref: Ref, service: Service, record: ServiceRecord, cluster_ip: str) -> Iterator[Listen]:
-    for number, port in enumerate(service.spec.ports):
-        binds = [Address(cluster_ip, port.port)]
-        if service.spec.type == "NodePort":
-            recorded = record.node_ports[number] if number < len(record.node_ports) else 0
-            if node_port := recorded or port.node_port:
-                binds.append(Address("0.0.0.0", node_port))
-        name = f"{ref.namespace}_{ref.name}_{port.name or port.port}"
-        yield Listen(name, tuple(binds))
+        return str(address)

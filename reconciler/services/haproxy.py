@@ -6,19 +6,23 @@ everything but HAProxy's own name characters and IPv4 addresses.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Network
 from typing import Final
 
 from msgspec import Struct
 
-from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer
+from reconciler.model.proxy import NodeProxy, ProxySection
 from reconciler.model.secrets import SecretText
+from reconciler.model.services import PortProtocol, ServiceBalance
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _SERVER: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
-_SECTION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}(?:_[a-z0-9][a-z0-9-]{0,62}){2}")
-"""`namespace_service_port`, of three parts without `_`: two services never share a section's name."""
+_SECTION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}(?:_[a-z0-9][a-z0-9-]{0,62}){2}(?:_external|_edge)?")
+"""`namespace_service_port`, of parts without `_`: two services never share a section's name."""
+_REPEATABLE: Final = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")
+"""Methods that are idempotent: RFC 9110, 9.2.2."""
 
 _PREAMBLE: Final = """\
 global
@@ -34,7 +38,7 @@ global
 peers reloads
     peer node unix@/etc/reconciler/peers.sock
 
-defaults
+defaults tcp
     mode tcp
     log global
     balance roundrobin
@@ -56,6 +60,15 @@ defaults
     timeout client-fin 30s
     timeout server-fin 30s
     load-server-state-from-file global
+
+defaults http from tcp
+    mode http
+    option forwardfor
+    option idle-close-on-response
+    timeout http-request 30s
+    timeout http-keep-alive 10m
+    timeout tunnel 24h
+    retry-on conn-failure empty-response
 """
 """What surprises here:
 
@@ -67,6 +80,8 @@ defaults
 - Idle connections live for a day, as with kube-proxy's conntrack; keepalive finds the dead ones in two minutes.
 - A refused or timed-out connection is tried again with another pod (`option redispatch 1`): when a host is lost,
   who was sent there waits for `timeout connect`, and loses nothing.
+- By request (`http`), an answer that did not begin is asked for again from another pod, where the method allows it
+  (`disable-l7-retry`); and a client's idle connection outlives a reload until its next answer says `close`.
 - The log has state changes only: connections are logged at a lower level than `notice`.
 - The container that runs HAProxy has /var/lib/reconciler/<cluster>/proxy of its host at /etc/reconciler.
 """
@@ -114,24 +129,67 @@ class Server(Struct, frozen=True):
         _check(_SERVER, self.name)
 
 
-class Listen(Struct, frozen=True):
-    """One port of a service: where it is heard, and the pods behind it. With none it still listens."""
+class Bind(Struct, frozen=True):
+    """Where a section listens."""
 
-    name: str
-    binds: tuple[Address, ...]
-    servers: tuple[Server, ...] = ()
+    address: Address
+    foreign: bool = False
+    """The host need not have the address now: a router or another program brings it."""
 
-    def __post_init__(self) -> None:
-        _check(_SECTION, self.name)
-
-
-def node_proxy(image: str, listens: Sequence[Listen]) -> NodeProxy:
-    """HAProxy that serves all this."""
-    options = check_options(len(listens))
-    return proxy_of(image, [_section(listen, options) for listen in listens])
+    def __str__(self) -> str:
+        return f"{self.address} transparent" if self.foreign else str(self.address)
 
 
-def proxy_of(
+class Manner(Struct, frozen=True):
+    """How a port is balanced."""
+
+    protocol: PortProtocol = "tcp"
+    balance: ServiceBalance = "roundrobin"
+    affinity_seconds: int = 0
+    """So long after its last connection a client comes to the same pod again; 0: each goes anywhere."""
+    proxy_protocol: bool = False
+    slow_start_ms: int = 0
+    sources: tuple[str, ...] = ()
+    """Networks that may connect; empty: all."""
+
+
+def listen_text(name: str, binds: Iterable[Bind], manner: Manner) -> str:
+    """A section that listens, without its servers; ValueError for a name that is none."""
+    _check(_SECTION, name)
+    return "".join(f"{line}\n" for line in _listen_lines(name, binds, manner))
+
+
+def _listen_lines(name: str, binds: Iterable[Bind], manner: Manner) -> Iterator[str]:
+    by_request = manner.protocol != "tcp"
+    yield f"listen {name} from {'http' if by_request else 'tcp'}"
+    yield from (f"    bind {bind}" for bind in binds)
+    if manner.sources:
+        yield from (f"    acl allowed src {IPv4Network(source)}" for source in manner.sources)
+        yield "    tcp-request connection reject unless allowed"
+    if by_request:
+        yield f"    http-request disable-l7-retry unless {{ method {' '.join(_REPEATABLE)} }}"
+    if manner.affinity_seconds:
+        yield "    balance source"
+        yield "    hash-type consistent"
+        yield f"    stick-table type ip size 200k expire {manner.affinity_seconds:d}s peers reloads"
+        yield "    stick on src"
+    elif manner.balance != "roundrobin":
+        yield f"    balance {manner.balance}"
+
+
+def server_options(manner: Manner, checks: str) -> str:
+    """Of every server of a section, where `checks` is how they are checked."""
+    words = [checks]
+    if manner.slow_start_ms:
+        words.append(f"slowstart {manner.slow_start_ms:d}ms")
+    if manner.proxy_protocol:
+        words.append("send-proxy-v2 check-send-proxy")
+    if manner.protocol == "h2c":
+        words.append("proto h2")
+    return " ".join(words)
+
+
+def node_proxy(
     image: str, sections: Sequence[ProxySection], files: Mapping[str, str | SecretText] = {}
 ) -> NodeProxy:
     structure = _digest(
@@ -141,12 +199,6 @@ def proxy_of(
         f"{section.name} {server.name} {server.address}" for section in sections for server in section.servers
     )
     return NodeProxy(image, _PREAMBLE, tuple(sections), structure, _digest(structure, *servers), files)
-
-
-def _section(listen: Listen, options: str) -> ProxySection:
-    lines = [f"listen {listen.name}", *(f"    bind {bind}" for bind in listen.binds)]
-    servers = tuple(ProxyServer(server.name, str(server.address)) for server in listen.servers)
-    return ProxySection(listen.name, "".join(f"{line}\n" for line in lines), options, servers)
 
 
 def _digest(*parts: str) -> str:

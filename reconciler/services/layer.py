@@ -1,8 +1,8 @@
 """What every host has beside its pods, as one value; the control loop asks for it after every plan.
 
 A host applies it in this order: the network first, so that every service address exists when HAProxy binds it
-(binding an address that the host does not have is an error), then the proxy. The proxy is the same object for
-every node: any node answers for any service.
+(binding an address that the host does not have is an error), then the proxy. Nodes that serve alike have the same
+proxy object: any node answers for any service, and only the edges and traffic policies `Local` make a difference.
 """
 
 from collections import defaultdict
@@ -11,99 +11,151 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from reconciler.model.desired import Desired
+from reconciler.model.edges import edges
 from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, Node, Service
 from reconciler.model.operations import NodeProber, NodeSetup, ProbedContainer
 from reconciler.model.plan import Endpoint
-from reconciler.services.balancing import Balanced, balance
+from reconciler.model.proxy import NodeProxy, ProxySection
+from reconciler.services.balancing import Layout, lay_out
 from reconciler.services.haproxy import node_proxy
 from reconciler.services.network import node_networks
+from reconciler.services.parts import Part, left_out, section
 
+Endpoints = Mapping[Ref, tuple[Endpoint, ...]]
 Probed = Mapping[str, tuple[ProbedContainer, ...]]
 """By node."""
 _NONE_PROBED: Probed = {}
 
 
 def node_setups(
-    desired: Desired,
-    memory: Memory,
-    endpoints: Mapping[Ref, tuple[Endpoint, ...]],
-    probed: Probed = _NONE_PROBED,
+    desired: Desired, memory: Memory, endpoints: Endpoints, probed: Probed = _NONE_PROBED
 ) -> Mapping[str, NodeSetup]:
     """What each node of the revision should have, by name; a node without a pod CIDR is not among them yet."""
-    return _setups(desired, memory, endpoints, probed, _balanced(desired, memory, endpoints))
+    return ServiceLayer().setups(desired, memory, endpoints, probed)
 
 
 class ServiceLayer:
-    """`node_setups` for a loop: inputs that say the same give the very same objects, and cost a comparison.
+    """`node_setups` for a loop: inputs that say the same give the very same objects, and cost a comparison;
+    endpoints that changed cost the sections of their service.
 
     Not shared between threads."""
 
     def __init__(self) -> None:
         self._inputs: _Inputs | None = None
+        self._layout_inputs: _LayoutInputs | None = None
+        self._layout = Layout((), (), ())
+        self._sections = _Sections(())
         self._setups: Mapping[str, NodeSetup] = {}
         self.problems: tuple[str, ...] = ()
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
 
     def setups(
-        self,
-        desired: Desired,
-        memory: Memory,
-        endpoints: Mapping[Ref, tuple[Endpoint, ...]],
-        probed: Probed = _NONE_PROBED,
+        self, desired: Desired, memory: Memory, endpoints: Endpoints, probed: Probed = _NONE_PROBED
     ) -> Mapping[str, NodeSetup]:
-        inputs = _Inputs(
-            desired.cluster, desired.nodes, desired.services, memory.nodes, memory.services, endpoints, probed
-        )
+        laid_out = _LayoutInputs(desired.cluster, desired.services, memory.services)
+        inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed)
         if inputs != self._inputs:
-            balanced = _balanced(desired, memory, endpoints)
-            self._setups = _setups(desired, memory, endpoints, probed, balanced)
-            self.problems = balanced.problems
+            if laid_out != self._layout_inputs:
+                self._layout = lay_out(desired.services, memory.services, desired.cluster.spec.service_cidr)
+                self._sections = _Sections(self._layout.parts)
+                self._layout_inputs = laid_out
+            self._sections.follow(endpoints)
+            self._setups = self._made(desired, memory, endpoints, probed)
+            self.problems = (*self._layout.problems, *self._sections.problems())
             self._inputs = inputs
         return self._setups
+
+    def _made(
+        self, desired: Desired, memory: Memory, endpoints: Endpoints, probed: Probed
+    ) -> Mapping[str, NodeSetup]:
+        checks = _checks(endpoints)
+        at_edge = frozenset(edges(desired.nodes))
+        spec = desired.cluster.spec
+        networks = node_networks(desired, memory.nodes, self._layout.addresses)
+        return {
+            name: NodeSetup(
+                network=network,
+                proxy=self._sections.proxy(spec.images.proxy, name, name in at_edge),
+                checks=checks.get(name, frozenset()),
+                prober=NodeProber(spec.images.proxy, probed.get(name, ())),
+                image_gc=spec.image_gc,
+            )
+            for name, network in networks.items()
+        }
+
+
+class _LayoutInputs(Struct, frozen=True):
+    """All that the structure of the proxies follows from."""
+
+    cluster: Cluster
+    services: Mapping[Ref, Service]
+    service_records: Mapping[Ref, ServiceRecord]
 
 
 class _Inputs(Struct, frozen=True):
     """All that a setup follows from."""
 
-    cluster: Cluster
+    layout: _LayoutInputs
     nodes: Mapping[str, Node]
-    services: Mapping[Ref, Service]
     node_records: Mapping[str, NodeRecord]
-    service_records: Mapping[Ref, ServiceRecord]
-    endpoints: Mapping[Ref, tuple[Endpoint, ...]]
+    endpoints: Endpoints
     probed: Probed
 
 
-def _balanced(desired: Desired, memory: Memory, endpoints: Mapping[Ref, tuple[Endpoint, ...]]) -> Balanced:
-    return balance(desired.services, memory.services, endpoints, desired.cluster.spec.service_cidr)
+class _Sections:
+    """The sections of each node, made once for each change of their endpoints, and shared where they are alike."""
+
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        self._parts = parts
+        self._endpoints: Endpoints = {}
+        self._made: dict[tuple[str, str, bool], ProxySection | None] = {}
+        """By part, and what of a node makes a difference to it."""
+        self._problems: dict[str, list[str]] = {}
+        self._proxies: dict[tuple[str, str, bool], NodeProxy] = {}
+
+    def follow(self, endpoints: Endpoints) -> None:
+        changed = {
+            part.name
+            for part in self._parts
+            if part.service and endpoints.get(part.service, ()) != self._endpoints.get(part.service)
+        }
+        if changed:
+            self._made = {key: made for key, made in self._made.items() if key[0] not in changed}
+            self._problems = {name: said for name, said in self._problems.items() if name not in changed}
+            self._proxies = {}
+        self._endpoints = endpoints
+        for part in self._parts:
+            if part.name in changed and (said := left_out(part, self._of(part))):
+                self._problems[part.name] = said
+
+    def problems(self) -> list[str]:
+        return list(dict.fromkeys(said for name in sorted(self._problems) for said in self._problems[name]))
+
+    def proxy(self, image: str, node: str, edge: bool) -> NodeProxy:
+        key = (image, *self._kind(node, edge))
+        if key not in self._proxies:
+            sections = [self._section(part, node, edge) for part in self._parts]
+            self._proxies[key] = node_proxy(image, [made for made in sections if made is not None])
+        return self._proxies[key]
+
+    def _kind(self, node: str, edge: bool) -> tuple[str, bool]:
+        """The same for nodes that serve alike."""
+        own = node if any(part.local for part in self._parts) else ""
+        return own, edge and any(part.text != part.edge_text for part in self._parts)
+
+    def _section(self, part: Part, node: str, edge: bool) -> ProxySection | None:
+        key = (part.name, node if part.local else "", edge and part.text != part.edge_text)
+        if key not in self._made:
+            self._made[key] = section(part, node, edge, self._of(part))
+        return self._made[key]
+
+    def _of(self, part: Part) -> tuple[Endpoint, ...]:
+        return self._endpoints.get(part.service, ()) if part.service else ()
 
 
-def _setups(
-    desired: Desired,
-    memory: Memory,
-    endpoints: Mapping[Ref, tuple[Endpoint, ...]],
-    probed: Probed,
-    balanced: Balanced,
-) -> Mapping[str, NodeSetup]:
-    proxy = node_proxy(desired.cluster.spec.images.proxy, balanced.listens)
-    checks = _checks(endpoints)
-    networks = node_networks(desired, memory.nodes, balanced.addresses)
-    spec = desired.cluster.spec
-    return {
-        name: NodeSetup(
-            network=network,
-            proxy=proxy,
-            checks=checks.get(name, frozenset()),
-            prober=NodeProber(spec.images.proxy, probed.get(name, ())),
-            image_gc=spec.image_gc,
-        )
-        for name, network in networks.items()
-    }
-
-
-def _checks(endpoints: Mapping[Ref, tuple[Endpoint, ...]]) -> Mapping[str, frozenset[str]]:
+def _checks(endpoints: Endpoints) -> Mapping[str, frozenset[str]]:
     """Where each node tries its own pods: ready or not, for a port that has answered may fall silent."""
     checks: defaultdict[str, set[str]] = defaultdict(set)
     for found in endpoints.values():

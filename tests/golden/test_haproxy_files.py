@@ -1,16 +1,20 @@
 """The haproxy.cfg of a few clusters, each accepted by HAProxy itself."""
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import config_text
-from reconciler.services.balancing import balance
-from reconciler.services.haproxy import Listen, node_proxy
+from reconciler.model.services import ServiceOptions
+from reconciler.services.balancing import lay_out
+from reconciler.services.haproxy import node_proxy
+from reconciler.services.parts import section
 
 Golden = Callable[[str, str], None]
 
@@ -44,8 +48,16 @@ ENDPOINTS = {
 }
 
 
-def rendered(listens: Sequence[Listen]) -> str:
-    return config_text(node_proxy("lab/proxy:1", listens))
+def rendered(
+    services: Mapping[Ref, Service],
+    records: Mapping[Ref, ServiceRecord],
+    endpoints: Mapping[Ref, tuple[Endpoint, ...]],
+    edge: bool = False,
+) -> str:
+    """As node-1 has it."""
+    parts = lay_out(services, records, "10.96.0.0/16").parts
+    made = [section(part, "node-1", edge, endpoints.get(part.service or WEB, ())) for part in parts]
+    return config_text(node_proxy("lab/proxy:1", [each for each in made if each is not None]))
 
 
 def accepted_by_haproxy(config: str, folder: Path) -> str:
@@ -60,35 +72,49 @@ def accepted_by_haproxy(config: str, folder: Path) -> str:
 
 
 def test_two_services_one_without_a_ready_pod_and_one_headless(golden: Golden, tmp_path: Path) -> None:
-    config = rendered(balance(SERVICES, RECORDS, ENDPOINTS, "10.96.0.0/16").listens)
+    config = rendered(SERVICES, RECORDS, ENDPOINTS)
     golden("haproxy/shop.cfg", config)
     assert accepted_by_haproxy(config, tmp_path) == ""
 
 
 def test_no_service_at_all_is_a_file_that_haproxy_runs_with(golden: Golden, tmp_path: Path) -> None:
-    config = rendered(())
+    config = rendered({}, {}, {})
     golden("haproxy/empty.cfg", config)
+    assert accepted_by_haproxy(config, tmp_path) == ""
+
+
+def test_every_way_to_be_reached_and_balanced_on_an_edge(golden: Golden, tmp_path: Path) -> None:
+    web = SERVICES[WEB]
+    spec = replace(
+        web.spec,
+        type="LoadBalancer",
+        external_ips=("203.0.113.9",),
+        external_traffic_policy="Local",
+        load_balancer_source_ranges=("192.0.2.0/24", "198.51.100.7/32"),
+        session_affinity="ClientIP",
+        ports=(*web.spec.ports, ServicePort(8081, "grpc", app_protocol="grpc")),
+    )
+    options = ServiceOptions(slow_start=30_000, proxy_protocol=True, balance="leastconn")
+    api = replace(SERVICES[API], options=replace(options, protocol="http"))
+    pods = tuple(replace(pod, ports=(*pod.ports, 8081)) for pod in ENDPOINTS[WEB])
+    services = {WEB: replace(web, spec=spec), API: api}
+    config = rendered(services, RECORDS, {WEB: pods, API: pods}, edge=True)
+    golden("haproxy/edge.cfg", config)
     assert accepted_by_haproxy(config, tmp_path) == ""
 
 
 def test_a_thousand_services_of_five_pods_pass_haproxys_check(tmp_path: Path) -> None:
     services = {Ref("Service", "shop", f"s{n}"): n for n in range(1000)}
     config = rendered(
-        balance(
-            {
-                ref: Service(ObjectMeta(ref.name, "shop"), ServiceSpec(ports=(ServicePort(80),)))
-                for ref in services
-            },
-            {ref: ServiceRecord(f"10.96.{n // 250}.{n % 250 + 1}") for ref, n in services.items()},
-            {
-                ref: tuple(
-                    Endpoint(f"{n}-{i}", f"s{n}-{i}", f"node-{i}", f"10.{i}.{n // 250}.{n % 250 + 1}", (80,), True)
-                    for i in range(5)
-                )
-                for ref, n in services.items()
-            },
-            "10.96.0.0/16",
-        ).listens
+        {ref: Service(ObjectMeta(ref.name, "shop"), ServiceSpec(ports=(ServicePort(80),))) for ref in services},
+        {ref: ServiceRecord(f"10.96.{n // 250}.{n % 250 + 1}") for ref, n in services.items()},
+        {
+            ref: tuple(
+                Endpoint(f"{n}-{i}", f"s{n}-{i}", f"node-{i}", f"10.{i}.{n // 250}.{n % 250 + 1}", (80,), True)
+                for i in range(5)
+            )
+            for ref, n in services.items()
+        },
     )
     assert config.count("\nlisten ") == 1000
     assert config.count("\n    server ") == 5000
