@@ -14,8 +14,11 @@ import yaml
 from reconciler.cli.console import show_lines
 from reconciler.cli.options import output_option, state_option
 from reconciler.model.names import CLUSTER_SCOPED, Ref
+from reconciler.model.plan import ServiceStatus
 from reconciler.reporting import (
     Table,
+    endpoints_object,
+    endpoints_table,
     event_json,
     events_table,
     manifest_object,
@@ -31,7 +34,7 @@ Thing = TypeVar("Thing")
 
 _WORDS = (
     "pods (po), deployments (deploy), services (svc), nodes (no), configmaps (cm), secrets, namespaces (ns), "
-    "persistentvolumeclaims (pvc), clusters or events (ev)"
+    "persistentvolumeclaims (pvc), endpoints (ep), endpointslices, clusters or events (ev)"
 )
 KINDS = {
     **dict.fromkeys(("pod", "pods", "po"), "Pod"),
@@ -42,12 +45,14 @@ KINDS = {
     **dict.fromkeys(("secret", "secrets"), "Secret"),
     **dict.fromkeys(("namespace", "namespaces", "ns"), "Namespace"),
     **dict.fromkeys(("persistentvolumeclaim", "persistentvolumeclaims", "pvc"), "PersistentVolumeClaim"),
+    **dict.fromkeys(("endpoints", "ep"), "Endpoints"),
+    **dict.fromkeys(("endpointslice", "endpointslices"), "EndpointSlice"),
     **dict.fromkeys(("cluster", "clusters"), "Cluster"),
     **dict.fromkeys(("event", "events", "ev"), "Event"),
 }
 
 
-_WITHOUT_STATUS = frozenset({"ConfigMap", "Secret", "Namespace", "Cluster"})
+_WITHOUT_STATUS = frozenset({"ConfigMap", "Secret", "Namespace", "Cluster", "EndpointSlice"})
 
 
 class KindType(click.ParamType[str]):
@@ -76,13 +81,15 @@ def get(wanted: str, name: str | None, namespace: str, all_namespaces: bool, sta
     """Show how everything stands, as the running reconciler last saw it.
 
     KIND is pods (po), deployments (deploy), services (svc), nodes (no), configmaps (cm), secrets, namespaces (ns),
-    persistentvolumeclaims (pvc), clusters or events (ev). NAME picks one; of events, those about the object of
-    that name.
+    persistentvolumeclaims (pvc), endpoints (ep; of each service, who answers for it), endpointslices, clusters or
+    events (ev). NAME picks one; of events, those about the object of that name.
     """
     where = None if all_namespaces else namespace
     with open_reader(state_dir) as reader:
         if wanted == "Event":
             _events(reader, name, where, output)
+        elif wanted == "Endpoints":
+            _endpoints(reader, name, where, output)
         elif wanted in _WITHOUT_STATUS:
             _manifests(reader, wanted, name, where, output)
         else:
@@ -102,6 +109,16 @@ def show_statuses(reader: StoreReader, kind: str, name: str | None, namespace: s
 def the_one(things: Mapping[Ref, Thing], ref: Ref) -> Thing:
     """ClickException where there is none."""
     return _picked(things, ref.kind, ref.name, ref.namespace or None)[ref]
+
+
+def _endpoints(reader: StoreReader, name: str | None, namespace: str | None, output: str) -> None:
+    """Of the services: theirs have no status of their own."""
+    found = _picked(reader.statuses(), "Service", name, namespace)
+    services = [status for status in found.values() if isinstance(status, ServiceStatus)]
+    shown = endpoints_table(services, wide=output == "wide", namespaces=namespace is None, now=time.time())
+    say_age(reader)
+    objects = [endpoints_object(service) for service in services]
+    _print(shown, objects, output, one=name is not None, everywhere=namespace is None)
 
 
 def _manifests(reader: StoreReader, kind: str, name: str | None, namespace: str | None, output: str) -> None:

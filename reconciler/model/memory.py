@@ -58,6 +58,8 @@ class ServiceRecord(Struct, frozen=True):
     cluster_ip: str = ""
     node_ports: tuple[int, ...] = ()
     """In the order of the service's ports; 0 where there is none."""
+    message: str = ""
+    """Why it has not got an address or a port that it asks for, and how to get one."""
 
 
 class ClaimRecord(Struct, frozen=True):

@@ -168,18 +168,27 @@ class ServiceStatus(Struct, frozen=True):
     ports: tuple[str, ...]
     """As kubectl writes them: `80:30080/TCP`."""
     endpoints: tuple[str, ...]
-    """`10.244.1.7:8080`, in rotation."""
+    """`10.244.1.7:8080`, in rotation; of a service without ports the addresses alone."""
+    external: tuple[str, ...] = ()
+    """Where it is reached from outside: its edges and external addresses. What an ExternalName stands for."""
+    message: str = ""
+    """What it asks for and has not got."""
+    created: float = 0.0
+    """Unix seconds of when it was first published; 0 in a Plan, as with pods."""
 
 
 class Endpoint(Struct, frozen=True):
-    """A pod that a service selects."""
+    """Who answers for a service: a pod that it selects, or an endpoint of its EndpointSlices."""
 
     uid: Uid
+    """Empty: it is no pod, but of an EndpointSlice."""
     pod: str
+    """The pod's name; of an EndpointSlice, a name that no other endpoint of the service has."""
     node: str
+    """Empty: on none that is known."""
     ip: str
     ports: tuple[int, ...]
-    """The pod's port for each port of the service, in order; 0 where the pod has no port of that name."""
+    """Its port for each port of the service, in order; 0 where it has none of that name."""
     ready: bool
     """In rotation: connections may be sent to it. False while it starts, and once it leaves."""
 
@@ -205,7 +214,8 @@ class Plan(Struct, frozen=True):
     """To be stored before any of `work` begins; the same object as given where nothing changed."""
     statuses: Mapping[Ref, Status]
     endpoints: Mapping[Ref, tuple[Endpoint, ...]] = {}
-    """For each Service, the running pods it selects, by name; a leaving one stays, not ready, to its end."""
+    """For each Service, the running pods it selects, by name; a leaving one stays, not ready, to its end. Of one
+    without a selector, the endpoints of its EndpointSlices."""
     probed: Mapping[str, tuple[ProbedContainer, ...]] = {}
     """What each node's prober is to do; only nodes that have any of it."""
     unplaced: tuple[Unplaced, ...] = ()

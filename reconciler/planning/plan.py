@@ -15,6 +15,7 @@ from reconciler.model.plan import Action, Plan, PodChange
 from reconciler.planning.claims import claim_records
 from reconciler.planning.controllers.deciding import decide
 from reconciler.planning.controllers.decisions import Decision
+from reconciler.planning.controllers.endpoint_slices import slice_endpoints
 from reconciler.planning.controllers.endpoints import endpoints, select
 from reconciler.planning.controllers.node import NodeView, view_nodes
 from reconciler.planning.controllers.service import service_records
@@ -74,7 +75,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         forgotten_files(matched, nodes, pods, clocks),
         released_volumes(desired, claims, nodes, intents.values(), clocks),
     )
-    behind = endpoints(backends, pods)
+    behind = endpoints(backends, pods) | slice_endpoints(desired)
     standing = standing_of(desired, nodes, pods, owned, placement.unplaced, services, claims, behind, clocks)
 
     work = (*repairs.work, *(work for tidied in tidying for work in tidied.work))

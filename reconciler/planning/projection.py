@@ -65,7 +65,9 @@ class _Host:
                 for operation in work.operations:
                     self._carry_out(operation)
         behind = [one for endpoints in self._plan.endpoints.values() for one in endpoints]
-        answering = {f"{one.ip}:{port}" for one in behind if one.node == name for port in one.ports if port}
+        answering = {
+            f"{one.ip}:{port}" for one in behind if one.uid and one.node == name for port in one.ports if port
+        }
         node = self._node
         return replace(
             node,

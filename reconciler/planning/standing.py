@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.model.desired import Desired
+from reconciler.model.edges import edge_addresses
 from reconciler.model.memory import ClaimRecord, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Endpoint, Status, Unplaced
@@ -53,8 +54,9 @@ def standing_of(
             wake_at.append(availability.wake_at)
     for ref in desired.pods:
         complete = complete and any(pod.ready or pod.finished for pod in owned.get(ref, ()))
+    edges = edge_addresses(desired.nodes)
     for ref, service in desired.services.items():
-        statuses[ref] = service_status(service, services[ref], endpoints[ref])
+        statuses[ref] = service_status(service, services[ref], endpoints[ref], edges)
     for ref in desired.claims:
         statuses[ref] = claim_status(ref, claims.get(ref))
     return Standing(statuses, complete, tuple(wake_at))

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Service, ref_of
+from reconciler.model.objects import Service, is_headless, ref_of
 from reconciler.model.plan import DeploymentStatus, Endpoint, NodeStatus, ServiceStatus, Unplaced
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.controllers.node import NodeView
-from reconciler.planning.controllers.service import HEADLESS
 from reconciler.planning.pods import PodView
 
 
@@ -75,17 +74,30 @@ def _node_message(node: NodeView) -> str:
     return "; ".join(filter(None, (node.answers.network.error, node.answers.proxy.error))) if node.answers else ""
 
 
-def service_status(service: Service, record: ServiceRecord, endpoints: Sequence[Endpoint]) -> ServiceStatus:
+def service_status(
+    service: Service, record: ServiceRecord, endpoints: Sequence[Endpoint], edges: tuple[str, ...]
+) -> ServiceStatus:
+    """`edges`: the addresses where a load balancer is reached."""
     spec = service.spec
     ports = [
         f"{port.port}:{given}/{port.protocol}" if given else f"{port.port}/{port.protocol}"
         for port, given in zip(spec.ports, record.node_ports, strict=True)
     ]
-    rotation = [f"{one.ip}:{port}" for one in endpoints if one.ready for port in one.ports if port]
+    ready = [one for one in endpoints if one.ready]
+    rotation = [f"{one.ip}:{port}" for one in ready for port in one.ports if port]
     return ServiceStatus(
         ref=ref_of(service),
         type=spec.type,
-        cluster_ip=HEADLESS if spec.cluster_ip == HEADLESS else record.cluster_ip,
+        cluster_ip=spec.cluster_ip if is_headless(service) else record.cluster_ip,
         ports=tuple(ports),
-        endpoints=tuple(rotation),
+        endpoints=tuple(rotation if spec.ports else [one.ip for one in ready]),
+        external=_external(service, edges),
+        message=record.message,
     )
+
+
+def _external(service: Service, edges: tuple[str, ...]) -> tuple[str, ...]:
+    spec = service.spec
+    if spec.type == "ExternalName":
+        return (spec.external_name,)
+    return (*(edges if spec.type == "LoadBalancer" else ()), *spec.external_ips)

@@ -11,7 +11,8 @@ from reconciler.reporting.plan_markdown import plan_markdown
 from reconciler.reporting.plan_report import PlanReport, UnreachableNode
 from reconciler.reporting.plan_text import plan_text
 from reconciler.reporting.problems import problems_github, problems_json, problems_text
-from reconciler.reporting.tables import Table, manifests_table, table, table_lines
+from reconciler.reporting.service_objects import endpoints_object
+from reconciler.reporting.tables import Table, endpoints_table, manifests_table, table, table_lines
 
 __all__ = [
     "Line",
@@ -19,6 +20,8 @@ __all__ = [
     "Style",
     "Table",
     "UnreachableNode",
+    "endpoints_object",
+    "endpoints_table",
     "event_json",
     "event_line",
     "events_table",

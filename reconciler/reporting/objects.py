@@ -16,6 +16,7 @@ from reconciler.model.plan import (
     Status,
 )
 from reconciler.reporting.pod_objects import pod_object
+from reconciler.reporting.service_objects import service_object
 
 _Object = dict[str, Any]
 
@@ -39,14 +40,14 @@ def manifest_object(manifest: Mapping[str, Any]) -> _Object:
 
 def status_object(status: Status, manifest: Mapping[str, Any] | None = None) -> _Object:
     """How an object stands; with the manifest it follows from, what that asks for, too."""
-    shown = _standing(status)
+    shown = _standing(status, manifest or {})
     if manifest is None:
         return shown
     merged = {field: {**manifest.get(field, {}), **shown.get(field, {})} for field in ("metadata", "spec")}
     return {**manifest, **shown, **merged}
 
 
-def _standing(status: Status) -> _Object:
+def _standing(status: Status, manifest: Mapping[str, Any]) -> _Object:
     match status:
         case PodStatus():
             return pod_object(status)
@@ -55,7 +56,7 @@ def _standing(status: Status) -> _Object:
         case NodeStatus():
             return _node(status)
         case ServiceStatus():
-            return _service(status)
+            return service_object(status, manifest.get("spec", {}).get("ports", ()))
         case ClaimStatus():
             return _claim(status)
 
@@ -95,20 +96,6 @@ def _node(node: NodeStatus) -> _Object:
     }
 
 
-def _service(service: ServiceStatus) -> _Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": _metadata(service.ref),
-        "spec": {
-            "type": service.type,
-            **_known({"clusterIP": service.cluster_ip}),
-            "ports": [_port(port) for port in service.ports],
-        },
-        "status": {"endpoints": list(service.endpoints)},
-    }
-
-
 def _claim(claim: ClaimStatus) -> _Object:
     return {
         "apiVersion": "v1",
@@ -116,17 +103,6 @@ def _claim(claim: ClaimStatus) -> _Object:
         "metadata": _metadata(claim.ref),
         "spec": _known({"volumeName": claim.volume}),
         "status": {"phase": claim.phase, **_known({"nodeName": claim.node, "message": claim.message})},
-    }
-
-
-def _port(text: str) -> _Object:
-    """`80:30080/TCP`, read back."""
-    numbers, _, protocol = text.partition("/")
-    port, _, node_port = numbers.partition(":")
-    return {
-        "port": int(port),
-        **({"nodePort": int(node_port)} if node_port else {}),
-        "protocol": protocol or "TCP",
     }
 
 

@@ -9,6 +9,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
 from reconciler.reporting.lines import Line, Style, inert
 from reconciler.reporting.pods_table import pod_columns
+from reconciler.reporting.services_table import endpoints_columns, service_columns
 
 
 class Table(Struct, frozen=True):
@@ -20,15 +21,15 @@ def table(statuses: Sequence[Status], wide: bool = False, namespaces: bool = Fal
     """Statuses of one kind, sorted by namespace and name; `namespaces` puts theirs in the first column.
 
     `now` is Unix seconds; without it no age is told."""
-    ordered = sorted(statuses, key=lambda status: status.ref)
-    named = [_columns(status, wide, now) for status in ordered]
-    if not named:
-        return Table((), ())
-    if namespaces and any(status.ref.namespace for status in ordered):
-        named = [
-            {"NAMESPACE": status.ref.namespace, **columns} for status, columns in zip(ordered, named, strict=True)
-        ]
-    return Table(tuple(named[0]), tuple(tuple(columns.values()) for columns in named))
+    return _rows([(status.ref, _columns(status, wide, now)) for status in statuses], namespaces)
+
+
+def endpoints_table(
+    services: Sequence[ServiceStatus], wide: bool = False, namespaces: bool = False, now: float = 0.0
+) -> Table:
+    """Who answers for each; an ExternalName has nobody to."""
+    balanced = [service for service in services if service.type != "ExternalName"]
+    return _rows([(service.ref, endpoints_columns(service, wide, now)) for service in balanced], namespaces)
 
 
 def table_lines(shown: Table) -> list[Line]:
@@ -44,20 +45,36 @@ def table_lines(shown: Table) -> list[Line]:
 
 
 def manifests_table(manifests: Mapping[Ref, Mapping[str, Any]], namespaces: bool = False) -> Table:
-    """Objects of one kind that have no status: their names, and how many values they hold."""
-    named = [_manifest(ref, manifests[ref]) for ref in sorted(manifests)]
-    if namespaces and any(ref.namespace for ref in manifests):
-        named = [
-            {"NAMESPACE": ref.namespace, **columns} for ref, columns in zip(sorted(manifests), named, strict=True)
-        ]
-    return Table(tuple(named[0]), tuple(tuple(columns.values()) for columns in named)) if named else Table((), ())
+    """Objects of one kind that have no status: their names, and what they hold."""
+    return _rows([(ref, _manifest(ref, manifest)) for ref, manifest in manifests.items()], namespaces)
+
+
+def _rows(named: Sequence[tuple[Ref, dict[str, str]]], namespaces: bool) -> Table:
+    """All have the same columns."""
+    ordered = sorted(named, key=lambda pair: pair[0])
+    if namespaces and any(ref.namespace for ref, _ in ordered):
+        ordered = [(ref, {"NAMESPACE": ref.namespace, **columns}) for ref, columns in ordered]
+    if not ordered:
+        return Table((), ())
+    return Table(tuple(ordered[0][1]), tuple(tuple(columns.values()) for _, columns in ordered))
 
 
 def _manifest(ref: Ref, manifest: Mapping[str, Any]) -> dict[str, str]:
+    if ref.kind == "EndpointSlice":
+        return _endpoint_slice(ref, manifest)
     if ref.kind not in ("ConfigMap", "Secret"):
         return {"NAME": ref.name}
     values = {**manifest.get("data", {}), **manifest.get("stringData", {})}
     return {"NAME": ref.name, "DATA": str(len(values))}
+
+
+def _endpoint_slice(ref: Ref, manifest: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "NAME": ref.name,
+        "ADDRESSTYPE": manifest.get("addressType", "IPv4"),
+        "PORTS": ",".join(str(port["port"]) for port in manifest.get("ports", ())) or "<unset>",
+        "ENDPOINTS": ",".join(one["addresses"][0] for one in manifest.get("endpoints", ())) or "<unset>",
+    }
 
 
 def _columns(status: Status, wide: bool, now: float) -> dict[str, str]:
@@ -69,7 +86,7 @@ def _columns(status: Status, wide: bool, now: float) -> dict[str, str]:
         case NodeStatus():
             return _node(status, wide)
         case ServiceStatus():
-            return _service(status, wide)
+            return service_columns(status, wide, now)
         case ClaimStatus():
             return _claim(status, wide)
 
@@ -104,17 +121,6 @@ def _used(requested: str, capacity: str, known: bool) -> str:
 
 def _mebi(number: int) -> str:
     return f"{number // 2**20}Mi"
-
-
-def _service(service: ServiceStatus, wide: bool) -> dict[str, str]:
-    columns = {
-        "NAME": service.ref.name,
-        "TYPE": service.type,
-        "CLUSTER-IP": service.cluster_ip or "<none>",
-        "EXTERNAL-IP": "<none>",
-        "PORT(S)": ",".join(service.ports) or "<none>",
-    }
-    return columns | {"ENDPOINTS": ",".join(service.endpoints) or "<none>"} if wide else columns
 
 
 def _claim(claim: ClaimStatus, wide: bool) -> dict[str, str]:

@@ -40,7 +40,7 @@ def lay_out(services: Mapping[Ref, Service], records: Mapping[Ref, ServiceRecord
             continue
         try:
             record = records.get(ref, ServiceRecord())
-            address = claims.virtual(record.cluster_ip or service.spec.cluster_ip)
+            address = claims.virtual(record)
             opened = list(_openings(ref, service, record, address))
             drawn = [(_part(opening), opening.manner) for opening in opened]
             claims.claim(ref, address, opened)
@@ -98,7 +98,7 @@ def _ways(service: Service, record: ServiceRecord, address: str, number: int) ->
     spec, port = service.spec, service.spec.ports[number]
     manner = _manner(service, port)
     yield "", spec.internal_traffic_policy == "Local", manner, (Bind(Address(address, port.port)),), ()
-    outside = [Bind(Address(ip, port.port), foreign=True) for ip in spec.external_ips]
+    outside = [Bind(Address(ip, port.port), foreign=True) for ip in dict.fromkeys(spec.external_ips)]
     if node_port := _node_port(service, record, number):
         outside.append(Bind(Address("0.0.0.0", node_port)))
     local = spec.external_traffic_policy == "Local"
@@ -127,8 +127,7 @@ def _node_port(service: Service, record: ServiceRecord, number: int) -> int:
     """0: none."""
     if service.spec.type not in ("NodePort", "LoadBalancer"):
         return 0
-    recorded = record.node_ports[number] if number < len(record.node_ports) else 0
-    return recorded or service.spec.ports[number].node_port
+    return record.node_ports[number] if number < len(record.node_ports) else 0
 
 
 class _Claims:
@@ -153,10 +152,11 @@ class _Claims:
     def addresses(self) -> tuple[str, ...]:
         return tuple(str(address) for address in sorted(self._addresses))
 
-    def virtual(self, ip: str) -> str:
+    def virtual(self, record: ServiceRecord) -> str:
         """Anything else would let a manifest take over an address of the host: ValueError."""
+        ip = record.cluster_ip
         if not ip:
-            raise ValueError(f"it has no cluster IP; is the service CIDR {self._service_cidr} used up?")
+            raise ValueError(record.message or "it has no cluster IP")
         try:
             address = IPv4Address(ip)
         except AddressValueError as error:

@@ -160,5 +160,6 @@ def _checks(endpoints: Endpoints) -> Mapping[str, frozenset[str]]:
     checks: defaultdict[str, set[str]] = defaultdict(set)
     for found in endpoints.values():
         for endpoint in found:
-            checks[endpoint.node].update(f"{endpoint.ip}:{port}" for port in endpoint.ports if port)
+            if endpoint.uid:
+                checks[endpoint.node].update(f"{endpoint.ip}:{port}" for port in endpoint.ports if port)
     return {node: frozenset(addresses) for node, addresses in checks.items()}

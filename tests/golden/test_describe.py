@@ -208,6 +208,36 @@ def test_a_service(golden: Golden) -> None:
     golden("describe/service.txt", text(describe_service(SERVICE, manifest, (), NOON)))
 
 
+def test_a_load_balancer(golden: Golden) -> None:
+    spec = {
+        "selector": {"app": "web"},
+        "ports": [
+            {"name": "http", "port": 80, "targetPort": "http", "appProtocol": "http"},
+            {"name": "tls", "port": 443},
+        ],
+        "externalIPs": ["198.51.100.9"],
+        "sessionAffinity": "ClientIP",
+        "externalTrafficPolicy": "Local",
+        "loadBalancerSourceRanges": ["192.0.2.0/24"],
+        "publishNotReadyAddresses": True,
+    }
+    balancer = ServiceStatus(
+        SERVICE.ref,
+        "LoadBalancer",
+        "10.96.0.7",
+        ("80:30080/TCP", "443/TCP"),
+        ("10.244.0.7:8080", "10.244.1.7:8080"),
+        ("192.0.2.11", "192.0.2.12", "198.51.100.9"),
+        "node port 30443 belongs to Service shop/api: choose another nodePort, or leave it out",
+    )
+    golden("describe/balancer.txt", text(describe_service(balancer, {"spec": spec}, (), NOON)))
+
+
+def test_an_external_name(golden: Golden) -> None:
+    alias = ServiceStatus(Ref("Service", "shop", "mail"), "ExternalName", "", (), (), ("mail.example.org",))
+    golden("describe/alias.txt", text(describe_service(alias, {}, (), NOON)))
+
+
 def test_a_claim(golden: Golden) -> None:
     manifest = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
     golden("describe/claim.txt", text(describe_claim(CLAIM, manifest, [REF.name], (), NOON)))

@@ -8,6 +8,7 @@ import pytest
 from reconciler.lab import Host as Machine
 from reconciler.lab import Lab
 from reconciler.model.operations import ContainerConfig, NodeNetwork, NodeSetup, PodAddress, Route
+from reconciler.model.proxy import ProxyServer
 from tests.node_host import Host, connect, labels, node_of, setup, started
 
 CIDRS = ("10.244.1.0/24", "10.244.2.0/24")
@@ -16,12 +17,12 @@ PODS = ("10.244.1.5", "10.244.2.5")
 
 def setup_of(lab: Lab, index: int) -> NodeSetup:
     peer = 1 - index
-    servers = "".join(f"    server web-{number} {ip}:8080\n" for number, ip in enumerate(PODS))
+    servers = tuple(ProxyServer(f"web-{number}", f"{ip}:8080") for number, ip in enumerate(PODS))
     network = NodeNetwork(
         CIDRS[index], "10.244.0.0/16", (Route(CIDRS[peer], lab.records[peer].ip),), ("10.96.0.10",)
     )
     checks = frozenset({f"{PODS[index]}:8080"})
-    return msgspec.structs.replace(setup("flat", extra=servers, checks=checks), network=network)
+    return msgspec.structs.replace(setup("flat", servers=servers, checks=checks), network=network)
 
 
 @pytest.fixture

@@ -21,27 +21,32 @@ class Backend(Struct, frozen=True):
     """The pod's port for each of the Service's ports; 0 where it has none."""
     checks: Sequence[str]
     """`ip:port` of each that no readiness probe covers: all must have answered before the pod is in rotation."""
+    published: bool
+    """The service takes it, ready or not."""
 
 
 def select(
     services: Mapping[Ref, Service], pods: Mapping[Uid, PodIntent]
 ) -> tuple[dict[Ref, list[Backend]], dict[Uid, Collection[str]]]:
-    """The pods of each Service; and for each of these pods the `ip:port` that must answer."""
+    """The pods of each Service; and for each of these pods the `ip:port` that must answer.
+
+    One that publishes addresses that are not ready waits for no answer."""
     labelled = _by_label(pods)
     backends: dict[Ref, list[Backend]] = {}
     checks: dict[Uid, Collection[str]] = {}
     for ref, service in services.items():
         backends[ref] = chosen = []
+        published = service.spec.publish_not_ready_addresses
         resolved: dict[tuple[Ref | None, str], tuple[tuple[int, ...], tuple[int, ...]]] = {}
         for intent in _selected(service, labelled):
             key = (intent.owner, intent.hash) if intent.owner else (intent.ref, intent.hash)
             known = resolved.get(key)
             if known is None:
                 numbers = tuple(_port(port, intent.spec) for port in service.spec.ports)
-                known = resolved[key] = (numbers, tuple(_unprobed(numbers, intent.spec)))
+                known = resolved[key] = (numbers, () if published else tuple(_unprobed(numbers, intent.spec)))
             ports, unprobed = known
             needed = [f"{intent.ip}:{port}" for port in unprobed]
-            chosen.append(Backend(intent.uid, ports, needed))
+            chosen.append(Backend(intent.uid, ports, needed, published))
             if needed:
                 checks[intent.uid] = [*checks[intent.uid], *needed] if intent.uid in checks else needed
     return backends, checks
@@ -59,7 +64,7 @@ def _running(chosen: Sequence[Backend], pods: Mapping[Uid, PodView]) -> tuple[En
     for backend in chosen:
         pod = pods.get(backend.uid)
         if pod is not None and (pod.running or pod.serving or _partly(pod)):
-            intent, ready = pod.intent, pod.serving or _answers(pod, backend)
+            intent, ready = pod.intent, pod.serving or _in_rotation(pod, backend)
             found.append(Endpoint(intent.uid, intent.name, intent.node, intent.ip, backend.ports, ready))
     found.sort(key=_name)
     return tuple(found)
@@ -69,11 +74,15 @@ def _name(endpoint: Endpoint) -> tuple[str, Uid]:
     return endpoint.pod, endpoint.uid
 
 
-def _answers(pod: PodView, backend: Backend) -> bool:
-    """A port that only another Service asks for is no reason to leave the rotation of this one."""
+def _in_rotation(pod: PodView, backend: Backend) -> bool:
+    """Whatever is published, a pod that leaves is out. A port that only another Service asks for is no reason to
+    leave the rotation of this one."""
     node = pod.node
-    staying = pod.healthy and pod.intent.wanted == "run" and not node.lost
-    return staying and node.last is not None and node.last.listening.issuperset(backend.checks)
+    if pod.intent.wanted != "run" or node.lost:
+        return False
+    if backend.published:
+        return True
+    return pod.healthy and node.last is not None and node.last.listening.issuperset(backend.checks)
 
 
 def _partly(pod: PodView) -> bool:
@@ -91,9 +100,9 @@ def _by_label(pods: Mapping[Uid, PodIntent]) -> dict[tuple[str, str, str], list[
 
 
 def _selected(service: Service, labelled: Mapping[tuple[str, str, str], list[PodIntent]]) -> Sequence[PodIntent]:
-    """Service without a selector selects nothing, as upstream."""
+    """A Service without a selector selects nothing, as upstream, and an ExternalName has no endpoints."""
     namespace, selector = service.metadata.namespace, service.spec.selector
-    if not selector:
+    if not selector or service.spec.type == "ExternalName":
         return ()
     candidates = min((labelled.get((namespace, key, value), []) for key, value in selector.items()), key=len)
     if len(selector) == 1:

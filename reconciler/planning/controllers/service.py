@@ -1,19 +1,26 @@
 """Services: a virtual address and node ports for each, chosen once and remembered.
 
-The first choice follows from the Service's name, so that a lost store gives most of them back as they were.
+The first choice follows from the Service's name, so that a lost store gives most of them back as they were. What
+one has, another cannot take away: a manifest that names it is told whose it is, and gets it when it is free.
 """
 
 import zlib
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
+from typing import TypeAlias
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Service
+from reconciler.model.objects import Service, ServicePort, is_headless
+from reconciler.planning.sharing import Ask, share_out
 
-HEADLESS = "None"
 NODE_PORTS = range(30000, 32768)
+
+_Slot: TypeAlias = tuple[Ref, int]
+"""A port of a Service, by its index."""
+_Told: TypeAlias = dict[Ref, list[str]]
+"""What each Service asks for and does not get."""
 
 
 def service_records(desired: Desired, memory: Memory) -> Mapping[Ref, ServiceRecord]:
@@ -22,77 +29,106 @@ def service_records(desired: Desired, memory: Memory) -> Mapping[Ref, ServiceRec
     services = desired.services
     if len(known) == len(services) and all(_stands(service, known.get(ref)) for ref, service in services.items()):
         return known
-    refs = sorted(services)
-    addresses = _addresses(desired, known, refs)
-    ports = _node_ports(services, known, refs)
-    return {ref: ServiceRecord(addresses[ref], ports[ref]) for ref in refs}
+    told: _Told = {ref: [] for ref in services}
+    addresses = _addresses(desired, known, told)
+    ports = _node_ports(services, known, told)
+    records = {
+        ref: ServiceRecord(
+            addresses.get(ref, ""),
+            tuple(ports.get((ref, index), 0) for index in range(len(service.spec.ports))),
+            "; ".join(dict.fromkeys(told[ref])),
+        )
+        for ref, service in sorted(services.items())
+    }
+    return known if records == known else records
 
 
 def _stands(service: Service, record: ServiceRecord | None) -> bool:
     """What is remembered still is what the manifest asks for."""
     spec = service.spec
-    if record is None or len(record.node_ports) != len(spec.ports):
+    if record is None or record.message or len(record.node_ports) != len(spec.ports):
         return False
-    if spec.cluster_ip and record.cluster_ip != _fixed_address(service):
+    if bool(record.cluster_ip) != _is_addressed(service):
         return False
-    if bool(record.cluster_ip) == (spec.cluster_ip == HEADLESS):
+    if _is_addressed(service) and spec.cluster_ip not in ("", record.cluster_ip):
         return False
-    exposed = spec.type == "NodePort"
     return all(
-        bool(given) == exposed and (not port.node_port or given == port.node_port or not exposed)
+        bool(given) == _is_exposed(service, port) and (not given or port.node_port in (0, given))
         for port, given in zip(spec.ports, record.node_ports, strict=True)
     )
 
 
-def _fixed_address(service: Service) -> str:
-    return "" if service.spec.cluster_ip == HEADLESS else service.spec.cluster_ip
+def _is_addressed(service: Service) -> bool:
+    return service.spec.type != "ExternalName" and not is_headless(service)
 
 
-def _addresses(desired: Desired, known: Mapping[Ref, ServiceRecord], refs: list[Ref]) -> dict[Ref, str]:
-    services = desired.services
+def _is_exposed(service: Service, port: ServicePort) -> bool:
+    """A load balancer's port is open at the edges; on every host, too, unless that was declined."""
+    spec = service.spec
+    if spec.type == "LoadBalancer":
+        return spec.allocate_load_balancer_node_ports or port.node_port > 0
+    return spec.type == "NodePort"
+
+
+def _addresses(desired: Desired, known: Mapping[Ref, ServiceRecord], told: _Told) -> Mapping[Ref, str]:
     network = IPv4Network(desired.cluster.spec.service_cidr)
-    chosen = {ref: _fixed_address(services[ref]) for ref in refs if services[ref].spec.cluster_ip}
-    taken = set(chosen.values())
-    for ref in refs:
-        remembered = known[ref].cluster_ip if ref in known else ""
-        if ref not in chosen and remembered and remembered not in taken and IPv4Address(remembered) in network:
-            chosen[ref] = remembered
-            taken.add(remembered)
-    for ref in refs:
-        if ref not in chosen:
-            offsets = _from_name(ref, range(1, network.num_addresses - 1))
-            candidates = (str(network.network_address + offset) for offset in offsets)
-            chosen[ref] = next((address for address in candidates if address not in taken), "")
-            taken.add(chosen[ref])
-    return chosen
+    asks = {}
+    for ref, service in sorted(desired.services.items()):
+        if _is_addressed(service):
+            before = known[ref].cluster_ip if ref in known else ""
+            inside = before if before and IPv4Address(before) in network else ""
+            asks[ref] = Ask(ref, service.spec.cluster_ip, inside)
+
+    def candidates(ref: Ref) -> Iterator[str]:
+        offsets = _from_name(ref, range(1, network.num_addresses - 1))
+        return (str(network.network_address + offset) for offset in offsets)
+
+    shares = share_out(asks, candidates)
+    for ref, owner in shares.refused.items():
+        told[ref].append(f"{asks[ref].named} belongs to {owner}: choose another clusterIP, or leave it out")
+    for ref in asks.keys() - shares.given.keys() - shares.refused.keys():
+        told[ref].append(f"every address of {network} is taken: widen serviceCIDR")
+    return shares.given
 
 
 def _node_ports(
-    services: Mapping[Ref, Service], known: Mapping[Ref, ServiceRecord], refs: list[Ref]
-) -> dict[Ref, tuple[int, ...]]:
-    exposed = [ref for ref in refs if services[ref].spec.type == "NodePort"]
-    taken = {port.node_port for ref in exposed for port in services[ref].spec.ports if port.node_port}
-    remembered: dict[tuple[Ref, int], int] = {}
-    for ref in exposed:
-        ports = services[ref].spec.ports
-        for index, (port, given) in enumerate(
-            zip(ports, known[ref].node_ports if ref in known else (), strict=False)
-        ):
-            if given and not port.node_port and given not in taken:
-                remembered[ref, index] = given
-                taken.add(given)
-    chosen: dict[Ref, tuple[int, ...]] = {ref: (0,) * len(services[ref].spec.ports) for ref in refs}
-    for ref in exposed:
-        given_ports = []
-        for index, port in enumerate(services[ref].spec.ports):
-            given = port.node_port or remembered.get((ref, index), 0)
-            if not given:
-                candidates = _from_name(Ref(ref.kind, ref.namespace, f"{ref.name}:{index}"), NODE_PORTS)
-                given = next((candidate for candidate in candidates if candidate not in taken), 0)
-                taken.add(given)
-            given_ports.append(given)
-        chosen[ref] = tuple(given_ports)
-    return chosen
+    services: Mapping[Ref, Service], known: Mapping[Ref, ServiceRecord], told: _Told
+) -> Mapping[_Slot, int]:
+    asks = {
+        (ref, index): Ask(ref, port.node_port, _remembered(known, ref, index))
+        for ref, service in sorted(services.items())
+        for index, port in enumerate(service.spec.ports)
+        if _is_exposed(service, port)
+    }
+    closed = _heard_elsewhere(services)
+
+    def candidates(slot: _Slot) -> Iterator[int]:
+        ref, index = slot
+        named = Ref(ref.kind, ref.namespace, f"{ref.name}:{index}")
+        return (number for number in _from_name(named, NODE_PORTS) if number not in closed)
+
+    shares = share_out(asks, candidates)
+    for slot, owner in shares.refused.items():
+        number = asks[slot].named
+        told[slot[0]].append(f"node port {number} belongs to {owner}: choose another nodePort, or leave it out")
+    for ref, _ in asks.keys() - shares.given.keys() - shares.refused.keys():
+        told[ref].append("every node port is taken: change Services of type NodePort to ClusterIP")
+    return shares.given
+
+
+def _remembered(known: Mapping[Ref, ServiceRecord], ref: Ref, index: int) -> int:
+    given = known[ref].node_ports if ref in known else ()
+    return given[index] if index < len(given) else 0
+
+
+def _heard_elsewhere(services: Mapping[Ref, Service]) -> set[int]:
+    """Ports of edges and external addresses: a node port would be in their way."""
+    return {
+        port.port
+        for service in services.values()
+        if service.spec.type == "LoadBalancer" or service.spec.external_ips
+        for port in service.spec.ports
+    }
 
 
 def _from_name(ref: Ref, numbers: range) -> Iterator[int]:

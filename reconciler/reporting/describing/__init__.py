@@ -4,8 +4,8 @@ from reconciler.reporting.describing.objects import (
     describe_claim,
     describe_deployment,
     describe_node,
-    describe_service,
 )
 from reconciler.reporting.describing.pods import describe_pod
+from reconciler.reporting.describing.services import describe_service
 
 __all__ = ["describe_claim", "describe_deployment", "describe_node", "describe_pod", "describe_service"]

@@ -1,9 +1,9 @@
-"""The pages of everything that is not a pod."""
+"""The pages of everything that is neither a pod nor a Service."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus
+from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus
 from reconciler.model.records import Event
 from reconciler.reporting.describing.page import (
     NONE,
@@ -11,7 +11,9 @@ from reconciler.reporting.describing.page import (
     entry,
     events_entry,
     heading,
+    joined,
     known,
+    named,
     page,
     pairs,
     rows,
@@ -37,8 +39,8 @@ def describe_deployment(
     missing = max(0, deployment.total - deployment.available)
     return page(
         [
-            *_named(deployment.ref.name, deployment.ref.namespace, manifest),
-            entry("Selector", _joined(spec.get("selector", {}).get("matchLabels", {}))),
+            *named(deployment.ref.name, deployment.ref.namespace, manifest),
+            entry("Selector", joined(spec.get("selector", {}).get("matchLabels", {}))),
             entry(
                 "Replicas",
                 f"{deployment.replicas} desired | {deployment.updated} updated | {deployment.total} total | "
@@ -65,7 +67,7 @@ def describe_node(
     )
     return page(
         [
-            *_named(node.ref.name, "", manifest),
+            *named(node.ref.name, "", manifest),
             Entry("Taints", taints or (NONE,)),
             entry("Unschedulable", str(node.unschedulable).lower()),
             heading(
@@ -96,29 +98,6 @@ def describe_node(
     )
 
 
-def describe_service(
-    service: ServiceStatus, manifest: _Manifest, events: Sequence[Event], now: float
-) -> list[Line]:
-    spec: _Manifest = manifest.get("spec", {})
-    ports: list[Entry] = []
-    for port in spec.get("ports", ()):
-        name, protocol = port.get("name") or "<unset>", port.get("protocol", "TCP")
-        ports.append(entry("Port", f"{name}  {port['port']}/{protocol}"))
-        ports.append(entry("TargetPort", f"{port.get('targetPort') or port['port']}/{protocol}"))
-    return page(
-        [
-            *_named(service.ref.name, service.ref.namespace, manifest),
-            entry("Selector", _joined(spec.get("selector", {}))),
-            entry("Type", service.type),
-            entry("IP", service.cluster_ip or NONE),
-            *ports,
-            entry("Ports", ", ".join(service.ports) or NONE),
-            Entry("Endpoints", service.endpoints or (NONE,)),
-            events_entry(events, now),
-        ]
-    )
-
-
 def describe_claim(
     claim: ClaimStatus, manifest: _Manifest, users: Sequence[str], events: Sequence[Event], now: float
 ) -> list[Line]:
@@ -126,7 +105,7 @@ def describe_claim(
     spec: _Manifest = manifest.get("spec", {})
     return page(
         [
-            *_named(claim.ref.name, claim.ref.namespace, manifest),
+            *named(claim.ref.name, claim.ref.namespace, manifest),
             entry("Status", claim.phase),
             *known("Message", claim.message),
             entry("Volume", claim.volume or NONE),
@@ -136,16 +115,6 @@ def describe_claim(
             Entry("Used By", tuple(users) or (NONE,)),
             events_entry(events, now),
         ]
-    )
-
-
-def _named(name: str, namespace: str, manifest: _Manifest) -> tuple[Entry, ...]:
-    meta: _Manifest = manifest.get("metadata", {})
-    return (
-        entry("Name", name),
-        *known("Namespace", namespace),
-        pairs("Labels", meta.get("labels", {})),
-        pairs("Annotations", meta.get("annotations", {}), ": "),
     )
 
 
@@ -173,10 +142,6 @@ def _pods(pods: Sequence[PodStatus], *, namespaces: bool = False) -> Entry:
         for pod in sorted(pods, key=lambda pod: pod.ref)
     ]
     return heading("Pods", [rows([header, *told])])
-
-
-def _joined(labels: Mapping[str, str]) -> str:
-    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) or NONE
 
 
 def _mebi(number: int) -> str:

@@ -1,7 +1,7 @@
 """A page of labelled values: aligned among siblings, indented below their heading."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -39,6 +39,22 @@ def heading(label: str, inside: Iterable[Entry], value: str = "") -> Entry:
 def pairs(label: str, values: Mapping[str, str], sign: str = "=") -> Entry:
     """`app=web`, one below the other, sorted."""
     return Entry(label, tuple(f"{key}{sign}{values[key]}" for key in sorted(values)) or (NONE,))
+
+
+def named(name: str, namespace: str, manifest: Mapping[str, Any]) -> tuple[Entry, ...]:
+    """How every page begins."""
+    meta: Mapping[str, Any] = manifest.get("metadata", {})
+    return (
+        entry("Name", name),
+        *known("Namespace", namespace),
+        pairs("Labels", meta.get("labels", {})),
+        pairs("Annotations", meta.get("annotations", {}), ": "),
+    )
+
+
+def joined(labels: Mapping[str, str]) -> str:
+    """`app=web,tier=front`, sorted."""
+    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) or NONE
 
 
 def page(entries: Sequence[Entry]) -> list[Line]:

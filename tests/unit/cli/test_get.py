@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from reconciler.cli import cli
 from reconciler.model.names import Ref
+from reconciler.model.plan import ServiceStatus
 from reconciler.model.records import Event
 from reconciler.store import SqliteStore
 
@@ -38,3 +39,22 @@ def test_events_about_one_object(tmp_path: Path) -> None:
     store.close()
     shown = json.loads(get(tmp_path, "events", "web", "-n", "shop", "-o", "json").stdout)
     assert [event["name"] for event in shown["items"]] == ["web"]
+
+
+def test_endpoints_are_those_of_the_services(tmp_path: Path) -> None:
+    web, mail = Ref("Service", "default", "web"), Ref("Service", "default", "mail")
+    store = SqliteStore(tmp_path)
+    store.publish(
+        {
+            web: ServiceStatus(web, "ClusterIP", "10.96.0.2", ("80/TCP",), ("10.244.0.2:8080",), created=1.0),
+            mail: ServiceStatus(mail, "ExternalName", "", (), (), ("mail.example.org",)),
+        }
+    )
+    store.close()
+    header, *rows = get(tmp_path, "endpoints").stdout.splitlines()
+    assert header.split() == ["NAME", "ENDPOINTS", "AGE"]
+    assert [row.split()[:2] for row in rows] == [["web", "10.244.0.2:8080"]]
+    shown = json.loads(get(tmp_path, "ep", "web", "-o", "json").stdout)
+    assert shown["subsets"] == [{"addresses": [{"ip": "10.244.0.2"}], "ports": [{"port": 8080}]}]
+    services = get(tmp_path, "svc", "mail").stdout.splitlines()[1]
+    assert services.split()[:5] == ["mail", "ExternalName", "<none>", "mail.example.org", "<none>"]

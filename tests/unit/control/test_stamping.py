@@ -2,7 +2,7 @@
 
 from reconciler.control.stamping import stamped
 from reconciler.model.names import Ref
-from reconciler.model.plan import Condition, DeploymentStatus, PodStatus
+from reconciler.model.plan import Condition, DeploymentStatus, PodStatus, ServiceStatus
 
 REF = Ref("Pod", "shop", "web-0")
 
@@ -50,3 +50,11 @@ def test_another_pod_of_the_name_begins_anew() -> None:
 
 def test_what_is_gone_is_gone() -> None:
     assert stamped(stamped({}, {REF: pod(True)}, 100.0), {}, 200.0) == {}
+
+
+def test_a_service_is_as_old_as_its_first_status() -> None:
+    web = Ref("Service", "shop", "web")
+    first = stamped({}, {web: ServiceStatus(web, "ClusterIP", "10.96.0.2", (), ())}, 100.0)
+    status = stamped(first, {web: ServiceStatus(web, "NodePort", "10.96.0.2", (), ())}, 200.0)[web]
+    assert isinstance(status, ServiceStatus)
+    assert (status.type, status.created) == ("NodePort", 100.0)

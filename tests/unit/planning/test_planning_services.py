@@ -1,15 +1,17 @@
 """Services: their addresses and ports, and who is behind them."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.objects import ServicePort
-from reconciler.model.observed import Observed, Reachable
-from reconciler.model.plan import ServiceStatus
-from reconciler.model.pods import Container, ContainerPort
-from tests.simulated import World, container, deployment, desired, service
+from reconciler.model.observed import Observed, Probed, Reachable
+from reconciler.model.plan import PodStatus, ServiceStatus
+from reconciler.model.pods import Container, ContainerPort, Probe
+from tests.simulated import World, container, deployment, desired, node, service
 
 WEB = Ref("Service", "default", "web")
 OTHER = Ref("Service", "default", "other")
@@ -24,9 +26,9 @@ def settled(*objects: object, revision: str = "r1") -> World:
 def deaf(world: World) -> None:
     """Nothing has answered yet."""
     nodes = {}
-    for name, node in world.real.nodes.items():
-        assert isinstance(node, Reachable)
-        nodes[name] = replace(node, listening=frozenset())
+    for name, seen in world.real.nodes.items():
+        assert isinstance(seen, Reachable)
+        nodes[name] = replace(seen, listening=frozenset())
     world.real = Observed(nodes)
 
 
@@ -42,13 +44,36 @@ def test_an_address_follows_from_the_name_and_stays() -> None:
     assert world.plan().memory.services[WEB].cluster_ip == address, "even after the store was lost"
 
 
-def test_an_address_given_in_the_manifest_wins_over_one_that_was_chosen() -> None:
+def test_an_address_given_in_the_manifest_is_waited_for_while_another_service_has_it() -> None:
     world = settled(service())
     taken = world.memory.services[WEB].cluster_ip
     world.wanted = desired(service(), service("other", cluster_ip=taken), nodes=2, revision="r2")
+    world.settle()
+    assert world.memory.services[WEB].cluster_ip == taken
+    assert world.memory.services[OTHER].cluster_ip == ""
+    assert world.plan().memory.services is world.memory.services, "being told again and again changes nothing"
+    status = world.plan().statuses[OTHER]
+    assert isinstance(status, ServiceStatus)
+    assert status.message.startswith(f"{taken} belongs to Service default/web: choose another clusterIP")
+    world.wanted = desired(service("other", cluster_ip=taken), nodes=2, revision="r3")
+    record = world.plan().memory.services[OTHER]
+    assert (record.cluster_ip, record.message) == (taken, "")
+
+
+def test_a_service_that_asks_for_anothers_address_keeps_its_own() -> None:
+    world = settled(service(), service("other"))
+    taken, own = (world.memory.services[ref].cluster_ip for ref in (WEB, OTHER))
+    world.wanted = desired(service(), service("other", cluster_ip=taken), nodes=2, revision="r2")
+    assert world.plan().memory.services[OTHER].cluster_ip == own
+
+
+def test_two_services_can_trade_their_addresses() -> None:
+    world = settled(service(), service("other"))
+    first, second = (world.memory.services[ref].cluster_ip for ref in (WEB, OTHER))
+    trade = (service(cluster_ip=second), service("other", cluster_ip=first))
+    world.wanted = desired(*trade, nodes=2, revision="r2")
     records = world.plan().memory.services
-    assert records[OTHER].cluster_ip == taken
-    assert records[WEB].cluster_ip not in ("", taken)
+    assert (records[WEB].cluster_ip, records[OTHER].cluster_ip) == (second, first)
 
 
 def test_a_headless_service_has_no_address() -> None:
@@ -68,8 +93,9 @@ def test_node_ports_are_chosen_remembered_and_never_given_twice() -> None:
     fixed = service("other", type="NodePort", ports=(ServicePort(80, node_port=chosen),))
     world.wanted = desired(service(type="NodePort", ports=ports), fixed, nodes=2, revision="r2")
     records = world.plan().memory.services
-    assert records[OTHER].node_ports == (chosen,)
-    assert records[WEB].node_ports[0] not in (0, chosen)
+    assert records[WEB].node_ports == (chosen, 30443)
+    assert records[OTHER].node_ports == (0,)
+    assert f"node port {chosen} belongs to Service default/web" in records[OTHER].message
 
 
 def test_a_service_that_is_no_longer_exposed_gives_its_ports_back() -> None:
@@ -150,3 +176,81 @@ def test_ports_and_endpoints_are_written_as_kubectl_does() -> None:
     assert isinstance(status, ServiceStatus)
     assert status.ports == ("80:30080/TCP",)
     assert status.endpoints == ("10.244.0.2:8080",)
+
+
+@pytest.mark.parametrize(
+    ("more", "exposed"),
+    [
+        ({"type": "LoadBalancer"}, True),
+        ({"type": "LoadBalancer", "allocate_load_balancer_node_ports": False}, False),
+        ({"type": "ExternalName", "external_name": "a.example.org"}, False),
+    ],
+)
+def test_a_load_balancer_has_node_ports_unless_that_is_declined(more: dict[str, Any], exposed: bool) -> None:
+    world = settled(deployment(replicas=1), service(**more))
+    assert [given > 0 for given in world.memory.services[WEB].node_ports] == [exposed]
+
+
+def test_a_node_port_is_chosen_where_nobody_listens() -> None:
+    """At an edge, and at an external address, a port of the same number is open already."""
+    numbers = range(30000, 32768)
+    outside = tuple(ServicePort(number, f"p{number}") for number in numbers if number != 31234)
+    balancer = service("other", type="LoadBalancer", ports=outside, allocate_load_balancer_node_ports=False)
+    world = settled(service(type="NodePort"), balancer)
+    assert world.memory.services[WEB].node_ports == (31234,)
+
+
+def test_when_no_port_is_left_that_is_told() -> None:
+    many = tuple(ServicePort(number, f"p{number}", node_port=30000 + number) for number in range(1, 2768))
+    world = settled(
+        service("a", type="NodePort", ports=many), service("b", type="NodePort"), service(type="NodePort")
+    )
+    record = world.memory.services[WEB]
+    assert record.node_ports == (0,)
+    assert "every node port is taken" in record.message
+
+
+def test_an_external_name_has_neither_address_nor_endpoints() -> None:
+    world = settled(deployment(replicas=1), service(type="ExternalName", external_name="a.example.org", ports=()))
+    assert world.memory.services[WEB].cluster_ip == ""
+    status = world.plan().statuses[WEB]
+    assert isinstance(status, ServiceStatus)
+    assert (status.type, status.cluster_ip, status.external) == ("ExternalName", "", ("a.example.org",))
+    assert world.plan().endpoints[WEB] == ()
+
+
+def test_a_load_balancer_is_reached_at_the_edges_and_at_external_addresses() -> None:
+    nodes = [node("node-1"), node("node-2", labels={"reconciler.dev/edge": ""})]
+    world = World(desired(service(type="LoadBalancer", external_ips=("192.0.2.1",)), nodes=nodes))
+    status = world.plan().statuses[WEB]
+    assert isinstance(status, ServiceStatus)
+    assert status.external == ("node-2.example", "192.0.2.1")
+
+
+def test_a_service_that_publishes_what_is_not_ready_waits_for_no_answer() -> None:
+    world = settled(deployment(replicas=1), service(publish_not_ready_addresses=True), service("other"))
+    world.forget_volatile()
+    deaf(world)
+    assert [endpoint.ready for endpoint in world.plan().endpoints[WEB]] == [True]
+    status = next(status for status in world.plan().statuses.values() if isinstance(status, PodStatus))
+    assert status.ready, "and so nothing else does because of it"
+
+
+def test_a_probe_that_fails_takes_no_pod_out_where_all_are_published() -> None:
+    probed = container(cpu="10m", ports=(ContainerPort(8080, "http"),), readiness_probe=Probe())
+    selecting = service("other", publish_not_ready_addresses=True)
+    selecting = replace(selecting, spec=replace(selecting.spec, selector={"app": "web"}))
+    world = settled(deployment(replicas=1, containers=(probed,)), service(), selecting)
+    (running,) = world.containers()
+    world.change(lambda each: replace(each, probed=Probed(started=True)), container=running.name)
+    step = world.plan()
+    assert [endpoint.ready for endpoint in step.endpoints[WEB]] == [False]
+    assert [endpoint.ready for endpoint in step.endpoints[OTHER]] == [True]
+
+
+def test_a_pod_that_leaves_is_out_of_rotation_even_where_all_are_published() -> None:
+    world = settled(deployment(replicas=1), service(publish_not_ready_addresses=True))
+    world.wanted = desired(
+        deployment(replicas=0), service(publish_not_ready_addresses=True), nodes=2, revision="r2"
+    )
+    assert [endpoint.ready for endpoint in world.plan().endpoints[WEB]] == [False]

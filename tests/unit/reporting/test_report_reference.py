@@ -28,6 +28,7 @@ from reconciler.model.records import Event
 from reconciler.reporting import (
     PlanReport,
     UnreachableNode,
+    endpoints_object,
     event_json,
     object_list,
     plan_json,
@@ -64,6 +65,16 @@ def keys(value: Any) -> Iterator[str]:
 
 
 ENDED = Ended(1, at="2026-11-23T11:55:00Z")
+BALANCER = ServiceStatus(
+    Ref("Service", "shop", "web"),
+    "LoadBalancer",
+    "10.96.0.1",
+    ("80:30080/TCP",),
+    ("10.244.0.2:80",),
+    ("192.0.2.1", "edge.example.org"),
+    "why",
+    1.0,
+)
 STATUSES = (
     PodStatus(
         REF,
@@ -87,11 +98,13 @@ STATUSES = (
     ),
     DeploymentStatus(Ref("Deployment", "shop", "web"), 1, 1, 1, 1, 1, "why"),
     NodeStatus(Ref("Node", "", "node-1"), True, "why", 1, 1, 1, 1, 1, True, "10.244.0.0/24", "20.10"),
-    ServiceStatus(Ref("Service", "shop", "web"), "NodePort", "10.96.0.1", ("80:30080/TCP",), ("10.244.0.2:80",)),
+    BALANCER,
+    ServiceStatus(Ref("Service", "shop", "mail"), "ExternalName", "", (), (), ("mail.example.org",)),
     ClaimStatus(Ref("PersistentVolumeClaim", "shop", "data"), "Bound", "node-1", "c_shop_data", "why"),
 )
 OTHERS = (
     *(status_object(status) for status in STATUSES),
+    endpoints_object(BALANCER),
     object_list([]),
     event_json(Event(REF, "Normal", "Started", "why", "node-1", 1.0)),
     usage_json(PodUsage(REF, "web", 1, 1)),

@@ -1,12 +1,15 @@
 """`get`: kubectl's columns, and kubectl's words in them."""
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.model.names import Ref
 from reconciler.model.plan import ContainerStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus
 from reconciler.model.records import Event
 from reconciler.reporting import (
     Table,
+    endpoints_object,
+    endpoints_table,
     event_json,
     event_line,
     events_table,
@@ -98,7 +101,16 @@ def test_deployments_nodes_and_services() -> None:
         ),
     )
     assert table([SERVICE], wide=True).rows == (
-        ("web", "NodePort", "10.96.0.1", "<none>", "80:30080/TCP,9100/TCP", "10.244.0.2:8080"),
+        (
+            "web",
+            "NodePort",
+            "10.96.0.1",
+            "<none>",
+            "80:30080/TCP,9100/TCP",
+            "<unknown>",
+            "10.244.0.2:8080",
+            "<none>",
+        ),
     )
 
 
@@ -173,3 +185,59 @@ def test_events() -> None:
         ("90s", "Warning", "NodeNotReady", "node/node-1", "connection\x1b refused"),
         ("30s (x3)", "Normal", "Started", "pod/web-0", "container web"),
     )
+
+
+def test_how_services_are_reached_from_outside() -> None:
+    edges = ("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")
+    balancer = replace(SERVICE, type="LoadBalancer", external=edges, created=100.0)
+    alias = ServiceStatus(Ref("Service", "shop", "mail"), "ExternalName", "", (), (), ("mail.example.org",))
+    shown = table([balancer, alias], now=160.0)
+    assert shown.header == ("NAME", "TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)", "AGE")
+    assert shown.rows == (
+        ("mail", "ExternalName", "<none>", "mail.example.org", "<none>", "<unknown>"),
+        (
+            "web",
+            "LoadBalancer",
+            "10.96.0.1",
+            "192.0.2.1,192.0.2.2,192.0.2.3 + 1 more...",
+            "80:30080/TCP,9100/TCP",
+            "60s",
+        ),
+    )
+    assert table([balancer], wide=True).rows[0][3] == ",".join(edges)
+    shown = endpoints_table([balancer, alias], now=160.0)
+    assert (shown.header, shown.rows) == (("NAME", "ENDPOINTS", "AGE"), (("web", "10.244.0.2:8080", "60s"),))
+
+
+def test_a_service_as_an_object_keeps_what_its_manifest_says_of_each_port() -> None:
+    ports = [{"name": "http", "port": 80, "targetPort": "http"}, {"name": "metrics", "port": 9100}]
+    manifest = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": ports}}
+    balancer = replace(SERVICE, type="LoadBalancer", external=("192.0.2.1", "edge.example.org"), message="why")
+    shown = status_object(balancer, manifest)
+    assert shown["spec"]["ports"] == [
+        {"name": "http", "port": 80, "targetPort": "http", "nodePort": 30080, "protocol": "TCP"},
+        {"name": "metrics", "port": 9100, "protocol": "TCP"},
+    ]
+    assert shown["status"] == {
+        "endpoints": ["10.244.0.2:8080"],
+        "loadBalancer": {"ingress": [{"ip": "192.0.2.1"}, {"hostname": "edge.example.org"}]},
+        "message": "why",
+    }
+
+
+def test_endpoints_as_an_object_have_a_subset_for_each_port() -> None:
+    service = replace(SERVICE, endpoints=("10.244.0.2:80", "10.244.0.2:81", "10.244.0.3:80"))
+    shown = endpoints_object(service)
+    assert shown["subsets"] == [
+        {"addresses": [{"ip": "10.244.0.2"}, {"ip": "10.244.0.3"}], "ports": [{"port": 80}]},
+        {"addresses": [{"ip": "10.244.0.2"}], "ports": [{"port": 81}]},
+    ]
+
+
+def test_endpoint_slices_show_their_addresses() -> None:
+    manifest = {
+        "ports": [{"port": 5432}],
+        "endpoints": [{"addresses": ["192.0.2.7"]}, {"addresses": ["192.0.2.8"]}],
+    }
+    shown = manifests_table({Ref("EndpointSlice", "shop", "db"): manifest})
+    assert shown.rows == (("db", "IPv4", "5432", "192.0.2.7,192.0.2.8"),)
