@@ -9,7 +9,7 @@ from reconciler.manifests.documents import Entry
 from reconciler.manifests.findings import Finding
 from reconciler.manifests.index import Index, Located
 from reconciler.model.names import ANNOTATION_SSH
-from reconciler.model.objects import Cluster, ClusterSpec, Node, Service
+from reconciler.model.objects import Cluster, ClusterSpec, Node, Service, dns_addresses
 
 
 def check_addresses(index: Index) -> Iterator[Located]:
@@ -59,6 +59,10 @@ def _services(index: Index, cluster: ClusterSpec | None) -> Iterator[Located]:
                     entry,
                     Finding(at, Code.OUTSIDE_CIDR, message, "choose an address in it, or leave the line out"),
                 )
+            if cluster is not None and spec.cluster_ip in dns_addresses(cluster):
+                message = f"{spec.cluster_ip} is the address of one of the cluster's name servers"
+                fix = "choose another one, or leave the line out"
+                yield entry, Finding(at, Code.DUPLICATE_ADDRESS, message, fix)
             if (other := addresses.setdefault(spec.cluster_ip, entry)) is not entry:
                 message = f"{other.ref} has the same address ({other.place})"
                 yield (

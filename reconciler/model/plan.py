@@ -182,6 +182,8 @@ class Endpoint(Struct, frozen=True):
     """The pod's port for each port of the service, in order; 0 where the pod has no port of that name."""
     ready: bool
     """In rotation: connections may be sent to it. False while it starts, and once it leaves."""
+    hostname: str = ""
+    """Its own name below the service's, where its pod has a hostname and the service's name as subdomain."""
 
 
 Status: TypeAlias = PodStatus | DeploymentStatus | NodeStatus | ServiceStatus | ClaimStatus

@@ -1,8 +1,8 @@
 """What every host has beside its pods, as one value; the control loop asks for it after every plan.
 
 A host applies it in this order: the network first, so that every service address exists when HAProxy binds it
-(binding an address that the host does not have is an error), then the proxy. The proxy is the same object for
-every node: any node answers for any service.
+(binding an address that the host does not have is an error), then the name servers and the proxy. These are the
+same objects for every node: any node answers for any service, and for its name.
 """
 
 from collections import defaultdict
@@ -18,6 +18,7 @@ from reconciler.model.operations import NodeProber, NodeProxy, NodeSetup, Probed
 from reconciler.model.plan import Endpoint
 from reconciler.services.balancing import Balanced, balance
 from reconciler.services.haproxy import fingerprint_of, render, routed_ips
+from reconciler.services.naming import Named, Naming
 from reconciler.services.network import node_networks
 
 Probed = Mapping[str, tuple[ProbedContainer, ...]]
@@ -32,7 +33,8 @@ def node_setups(
     probed: Probed = _NONE_PROBED,
 ) -> Mapping[str, NodeSetup]:
     """What each node of the revision should have, by name; a node without a pod CIDR is not among them yet."""
-    return _setups(desired, memory, endpoints, probed, _balanced(desired, memory, endpoints))
+    named = Naming().named(desired, memory.services, endpoints)
+    return _setups(desired, memory, endpoints, probed, _balanced(desired, memory, endpoints), named)
 
 
 class ServiceLayer:
@@ -42,6 +44,7 @@ class ServiceLayer:
 
     def __init__(self) -> None:
         self._inputs: _Inputs | None = None
+        self._naming = Naming()
         self._setups: Mapping[str, NodeSetup] = {}
         self.problems: tuple[str, ...] = ()
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
@@ -58,8 +61,9 @@ class ServiceLayer:
         )
         if inputs != self._inputs:
             balanced = _balanced(desired, memory, endpoints)
-            self._setups = _setups(desired, memory, endpoints, probed, balanced)
-            self.problems = balanced.problems
+            named = self._naming.named(desired, memory.services, endpoints)
+            self._setups = _setups(desired, memory, endpoints, probed, balanced, named)
+            self.problems = (*balanced.problems, *named.problems)
             self._inputs = inputs
         return self._setups
 
@@ -86,10 +90,11 @@ def _setups(
     endpoints: Mapping[Ref, tuple[Endpoint, ...]],
     probed: Probed,
     balanced: Balanced,
+    named: Named,
 ) -> Mapping[str, NodeSetup]:
     proxy = _proxy(desired, balanced)
     checks = _checks(endpoints)
-    networks = node_networks(desired, memory.nodes, balanced.addresses)
+    networks = node_networks(desired, memory.nodes, (*named.dns.addresses, *balanced.addresses))
     spec = desired.cluster.spec
     return {
         name: NodeSetup(
@@ -98,6 +103,7 @@ def _setups(
             checks=checks.get(name, frozenset()),
             prober=NodeProber(spec.images.proxy, probed.get(name, ())),
             image_gc=spec.image_gc,
+            dns=named.dns,
         )
         for name, network in networks.items()
     }

@@ -4,13 +4,13 @@ The first choice follows from the Service's name, so that a lost store gives mos
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Service
+from reconciler.model.objects import Service, dns_addresses
 
 HEADLESS = "None"
 NODE_PORTS = range(30000, 32768)
@@ -20,7 +20,10 @@ def service_records(desired: Desired, memory: Memory) -> Mapping[Ref, ServiceRec
     """For each Service of the revision; the mapping remembered where nothing changes."""
     known = memory.services
     services = desired.services
-    if len(known) == len(services) and all(_stands(service, known.get(ref)) for ref, service in services.items()):
+    reserved = dns_addresses(desired.cluster.spec)
+    if len(known) == len(services) and all(
+        _stands(service, known.get(ref), reserved) for ref, service in services.items()
+    ):
         return known
     refs = sorted(services)
     addresses = _addresses(desired, known, refs)
@@ -28,10 +31,12 @@ def service_records(desired: Desired, memory: Memory) -> Mapping[Ref, ServiceRec
     return {ref: ServiceRecord(addresses[ref], ports[ref]) for ref in refs}
 
 
-def _stands(service: Service, record: ServiceRecord | None) -> bool:
+def _stands(service: Service, record: ServiceRecord | None, reserved: Container[str]) -> bool:
     """What is remembered still is what the manifest asks for."""
     spec = service.spec
     if record is None or len(record.node_ports) != len(spec.ports):
+        return False
+    if record.cluster_ip in reserved and not spec.cluster_ip:
         return False
     if spec.cluster_ip and record.cluster_ip != _fixed_address(service):
         return False
@@ -52,7 +57,7 @@ def _addresses(desired: Desired, known: Mapping[Ref, ServiceRecord], refs: list[
     services = desired.services
     network = IPv4Network(desired.cluster.spec.service_cidr)
     chosen = {ref: _fixed_address(services[ref]) for ref in refs if services[ref].spec.cluster_ip}
-    taken = set(chosen.values())
+    taken = {*chosen.values(), *dns_addresses(desired.cluster.spec)}
     for ref in refs:
         remembered = known[ref].cluster_ip if ref in known else ""
         if ref not in chosen and remembered and remembered not in taken and IPv4Address(remembered) in network:
