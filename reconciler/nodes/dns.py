@@ -39,7 +39,7 @@ cd "$1"
 shift
 rm -rf new
 mkdir new
-tar -x -C new
+tar -x -m -C new
 [ $# = 0 ] || rm -f -- "$@"
 for file in new/*; do
     [ ! -f "$file" ] || mv -f "$file" .
