@@ -104,7 +104,7 @@ class FakeNodeSession:
         if setup == self._setup:
             return
         self._setup = setup
-        if complaint := re.search(r"^\s*nonsense.*$", setup.proxy.config, re.MULTILINE):
+        if complaint := re.search(r"^\s*nonsense.*$", setup.proxy.preamble, re.MULTILINE):
             self._proxy = msgspec.structs.replace(self._proxy, error=f"unknown keyword {complaint[0].strip()!r}")
         else:
             self._proxy = ProxyState(True, setup.proxy.fingerprint, setup.proxy.routed)

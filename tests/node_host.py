@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from reconciler.control.ports import NodeSession
 from reconciler.lab import Lab
 from reconciler.model.names import (
@@ -26,7 +28,6 @@ from reconciler.model.operations import (
     ContainerConfig,
     CreateContainer,
     NodeNetwork,
-    NodeProxy,
     NodeSetup,
     Operation,
     Outcome,
@@ -36,24 +37,28 @@ from reconciler.model.operations import (
     SharedNetwork,
     StartContainer,
 )
+from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer
 from reconciler.nodes import Credentials, SshNodeSession
 
 CLUSTER = "contract"
 IMAGES = frozenset({"lab/pause:1", "lab/web:1.0", "lab/busybox:1", "lab/proxy:1"})
-CONFIG = """\
-# fingerprint: {fingerprint}
-# routed: 10.244.9.2
-
+PREAMBLE = """\
 global
     stats socket /etc/reconciler/admin.sock mode 600 level admin expose-fd listeners
+    server-state-file /etc/reconciler/servers.state
 defaults
     mode tcp
+    load-server-state-from-file global
     timeout connect 2s
     timeout client 1h
     timeout server 1h
-listen default_web_http
-    bind 10.96.0.10:80
-{extra}"""
+"""
+WEB = ProxySection(
+    "default_web_http",
+    "listen default_web_http\n    bind 10.96.0.10:80\n",
+    "check",
+    (ProxyServer("web", "10.244.9.2:8080"),),
+)
 
 
 _SPEC = ClusterSpec()
@@ -153,15 +158,18 @@ def connect(node: Node, lab: Lab, engine_id: str = "", spec: ClusterSpec = _SPEC
     )
 
 
-def setup(fingerprint: str = "one", extra: str = "", checks: frozenset[str] = frozenset()) -> NodeSetup:
+def setup(
+    fingerprint: str = "one",
+    extra: str = "",
+    checks: frozenset[str] = frozenset(),
+    structure: str = "",
+    servers: tuple[ProxyServer, ...] = WEB.servers,
+) -> NodeSetup:
+    """Another fingerprint is another structure too, unless one is given."""
+    web = msgspec.structs.replace(WEB, servers=servers)
     return NodeSetup(
         NodeNetwork("10.244.9.0/24", "10.244.0.0/16", (), ("10.96.0.10",)),
-        NodeProxy(
-            "lab/proxy:1",
-            CONFIG.format(fingerprint=fingerprint, extra=extra),
-            fingerprint,
-            frozenset({"10.244.9.2"}),
-        ),
+        NodeProxy("lab/proxy:1", PREAMBLE + extra, (web,), structure or fingerprint, fingerprint),
         checks,
     )
 

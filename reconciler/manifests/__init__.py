@@ -1,8 +1,8 @@
 """From the bytes of a revision to the desired state, or to every reason why not. Pure.
 
-A file goes `composing` (YAML) -> `schemas` and `explaining` (form) -> `decoding` (types) -> `objects` and
-`pod_specs` (sense) -> `uses` and `written` (what others need of it), all in `documents`, once for as long as its
-bytes stay the same. `loader` then checks all objects against each other: `references`, `selectors`,
+A file goes `composing` (YAML) -> `schemas` and `explaining` (form) -> `decoding` (types) -> `objects`, `pod_specs`
+and `service_specs` (sense) -> `uses` and `written` (what others need of it), all in `documents`, once for as long
+as its bytes stay the same. `loader` then checks all objects against each other: `references`, `selectors`,
 `security`, `addresses`.
 """
 

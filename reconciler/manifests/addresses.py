@@ -1,4 +1,4 @@
-"""Addresses that only one may have: hosts' SSH addresses, service addresses, node ports, pod networks."""
+"""Addresses that only one may have: hosts' SSH addresses, service addresses, pod networks; `exposure`: ports."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
@@ -6,10 +6,11 @@ from itertools import pairwise
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.documents import Entry
+from reconciler.manifests.exposure import check_exposure, check_slice_addresses, exposes
 from reconciler.manifests.findings import Finding
 from reconciler.manifests.index import Index, Located
 from reconciler.model.names import ANNOTATION_SSH
-from reconciler.model.objects import Cluster, ClusterSpec, Node, Service, dns_addresses
+from reconciler.model.objects import Cluster, ClusterSpec, EndpointSlice, Node, Service, dns_addresses
 
 
 def check_addresses(index: Index) -> Iterator[Located]:
@@ -17,6 +18,12 @@ def check_addresses(index: Index) -> Iterator[Located]:
     cluster = clusters[0].spec if clusters and isinstance(clusters[0], Cluster) else None
     yield from _ssh(index, cluster)
     yield from _services(index, cluster)
+    nodes = {
+        ref.name: entry.thing for ref, entry in index.by_kind["Node"].items() if isinstance(entry.thing, Node)
+    }
+    yield from check_exposure(_in_order(index, "Service"), nodes, cluster)
+    for entry in _in_order(index, "EndpointSlice"):
+        yield from check_slice_addresses(entry, cluster)
     yield from _pod_networks(index, cluster)
 
 
@@ -24,8 +31,8 @@ def takes_address(entry: Entry) -> bool:
     """Whether the checks here look at it."""
     thing = entry.thing
     if isinstance(thing, Service):
-        return bool(thing.spec.cluster_ip or any(port.node_port for port in thing.spec.ports))
-    return isinstance(thing, Cluster | Node)
+        return bool(thing.spec.cluster_ip) or exposes(thing)
+    return isinstance(thing, Cluster | Node | EndpointSlice)
 
 
 def _in_order(index: Index, kind: str) -> list[Entry]:
@@ -47,7 +54,6 @@ def _ssh(index: Index, cluster: ClusterSpec | None) -> Iterator[Located]:
 def _services(index: Index, cluster: ClusterSpec | None) -> Iterator[Located]:
     network = IPv4Network(cluster.service_cidr) if cluster is not None else None
     addresses: dict[str, Entry] = {}
-    node_ports: dict[int, Entry] = {}
     for entry in _in_order(index, "Service"):
         assert isinstance(entry.thing, Service)
         spec = entry.thing.spec
@@ -68,16 +74,6 @@ def _services(index: Index, cluster: ClusterSpec | None) -> Iterator[Located]:
                 yield (
                     entry,
                     Finding(at, Code.DUPLICATE_ADDRESS, message, "choose another one, or leave the line out"),
-                )
-        if spec.type != "NodePort":
-            continue
-        for number, port in enumerate(spec.ports):
-            if port.node_port and (other := node_ports.setdefault(port.node_port, entry)) is not entry:
-                message = f"{other.ref} has the same node port ({other.place})"
-                here = ("spec", "ports", number, "nodePort")
-                yield (
-                    entry,
-                    Finding(here, Code.DUPLICATE_PORT, message, "choose another one, or leave the line out"),
                 )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
+from reconciler.manifests.service_annotations import SERVICE_SETTINGS
 from reconciler.model.names import (
     ANNOTATION_CONDITIONS,
     ANNOTATION_HOST_KEY,
@@ -27,6 +28,7 @@ _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     ANNOTATION_CONDITIONS: ("Deployment", "Pod"),
     ANNOTATION_RESTART_ON_CHANGE: (TEMPLATE, "Pod"),
     ANNOTATION_RECLAIM: ("PersistentVolumeClaim",),
+    **dict.fromkeys(SERVICE_SETTINGS, ("Service",)),
 }
 _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     ANNOTATION_RESTART_ON_CHANGE: ("true", "false"),

@@ -51,6 +51,7 @@ class Assembler:
             pods=self._things["Pod"].copy(),
             deployments=self._things["Deployment"].copy(),
             services=self._things["Service"].copy(),
+            endpoint_slices=self._things["EndpointSlice"].copy(),
             config_maps=self._things["ConfigMap"].copy(),
             secrets=self._things["Secret"].copy(),
             claims=self._things["PersistentVolumeClaim"].copy(),

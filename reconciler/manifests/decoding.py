@@ -9,11 +9,13 @@ from msgspec import Struct, field
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
+from reconciler.manifests.service_annotations import read_service_options
 from reconciler.model.names import ANNOTATION_HOST_KEY, ANNOTATION_SSH, CLUSTER_SCOPED
 from reconciler.model.objects import (
     Cluster,
     ConfigMap,
     Deployment,
+    EndpointSlice,
     Namespace,
     Node,
     NodeSpec,
@@ -23,6 +25,7 @@ from reconciler.model.objects import (
     Pod,
     Secret,
     Service,
+    ServiceSpec,
     SshAddress,
 )
 from reconciler.model.quantities import Quantity
@@ -37,7 +40,7 @@ _TYPES: Final[dict[str, type[Object]]] = {
     "Namespace": Namespace,
     "Pod": Pod,
     "Deployment": Deployment,
-    "Service": Service,
+    "EndpointSlice": EndpointSlice,
     "PersistentVolumeClaim": PersistentVolumeClaim,
 }
 
@@ -74,6 +77,8 @@ class Decoder:
             return _secret(document)
         if kind == "ConfigMap":
             return _config_map(document)
+        if kind == "Service":
+            return _service(document)
         return msgspec.convert(document, _TYPES[kind], dec_hook=self._value)
 
     def _value(self, wanted: type, written: Any) -> Quantity:
@@ -86,6 +91,11 @@ class Decoder:
 class _NodeForm(Struct, frozen=True):
     metadata: ObjectMeta
     spec: NodeSpec = NodeSpec()
+
+
+class _ServiceForm(Struct, frozen=True):
+    metadata: ObjectMeta
+    spec: ServiceSpec
 
 
 class _ConfigMapForm(Struct, frozen=True, rename="camel"):
@@ -119,6 +129,14 @@ def _node(document: dict[str, Any]) -> Node:
     if problems or address is None:
         raise Undecodable(*problems)
     return Node(metadata=form.metadata, ssh=address, host_key=" ".join(host_key.split()[:2]), spec=form.spec)
+
+
+def _service(document: dict[str, Any]) -> Service:
+    form = msgspec.convert(document, _ServiceForm)
+    options, findings = read_service_options(form.metadata.annotations)
+    if findings:
+        raise Undecodable(*findings)
+    return Service(form.metadata, form.spec, options)
 
 
 def _address(text: str) -> SshAddress | None:

@@ -10,11 +10,11 @@ from reconciler.manifests.pod_parts import containers_of
 from reconciler.model.names import Ref
 from reconciler.model.pods import Container, KeyToPath, PodSpec, Projection, Volume
 
-How: TypeAlias = Literal["variable", "file", "claim", "login"]
+How: TypeAlias = Literal["variable", "file", "claim", "login", "service"]
 
 
 class Need(Struct, frozen=True):
-    """An object, or one key of a ConfigMap or Secret, that a pod is made with."""
+    """An object, or one key of a ConfigMap or Secret, that another is made with."""
 
     ref: Ref
     key: str

@@ -6,11 +6,14 @@ from ipaddress import IPv4Network
 from reconciler.manifests.annotations import check_annotations
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
+from reconciler.manifests.networks import check_network
 from reconciler.manifests.pod_specs import check_pod_spec
 from reconciler.manifests.policy import check_policy
+from reconciler.manifests.service_specs import check_endpoint_slice, check_service
 from reconciler.model.objects import (
     Cluster,
     Deployment,
+    EndpointSlice,
     IntOrPercent,
     Namespace,
     Node,
@@ -32,10 +35,12 @@ def check_object(thing: Object) -> Iterator[Finding]:
         case Deployment():
             yield from _deployment(thing)
         case Service():
-            yield from _service(thing)
+            yield from check_service(thing)
+        case EndpointSlice():
+            yield from check_endpoint_slice(thing)
         case Node():
             if thing.spec.pod_cidr:
-                yield from _network(thing.spec.pod_cidr, ("spec", "podCIDR"))
+                yield from check_network(thing.spec.pod_cidr, ("spec", "podCIDR"))
         case Cluster():
             yield from _cluster(thing)
         case Namespace():
@@ -78,38 +83,6 @@ def _is_zero(amount: IntOrPercent) -> bool:
     return amount in (0, "0%")
 
 
-def _service(service: Service) -> Iterator[Finding]:
-    spec = service.spec
-    headless = spec.cluster_ip == "None"
-    if headless and spec.type == "NodePort":
-        fix = "remove clusterIP, or the type"
-        yield Finding(("spec", "clusterIP"), Code.CONFLICTING_FIELDS, "a headless Service has no node ports", fix)
-    names: set[str] = set()
-    numbers: set[int] = set()
-    node_ports: set[int] = set()
-    for index, port in enumerate(spec.ports):
-        at: Pointer = ("spec", "ports", index)
-        if not port.name and len(spec.ports) > 1:
-            yield Finding(at, Code.MISSING_FIELD, "with several ports, each has a name", "add a name")
-        if port.name and port.name in names:
-            message = f"another port is named {port.name}"
-            yield Finding((*at, "name"), Code.DUPLICATE_NAME, message, "give each its own name")
-        if port.port in numbers:
-            message = f"the port {port.port} is given twice"
-            yield Finding((*at, "port"), Code.DUPLICATE_PORT, message, "give each its own number")
-        if port.node_port and spec.type != "NodePort":
-            message = "only a Service of type NodePort has node ports"
-            yield Finding(
-                (*at, "nodePort"), Code.CONFLICTING_FIELDS, message, "write type: NodePort, or remove it"
-            )
-        if port.node_port and port.node_port in node_ports:
-            message = f"the node port {port.node_port} is given twice"
-            yield Finding((*at, "nodePort"), Code.DUPLICATE_PORT, message, "choose another one")
-        names.add(port.name)
-        numbers.add(port.port)
-        node_ports.add(port.node_port)
-
-
 def _namespace(namespace: Namespace) -> Iterator[Finding]:
     for label in namespace.metadata.labels:
         if label.startswith("pod-security.kubernetes.io/"):
@@ -136,7 +109,10 @@ def _cluster(cluster: Cluster) -> Iterator[Finding]:
         message = "images would never be removed, or always"
         fix = f"write less than {spec.image_gc.high_threshold_percent}"
         yield Finding(("spec", "imageGC", "lowThresholdPercent"), Code.INVALID_VALUE, message, fix)
-    faults = [*_network(spec.pod_cidr, ("spec", "podCIDR")), *_network(spec.service_cidr, ("spec", "serviceCIDR"))]
+    faults = [
+        *check_network(spec.pod_cidr, ("spec", "podCIDR")),
+        *check_network(spec.service_cidr, ("spec", "serviceCIDR")),
+    ]
     yield from faults
     if faults:
         return
@@ -156,11 +132,3 @@ def _cluster(cluster: Cluster) -> Iterator[Finding]:
         message = f"a node's part (/{spec.node_prefix}) is larger than the whole pod CIDR {pods}"
         fix = f"write a number of {pods.prefixlen} or more, or widen podCIDR"
         yield Finding(("spec", "nodePrefix"), Code.OUTSIDE_CIDR, message, fix)
-
-
-def _network(text: str, at: Pointer) -> Iterator[Finding]:
-    """The schema knows the form; that the address is the network's first, only arithmetic knows."""
-    network = IPv4Network(text, strict=False)
-    if str(network) != text:
-        message = f"{text} is an address inside of {network}, not a network"
-        yield Finding(at, Code.INVALID_ADDRESS, message, f"write {network}")

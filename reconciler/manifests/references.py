@@ -40,7 +40,7 @@ def _need(need: Need, index: Index) -> Iterator[Finding]:
     if (found := index.objects.get(need.ref)) is None:
         if not need.optional and index.lacks(need.ref):
             fix = "add it, or correct the name"
-            fix += "" if need.how in ("claim", "login") else ", or write optional: true"
+            fix += "" if need.how in ("claim", "login", "service") else ", or write optional: true"
             yield Finding(need.name_at, Code.DANGLING_REFERENCE, f"there is no {need.ref}", fix)
         return
     thing = found.thing

@@ -7,8 +7,9 @@ from msgspec import Struct
 from reconciler.manifests.findings import Pointer
 from reconciler.manifests.needs import Need, needs_of
 from reconciler.model.names import ANNOTATION_RESTART_ON_CHANGE
-from reconciler.model.objects import Deployment, Object, Pod, Service
+from reconciler.model.objects import Deployment, EndpointSlice, Object, Pod, Service, service_of
 from reconciler.model.pods import PodSpec, is_sidecar
+from reconciler.model.services import LABEL_SERVICE_NAME
 
 Pair: TypeAlias = tuple[str, str, str]
 """A namespace, and a label's key and value in it."""
@@ -19,7 +20,7 @@ class Uses(Struct, frozen=True):
 
     needs: tuple[Need, ...] = ()
     labels: tuple[Pair, ...] = ()
-    """Of the pods that it makes, or is."""
+    """Of the pods that it makes, or is; of an EndpointSlice, the one that names its Service."""
     selector: tuple[Pair, ...] = ()
     port_names: frozenset[str] = frozenset()
     """Of the pods that it makes, or is."""
@@ -50,7 +51,15 @@ def uses_of(thing: Object) -> Uses:
                 for index, port in enumerate(thing.spec.ports)
                 if isinstance(port.target_port, str)
             )
-            return Uses(selector=_pairs(namespace, thing.spec.selector), target_ports=targets)
+            if thing.spec.selector:
+                return Uses(selector=_pairs(namespace, thing.spec.selector), target_ports=targets)
+            alias = thing.spec.type == "ExternalName"
+            return Uses(selector=() if alias else _slices(namespace, thing.metadata.name))
+        case EndpointSlice():
+            service = service_of(thing)
+            at = ("metadata", "labels", LABEL_SERVICE_NAME)
+            need = Need(service, "", False, at, at, "service", False)
+            return Uses(needs=(need,), labels=_slices(namespace, service.name))
         case _:
             return _NONE
 
@@ -74,6 +83,11 @@ def _pods(
         spec=spec,
         spec_at=at,
     )
+
+
+def _slices(namespace: str, service: str) -> tuple[Pair, ...]:
+    """What the EndpointSlices of a Service have; one without a selector looks for them in this way."""
+    return ((namespace, LABEL_SERVICE_NAME, service),)
 
 
 def _pairs(namespace: str, labels: dict[str, str]) -> tuple[Pair, ...]:

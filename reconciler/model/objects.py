@@ -13,6 +13,17 @@ from msgspec import Struct, field
 from reconciler.model.names import Ref
 from reconciler.model.pods import IntOrName, PodSpec, Resources
 from reconciler.model.secrets import SecretText
+from reconciler.model.services import (
+    LABEL_SERVICE_NAME,
+    PortProtocol,
+    ServiceOptions,
+    ServiceType,
+    SessionAffinityConfig,
+    SliceEndpoint,
+    SlicePort,
+    TrafficPolicy,
+    protocol_of,
+)
 
 
 class ObjectMeta(Struct, frozen=True, rename="camel"):
@@ -79,22 +90,65 @@ class ServicePort(Struct, frozen=True, rename="camel"):
     name: str = ""
     protocol: Literal["TCP"] = "TCP"
     target_port: int | str = 0
-    """A port's number or its name in the pod; 0: the same as `port`."""
+    """A port's number or its name in the pod; 0: the same as `port`. EndpointSlices have their own."""
     node_port: int = 0
-    """0: chosen from 30000-32767 and remembered, where the type is NodePort."""
+    """0: chosen from 30000-32767 and remembered, where the type is NodePort or LoadBalancer."""
+    app_protocol: str = ""
 
 
 class ServiceSpec(Struct, frozen=True, rename="camel"):
     ports: tuple[ServicePort, ...] = ()
+    """None only of a headless Service or an ExternalName."""
     selector: dict[str, str] = {}
-    type: Literal["ClusterIP", "NodePort"] = "ClusterIP"
+    """Empty: its EndpointSlices say who answers."""
+    type: ServiceType = "ClusterIP"
     cluster_ip: str = field(default="", name="clusterIP")
     """An address of the service CIDR; empty: chosen and remembered; `None`: headless."""
+    external_name: str = ""
+    """What an ExternalName stands for."""
+    external_ips: tuple[str, ...] = field(default=(), name="externalIPs")
+    """Its ports are open at these, too, on every node."""
+    session_affinity: Literal["None", "ClientIP"] = "None"
+    session_affinity_config: SessionAffinityConfig = SessionAffinityConfig()
+    internal_traffic_policy: TrafficPolicy = "Cluster"
+    external_traffic_policy: TrafficPolicy = "Cluster"
+    """Of connections to node ports, edges and external addresses."""
+    publish_not_ready_addresses: bool = False
+    load_balancer_source_ranges: tuple[str, ...] = ()
+    """Who may connect at the edges; empty: everybody."""
+    allocate_load_balancer_node_ports: bool = True
 
 
 class Service(Struct, frozen=True, rename="camel"):
     metadata: ObjectMeta
     spec: ServiceSpec
+    options: ServiceOptions = ServiceOptions()
+    """From its annotations `reconciler.dev/…`."""
+
+
+def is_headless(service: Service) -> bool:
+    """It has a name and no address: clients find its pods' own."""
+    return service.spec.cluster_ip == "None"
+
+
+def port_protocol(service: Service, port: ServicePort) -> PortProtocol:
+    """How connections to the port are balanced; the one place where that is decided."""
+    return protocol_of(service.options, port.app_protocol)
+
+
+class EndpointSlice(Struct, frozen=True, rename="camel"):
+    """Who answers for a Service without a selector."""
+
+    metadata: ObjectMeta
+    endpoints: tuple[SliceEndpoint, ...] = ()
+    ports: tuple[SlicePort, ...] = ()
+    address_type: Literal["IPv4"] = "IPv4"
+
+
+def service_of(endpoint_slice: EndpointSlice) -> Ref:
+    """The Service that it belongs to, by its label; every one that is accepted has it."""
+    meta = endpoint_slice.metadata
+    return Ref("Service", meta.namespace, meta.labels.get(LABEL_SERVICE_NAME, ""))
 
 
 class ConfigMap(Struct, frozen=True, rename="camel"):
@@ -287,7 +341,16 @@ def dns_addresses(spec: ClusterSpec) -> tuple[str, str]:
 
 
 Object: TypeAlias = (
-    Cluster | Node | Namespace | Pod | Deployment | Service | ConfigMap | Secret | PersistentVolumeClaim
+    Cluster
+    | Node
+    | Namespace
+    | Pod
+    | Deployment
+    | Service
+    | EndpointSlice
+    | ConfigMap
+    | Secret
+    | PersistentVolumeClaim
 )
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from reconciler.model.names import Ref, Uid
 from reconciler.model.objects import ImageGc
 from reconciler.model.pods import HostPathType, RestartPolicy
+from reconciler.model.proxy import NodeProxy
 from reconciler.model.secrets import SecretText
 
 
@@ -342,17 +343,6 @@ class NodeNetwork(Struct, frozen=True):
     routes: tuple[Route, ...]
     addresses: tuple[str, ...]
     """Service addresses on this host, /32."""
-
-
-class NodeProxy(Struct, frozen=True):
-    """The proxy a host should have."""
-
-    image: str
-    config: str
-    """The whole haproxy.cfg."""
-    fingerprint: str
-    routed: frozenset[str]
-    """Pod addresses that the configuration sends connections to."""
 
 
 class NodeProber(Struct, frozen=True):

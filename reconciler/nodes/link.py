@@ -25,7 +25,8 @@ from reconciler.nodes.errors import NodeError, Refused, defect
 from reconciler.nodes.image_gc import ImageCollector
 from reconciler.nodes.pod_files import PodFiles
 from reconciler.nodes.prober import Prober
-from reconciler.nodes.proxy import Proxy, proxy_name
+from reconciler.nodes.proxy import Proxy
+from reconciler.nodes.proxy_container import proxy_name
 from reconciler.nodes.pulled_images import PulledImages
 from reconciler.nodes.pulling import Puller
 from reconciler.nodes.setup import SetupKeeper

@@ -1,312 +1,289 @@
-"""The node's HAProxy: one system container on the host's network, and its configuration file. Called by setup.py.
+"""The node's HAProxy, brought to what is wanted: by its runtime API where only servers differ, else by a reload.
 
-A file is written beside the live one, checked by the HAProxy that is to run it, swapped in by a rename, reloaded,
-and believed only when the new worker is there. If that fails, the file before it is back, and was in force all
-along. The marker `in-force` says which file a worker has been seen with: a reload that we did not live to see is
-repeated.
+For a reload, a file is written beside the live one, checked by the HAProxy that is to run it, swapped in by a
+rename, reloaded, and believed only when the new worker is there and has the servers of the file. If that fails,
+the file before it is back, and was in force all along. The marker `in-force` says which structure a worker has
+been seen with: a reload that we did not live to see is repeated.
+
+Servers change in the running process first, read back at once. The file follows a moment later, for a HAProxy that
+starts anew: a hundred changes a second are one file a second.
 
 HAProxy refuses a whole file for one address that somebody else listens on. Such an address is left out, told of,
 and tried again when it is free; every other service is heard, and kept up to date.
 """
 
-import hashlib
-import json
-import re
 import time
-from collections.abc import Container, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
-
-from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH, SYSTEM_PROXY
 from reconciler.model.observed import ProxyState
-from reconciler.model.operations import NodeProxy
-from reconciler.nodes.engine import Engine, engine_errors
-from reconciler.nodes.errors import EngineError, NotOurs
+from reconciler.model.proxy import NodeProxy, ProxySection, config_text
+from reconciler.model.secrets import SecretText
+from reconciler.nodes.engine import Engine
+from reconciler.nodes.proxy_container import (
+    ADMIN_SOCKET,
+    FILES,
+    INSIDE,
+    LAST,
+    LIVE,
+    MARKER,
+    MASTER_SOCKET,
+    NEXT,
+    STATE,
+    ProxyContainer,
+    state_directory,
+)
+from reconciler.nodes.proxy_files import (
+    current_workers,
+    haproxy_complaint,
+    held_by_others,
+    lacking,
+    not_heard,
+    read_binds,
+    read_header,
+    read_servers,
+    without_binds,
+)
+from reconciler.nodes.proxy_runtime import (
+    Live,
+    as_wanted,
+    changes,
+    command_lines,
+    kept_state,
+    read_servers_state,
+    refusals,
+    routed_ips,
+    taking,
+)
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.watching import Watcher
 
-INSIDE = "/etc/reconciler"
-"""Where the container sees the host's directory; docs/reference/host-contract.md."""
-_LIVE, _NEXT, _LAST, _MARKER, _MASTER = "haproxy.cfg", "next.cfg", "last.cfg", "in-force", "master.sock"
-_RUN = (
-    # There is no file to start with until the first one is checked, and that takes this container.
-    f"until [ -s {INSIDE}/{_LIVE} ]; do sleep 0.05; done; "
-    f"exec haproxy -W -S {INSIDE}/{_MASTER} -f {INSIDE}/{_LIVE}"
-)
+_ASK = 'while IFS= read -r line; do printf "%s\\n" "$line" | socat -t2 - "UNIX-CONNECT:$1"; done'
 _CHECK_SECONDS = 10.0
 _RELOAD_SECONDS = 5.0
 _POLL_SECONDS = 0.01
-
-
-def proxy_name(cluster: str) -> str:
-    return f"{cluster}_proxy"
-
-
-def state_directory(cluster: str) -> str:
-    return f"/var/lib/reconciler/{cluster}"
+_ANSWER_SECONDS = 2.0
+"""As long as `socat` waits in `_ASK`."""
+_FILE_SECONDS = 1.0
+"""So long after a change of servers the file has it too."""
+_NOBODY: Mapping[str, Live] = {}
 
 
 class Proxy:
     """For one connection; used by the setup thread alone. `inside` is a shell in the container, `host` outside."""
 
     def __init__(self, cluster: str, engine: Engine, watcher: Watcher, host: Shell, inside: Shell) -> None:
-        self._cluster = cluster
         self._directory = f"{state_directory(cluster)}/proxy"
-        self._engine = engine
-        self._watcher = watcher
         self._host = host
         self._inside = inside
+        self._container = ProxyContainer(cluster, engine, watcher, host)
+        self._image = ""
+        """Of the container that is known to run; empty: it is to be looked at."""
+        self._structure = ""
+        """In force, with what was left out of it; empty: not known."""
         self._bound: frozenset[str] = frozenset()
         """What HAProxy has been told to bind, and may have done."""
-        self._partial = Partial()
+        self._servers: dict[str, dict[str, Live]] = {}
+        """As last read back."""
+        self._applied: dict[str, ProxySection] = {}
+        """Sections whose servers are known to be these."""
+        self._unwritten: NodeProxy | None = None
+        self.write_at = float("inf")
+        """When `write_file` should be called, in monotonic seconds."""
 
     def read_back(self) -> tuple[ProxyState, frozenset[str]]:
-        """What is in force, and the `ip:port`s it balances over, from the host's files. Raises NodeError.
+        """What is in force, and the `ip:port`s it balances over. Raises NodeError.
 
-        Called when the connection is made."""
-        marker = self._host.run(["cat", f"{self._directory}/{_MARKER}"]).out.strip()
-        live = self._host.run(["cat", f"{self._directory}/{_LIVE}"]).out
-        found = read_header(live)
+        Called when the connection is made, and whenever what is known of it may have become wrong."""
+        marker = self._host.run(["cat", f"{self._directory}/{MARKER}"]).out.strip()
+        live = self._host.run(["cat", f"{self._directory}/{LIVE}"]).out
+        found, written = read_header(live), read_servers(live)
         self._bound = read_binds(live)
-        seen = found.fingerprint if found.fingerprint == marker and self._serves() else ""
-        return ProxyState(fingerprint=seen, routed=found.routed), read_servers(live)
+        self._image, self._structure, self._applied = "", "", {}
+        servers = self._all_servers() if self._serves() else None
+        if servers is None:
+            addresses = {address for section in written.values() for address in section.values()}
+            return ProxyState(routed=found.routed), frozenset(addresses)
+        self._servers = {section: servers.get(section, {}) for section in written}
+        self._structure = found.structure if found.structure == marker else ""
+        same = self._structure and all(written[section] == taking(live) for section, live in self._servers.items())
+        balanced = {address for live in self._servers.values() for address in taking(live).values()}
+        routed = routed_ips(self._servers)
+        return ProxyState(fingerprint=found.fingerprint if same else "", routed=routed), frozenset(balanced)
 
     def ensure(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
         """The state after trying. Raises NodeError where the host, not the configuration, is the trouble."""
-        started = self.ensure_container(wanted.image)
-        if now.fingerprint == wanted.fingerprint and not started:
+        if wanted.image != self._image:
+            if self._container.ensure(wanted.image):
+                self._structure = ""
+            self._image = wanted.image
+        if now.fingerprint == wanted.fingerprint and self._structure == wanted.structure:
             return ProxyState(fingerprint=now.fingerprint, routed=now.routed)
-        taken = held_by_others(read_binds(wanted.config), self._bound, self._host.check(["ss", "-Hltnp"]))
-        partial = Partial(wanted.fingerprint, taken)
-        if taken and partial == self._partial and not started:
-            return ProxyState(routed=wanted.routed, error=not_heard(taken))
-        self._partial = Partial()
-        config = without_binds(wanted.config, taken) if taken else wanted.config
+        taken = {} if self._structure == wanted.structure else self._taken(wanted)
+        if self._structure != lacking(wanted.structure, taken) or self._update(wanted.sections):
+            if trouble := self._replace(wanted, taken):
+                fingerprint = now.fingerprint if self._structure else ""
+                return ProxyState(fingerprint=fingerprint, routed=self._routed(now), error=trouble)
+        elif self._unwritten is not wanted:
+            self._unwritten, self.write_at = wanted, min(self.write_at, time.monotonic() + _FILE_SECONDS)
+        if taken:
+            return ProxyState(routed=self._routed(now), error=not_heard(taken))
+        return ProxyState(fingerprint=wanted.fingerprint, routed=routed_ips(self._servers))
+
+    def write_file(self) -> None:
+        """The servers as they are by now; the check is not repeated, for nothing but their lines is new."""
+        wanted, self._unwritten, self.write_at = self._unwritten, None, float("inf")
+        if wanted is not None:
+            taken = self._structure.partition(" without ")[2].split(",")
+            self._write_next(without_binds(config_text(wanted), taken) if taken[0] else config_text(wanted))
+            self._host.check(["mv", "-f", f"{self._directory}/{NEXT}", f"{self._directory}/{LIVE}"])
+
+    def _taken(self, wanted: NodeProxy) -> Mapping[str, str]:
+        return held_by_others(read_binds(config_text(wanted)), self._bound, self._host.check(["ss", "-Hltnp"]))
+
+    def _routed(self, before: ProxyState) -> frozenset[str]:
+        return routed_ips(self._servers) if self._structure else routed_ips(self._servers) | before.routed
+
+    # --- by the runtime API ---------------------------------------------------------------------------------
+
+    def _update(self, sections: Iterable[ProxySection]) -> str:
+        """Why the servers are not the wanted ones; empty: they are."""
+        changed = {section: changes(section, self._of(section)) for section in sections if self._is_new(section)}
+        touched = {section: commands for section, commands in changed.items() if commands}
+        if touched:
+            commands = [command for commands in touched.values() for command in commands]
+            replies = self._ask(
+                *command_lines(commands), *(f"show servers state {section.name}" for section in touched)
+            )
+            found = read_servers_state(replies)
+            for section in touched:
+                self._servers[section.name] = found.get(section.name, {})
+            if not all(as_wanted(section, self._of(section)) for section in touched):
+                return refusals(replies) or "HAProxy does not answer on its socket"
+        self._applied |= {section.name: section for section in changed}
+        return ""
+
+    def _is_new(self, section: ProxySection) -> bool:
+        return bool(section.server_options) and self._applied.get(section.name) is not section
+
+    def _of(self, section: ProxySection) -> Mapping[str, Live]:
+        return self._servers.get(section.name, _NOBODY)
+
+    def _ask(self, *lines: str) -> str:
+        """The replies of the worker to lines of commands."""
+        script = ["sh", "-c", _ASK, "sh", f"{INSIDE}/{ADMIN_SOCKET}"]
+        seconds = _ANSWER_SECONDS * (len(lines) + 1)
+        return self._inside.run(script, stdin="".join(f"{line}\n" for line in lines), timeout=seconds).out
+
+    def _all_servers(self) -> dict[str, dict[str, Live]] | None:
+        """None: the worker does not answer."""
+        reply = self._ask("show servers state")
+        return read_servers_state(reply) if reply.strip() else None
+
+    # --- by a reload ----------------------------------------------------------------------------------------
+
+    def _replace(self, wanted: NodeProxy, taken: Mapping[str, str]) -> str:
+        """Why the wanted configuration is not in force; empty: it is, but for what others hold."""
+        config = without_binds(config_text(wanted), taken) if taken else config_text(wanted)
+        self._write_files(wanted.files)
         self._write_next(config)
         if trouble := self._check():
-            return ProxyState(fingerprint=now.fingerprint, routed=now.routed, error=trouble)
+            # What is in force stays, and is kept up to date as far as it goes.
+            self._update(section for section in wanted.sections if section.name in self._servers)
+            return trouble
+        self._structure, self._unwritten, self.write_at = "", None, float("inf")
+        self._keep_state(wanted)
         self._swap_in()
         self._bound |= read_binds(config)
-        if trouble := self._reload():
+        if trouble := self._reload(wanted):
             self._swap_back()
-            return ProxyState(fingerprint=now.fingerprint, routed=now.routed | wanted.routed, error=trouble)
+            return trouble
         self._bound = read_binds(config)
-        if taken:
-            self._partial = partial
-            return ProxyState(routed=wanted.routed, error=not_heard(taken))
-        self._mark(wanted.fingerprint)
-        return ProxyState(fingerprint=wanted.fingerprint, routed=wanted.routed)
-
-    def _serves(self) -> bool:
-        """A worker is there. After a power cut only the files are; HAProxy cannot bind, and keeps starting."""
-        existing = self._find(proxy_name(self._cluster))
-        running = existing is not None and existing["State"]["Status"] == "running"
-        return running and bool(current_workers(self._master("show proc")))
-
-    # --- the container --------------------------------------------------------------------------------------
-
-    def ensure_container(self, image: str) -> bool:
-        """True if it had to be made or started."""
-        name, request = proxy_name(self._cluster), container_request(self._cluster, image)
-        existing = self._find(name)
-        if existing is not None:
-            labels = existing["Config"].get("Labels") or {}
-            if (labels.get(LABEL_CLUSTER), labels.get(LABEL_CONTAINER)) != (self._cluster, SYSTEM_PROXY):
-                raise NotOurs(f"a container named {name} exists and is not ours; rename or remove it by hand")
-            crashes = existing["State"]["Status"] == "restarting"
-            if labels.get(LABEL_HASH) == request["Labels"][LABEL_HASH] and not crashes:
-                return self._start_if_needed(existing)
-            if crashes:
-                self._set_aside()
-            with engine_errors(f"remove {name}"):
-                self._engine.remove_container(existing["Id"], force=True, v=True)
-            self._watcher.look_at(existing["Id"])
-        self._host.check(["mkdir", "-p", "-m", "0755", self._directory])
-        with engine_errors(f"create {name}"):
-            made = self._engine.create(name, request)
-        return self._start(made)
-
-    def _find(self, name: str) -> dict[str, Any] | None:
-        try:
-            with engine_errors(f"inspect {name}"):
-                found: dict[str, Any] = self._engine.inspect_container(name)
-        except EngineError as error:
-            if error.status == 404:
-                return None
-            raise
-        return found
-
-    def _start_if_needed(self, existing: dict[str, Any]) -> bool:
-        match existing["State"]["Status"]:
-            case "running":
-                return False
-            case "paused":
-                with engine_errors("unpause the proxy"):
-                    self._engine.unpause(existing["Id"])
-                self._watcher.look_at(existing["Id"])
-                return False
-            case _:
-                return self._start(existing["Id"])
-
-    def _start(self, container_id: str) -> bool:
-        try:
-            with engine_errors("start the proxy"):
-                self._engine.start(container_id)
-        finally:
-            self._watcher.look_at(container_id)
-        return True
-
-    # --- the configuration ----------------------------------------------------------------------------------
+        self._structure = lacking(wanted.structure, taken)
+        self._applied = {section.name: section for section in wanted.sections}
+        self._mark(self._structure)
+        self._remove_other_files(wanted.files)
+        return ""
 
     def _write_next(self, config: str) -> None:
-        self._host.check(["sh", "-c", 'cat >"$1"', "sh", f"{self._directory}/{_NEXT}"], stdin=config)
+        self._host.check(["sh", "-c", 'cat >"$1"', "sh", f"{self._directory}/{NEXT}"], stdin=config)
+
+    def _write_files(self, files: Mapping[str, str | SecretText]) -> None:
+        if not files:
+            return
+        folder = f"{self._directory}/{FILES}"
+        self._host.check(["mkdir", "-p", "-m", "0700", folder])
+        there = self._host.check(["ls", "-1", folder]).split()
+        script = 'umask 077 && cat >"$1.tmp" && mv -f "$1.tmp" "$1"'
+        for name in sorted(files.keys() - set(there)):
+            content = files[name]
+            text = content.reveal() if isinstance(content, SecretText) else content
+            self._host.check(["sh", "-c", script, "sh", f"{folder}/{name}"], stdin=text)
+
+    def _remove_other_files(self, files: Mapping[str, str | SecretText]) -> None:
+        folder = f"{self._directory}/{FILES}"
+        others = sorted(set(self._host.run(["ls", "-1", folder]).out.split()) - files.keys())
+        if others:
+            self._host.check(["rm", "-f", *(f"{folder}/{name}" for name in others)])
 
     def _check(self) -> str:
         """HAProxy's own words against the file; empty: it takes it."""
-        reply = self._inside.run(["haproxy", "-c", "-f", f"{INSIDE}/{_NEXT}"], timeout=_CHECK_SECONDS)
+        reply = self._inside.run(["haproxy", "-c", "-f", f"{INSIDE}/{NEXT}"], timeout=_CHECK_SECONDS)
         return "" if reply.status == 0 else haproxy_complaint(reply.err or reply.out)
+
+    def _keep_state(self, wanted: NodeProxy) -> None:
+        """A pod that HAProxy knows to be dead stays so in the new process."""
+        state = kept_state(self._ask("show servers state"), wanted.sections)
+        path = f"{self._directory}/{STATE}"
+        self._host.check(["sh", "-c", 'cat >"$1.tmp" && mv -f "$1.tmp" "$1"', "sh", path], stdin=state)
 
     def _swap_in(self) -> None:
         script = 'cd "$1" && { [ ! -e "$2" ] || ln -f "$2" "$3"; } && mv -f "$4" "$2"'
-        self._host.check(["sh", "-c", script, "sh", self._directory, _LIVE, _LAST, _NEXT])
+        self._host.check(["sh", "-c", script, "sh", self._directory, LIVE, LAST, NEXT])
 
     def _swap_back(self) -> None:
         script = 'cd "$1" && [ -e "$3" ] && mv -f "$3" "$2"'
-        if self._host.run(["sh", "-c", script, "sh", self._directory, _LIVE, _LAST]).status == 0:
-            self._reload()
+        if self._host.run(["sh", "-c", script, "sh", self._directory, LIVE, LAST]).status == 0:
+            self._reload(None)
 
-    def _set_aside(self) -> None:
-        """HAProxy does not start with the live file: a new container waits for the next one, and checks it."""
-        script = 'cd "$1" && { [ ! -e "$2" ] || mv -f "$2" "$3"; }'
-        self._host.check(["sh", "-c", script, "sh", self._directory, _LIVE, _LAST])
-
-    def _mark(self, fingerprint: str) -> None:
+    def _mark(self, structure: str) -> None:
         script = 'printf %s "$2" >"$1.tmp" && mv -f "$1.tmp" "$1"'
-        self._host.check(["sh", "-c", script, "sh", f"{self._directory}/{_MARKER}", fingerprint])
+        self._host.check(["sh", "-c", script, "sh", f"{self._directory}/{MARKER}", structure])
 
-    def _reload(self) -> str:
-        """Why there is no new worker; empty: there is one."""
+    def _serves(self) -> bool:
+        """A worker is there. After a power cut only the files are; HAProxy cannot bind, and keeps starting."""
+        return self._container.runs() and bool(current_workers(self._master("show proc")))
+
+    def _reload(self, wanted: NodeProxy | None) -> str:
+        """Why there is no new worker with these servers; empty: there is one."""
         deadline = time.monotonic() + _RELOAD_SECONDS
         # A master that is only starting may have read the file before: it is reloaded too, once it answers.
         while not (before := self._master("show proc")) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
+        hangs = not self._ask("show info")
+        if wanted is not None and not before and hangs:
+            self._container.make_anew(wanted.image)
+            deadline = time.monotonic() + _RELOAD_SECONDS
         said = self._master("reload")
+        if hangs and before:  # HAProxy waits for the listening sockets of the worker before, without an end.
+            self._inside.run(["kill", "-KILL", *map(str, current_workers(before))])
         while "Success=0" not in said and time.monotonic() < deadline:
-            if current_workers(self._master("show proc")) - current_workers(before):
+            if current_workers(self._master("show proc")) - current_workers(before) and self._has(wanted):
                 return ""
             time.sleep(_POLL_SECONDS)
-        return f"HAProxy did not take over the new configuration: {haproxy_complaint(said) or self._last_words()}"
+        return (
+            f"HAProxy did not take over the new configuration: "
+            f"{haproxy_complaint(said) or self._container.last_words()}"
+        )
+
+    def _has(self, wanted: NodeProxy | None) -> bool:
+        servers = self._all_servers()
+        if servers is None:
+            return False
+        sections = wanted.sections if wanted is not None else ()
+        self._servers = {section.name: servers.get(section.name, {}) for section in sections} or servers
+        return all(as_wanted(section, self._of(section)) for section in sections)
 
     def _master(self, command: str) -> str:
         """The reply of HAProxy's master process; empty while it does not answer."""
         script = 'echo "$1" | socat -t2 - "UNIX-CONNECT:$2"'
-        return self._inside.run(["sh", "-c", script, "sh", command, f"{INSIDE}/{_MASTER}"]).out
-
-    def _last_words(self) -> str:
-        with engine_errors("the proxy's log"):
-            log: bytes = self._engine.logs(proxy_name(self._cluster), tail=20)
-        return haproxy_complaint(log.decode(errors="replace"))
-
-
-class Partial(Struct, frozen=True):
-    """A file in force without what others hold: the fingerprint of the whole, and who holds what."""
-
-    fingerprint: str = ""
-    taken: Mapping[str, str] = {}
-
-
-class Header(Struct, frozen=True):
-    fingerprint: str = ""
-    routed: frozenset[str] = frozenset()
-
-
-def read_header(text: str) -> Header:
-    """The first two lines of a rendered haproxy.cfg: `# fingerprint: …`, `# routed: ip ip …`."""
-    lines = "\n".join(text.splitlines()[:2])
-    found = dict(re.findall(r"^# (fingerprint|routed):[ ]*(.*)$", lines, re.MULTILINE))
-    return Header(found.get("fingerprint", "").strip(), frozenset(found.get("routed", "").split()))
-
-
-def read_servers(config: str) -> frozenset[str]:
-    """The `ip:port` of every server line."""
-    return frozenset(re.findall(r"^\s+server \S+ ([\d.]+:\d+)", config, re.MULTILINE))
-
-
-def read_binds(config: str) -> frozenset[str]:
-    """The `ip:port` of every bind line."""
-    return frozenset(re.findall(r"^\s+bind ([\d.]+:\d+)$", config, re.MULTILINE))
-
-
-def without_binds(config: str, taken: Container[str]) -> str:
-    """Without these bind lines, and without a fingerprint: it is not the file that was asked for."""
-    lines = config.splitlines(keepends=True)[1:]
-    kept = [line for line in lines if not (line.split()[:1] == ["bind"] and line.split()[1] in taken)]
-    return "".join(["# fingerprint:\n", *kept])
-
-
-def held_by_others(wanted: Iterable[str], ours: Container[str], listening: str) -> dict[str, str]:
-    """Of the addresses to bind, those that another program listens on, with its name; from `ss -Hltnp`.
-
-    An address is ours where HAProxy listens on just that one, and the file in force says so.
-    """
-    holders: dict[str, dict[str, str]] = {}
-    for line in listening.splitlines():
-        local = line.split()[3]
-        name = found[1] if (found := re.search(r'users:\(\("([^"]*)"', line)) else "another program"
-        if not (name == "haproxy" and local in ours):
-            ip, _, port = local.rpartition(":")
-            holders.setdefault(port, {})[ip.partition("%")[0]] = name
-    taken = {}
-    for bind in sorted(wanted):
-        ip, _, port = bind.rpartition(":")
-        held = holders.get(port, {})
-        # `*` is every address of both families, which `[::]` is not.
-        colliding = [
-            held[at] for at in sorted(held) if at in (ip, "0.0.0.0", "*") or (ip == "0.0.0.0" and "[" not in at)
-        ]
-        if colliding:
-            taken[bind] = colliding[0]
-    return taken
-
-
-def not_heard(taken: Mapping[str, str]) -> str:
-    """The problem in words."""
-    held = ", ".join(f"{bind} (held by {name})" for bind, name in sorted(taken.items()))
-    return f"HAProxy cannot listen on {held}; all the rest is served. Stop what is there, or choose another port"
-
-
-def current_workers(show_proc: str) -> frozenset[int]:
-    """The pids under `# workers` in the master's `show proc`; those of `# old workers` are on their way out."""
-    section, pids = "", set()
-    for line in show_proc.splitlines():
-        if line.startswith("# "):
-            section = line[2:].strip()
-        elif section == "workers" and line.split()[:1] and line.split()[0].isdigit():
-            pids.add(int(line.split()[0]))
-    return frozenset(pids)
-
-
-def haproxy_complaint(output: str) -> str:
-    """The lines that say what is wrong, without the clock and process in front of them."""
-    lines = [line for line in output.splitlines() if "[ALERT]" in line] or output.strip().splitlines()[-5:]
-    return "; ".join(re.sub(r"^.*\[ALERT\]\s*(\([^)]*\))?\s*:?\s*", "", line).strip() for line in lines)
-
-
-def container_request(cluster: str, image: str) -> dict[str, Any]:
-    """The body of Docker's create request; its own hash is one of the labels."""
-    request: dict[str, Any] = {
-        "Image": image,
-        "Entrypoint": ["sh", "-c", _RUN],
-        "Cmd": [],
-        # As root: services listen on ports below 1024, on the host's own network.
-        "User": "0:0",
-        "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_PROXY},
-        "HostConfig": {
-            "NetworkMode": "host",
-            "RestartPolicy": {"Name": "always"},
-            "Binds": [f"{state_directory(cluster)}/proxy:{INSIDE}"],
-        },
-    }
-    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:10]
-    return request | {"Labels": {**request["Labels"], LABEL_HASH: digest}}
+        return self._inside.run(["sh", "-c", script, "sh", command, f"{INSIDE}/{MASTER_SOCKET}"]).out

@@ -15,7 +15,7 @@ from reconciler.nodes.network import (
     SERVICES,
     pod_network,
 )
-from reconciler.nodes.proxy import state_directory
+from reconciler.nodes.proxy_container import state_directory
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
 

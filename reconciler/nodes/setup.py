@@ -2,7 +2,7 @@
 
 One thread per link. The network comes first: HAProxy cannot bind a service address that the host does not have.
 Then the names, which take a moment where a reload takes longer. One thing at a time, and the newest request wins:
-a hundred changes a second are a few reloads.
+a hundred structural changes a second are a few reloads.
 """
 
 import threading
@@ -11,10 +11,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.observed import DnsState, NetworkState, ProxyState
-from reconciler.model.operations import NodeDns, NodeNetwork, NodeProber, NodeProxy, NodeSetup
+from reconciler.model.operations import NodeDns, NodeNetwork, NodeProber, NodeSetup
+from reconciler.model.proxy import NodeProxy
 from reconciler.nodes.dns import Dns
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, OutcomeUnknown
@@ -27,6 +29,12 @@ from reconciler.nodes.view import HostView
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _Done = TypeVar("_Done")
+
+
+class _Task(Struct, frozen=True):
+    wanted: NodeSetup
+    in_doubt: bool
+    """What is known of the host's containers may be wrong."""
 
 
 class SetupKeeper:
@@ -78,34 +86,34 @@ class SetupKeeper:
         """Until `stop`; to be run in a thread of its own."""
         done: NodeSetup | None = None
         pause, next_check = _FIRST_PAUSE, 0.0
-        while (wanted := self._next(done, next_check)) is not None:
+        while (task := self._next(done, next_check)) is not None:
             full = time.monotonic() >= next_check
-            if self._apply(wanted, done, full):
+            if self._apply(task, done, full):
                 pause = _FIRST_PAUSE
                 next_check = time.monotonic() + self._recheck if full else next_check
             else:
                 next_check, pause = time.monotonic() + pause, min(pause * 2, _LONGEST_PAUSE)
-            done = wanted
+            done = task.wanted
 
-    def _next(self, done: NodeSetup | None, next_check: float) -> NodeSetup | None:
+    def _next(self, done: NodeSetup | None, next_check: float) -> "_Task | None":
         """Wait for something to do; None: stopped."""
         with self._cond:
-            while not self._stopped and not self._due(done, next_check):
-                self._cond.wait(None if self._wanted is None else next_check - time.monotonic())
-            self._in_doubt = False
-            return None if self._stopped else self._wanted
+            while not self._stopped and (self._wanted is None or not self._due(done, next_check)):
+                due = min(next_check, self._proxy.write_at)
+                self._cond.wait(None if self._wanted is None else due - time.monotonic())
+            in_doubt, self._in_doubt = self._in_doubt, False
+            return None if self._stopped or self._wanted is None else _Task(self._wanted, in_doubt)
 
     def _due(self, done: NodeSetup | None, next_check: float) -> bool:
-        if self._wanted is None:
-            return False
-        return self._wanted != done or self._in_doubt or time.monotonic() >= next_check
+        now = time.monotonic()
+        return self._wanted != done or self._in_doubt or now >= next_check or now >= self._proxy.write_at
 
-    def _apply(self, wanted: NodeSetup, done: NodeSetup | None, full: bool) -> bool:
-        network_is_right = True
+    def _apply(self, task: _Task, done: NodeSetup | None, full: bool) -> bool:
+        wanted, network_is_right = task.wanted, True
         if full or done is None or done.network != wanted.network:
             network_is_right = self._apply_network(wanted.network)
         dns_is_right = wanted.dns is None or self._apply_dns(wanted.dns, full)
-        proxy_is_right = self._apply_proxy(wanted.proxy, full)
+        proxy_is_right = self._apply_proxy(wanted.proxy, full or task.in_doubt)
         return self._apply_prober(wanted.prober, full) and proxy_is_right and dns_is_right and network_is_right
 
     def _apply_network(self, wanted: NodeNetwork) -> bool:
@@ -131,12 +139,14 @@ class SetupKeeper:
         self._view.has_dns(state)
         return not state.error
 
-    def _apply_proxy(self, wanted: NodeProxy, full: bool) -> bool:
+    def _apply_proxy(self, wanted: NodeProxy, in_doubt: bool) -> bool:
         now = self._view.proxy()
         try:
-            if full:  # Somebody else may have written the file since.
+            if in_doubt:  # Somebody else may have written the file since, or HAProxy have started anew.
                 now, _ = self._proxy.read_back()
             state = self._ensure_proxy(wanted, now)
+            if time.monotonic() >= self._proxy.write_at:
+                self._proxy.write_file()
         except (OutcomeUnknown, ConnectionLost) as error:
             # Perhaps the new file is in force, perhaps the old one: whatever either routes to is still routed.
             state = msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""The text of haproxy.cfg, for HAProxy 2.6 and later: the only place where a line of it is written.
+"""The text of haproxy.cfg, for HAProxy 2.6 and later: here its lines are written (model.proxy puts them together).
 
 A manifest cannot add a directive. Whatever it names reaches the file through the types below, which refuse
 everything but HAProxy's own name characters and IPv4 addresses.
@@ -6,10 +6,13 @@ everything but HAProxy's own name characters and IPv4 addresses.
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
+
+from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer
+from reconciler.model.secrets import SecretText
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
@@ -25,6 +28,11 @@ global
     mworker-max-reloads 20
     spread-checks 5
     stats socket /etc/reconciler/admin.sock mode 600 level admin expose-fd listeners
+    server-state-file /etc/reconciler/servers.state
+    localpeer node
+
+peers reloads
+    peer node unix@/etc/reconciler/peers.sock
 
 defaults
     mode tcp
@@ -47,8 +55,7 @@ defaults
     timeout server 24h
     timeout client-fin 30s
     timeout server-fin 30s
-    default-server check inter 1s fastinter 500ms downinter 1s fall 2 rise 1
-    default-server observe layer4 error-limit 3 on-error sudden-death tcp-ut 10s
+    load-server-state-from-file global
 """
 """What surprises here:
 
@@ -56,16 +63,31 @@ defaults
   is lower, and none at all makes it take memory for a billion connections where the limit is infinite.
 - `hard-stop-after` and `mworker-max-reloads`: a reload leaves a process behind that finishes its connections;
   this is how long, and how many of them.
-- Idle connections live for a day, as with kube-proxy's conntrack; keepalive finds the dead ones in two minutes,
-  and `tcp-ut` those that wait for an answer in ten seconds.
-- A pod that refuses three connections in a row (`observe layer4`) needs one failed check, not two, to be left out.
-  Who is connected to it stays so: cutting them off (`on-marked-down shutdown-sessions`) would also lose every
-  connection that is just being tried, and would go to another pod.
+- `peers` with nobody but the process itself: a new one gets the old one's stick tables (session affinity).
+- Idle connections live for a day, as with kube-proxy's conntrack; keepalive finds the dead ones in two minutes.
 - A refused or timed-out connection is tried again with another pod (`option redispatch 1`): when a host is lost,
   who was sent there waits for `timeout connect`, and loses nothing.
 - The log has state changes only: connections are logged at a lower level than `notice`.
 - The container that runs HAProxy has /var/lib/reconciler/<cluster>/proxy of its host at /etc/reconciler.
 """
+
+_PASSIVE: Final = "observe layer4 error-limit 3 on-error sudden-death"
+"""A pod that refuses three connections in a row needs one failed check, not two, to be left out. Who is connected
+to it stays so: cutting them off (`on-marked-down shutdown-sessions`) would also lose every connection that is just
+being tried, and would go to another pod."""
+
+
+def check_options(sections: int) -> str:
+    """How HAProxy checks each server, in a file of so many sections: of a large one seldom, for every node checks
+    every pod, and connections that fail tell sooner (`observe`). It follows from the sections and not from their
+    servers, for a change of it is a reload."""
+    if sections <= 250:
+        timing = "inter 1s fastinter 500ms downinter 1s"
+    elif sections <= 1000:
+        timing = "inter 4s fastinter 1s downinter 2s"
+    else:
+        timing = "inter 10s fastinter 1s downinter 5s"
+    return f"check {timing} fall 2 rise 1 {_PASSIVE}"
 
 
 class Address(Struct, frozen=True, order=True):
@@ -103,37 +125,32 @@ class Listen(Struct, frozen=True):
         _check(_SECTION, self.name)
 
 
-def render(listens: Sequence[Listen]) -> str:
-    """The whole file. Its first line is the fingerprint of all that follows, its second the pods it routes to:
-    `nodes` reads both back from the host to know what is in force."""
-    routed = " ".join(["# routed:", *routed_ips(listens)])
-    rest = f"{routed}\n\n{_PREAMBLE}{''.join(map(_section, listens))}"
-    return f"# fingerprint: {_fingerprint(rest)}\n{rest}"
+def node_proxy(image: str, listens: Sequence[Listen]) -> NodeProxy:
+    """HAProxy that serves all this."""
+    options = check_options(len(listens))
+    return proxy_of(image, [_section(listen, options) for listen in listens])
 
 
-def fingerprint_of(config: str) -> str:
-    """The fingerprint a rendered file says it has."""
-    return config.partition("\n")[0].removeprefix("# fingerprint: ")
+def proxy_of(
+    image: str, sections: Sequence[ProxySection], files: Mapping[str, str | SecretText] = {}
+) -> NodeProxy:
+    structure = _digest(
+        _PREAMBLE, *sorted(files), *(part for one in sections for part in (one.text, one.server_options))
+    )
+    servers = (
+        f"{section.name} {server.name} {server.address}" for section in sections for server in section.servers
+    )
+    return NodeProxy(image, _PREAMBLE, tuple(sections), structure, _digest(structure, *servers), files)
 
 
-def routed_ips(listens: Sequence[Listen]) -> list[str]:
-    """Every pod address that new connections may be sent to, sorted."""
-    return sorted({server.address.ip for listen in listens for server in listen.servers})
+def _section(listen: Listen, options: str) -> ProxySection:
+    lines = [f"listen {listen.name}", *(f"    bind {bind}" for bind in listen.binds)]
+    servers = tuple(ProxyServer(server.name, str(server.address)) for server in listen.servers)
+    return ProxySection(listen.name, "".join(f"{line}\n" for line in lines), options, servers)
 
 
-def _section(listen: Listen) -> str:
-    return "".join(f"{line}\n" for line in _lines(listen))
-
-
-def _lines(listen: Listen) -> Iterator[str]:
-    yield ""
-    yield f"listen {listen.name}"
-    yield from (f"    bind {bind}" for bind in listen.binds)
-    yield from (f"    server {server.name} {server.address}" for server in listen.servers)
-
-
-def _fingerprint(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _check(pattern: re.Pattern[str], name: str) -> None:

@@ -14,10 +14,10 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, Node, Service
-from reconciler.model.operations import NodeProber, NodeProxy, NodeSetup, ProbedContainer
+from reconciler.model.operations import NodeProber, NodeSetup, ProbedContainer
 from reconciler.model.plan import Endpoint
 from reconciler.services.balancing import Balanced, balance
-from reconciler.services.haproxy import fingerprint_of, render, routed_ips
+from reconciler.services.haproxy import node_proxy
 from reconciler.services.naming import Named, Naming
 from reconciler.services.network import node_networks
 
@@ -92,7 +92,7 @@ def _setups(
     balanced: Balanced,
     named: Named,
 ) -> Mapping[str, NodeSetup]:
-    proxy = _proxy(desired, balanced)
+    proxy = node_proxy(desired.cluster.spec.images.proxy, balanced.listens)
     checks = _checks(endpoints)
     networks = node_networks(desired, memory.nodes, (*named.dns.addresses, *balanced.addresses))
     spec = desired.cluster.spec
@@ -107,16 +107,6 @@ def _setups(
         )
         for name, network in networks.items()
     }
-
-
-def _proxy(desired: Desired, balanced: Balanced) -> NodeProxy:
-    config = render(balanced.listens)
-    return NodeProxy(
-        image=desired.cluster.spec.images.proxy,
-        config=config,
-        fingerprint=fingerprint_of(config),
-        routed=frozenset(routed_ips(balanced.listens)),
-    )
 
 
 def _checks(endpoints: Mapping[Ref, tuple[Endpoint, ...]]) -> Mapping[str, frozenset[str]]:

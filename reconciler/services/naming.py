@@ -15,7 +15,7 @@ from msgspec import Struct
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ClusterSpec, Service, dns_addresses
+from reconciler.model.objects import ClusterSpec, Service, dns_addresses, is_headless
 from reconciler.model.operations import NodeDns
 from reconciler.model.plan import Endpoint
 from reconciler.services.dns import (
@@ -63,7 +63,7 @@ class Naming:
         now: dict[Ref, _Rendered] = {}
         for ref, service in sorted(desired.services.items()):
             inputs = _Inputs(
-                service, records.get(ref, _NO_RECORD), endpoints.get(ref, ()) if _headless(service) else ()
+                service, records.get(ref, _NO_RECORD), endpoints.get(ref, ()) if is_headless(service) else ()
             )
             known = before.get(ref)
             now[ref] = known if known is not None and known.inputs == inputs else _rendered(ref, inputs, spec)
@@ -93,13 +93,17 @@ def zone_of(
     for label in (ref.namespace, ref.name):
         if _LABEL.fullmatch(label) is None:
             raise ValueError(f"{label!r} cannot be part of a DNS name")
+    if service.spec.type == "ExternalName":
+        raise ValueError(
+            f"the name servers cannot answer for another name yet; ask for {service.spec.external_name}"
+        )
     name = f"{ref.name}.{ref.namespace}.svc.{domain}"
     ports = [
         (number, f"_{port.name}._{port.protocol.lower()}.{name}", port.port)
         for number, port in enumerate(service.spec.ports)
         if port.name
     ]
-    if not _headless(service):
+    if not is_headless(service):
         ip = record.cluster_ip or service.spec.cluster_ip
         hosts = (Host(ip, (name,)),) if ip else ()
         return Zone(hosts, tuple(Srv(srv, name, port) for _, srv, port in ports if hosts))
@@ -117,10 +121,6 @@ def zone_of(
             )
         ),
     )
-
-
-def _headless(service: Service) -> bool:
-    return service.spec.cluster_ip == "None"
 
 
 def _rendered(ref: Ref, inputs: _Inputs, spec: ClusterSpec) -> _Rendered:

@@ -1,15 +1,16 @@
 """The haproxy.cfg of a few clusters, each accepted by HAProxy itself."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
+from reconciler.model.proxy import config_text
 from reconciler.services.balancing import balance
-from reconciler.services.haproxy import render
+from reconciler.services.haproxy import Listen, node_proxy
 
 Golden = Callable[[str, str], None]
 
@@ -43,10 +44,15 @@ ENDPOINTS = {
 }
 
 
+def rendered(listens: Sequence[Listen]) -> str:
+    return config_text(node_proxy("lab/proxy:1", listens))
+
+
 def accepted_by_haproxy(config: str, folder: Path) -> str:
     """What HAProxy has to say against the file; nothing, if it is good."""
     path = folder / "haproxy.cfg"
-    path.write_text(config)
+    (folder / "servers.state").write_text("1\n")
+    path.write_text(config.replace("/etc/reconciler", str(folder)))
     checked = subprocess.run(
         ["/usr/sbin/haproxy", "-c", "-f", str(path)], capture_output=True, text=True, timeout=30, check=False
     )
@@ -54,20 +60,20 @@ def accepted_by_haproxy(config: str, folder: Path) -> str:
 
 
 def test_two_services_one_without_a_ready_pod_and_one_headless(golden: Golden, tmp_path: Path) -> None:
-    config = render(balance(SERVICES, RECORDS, ENDPOINTS, "10.96.0.0/16").listens)
+    config = rendered(balance(SERVICES, RECORDS, ENDPOINTS, "10.96.0.0/16").listens)
     golden("haproxy/shop.cfg", config)
     assert accepted_by_haproxy(config, tmp_path) == ""
 
 
 def test_no_service_at_all_is_a_file_that_haproxy_runs_with(golden: Golden, tmp_path: Path) -> None:
-    config = render(())
+    config = rendered(())
     golden("haproxy/empty.cfg", config)
     assert accepted_by_haproxy(config, tmp_path) == ""
 
 
 def test_a_thousand_services_of_five_pods_pass_haproxys_check(tmp_path: Path) -> None:
     services = {Ref("Service", "shop", f"s{n}"): n for n in range(1000)}
-    config = render(
+    config = rendered(
         balance(
             {
                 ref: Service(ObjectMeta(ref.name, "shop"), ServiceSpec(ports=(ServicePort(80),)))

@@ -94,9 +94,8 @@ def test_a_killed_sshd_leaves_an_unknown_outcome_and_repeating_it_makes_no_dupli
 
 
 def test_what_was_served_before_a_reconnect_is_listening_from_the_first_observation(lab: Lab, host: Host) -> None:
-    server = "    server web 10.244.9.2:8080\n"
     host.do("u1", *started(sandbox()), *started(app()))
-    host.ensure(setup("served", extra=server, checks=frozenset({"10.244.9.2:8080"})))
+    host.ensure(setup("served", checks=frozenset({"10.244.9.2:8080"})))
     host.told.wait_for(lambda: host.look().proxy.fingerprint == "served" and bool(host.look().listening))
     again = connect(node_of(lab), lab)
     try:

@@ -54,6 +54,12 @@ def login(kind: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "type": kind, "stringData": held}
 
 
+def endpoint_slice(of: str, address: str, **port: Any) -> dict[str, Any]:
+    meta = {"name": "x", "labels": {"kubernetes.io/service-name": of}}
+    body = {"addressType": "IPv4", "endpoints": [{"addresses": [address]}], "ports": [{"port": 80, **port}]}
+    return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta, **body}
+
+
 FILES = [{"name": "v", "configMap": {"name": "settings", "items": [{"key": "a", "path": "a"}]}}]
 STORE = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
 RESTART = {"reconciler.dev/restart-on-change": "true"}
@@ -78,6 +84,10 @@ CONTENTS = [
     *map(json.dumps, [login("Opaque"), login("kubernetes.io/dockerconfigjson")]),
     json.dumps(config("settings", b="2") | {"binaryData": {"a": "AA=="}}),
     json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}),
+    json.dumps(node("n", "192.0.2.1", **{"reconciler.dev/edge": "true"})),
+    *map(json.dumps, [service("s", {}, 80), service("s", B, 80, type="LoadBalancer")]),
+    json.dumps(service("u", B, 80, externalIPs=["192.0.2.1"])),
+    *map(json.dumps, [endpoint_slice("s", "192.0.2.7"), endpoint_slice("t", "10.97.0.7", name="a")]),
 ]
 edits = st.dictionaries(st.sampled_from("abcdefghij"), st.sampled_from([*CONTENTS, None]), max_size=4)
 

@@ -13,7 +13,7 @@ from msgspec.structs import fields
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.schemas import KINDS, MARK, load_schemas
-from reconciler.model import objects, pods
+from reconciler.model import objects, pods, services
 from reconciler.model.desired import Desired, Rejected
 from tests.unit.manifests.conftest import Load
 
@@ -126,6 +126,12 @@ PROBE = (*CONTAINER, "livenessProbe")
         ("Deployment", (*TEMPLATE, "tolerations", "[]"), pods.Toleration, set()),
         ("Service", ("spec",), objects.ServiceSpec, set()),
         ("Service", ("spec", "ports", "[]"), objects.ServicePort, set()),
+        ("Service", ("spec", "sessionAffinityConfig"), services.SessionAffinityConfig, set()),
+        ("Service", ("spec", "sessionAffinityConfig", "clientIP"), services.ClientIpConfig, set()),
+        ("EndpointSlice", (), objects.EndpointSlice, {"apiVersion", "kind"}),
+        ("EndpointSlice", ("endpoints", "[]"), services.SliceEndpoint, set()),
+        ("EndpointSlice", ("endpoints", "[]", "conditions"), services.EndpointConditions, set()),
+        ("EndpointSlice", ("ports", "[]"), services.SlicePort, set()),
         ("ConfigMap", (), objects.ConfigMap, {"apiVersion", "kind"}),
         ("PersistentVolumeClaim", (), objects.PersistentVolumeClaim, {"apiVersion", "kind"}),
         ("PersistentVolumeClaim", ("spec",), objects.ClaimSpec, set()),
@@ -244,11 +250,23 @@ def test_a_field_of_a_container_is_supported_warned_about_or_refused(changed: Lo
     assert [problem.code for problem in problems] == ([code] if code else [])
 
 
-@pytest.mark.parametrize("kind", ["LoadBalancer", "ExternalName"])
-def test_a_type_of_service_that_cannot_be_had_is_refused_with_the_reason(changed: Load, kind: str) -> None:
-    (problem,) = changed("web-service.yaml", "  selector", f"  type: {kind}\n  selector").problems
-    assert problem.code == "refused-field"
-    assert problem.pointer == "/spec/type"
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("loadBalancerIP: ''", None),
+        ("loadBalancerIP: 192.0.2.1", "refused-field"),
+        ("loadBalancerClass: reconciler.dev/edge", None),
+        ("loadBalancerClass: service.k8s.aws/nlb", "refused-field"),
+        ("healthCheckNodePort: 30099", "refused-field"),
+        ("trafficDistribution: PreferClose", "ignored-field"),
+        ("clusterIPs: [10.96.0.9]", "ignored-field"),
+    ],
+)
+def test_a_field_of_a_service_is_supported_warned_about_or_refused(changed: Load, line: str, code: str) -> None:
+    result = changed("web-service.yaml", "  selector", f"  type: LoadBalancer\n  {line}\n  selector")
+    problems = result.problems if isinstance(result, Rejected) else result.warnings
+    assert [problem.code for problem in problems] == ([code] if code else [])
+    assert isinstance(result, Rejected) == (code == "refused-field")
 
 
 def test_what_an_api_server_wrote_is_a_warning(changed: Load) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from reconciler.nodes.proxy import (
+from reconciler.nodes.proxy_container import container_request
+from reconciler.nodes.proxy_files import (
     Header,
-    container_request,
     current_workers,
     haproxy_complaint,
     held_by_others,
@@ -17,6 +17,7 @@ from reconciler.nodes.proxy import (
 
 CONFIG = """\
 # fingerprint: 0123abcd
+# structure: 4567
 # routed: 10.244.1.2 10.244.2.3
 
 global
@@ -38,8 +39,8 @@ SHOW_PROC = """\
 """
 
 
-def test_the_first_two_lines_say_what_is_in_force() -> None:
-    assert read_header(CONFIG) == Header("0123abcd", frozenset({"10.244.1.2", "10.244.2.3"}))
+def test_the_first_lines_say_what_is_in_force() -> None:
+    assert read_header(CONFIG) == Header("0123abcd", "4567", frozenset({"10.244.1.2", "10.244.2.3"}))
 
 
 def test_no_file_says_nothing() -> None:
@@ -47,11 +48,15 @@ def test_no_file_says_nothing() -> None:
 
 
 def test_later_lines_are_not_a_header() -> None:
-    assert read_header("global\n\n# fingerprint: forged\n") == Header()
+    assert read_header("global\n\n\n# fingerprint: forged\n") == Header()
 
 
 def test_servers_are_read_from_their_lines() -> None:
-    assert read_servers(CONFIG) == {"10.244.1.2:8080", "10.244.2.3:8080"}
+    assert read_servers(CONFIG) == {"shop_web_http": {"web-1": "10.244.1.2:8080", "web-2": "10.244.2.3:8080"}}
+
+
+def test_a_section_without_servers_is_one_too() -> None:
+    assert read_servers("global\nlisten a_b_c\n    bind 10.96.0.1:80\n") == {"a_b_c": {}}
 
 
 def test_an_old_worker_is_not_a_worker() -> None:
@@ -113,6 +118,6 @@ def test_what_is_held_is_left_out_and_the_file_no_longer_passes_for_the_whole_on
     assert without_binds(CONFIG, {"10.96.0.11:80"}) == CONFIG.replace("# fingerprint: 0123abcd", "# fingerprint:")
     partial = without_binds(CONFIG, {"10.96.0.10:80"})
     assert read_binds(partial) == set()
-    assert read_header(partial) == Header("", read_header(CONFIG).routed)
+    assert read_header(partial) == Header("", "4567 without 10.96.0.10:80", read_header(CONFIG).routed)
     assert read_servers(partial) == read_servers(CONFIG)
     assert "10.96.0.10:80 (held by nginx)" in not_heard({"10.96.0.10:80": "nginx"})

@@ -2,7 +2,8 @@
 
 import pytest
 
-from reconciler.services.haproxy import Address, Listen, Server, fingerprint_of, render, routed_ips
+from reconciler.model.proxy import NodeProxy, config_text
+from reconciler.services.haproxy import Address, Listen, Server, check_options, node_proxy
 
 POD = Server("web-0", Address("10.244.0.2", 8080))
 WEB = Listen("shop_web_http", (Address("10.96.0.1", 80),), (POD,))
@@ -32,22 +33,39 @@ def test_a_section_is_named_by_namespace_service_and_port(name: str) -> None:
         Listen(name, WEB.binds)
 
 
-def test_the_first_line_is_a_fingerprint_of_the_rest_and_the_second_the_pods_it_routes_to() -> None:
-    config = render([WEB])
-    assert config.splitlines()[0] == f"# fingerprint: {fingerprint_of(config)}"
-    assert config.splitlines()[1] == "# routed: 10.244.0.2"
-    assert len(fingerprint_of(config)) == 16
+def proxy(*listens: Listen) -> NodeProxy:
+    return node_proxy("lab/proxy:1", listens)
 
 
-def test_another_pod_is_another_fingerprint() -> None:
-    other = Listen(WEB.name, WEB.binds, (Server("web-0", Address("10.244.0.3", 8080)),))
-    assert fingerprint_of(render([other])) != fingerprint_of(render([WEB]))
-    assert fingerprint_of(render([WEB])) == fingerprint_of(render([WEB]))
+def test_the_first_lines_say_what_the_file_is_and_the_pods_it_routes_to() -> None:
+    wanted = proxy(WEB)
+    lines = config_text(wanted).splitlines()
+    assert lines[0] == f"# fingerprint: {wanted.fingerprint}"
+    assert lines[1] == f"# structure: {wanted.structure}"
+    assert lines[2] == "# routed: 10.244.0.2"
+    assert len(wanted.fingerprint) == len(wanted.structure) == 16
+
+
+def test_another_pod_is_another_fingerprint_and_the_same_structure() -> None:
+    other = proxy(Listen(WEB.name, WEB.binds, (Server("web-0", Address("10.244.0.3", 8080)),)))
+    assert other.fingerprint != proxy(WEB).fingerprint
+    assert other.structure == proxy(WEB).structure
+    assert proxy(WEB) == proxy(WEB)
+
+
+def test_another_address_to_listen_on_is_another_structure() -> None:
+    assert proxy(Listen(WEB.name, (), (POD,))).structure != proxy(WEB).structure
 
 
 def test_a_pod_behind_two_services_is_routed_to_once() -> None:
-    assert routed_ips([WEB, Listen("shop_web_metrics", (), (POD,))]) == ["10.244.0.2"]
+    assert proxy(WEB, Listen("shop_web_metrics", (), (POD,))).routed == {"10.244.0.2"}
 
 
 def test_a_file_without_services_routes_to_nobody() -> None:
-    assert render([]).splitlines()[1] == "# routed:"
+    assert config_text(proxy()).splitlines()[2] == "# routed:"
+
+
+def test_of_a_large_file_servers_are_checked_seldom() -> None:
+    assert "inter 1s " in check_options(250)
+    assert "inter 4s " in check_options(251)
+    assert "inter 10s " in check_options(1001)

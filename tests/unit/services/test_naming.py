@@ -69,6 +69,16 @@ def test_a_service_whose_name_cannot_be_takes_no_other_down() -> None:
     assert named.problems == ("Service shop/a b has no DNS names: 'a b' cannot be part of a DNS name",)
 
 
+def test_a_service_that_stands_for_another_name_is_told_of() -> None:
+    spec = ServiceSpec(type="ExternalName", external_name="db.example.org")
+    named = Naming().named(replace(desired(), services={DB: Service(ObjectMeta("db", "shop"), spec)}), {}, {})
+    assert "shop.db" not in named.dns.hosts
+    assert named.problems == (
+        "Service shop/db has no DNS names: the name servers cannot answer for another name yet; "
+        "ask for db.example.org",
+    )
+
+
 def test_the_name_servers_have_the_name_that_they_have_upstream() -> None:
     hosts = Naming().named(desired(), {}, {}).dns.hosts
     assert hosts["kube-system.kube-dns"] == (

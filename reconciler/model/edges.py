@@ -1,0 +1,22 @@
+"""Edges: the nodes where Services of type LoadBalancer, and Ingresses, are open to the outside."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from reconciler.model.names import GROUP
+from reconciler.model.objects import Node
+
+LABEL_EDGE: Final = f"{GROUP}/edge"
+
+
+def edges(nodes: Mapping[str, Node]) -> tuple[str, ...]:
+    """Names, sorted: the nodes with the label, of any value but `false`; where there is none, all that it does
+    not say `false` of."""
+    said = {name: node.metadata.labels.get(LABEL_EDGE) for name, node in nodes.items()}
+    allowed = sorted(name for name, value in said.items() if value != "false")
+    return tuple([name for name in allowed if said[name] is not None] or allowed)
+
+
+def edge_addresses(nodes: Mapping[str, Node]) -> tuple[str, ...]:
+    """Where the edges are reached, in the same order: the hosts of their SSH addresses."""
+    return tuple(nodes[name].ssh.host for name in edges(nodes))

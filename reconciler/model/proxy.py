@@ -1,0 +1,69 @@
+"""A node's HAProxy as it should be: what only a reload changes, and the servers, which come and go without one.
+
+The sections' text is made by `services`; here is only how it becomes a file, so that `nodes` writes what it was
+given and adds the servers in the one form that the file and HAProxy's runtime API share.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+
+from reconciler.model.secrets import SecretText
+
+
+class ProxyServer(Struct, frozen=True):
+    """A pod that takes connections."""
+
+    name: str
+    address: str
+    """`ip:port`."""
+
+
+class ProxySection(Struct, frozen=True):
+    """A `listen`, `frontend` or `backend` section; one without `server_options` has no servers."""
+
+    name: str
+    text: str
+    """Every line of it but those of its servers, the first one included."""
+    server_options: str = ""
+    """What follows the address, on a `server` line and in `add server` alike: HAProxy's dynamic servers take no
+    options from the file."""
+    servers: tuple[ProxyServer, ...] = ()
+    """By name."""
+
+
+class NodeProxy(Struct, frozen=True):
+    image: str
+    preamble: str
+    """The `global` and `defaults` sections, and whatever else has no servers and no name."""
+    sections: tuple[ProxySection, ...]
+    structure: str
+    """A digest of everything but the servers: another one needs a reload."""
+    fingerprint: str
+    """A digest of everything."""
+    files: Mapping[str, str | SecretText] = {}
+    """Maps and certificates by name, which the sections' text refers to. A name says what is in the file (it
+    carries a digest): one that is there is right, and those of the configuration in force are not touched."""
+
+    @property
+    def routed(self) -> frozenset[str]:
+        """Pod addresses that new connections may be sent to."""
+        return frozenset(
+            server.address.rpartition(":")[0] for section in self.sections for server in section.servers
+        )
+
+
+def config_text(proxy: NodeProxy) -> str:
+    """The whole haproxy.cfg. Its first lines say what it is: so a host that is met again tells what it runs."""
+    return "".join(_parts(proxy))
+
+
+def _parts(proxy: NodeProxy) -> Iterator[str]:
+    yield f"# fingerprint: {proxy.fingerprint}\n"
+    yield f"# structure: {proxy.structure}\n"
+    yield f"# routed: {' '.join(sorted(proxy.routed))}".rstrip() + "\n\n"
+    yield proxy.preamble
+    for section in proxy.sections:
+        yield f"\n{section.text}"
+        for server in section.servers:
+            yield f"    server {server.name} {server.address} {section.server_options}".rstrip() + "\n"

@@ -1,0 +1,109 @@
+"""What the proxy's files say, and HAProxy's master process; and what of the host keeps HAProxy from listening."""
+
+import re
+from collections.abc import Container, Iterable, Mapping
+
+from msgspec import Struct
+
+
+class Header(Struct, frozen=True):
+    fingerprint: str = ""
+    structure: str = ""
+    """With what was left out of it."""
+    routed: frozenset[str] = frozenset()
+
+
+def read_header(text: str) -> Header:
+    """The first lines of a haproxy.cfg that we wrote; model.proxy has them."""
+    lines = "\n".join(text.splitlines()[:3])
+    found = dict(re.findall(r"^# (fingerprint|structure|routed):[ ]*(.*)$", lines, re.MULTILINE))
+    return Header(
+        found.get("fingerprint", "").strip(),
+        found.get("structure", "").strip(),
+        frozenset(found.get("routed", "").split()),
+    )
+
+
+def read_servers(config: str) -> dict[str, dict[str, str]]:
+    """The addresses of every server line, by section and name."""
+    found: dict[str, dict[str, str]] = {}
+    section = ""
+    for line in config.splitlines():
+        match line.split():
+            case ["listen" | "backend" | "frontend", name, *_]:
+                section = name
+                found[section] = {}
+            case ["server", name, address, *_]:
+                found[section][name] = address
+    return found
+
+
+def read_binds(config: str) -> frozenset[str]:
+    """The `ip:port` of every bind line."""
+    return frozenset(re.findall(r"^\s+bind ([\d.]+:\d+)(?= |$)", config, re.MULTILINE))
+
+
+def lacking(structure: str, taken: Iterable[str]) -> str:
+    """What a structure is called that does without these binds."""
+    left_out = ",".join(sorted(taken))
+    return f"{structure} without {left_out}" if left_out else structure
+
+
+def without_binds(config: str, taken: Container[str]) -> str:
+    """The file without these bind lines; neither is it what was asked for, nor does its header say so."""
+    header = read_header(config)
+    kept = [
+        line
+        for line in config.splitlines(keepends=True)[2:]
+        if not (line.split()[:1] == ["bind"] and line.split()[1] in taken)
+    ]
+    left_out = [bind for bind in read_binds(config) if bind in taken]
+    return "".join(["# fingerprint:\n", f"# structure: {lacking(header.structure, left_out)}\n", *kept])
+
+
+def held_by_others(wanted: Iterable[str], ours: Container[str], listening: str) -> dict[str, str]:
+    """Of the addresses to bind, those that another program listens on, with its name; from `ss -Hltnp`.
+
+    An address is ours where HAProxy listens on just that one, and the file in force says so.
+    """
+    holders: dict[str, dict[str, str]] = {}
+    for line in listening.splitlines():
+        local = line.split()[3]
+        name = found[1] if (found := re.search(r'users:\(\("([^"]*)"', line)) else "another program"
+        if not (name == "haproxy" and local in ours):
+            ip, _, port = local.rpartition(":")
+            holders.setdefault(port, {})[ip.partition("%")[0]] = name
+    taken = {}
+    for bind in sorted(wanted):
+        ip, _, port = bind.rpartition(":")
+        held = holders.get(port, {})
+        # `*` is every address of both families, which `[::]` is not.
+        colliding = [
+            held[at] for at in sorted(held) if at in (ip, "0.0.0.0", "*") or (ip == "0.0.0.0" and "[" not in at)
+        ]
+        if colliding:
+            taken[bind] = colliding[0]
+    return taken
+
+
+def not_heard(taken: Mapping[str, str]) -> str:
+    """The problem in words."""
+    held = ", ".join(f"{bind} (held by {name})" for bind, name in sorted(taken.items()))
+    return f"HAProxy cannot listen on {held}; all the rest is served. Stop what is there, or choose another port"
+
+
+def current_workers(show_proc: str) -> frozenset[int]:
+    """The pids under `# workers` in the master's `show proc`; those of `# old workers` are on their way out."""
+    section, pids = "", set()
+    for line in show_proc.splitlines():
+        if line.startswith("# "):
+            section = line[2:].strip()
+        elif section == "workers" and line.split()[:1] and line.split()[0].isdigit():
+            pids.add(int(line.split()[0]))
+    return frozenset(pids)
+
+
+def haproxy_complaint(output: str) -> str:
+    """The lines that say what is wrong, without the clock and process in front of them."""
+    lines = [line for line in output.splitlines() if "[ALERT]" in line] or output.strip().splitlines()[-5:]
+    return "; ".join(re.sub(r"^.*\[ALERT\]\s*(\([^)]*\))?\s*:?\s*", "", line).strip() for line in lines)

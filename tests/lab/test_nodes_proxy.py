@@ -1,0 +1,91 @@
+"""A node's HAProxy while pods come and go: one process, and what it is told is what it does."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from reconciler.lab import Lab
+from reconciler.model.proxy import ProxyServer
+from tests.node_host import CLUSTER, Host, app, connect, node_of, sandbox, set_up, setup, started
+
+WEB, OTHER = ProxyServer("web", "10.244.9.2:8080"), ProxyServer("other", "10.244.9.3:8080")
+FILE = f"/var/lib/reconciler/{CLUSTER}/proxy/haproxy.cfg"
+
+
+@pytest.fixture
+def host(lab: Lab) -> Iterator[Host]:
+    with set_up(connect(node_of(lab), lab)) as ready:
+        ready.do("u1", *started(sandbox()), *started(app()))
+        yield ready
+
+
+def test_servers_come_and_go_in_one_process_and_the_file_follows(lab: Lab, host: Host) -> None:
+    before = _worker(lab)
+    for n in range(20):
+        host.ensure(setup(f"n{n}", structure="one", servers=(WEB, OTHER) if n % 2 == 0 else (WEB,)))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "n19")
+    assert host.look().proxy.routed == {"10.244.9.2"}
+    assert _worker(lab) == before
+    _wait(lambda: _state(lab) == {"web": "2 0"})
+    _wait(lambda: "hi" in _answer(lab))
+    _wait(lambda: "fingerprint: n19" in lab.nodes[0].run(["head", "-1", FILE]).stdout)
+    host.ensure(setup("none", structure="one", servers=()))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "none")
+    assert host.look().proxy.routed == frozenset()
+    assert _state(lab) == {}
+
+
+def test_a_reload_keeps_what_is_known_of_dead_pods(lab: Lab, host: Host) -> None:
+    host.ensure(setup("two", structure="one", servers=(OTHER, WEB)))
+    _wait(lambda: _state(lab) == {"web": "2 0", "other": "0 0"})
+    host.ensure(setup("three", servers=(OTHER, WEB)))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "three")
+    assert _state(lab) == {"web": "2 0", "other": "0 0"}
+
+
+def test_a_haproxy_that_is_killed_comes_back_with_the_servers_of_now(lab: Lab, host: Host) -> None:
+    host.ensure(setup("now", structure="one", servers=(OTHER, WEB)))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "now")
+    lab.nodes[0].run(["kill", "-KILL", _worker(lab)])
+    _wait(lambda: set(_state(lab)) == {"web", "other"})
+    _wait(lambda: "hi" in _answer(lab))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "now")
+
+
+def test_a_haproxy_that_hangs_is_replaced_by_one_that_answers(lab: Lab, host: Host) -> None:
+    lab.nodes[0].run(["kill", "-STOP", _worker(lab)])
+    host.ensure(setup("two", structure="one", servers=(OTHER, WEB)))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "two", 40)
+    assert set(_state(lab)) == {"web", "other"}
+    _wait(lambda: "hi" in _answer(lab))
+
+
+def _socket(lab: Lab, name: str, command: str) -> list[str]:
+    script = f'echo "{command}" | socat -t2 - UNIX-CONNECT:/etc/reconciler/{name}.sock'
+    return lab.nodes[0].docker("exec", f"{CLUSTER}_proxy", "sh", "-c", script, check=False).stdout.splitlines()
+
+
+def _worker(lab: Lab) -> str:
+    """The newest: an old one may still be on its way out. As the host numbers its processes."""
+    found = lab.nodes[0].docker("top", f"{CLUSTER}_proxy", "-eo", "pid,ppid,args").stdout.splitlines()
+    processes = [line.split() for line in found if " haproxy " in line]
+    masters = {pid for pid, *_ in processes}
+    return max((pid for pid, parent, *_ in processes if parent in masters), key=int)
+
+
+def _state(lab: Lab) -> dict[str, str]:
+    """Server -> operational and administrative state."""
+    rows = [line.split() for line in _socket(lab, "admin", "show servers state default_web_http")]
+    return {row[3]: f"{row[5]} {row[6]}" for row in rows if len(row) > 18 and row[0].isdigit()}
+
+
+def _answer(lab: Lab) -> str:
+    return lab.nodes[0].run(["curl", "-s", "-m", "2", "http://10.96.0.10/"], check=False).stdout.strip()
+
+
+def _wait(true: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,295 @@
+"""Services and EndpointSlices: what is accepted, and what contradicts itself, another object or a host."""
+
+from textwrap import dedent
+
+import pytest
+
+from reconciler.model.desired import Desired, Rejected
+from reconciler.model.names import Ref
+from reconciler.model.objects import port_protocol
+from reconciler.model.services import ServiceOptions
+from tests.unit.manifests.conftest import Faults, Load
+
+SERVICE = dedent("""\
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: db
+    spec:
+      ports:
+        - port: 5432
+    """)
+SLICE = dedent("""\
+    apiVersion: discovery.k8s.io/v1
+    kind: EndpointSlice
+    metadata:
+      name: db-1
+      labels:
+        kubernetes.io/service-name: db
+    addressType: IPv4
+    ports:
+      - port: 15432
+    endpoints:
+      - addresses: [192.0.2.7]
+    """)
+DB = Ref("Service", "default", "db")
+
+
+def service(spec: str, name: str = "db", notes: str = "") -> str:
+    annotations = f"  annotations: {{{notes}}}\n" if notes else ""
+    return f"apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n{annotations}spec:\n" + "".join(
+        f"  {line}\n" for line in spec.splitlines()
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("selector: {app: web}", "db.yaml:6:3 /spec missing-field"),
+        ("selector: {app: web}\nports: []", "db.yaml:6:3 /spec missing-field"),
+        ("type: ExternalName", "db.yaml:6:3 /spec missing-field"),
+        ("type: ExternalName\nexternalName: 192.0.2.1", "db.yaml:7:17 /spec/externalName invalid-value"),
+        (
+            "type: ExternalName\nexternalName: a.org\nclusterIP: None",
+            "db.yaml:8:14 /spec/clusterIP conflicting-fields",
+        ),
+        (
+            "type: ExternalName\nexternalName: a.org\nexternalIPs: [192.0.2.1]",
+            "db.yaml:8:16 /spec/externalIPs conflicting-fields",
+        ),
+        ("externalName: a.org\nports: [{port: 1}]", "db.yaml:6:17 /spec/externalName conflicting-fields"),
+        ("clusterIP: None\ntype: LoadBalancer", "db.yaml:6:14 /spec/clusterIP conflicting-fields"),
+        ("clusterIP: None\nexternalIPs: [192.0.2.1]", "db.yaml:7:16 /spec/externalIPs conflicting-fields"),
+        (
+            "externalTrafficPolicy: Local\nports: [{port: 1}]",
+            "db.yaml:6:26 /spec/externalTrafficPolicy conflicting-fields",
+        ),
+        (
+            "loadBalancerSourceRanges: [192.0.2.0/24]\nports: [{port: 1}]",
+            "db.yaml:6:29 /spec/loadBalancerSourceRanges conflicting-fields",
+        ),
+        (
+            "type: LoadBalancer\nloadBalancerSourceRanges: [192.0.2.1/24]\nports: [{port: 1}]",
+            "db.yaml:7:30 /spec/loadBalancerSourceRanges/0 invalid-address",
+        ),
+        (
+            "allocateLoadBalancerNodePorts: false\nports: [{port: 1}]",
+            "db.yaml:6:34 /spec/allocateLoadBalancerNodePorts conflicting-fields",
+        ),
+        (
+            "sessionAffinityConfig: {clientIP: {timeoutSeconds: 5}}\nports: [{port: 1}]",
+            "db.yaml:6:26 /spec/sessionAffinityConfig conflicting-fields",
+        ),
+        ("externalIPs: [127.0.0.1]\nports: [{port: 1}]", "db.yaml:6:17 /spec/externalIPs/0 invalid-address"),
+        ("externalIPs: [169.254.0.1]\nports: [{port: 1}]", "db.yaml:6:17 /spec/externalIPs/0 invalid-address"),
+        ("externalIPs: [224.0.0.1]\nports: [{port: 1}]", "db.yaml:6:17 /spec/externalIPs/0 invalid-address"),
+        ("externalIPs: [0.0.0.0]\nports: [{port: 1}]", "db.yaml:6:17 /spec/externalIPs/0 invalid-address"),
+        (
+            "externalIPs: [192.0.2.1, 192.0.2.1]\nports: [{port: 1}]",
+            "db.yaml:6:28 /spec/externalIPs/1 duplicate-address",
+        ),
+        ("ports: [{port: 1, protocol: UDP}]", "db.yaml:6:31 /spec/ports/0/protocol refused-field"),
+        ("ports: [{port: 1, appProtocol: 'a b'}]", "db.yaml:6:34 /spec/ports/0/appProtocol invalid-value"),
+    ],
+)
+def test_a_service_that_contradicts_itself_is_refused(
+    load: Load, faults: Faults, spec: str, expected: str
+) -> None:
+    result = load({"db.yaml": service(spec)})
+    assert isinstance(result, Rejected)
+    assert faults(result) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("clusterIP: None\nselector: {app: web}", []),
+        ("type: ExternalName\nexternalName: a.example.org.", []),
+        (
+            "type: ExternalName\nexternalName: a.org\nselector: {app: web}",
+            ["db.yaml:8:3 /spec/selector ignored-field"],
+        ),
+        (
+            "clusterIP: None\nselector: {app: web}\nsessionAffinity: ClientIP",
+            ["db.yaml:8:3 /spec/sessionAffinity ignored-field"],
+        ),
+        ("type: LoadBalancer\nselector: {app: web}\nports: [{port: 80, nodePort: 30080}]", []),
+        ("ports: [{port: 80}]", ["db.yaml:6:3 /spec selects-nothing"]),
+    ],
+)
+def test_what_needs_no_ports_or_nobody_behind_it_is_accepted(
+    load: Load, faults: Faults, spec: str, expected: list[str]
+) -> None:
+    result = load({"db.yaml": service(spec)})
+    assert isinstance(result, Desired)
+    assert faults(result) == expected
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ("externalIPs: [10.244.3.4]\nports: [{port: 1}]", "z.yaml:6:17 /spec/externalIPs/0 invalid-address"),
+        ("externalIPs: [10.96.3.4]\nports: [{port: 1}]", "z.yaml:6:17 /spec/externalIPs/0 invalid-address"),
+        ("externalIPs: [192.0.2.9]\nports: [{port: 80}]", "z.yaml:6:17 /spec/externalIPs/0 duplicate-port"),
+        ("externalIPs: [10.0.0.1]\nports: [{port: 22}]", "z.yaml:6:17 /spec/externalIPs/0 duplicate-port"),
+        ("externalIPs: [10.0.0.1]\nports: [{port: 80}]", "z.yaml:6:17 /spec/externalIPs/0 duplicate-port"),
+        ("type: LoadBalancer\nports: [{port: 80}]", "z.yaml:7:18 /spec/ports/0/port duplicate-port"),
+        ("type: LoadBalancer\nports: [{port: 22}]", "z.yaml:7:18 /spec/ports/0/port duplicate-port"),
+        ("type: LoadBalancer\nports: [{port: 30080}]", "z.yaml:7:18 /spec/ports/0/port duplicate-port"),
+        (
+            "type: NodePort\nports: [{port: 9, nodePort: 30080}]",
+            "z.yaml:7:31 /spec/ports/0/nodePort duplicate-port",
+        ),
+        ("externalIPs: [192.0.2.8]\nports: [{port: 30080}]", "z.yaml:6:17 /spec/externalIPs/0 duplicate-port"),
+    ],
+)
+def test_a_port_of_the_hosts_has_one_owner(load: Load, faults: Faults, other: str, expected: str) -> None:
+    first = service("type: LoadBalancer\nexternalIPs: [192.0.2.9]\nports: [{port: 80, nodePort: 30080}]", "a")
+    result = load({"a.yaml": first, "z.yaml": service(other, "z")})
+    assert isinstance(result, Rejected)
+    assert [fault for fault in faults(result) if "selects-nothing" not in fault] == [expected]
+
+
+def test_a_load_balancer_takes_the_ports_of_edges_only(load: Load, good: dict[str, str]) -> None:
+    edge = good["node.yaml"].replace("node-1", "node-2").replace("10.0.0.1", "10.0.0.2")
+    edge = edge.replace("metadata:\n", "metadata:\n  labels: {reconciler.dev/edge: 'true'}\n")
+    files = {
+        "edge.yaml": edge,
+        "a.yaml": service("type: LoadBalancer\nselector: {app: web}\nports: [{port: 80}]", "a"),
+        "z.yaml": service("externalIPs: [10.0.0.1]\nselector: {app: web}\nports: [{port: 80}]", "z"),
+    }
+    assert isinstance(load(files), Desired)
+    assert isinstance(load({**files, "edge.yaml": edge.replace("'true'", "'false'")}), Rejected)
+
+
+@pytest.mark.parametrize(
+    ("notes", "options"),
+    [
+        ("", ServiceOptions()),
+        ("reconciler.dev/protocol: http", ServiceOptions(protocol="http")),
+        ("reconciler.dev/proxy-protocol: 'true'", ServiceOptions(proxy_protocol=True)),
+        ("reconciler.dev/slow-start: 2m", ServiceOptions(slow_start=120_000)),
+        ("reconciler.dev/balance: source", ServiceOptions(balance="source")),
+    ],
+)
+def test_annotations_become_options_and_stay_annotations(load: Load, notes: str, options: ServiceOptions) -> None:
+    result = load({"db.yaml": service("selector: {app: web}\nports: [{port: 80}]", notes=notes)})
+    assert result.services[DB].options == options
+    assert "options" not in result.manifests[DB]
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "protocol: udp",
+        "proxy-protocol: v2",
+        "slow-start: 0s",
+        "slow-start: 2h",
+        "slow-start: soon",
+        "balance: first",
+        "balance: 'source\\n    server evil 127.0.0.1:1'",
+    ],
+)
+def test_an_annotation_that_means_nothing_is_refused(load: Load, faults: Faults, note: str) -> None:
+    result = load(
+        {"db.yaml": service("selector: {app: web}\nports: [{port: 80}]", notes=f"reconciler.dev/{note}")}
+    )
+    name, _, _ = note.partition(":")
+    column = 34 + len(name)
+    assert faults(result) == [
+        f"db.yaml:5:{column} /metadata/annotations/reconciler.dev~1{name} invalid-annotation"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("app_protocol", "note", "expected"),
+    [
+        ("", "", "tcp"),
+        ("http", "", "http"),
+        ("HTTP", "", "http"),
+        ("kubernetes.io/ws", "", "http"),
+        ("kubernetes.io/wss", "", "tcp"),
+        ("https", "", "tcp"),
+        ("postgresql", "", "tcp"),
+        ("grpc", "", "h2c"),
+        ("kubernetes.io/h2c", "", "h2c"),
+        ("", "http", "http"),
+        ("postgresql", "http", "http"),
+        ("http", "tcp", "tcp"),
+        ("h2c", "tcp", "tcp"),
+        ("h2c", "http", "h2c"),
+    ],
+)
+def test_the_annotation_decides_before_the_ports_own_protocol(
+    load: Load, app_protocol: str, note: str, expected: str
+) -> None:
+    spec = (
+        f"selector: {{app: web}}\nports: [{{port: 80{', appProtocol: ' + app_protocol if app_protocol else ''}}}]"
+    )
+    result = load({"db.yaml": service(spec, notes=f"reconciler.dev/protocol: {note}" if note else "")})
+    found = result.services[DB]
+    assert port_protocol(found, found.spec.ports[0]) == expected
+
+
+def test_an_endpoint_slice_belongs_to_a_service_without_a_selector(load: Load, faults: Faults) -> None:
+    result = load({"db.yaml": SERVICE, "slice.yaml": SLICE})
+    assert isinstance(result, Desired)
+    assert faults(result) == []
+    (found,) = result.endpoint_slices.values()
+    assert (found.endpoints[0].addresses, found.ports[0].port) == (("192.0.2.7",), 15432)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "kubernetes.io/service-name: db",
+            "app: db",
+            ["slice.yaml:4:3 /metadata missing-field"],
+        ),
+        (
+            "kubernetes.io/service-name: db",
+            "kubernetes.io/service-name: other",
+            ["slice.yaml:6:33 /metadata/labels/kubernetes.io~1service-name dangling-reference"],
+        ),
+        (
+            "kubernetes.io/service-name: db",
+            "kubernetes.io/service-name: web",
+            ["slice.yaml:6:33 /metadata/labels/kubernetes.io~1service-name conflicting-fields"],
+        ),
+        ("- port: 15432", "- port: 15432\n    name: sql", ["slice.yaml:10:11 /ports/0/name unknown-port"]),
+        (
+            "- port: 15432",
+            "- port: 15432\n  - port: 15433",
+            ["slice.yaml:10:5 /ports/1 duplicate-name"],
+        ),
+        ("192.0.2.7", "127.0.0.1", ["slice.yaml:11:17 /endpoints/0/addresses/0 invalid-address"]),
+        ("192.0.2.7", "169.254.169.254", ["slice.yaml:11:17 /endpoints/0/addresses/0 invalid-address"]),
+        ("192.0.2.7", "10.96.0.1", ["slice.yaml:11:17 /endpoints/0/addresses/0 invalid-address"]),
+        ("192.0.2.7", "10.244.0.9", ["slice.yaml:11:17 /endpoints/0/addresses/0 invalid-address"]),
+        ("192.0.2.7", "2001:db8::1", ["slice.yaml:11:17 /endpoints/0/addresses/0 invalid-value"]),
+        ("IPv4", "IPv6", ["slice.yaml:7:14 /addressType refused-field"]),
+    ],
+)
+def test_an_endpoint_slice_that_leads_nowhere_good_is_refused(
+    load: Load, faults: Faults, old: str, new: str, expected: list[str]
+) -> None:
+    """What is said of the Service besides is that nothing answers for it."""
+    result = load({"db.yaml": SERVICE, "slice.yaml": SLICE.replace(old, new)})
+    assert isinstance(result, Rejected)
+    found = [fault for fault in faults(result) if "selects-nothing" not in fault]
+    assert found == expected
+
+
+def test_of_several_addresses_of_one_endpoint_the_first_is_used(load: Load, faults: Faults) -> None:
+    several = SLICE.replace("[192.0.2.7]", "[192.0.2.7, 192.0.2.8]")
+    result = load({"db.yaml": SERVICE, "slice.yaml": several})
+    assert faults(result) == ["slice.yaml:11:28 /endpoints/0/addresses/1 ignored-field"]
+
+
+def test_endpoints_of_the_old_kind_are_refused_with_the_new_one_named(load: Load) -> None:
+    result = load({"old.yaml": "apiVersion: v1\nkind: Endpoints\nmetadata:\n  name: db\nsubsets: []\n"})
+    assert isinstance(result, Rejected)
+    (problem,) = result.problems
+    assert problem.code == "unknown-kind"
+    assert "EndpointSlice" in problem.fix

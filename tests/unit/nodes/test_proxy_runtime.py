@@ -1,0 +1,95 @@
+"""What is said to a running HAProxy to change its servers, and what it answers."""
+
+from reconciler.model.proxy import ProxySection, ProxyServer
+from reconciler.nodes.proxy_runtime import (
+    Live,
+    as_wanted,
+    changes,
+    command_lines,
+    kept_state,
+    read_servers_state,
+    refusals,
+    routed_ips,
+)
+
+A, B = ProxyServer("a", "10.244.0.2:80"), ProxyServer("b", "10.244.0.3:80")
+HEAD = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state …\n"
+STATE = (
+    HEAD + "2 web 1 a 10.244.0.2 2 0 1 1 1 6 3 2 6 0 0 0 - 80 - 0 0 - - 0\n"
+    "2 web 2 b 10.244.0.3 0 0 1 1 1 6 3 2 6 0 0 0 - 80 - 0 0 - - 0\n"
+    "2 web 3 c 10.244.0.4 0 1 1 1 1 6 3 2 6 0 0 0 - 80 - 0 0 - - 0\n"
+    "3 other 1 a 10.244.0.2 2 0 1 1 1 6 3 2 6 0 0 0 - 81 - 0 0 - - 0\n"
+)
+
+
+def web(*servers: ProxyServer) -> ProxySection:
+    return ProxySection("web", "listen web\n", "check inter 1s", servers)
+
+
+def test_a_new_server_is_added_with_its_options_and_made_ready() -> None:
+    assert changes(web(A), {}) == [
+        "add server web/a 10.244.0.2:80 check inter 1s",
+        "enable health web/a",
+        "set server web/a state ready",
+    ]
+
+
+def test_without_checks_there_is_no_health_to_enable() -> None:
+    commands = changes(ProxySection("web", "", "send-proxy-v2", (A,)), {})
+    assert commands == ["add server web/a 10.244.0.2:80 send-proxy-v2", "set server web/a state ready"]
+
+
+def test_what_is_as_wanted_gets_no_command() -> None:
+    assert changes(web(A), {"a": Live(A.address)}) == []
+    assert as_wanted(web(A), {"a": Live(A.address), "b": Live(B.address, takes=False)})
+
+
+def test_a_server_leaves_after_the_new_one_has_come() -> None:
+    commands = changes(web(B), {"a": Live(A.address)})
+    assert commands[-2:] == ["set server web/a state maint", "del server web/a"]
+    assert commands[0].startswith("add server web/b")
+
+
+def test_who_waits_for_a_dead_pod_that_is_gone_is_cut_off() -> None:
+    assert "shutdown sessions server web/a" in changes(web(), {"a": Live(A.address, up=False)})
+    assert changes(web(), {"a": Live(A.address)}) == ["set server web/a state maint", "del server web/a"]
+
+
+def test_one_that_still_has_connections_is_deleted_when_it_can_be() -> None:
+    assert changes(web(), {"a": Live(A.address, takes=False)}) == ["del server web/a"]
+
+
+def test_one_that_comes_back_before_it_was_deleted_is_made_ready_at_its_new_address() -> None:
+    assert changes(web(A), {"a": Live(B.address, takes=False)}) == [
+        "set server web/a addr 10.244.0.2 port 80",
+        "set server web/a state ready",
+    ]
+
+
+def test_commands_share_lines_that_haproxys_buffer_holds() -> None:
+    lines = command_lines([f"del server web/{n:05}" for n in range(2000)])
+    assert 1 < len(lines) < 10
+    assert all(len(line) < 16_000 for line in lines)
+    assert "; ".join(lines).count("del server") == 2000
+
+
+def test_the_state_is_read_also_among_other_replies() -> None:
+    servers = read_servers_state(f"New server registered.\n\n{STATE}")
+    assert servers["web"] == {
+        "a": Live("10.244.0.2:80"),
+        "b": Live("10.244.0.3:80", up=False),
+        "c": Live("10.244.0.4:80", takes=False),
+    }
+    assert routed_ips(servers) == {"10.244.0.2", "10.244.0.3"}
+
+
+def test_a_new_process_begins_with_what_is_known_of_the_servers_that_stay() -> None:
+    moved = ProxyServer("a", "10.244.0.9:80")
+    kept = kept_state(STATE, [web(moved, B, ProxyServer("c", "10.244.0.4:80"))])
+    assert kept == HEAD + "2 web 2 b 10.244.0.3 0 0 1 1 1 6 3 2 6 0 0 0 - 80 - 0 0 - - 0\n"
+    assert kept_state("", [web(A)]) == "1\n"
+
+
+def test_a_refusal_is_told_in_haproxys_words() -> None:
+    assert refusals(f"New server registered.\n\nunknown keyword 'x'.\n\n{STATE}") == "unknown keyword 'x'."
+    assert refusals("Server deleted.\n\nServer still has connections attached to it, cannot remove it.\n") == ""
