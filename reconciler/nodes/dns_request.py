@@ -13,8 +13,10 @@ from reconciler.model.operations import NodeDns
 
 INSIDE = "/etc/reconciler"
 """Where the container sees the host's directory, read-only; docs/reference/host-contract.md."""
-CONFIG, RESOLV, HOSTS, VERSION = "dnsmasq.conf", "resolv.conf", "hosts", "version"
-RESTART = ("SIGUSR1", "SIGUSR2")
+CONFIG, RESOLV, HOSTS = "dnsmasq.conf", "resolv.conf", "hosts"
+VERSION = "version"
+"""Of the hosts: after all of their files in the order of names."""
+RESTART = ("USR1", "USR2")
 """For each of the servers, what makes it read its configuration anew."""
 _MEMORY_BYTES = 128 << 20
 _RUN = f"""\

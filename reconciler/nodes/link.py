@@ -109,7 +109,7 @@ class Link:
             self._log,
         )
         self._proxy = Proxy(self._name, actor_engine, self.watcher, self._shell, inside)
-        servers = SystemContainer(dns_name(self._name), actor_engine, self.watcher)
+        servers = SystemContainer(dns_name(self._name), actor_engine, self.watcher, self._shell)
         dns = Dns(self._name, servers, self._shell, ssh.connect_to, view)
         self._prober = Prober(
             self._name,

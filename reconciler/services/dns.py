@@ -22,7 +22,7 @@ _LONGEST_NAME: Final = 253
 _PREAMBLE: Final = """\
 user=nobody
 pid-file=
-log-facility=-
+log-facility=/dev/null
 bind-dynamic
 no-hosts
 hostsdir=/etc/reconciler/hosts
@@ -32,6 +32,7 @@ dns-forward-max=1000
 """
 """What surprises here:
 
+- `log-facility`: it would be a line for each file read. Why a server does not start, it says all the same.
 - `bind-dynamic`: each server has one address, given on its command line, and takes up port 53 there and nowhere
   else; an address that the host does not have yet is taken up when it appears.
 - `local-ttl` is that of CoreDNS: who caches an answer, as few do, sees a change within five seconds.
@@ -96,11 +97,20 @@ def render_hosts(hosts: Iterable[Host]) -> str:
     return "".join(f"{host.ip} {' '.join(host.names)}\n" for host in hosts)
 
 
+def render_records(zone: Zone) -> str:
+    """What of it is part of the configuration."""
+    srvs = "".join(f"srv-host={srv.name},{srv.target},{srv.port},0,1\n" for srv in zone.srvs)
+    return srvs + "".join(f"cname={alias.name},{alias.target}\n" for alias in zone.aliases)
+
+
 def render_config(
-    domain: str, networks: Iterable[str], upstreams: Iterable[str], zones: Iterable[Zone]
+    domain: str, networks: Iterable[str], upstreams: Iterable[str], records: Iterable[str]
 ) -> tuple[str, str]:
-    """The whole file, and the name that only who has read it knows. `networks`: whose addresses we name."""
-    text = "".join(f"{line}\n" for line in _lines(domain, networks, tuple(upstreams), zones))
+    """The whole file, and the name that only who has read it knows.
+
+    `networks`: whose addresses we name; `records`: each from `render_records`.
+    """
+    text = "".join((*(f"{line}\n" for line in _lines(domain, networks, tuple(upstreams))), *records))
     name = version_name(fingerprint(text), domain)
     return f"{text}txt-record={name},reconciler\n", name
 
@@ -113,9 +123,7 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _lines(
-    domain: str, networks: Iterable[str], upstreams: tuple[str, ...], zones: Iterable[Zone]
-) -> Iterator[str]:
+def _lines(domain: str, networks: Iterable[str], upstreams: tuple[str, ...]) -> Iterator[str]:
     check_names(domain)
     yield _PREAMBLE.rstrip("\n")
     yield f"local=/{domain}/"
@@ -127,9 +135,6 @@ def _lines(
     for upstream in upstreams:
         check_address(upstream)
         yield f"server={upstream}"
-    for zone in zones:
-        yield from (f"srv-host={srv.name},{srv.target},{srv.port},0,1" for srv in zone.srvs)
-        yield from (f"cname={alias.name},{alias.target}" for alias in zone.aliases)
 
 
 def reverse_zones(network: str) -> Iterator[str]:

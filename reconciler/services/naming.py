@@ -3,11 +3,12 @@
 Rules: https://github.com/kubernetes/dns/blob/master/docs/specification.md
 
 A service whose names cannot be is left out and told of; it never takes another one down with it. An endpoint of a
-service with a virtual address changes nothing here; one of a headless service changes that service's file.
+service with a virtual address changes nothing here; one of a headless service changes one file of hosts.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -25,12 +26,14 @@ from reconciler.services.dns import (
     fingerprint,
     render_config,
     render_hosts,
+    render_records,
     version_name,
 )
 
 _SERVERS: Final = Ref("Service", "kube-system", "kube-dns")
 """As the name servers are called in Kubernetes, where some programs look for them."""
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_FILES: Final = 32
 _NO_RECORD: Final = ServiceRecord()
 
 
@@ -81,8 +84,11 @@ class _Inputs(Struct, frozen=True):
 
 class _Rendered(Struct, frozen=True):
     inputs: _Inputs
+    file: str
+    """Where its hosts are."""
     zone: Zone
     hosts: str
+    records: str
     problem: str = ""
 
 
@@ -127,8 +133,8 @@ def _rendered(ref: Ref, inputs: _Inputs, spec: ClusterSpec) -> _Rendered:
     try:
         zone = zone_of(ref, inputs.service, inputs.record, inputs.endpoints, spec.cluster_domain)
     except ValueError as error:
-        return _Rendered(inputs, Zone(), "", f"{ref} has no DNS names: {error}")
-    return _Rendered(inputs, zone, render_hosts(zone.hosts))
+        return _Rendered(inputs, "", Zone(), "", "", f"{ref} has no DNS names: {error}")
+    return _Rendered(inputs, _file(ref), zone, render_hosts(zone.hosts), render_records(zone))
 
 
 def _named(spec: ClusterSpec, services: Mapping[Ref, _Rendered]) -> Named:
@@ -136,13 +142,13 @@ def _named(spec: ClusterSpec, services: Mapping[Ref, _Rendered]) -> Named:
         spec.cluster_domain,
         (spec.service_cidr, spec.pod_cidr),
         spec.dns.upstreams,
-        [rendered.zone for rendered in services.values()],
+        [rendered.records for rendered in services.values()],
     )
     addresses = dns_addresses(spec)
-    hosts = dict(_files(services))
+    hosts = _files(services)
     if _SERVERS not in services:
         name = f"{_SERVERS.name}.{_SERVERS.namespace}.svc.{spec.cluster_domain}"
-        hosts[_file(_SERVERS)] = render_hosts(Host(address, (name,)) for address in addresses)
+        hosts["servers"] = render_hosts(Host(address, (name,)) for address in addresses)
     whole = "".join(f"{file}\n{hosts[file]}" for file in sorted(hosts))
     dns = NodeDns(
         image=spec.images.proxy,
@@ -156,25 +162,27 @@ def _named(spec: ClusterSpec, services: Mapping[Ref, _Rendered]) -> Named:
     return Named(dns, tuple(rendered.problem for rendered in services.values() if rendered.problem))
 
 
-def _files(services: Mapping[Ref, _Rendered]) -> Iterator[tuple[str, str]]:
-    """A pod of several headless services has the reverse name that the first of them gives it.
+def _files(services: Mapping[Ref, _Rendered]) -> dict[str, str]:
+    """Few enough to be read quickly when a server starts, enough that a change is a small part of the whole.
 
-    dnsmasq forgets that name with the first one's file, and takes up another where it reads one anew: so the file
-    says whose the name is, and is another file once that changes."""
+    A pod of several headless services has the reverse name that the first of them gives it. dnsmasq forgets that
+    name with the first one's file, and takes up another where it reads one anew: so the file says whose the name
+    is, and is another file once that changes.
+    """
     first: dict[str, Ref] = {}
-    shared: dict[Ref, list[str]] = {}
+    shared: dict[Ref, set[str]] = {}
+    files: dict[str, list[str]] = {}
     for ref, rendered in services.items():
-        for host in rendered.zone.hosts:
+        for host in rendered.zone.hosts if is_headless(rendered.inputs.service) else ():
             if (owner := first.setdefault(host.ip, ref)) != ref:
-                shared.setdefault(owner, []).append(host.ip)
+                shared.setdefault(owner, set()).add(host.ip)
     for ref, rendered in services.items():
         if rendered.hosts:
-            owned = sorted(set(shared.get(ref, ())))
-            yield (
-                _file(ref),
-                rendered.hosts + "".join(f"# the reverse name of {ip} is from here\n" for ip in owned),
-            )
+            lines = files.setdefault(rendered.file, [])
+            lines.append(rendered.hosts)
+            lines += [f"# {ip} is {ref.name} of {ref.namespace} first\n" for ip in sorted(shared.get(ref, ()))]
+    return {file: "".join(lines) for file, lines in files.items()}
 
 
 def _file(ref: Ref) -> str:
-    return f"{ref.namespace}.{ref.name}"
+    return f"{zlib.crc32(f'{ref.namespace}/{ref.name}'.encode()) % _FILES:02}"

@@ -36,7 +36,7 @@ class Bench(Shell, SystemContainer):
     """A host's directory, and two servers: both read the hosts at any time, the rest when they are restarted."""
 
     def __init__(self, root: Path) -> None:
-        SystemContainer.__init__(self, "shop_dns", cast(Any, None), cast(Any, None))
+        SystemContainer.__init__(self, "shop_dns", cast(Any, None), cast(Any, None), self)
         self._where = "node-1"
         self.directory = root / "shop/dns"
         self._root = root
@@ -70,7 +70,7 @@ class Bench(Shell, SystemContainer):
 
     def signal(self, signal: str) -> None:
         self.done.append(signal)
-        server = {"SIGUSR1": FIRST, "SIGUSR2": SECOND}[signal]
+        server = {"USR1": FIRST, "USR2": SECOND}[signal]
         self._configs[server] = self._text("dnsmasq.conf")
         self._hosts[server] = self._text("hosts/version")
 
@@ -154,7 +154,7 @@ def test_another_configuration_restarts_one_server_after_the_other(bench: Bench)
     bench.done.clear()
     other = replace(WANTED, config="local=/b/\ntxt-record=c2.v,x\n", config_name="c2.v")
     assert bench.dns.ensure(other, full=False).fingerprint == other.fingerprint
-    assert bench.done == ["write", "SIGUSR1", "SIGUSR2"]
+    assert bench.done == ["write", "USR1", "USR2"]
 
 
 def test_a_server_that_hears_of_no_file_is_restarted(bench: Bench) -> None:
@@ -162,7 +162,7 @@ def test_a_server_that_hears_of_no_file_is_restarted(bench: Bench) -> None:
     bench.done.clear()
     bench.deaf = True
     bench.dns.ensure(replace(WANTED, hosts_name="h2.v"), full=False)
-    assert bench.done == ["write", "SIGUSR1", "SIGUSR2"]
+    assert bench.done == ["write", "USR1", "USR2"]
 
 
 def test_a_configuration_that_is_not_taken_is_put_back_and_the_second_server_never_had_it(bench: Bench) -> None:
@@ -170,7 +170,7 @@ def test_a_configuration_that_is_not_taken_is_put_back_and_the_second_server_nev
     bench.done.clear()
     with pytest.raises(NodeError, match=r"at 10\.96\.0\.10 does not answer .*: bad option; FAILED to start up"):
         bench.dns.ensure(replace(WANTED, config="nonsense\n", config_name="c2.v"), full=False)
-    assert bench.done == ["write", "SIGUSR1", "write", "SIGUSR1"]
+    assert bench.done == ["write", "USR1", "write", "USR1"]
     assert files(bench)["dnsmasq.conf"] == WANTED.config
     assert bench.answer(None, FIRST, "c1.v", "h1.v") == bench.answer(None, SECOND, "c1.v", "h1.v")
     assert bench.dns.ensure(WANTED, full=False).fingerprint == WANTED.fingerprint

@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from reconciler.services.dns import Alias, Host, Srv, Zone, render_config, render_hosts, reverse_zones
+from reconciler.services.dns import (
+    Alias,
+    Host,
+    Srv,
+    Zone,
+    render_config,
+    render_hosts,
+    render_records,
+    reverse_zones,
+)
 
 NETWORKS = ("10.96.0.0/16", "10.244.0.0/16")
 
@@ -29,7 +38,7 @@ def test_without_upstreams_the_hosts_own_are_asked() -> None:
 
 def test_ports_and_aliases_are_part_of_the_configuration() -> None:
     zone = Zone(srvs=(Srv("_http._tcp.web.b", "web.b", 80),), aliases=(Alias("ext.b", "example.org"),))
-    text, name = render_config("b", NETWORKS, (), (zone,))
+    text, name = render_config("b", NETWORKS, (), (render_records(zone),))
     assert "srv-host=_http._tcp.web.b,web.b,80,0,1\n" in text
     assert "cname=ext.b,example.org\n" in text
     assert name != render_config("b", NETWORKS, (), ())[1]
