@@ -18,7 +18,7 @@ from tests.own_lab import own_lab
 from tests.unit.services.test_layer import desired
 
 SERVICES, HEADLESS, PODS = 900, 100, 5
-CHANGES = 60
+CHANGES = 120
 
 
 def everything() -> Iterator[Measured]:
