@@ -14,6 +14,7 @@ import msgspec
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
     ContainerState,
+    DnsState,
     Ended,
     Facts,
     NetworkState,
@@ -62,6 +63,7 @@ class FakeNodeSession:
         self._containers: dict[str, ObservedContainer] = {}
         self._setup: NodeSetup | None = None
         self._proxy = ProxyState()
+        self._dns = DnsState()
         self._lost: Unreachable | None = None
         self._now = 0.0
         self.images = images
@@ -107,6 +109,8 @@ class FakeNodeSession:
         else:
             self._proxy = ProxyState(True, setup.proxy.fingerprint, setup.proxy.routed)
         self._ensure_proxy_container(setup.proxy.image)
+        if setup.dns is not None:
+            self._dns = DnsState(setup.dns.fingerprint)
         self._listener.observed(self._name)
 
     def close(self) -> None:
@@ -256,6 +260,7 @@ class FakeNodeSession:
             used_ports=self._used_ports(),
             network=NetworkState("in force" if self._setup else ""),
             proxy=self._proxy,
+            dns=self._dns,
             listening=self._listening(),
             files=dict(self._files),
             directories=frozenset(self._directories),

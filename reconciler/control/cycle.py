@@ -57,6 +57,6 @@ def turn(
 
 def _serves(node: Reachable, setup: NodeSetup) -> bool:
     """The file alone proves little: a host that has just booted still has it, and neither network nor HAProxy."""
-    return (
-        bool(node.network.fingerprint) and node.proxy.running and node.proxy.fingerprint == setup.proxy.fingerprint
-    )
+    proxied = node.proxy.running and node.proxy.fingerprint == setup.proxy.fingerprint
+    named = setup.dns is None or node.dns.fingerprint == setup.dns.fingerprint
+    return bool(node.network.fingerprint) and proxied and named

@@ -103,6 +103,8 @@ def _of_node(ref: Ref, was: Observation | None, now: Observation) -> Iterator[Ev
                 )
             if now.proxy.error and (known is None or known.proxy.error != now.proxy.error):
                 yield Event(ref, "Warning", "ProxyRefused", now.proxy.error, node=ref.name)
+            if now.dns.error and (known is None or known.dns.error != now.dns.error):
+                yield Event(ref, "Warning", "DnsRefused", now.dns.error, node=ref.name)
             if now.network.error and (known is None or known.network.error != now.network.error):
                 yield Event(ref, "Warning", "NetworkRefused", now.network.error, node=ref.name)
 

@@ -10,7 +10,7 @@ from reconciler.manifests.exposure import check_exposure, check_slice_addresses,
 from reconciler.manifests.findings import Finding
 from reconciler.manifests.index import Index, Located
 from reconciler.model.names import ANNOTATION_SSH
-from reconciler.model.objects import Cluster, ClusterSpec, EndpointSlice, Node, Service
+from reconciler.model.objects import Cluster, ClusterSpec, EndpointSlice, Node, Service, dns_addresses
 
 
 def check_addresses(index: Index) -> Iterator[Located]:
@@ -65,6 +65,10 @@ def _services(index: Index, cluster: ClusterSpec | None) -> Iterator[Located]:
                     entry,
                     Finding(at, Code.OUTSIDE_CIDR, message, "choose an address in it, or leave the line out"),
                 )
+            if cluster is not None and spec.cluster_ip in dns_addresses(cluster):
+                message = f"{spec.cluster_ip} is the address of one of the cluster's name servers"
+                fix = "choose another one, or leave the line out"
+                yield entry, Finding(at, Code.DUPLICATE_ADDRESS, message, fix)
             if (other := addresses.setdefault(spec.cluster_ip, entry)) is not entry:
                 message = f"{other.ref} has the same address ({other.place})"
                 yield (

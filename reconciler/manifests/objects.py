@@ -23,6 +23,8 @@ from reconciler.model.objects import (
     Service,
 )
 
+_SMALLEST_SERVICE_PREFIX = 28
+
 
 def check_object(thing: Object) -> Iterator[Finding]:
     """Every fault of an object that was decoded, and every warning about it."""
@@ -120,6 +122,12 @@ def _cluster(cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             ("spec", "serviceCIDR"), Code.OVERLAPPING_CIDRS, message, "choose networks that share no address"
         )
+    if services.prefixlen > _SMALLEST_SERVICE_PREFIX:
+        message = (
+            f"the service CIDR {services} has no room for the cluster's name servers, its addresses 10 and 11"
+        )
+        fix = f"choose a network of /{_SMALLEST_SERVICE_PREFIX} or larger"
+        yield Finding(("spec", "serviceCIDR"), Code.OUTSIDE_CIDR, message, fix)
     if spec.node_prefix < pods.prefixlen:
         message = f"a node's part (/{spec.node_prefix}) is larger than the whole pod CIDR {pods}"
         fix = f"write a number of {pods.prefixlen} or more, or widen podCIDR"

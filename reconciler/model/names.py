@@ -37,6 +37,9 @@ SYSTEM_PROXY = "PROXY"
 SYSTEM_PROBER = "PROBER"
 """Value of LABEL_CONTAINER on the node's prober, which belongs to no pod."""
 
+SYSTEM_DNS = "DNS"
+"""Value of LABEL_CONTAINER on the node's name servers, which belong to no pod."""
+
 POD_NETWORK = "reconciler"
 """The Docker network of every pod on a host."""
 

@@ -5,6 +5,7 @@ have a place; the schemas say of every other one whether it is accepted with a w
 Built by `manifests` alone, after JSON Schema has accepted the document.
 """
 
+from ipaddress import IPv4Network
 from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
@@ -301,12 +302,18 @@ class ImageGc(Struct, frozen=True, rename="camel"):
     """Disk use at which that ends."""
 
 
+class DnsSettings(Struct, frozen=True, rename="camel"):
+    upstreams: tuple[str, ...] = ()
+    """Name servers asked for every name outside of the cluster; empty: those of each host."""
+
+
 class ClusterSpec(Struct, frozen=True, rename="camel"):
     pod_cidr: str = field(default="10.244.0.0/16", name="podCIDR")
     node_prefix: int = 24
     """Prefix length of each node's part of the pod CIDR."""
     service_cidr: str = field(default="10.96.0.0/16", name="serviceCIDR")
     cluster_domain: str = "cluster.local"
+    dns: DnsSettings = DnsSettings()
     images: ClusterImages = ClusterImages()
     ssh: SshDefaults = SshDefaults()
     sync: Sync = Sync()
@@ -320,6 +327,17 @@ class ClusterSpec(Struct, frozen=True, rename="camel"):
 class Cluster(Struct, frozen=True, rename="camel"):
     metadata: ObjectMeta
     spec: ClusterSpec = ClusterSpec()
+
+
+_DNS_OFFSETS = (10, 11)
+"""In the service CIDR; the first is where most Kubernetes clusters have theirs."""
+
+
+def dns_addresses(spec: ClusterSpec) -> tuple[str, str]:
+    """The two name servers of every node. The same on all: a node's own answer there. No Service gets them."""
+    network = IPv4Network(spec.service_cidr)
+    first, second = (str(network.network_address + offset) for offset in _DNS_OFFSETS)
+    return first, second
 
 
 Object: TypeAlias = (

@@ -137,6 +137,14 @@ class NetworkState(Struct, frozen=True):
     error: str = ""
 
 
+class DnsState(Struct, frozen=True):
+    """The node's name servers, as they last answered."""
+
+    fingerprint: str = ""
+    """Of the NodeDns that both have in force; empty: not known."""
+    error: str = ""
+
+
 class Reachable(Struct, frozen=True):
     """A host that answers."""
 
@@ -159,6 +167,7 @@ class Reachable(Struct, frozen=True):
     """Image -> how far its pull has come, in words."""
     prober_error: str = ""
     """Why the node's prober does not do what was asked; empty: it does."""
+    dns: DnsState = DnsState()
     busy: frozenset[Uid] = frozenset()
     """Pods whose operations are under way: they get no further ones until these end."""
     since: float = 0.0

@@ -353,6 +353,29 @@ class NodeProber(Struct, frozen=True):
     """By name."""
 
 
+class NodeDns(Struct, frozen=True):
+    """The two name servers a host should have: the files they read, and how to tell that they have read them."""
+
+    image: str
+    addresses: tuple[str, str]
+    """Both answer the same; they are restarted one after the other."""
+    config: str
+    """The whole dnsmasq.conf: read at their start."""
+    config_name: str
+    """There is a TXT record of this name where this very configuration is in force."""
+    hosts: Mapping[str, str]
+    """File -> text, in the format of /etc/hosts: read as soon as they are written."""
+    hosts_name: str
+    """To be given an address, last of all; it has it where these very hosts are in force."""
+    upstreams: tuple[str, ...] = ()
+    """Empty: the host's own name servers."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What DnsState.fingerprint says once this is in force."""
+        return f"{self.config_name} {self.hosts_name}"
+
+
 class NodeSetup(Struct, frozen=True):
     """Everything a host should have beside its pods."""
 
@@ -362,6 +385,8 @@ class NodeSetup(Struct, frozen=True):
     """`ip:port` of pods on this host to connect to until they answer; the answer is `Reachable.listening`."""
     prober: NodeProber = NodeProber("")
     image_gc: ImageGc = ImageGc()
+    dns: NodeDns | None = None
+    """None: as it is."""
 
 
 class Outcome(Struct, frozen=True):

@@ -191,6 +191,8 @@ class Endpoint(Struct, frozen=True):
     """Its port for each port of the service, in order; 0 where it has none of that name."""
     ready: bool
     """In rotation: connections may be sent to it. False while it starts, and once it leaves."""
+    hostname: str = ""
+    """Its own name below the service's, where its pod has a hostname and the service's name as subdomain."""
 
 
 Status: TypeAlias = PodStatus | DeploymentStatus | NodeStatus | ServiceStatus | ClaimStatus

@@ -13,10 +13,11 @@ import structlog
 from msgspec import Struct
 
 from reconciler.model.objects import Cluster, Node
-from reconciler.model.observed import Facts, ProxyState
+from reconciler.model.observed import Facts, ObservedContainer, ProxyState
 from reconciler.model.operations import NodeSetup
 from reconciler.nodes.acting import Actor
 from reconciler.nodes.checks import Checker
+from reconciler.nodes.dns import Dns, dns_name
 from reconciler.nodes.docker_replies import DiskUse, event_time, read_disk, read_facts, read_load
 from reconciler.nodes.endings import Note
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
@@ -31,6 +32,7 @@ from reconciler.nodes.pulling import Puller
 from reconciler.nodes.setup import SetupKeeper
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
+from reconciler.nodes.system_container import SystemContainer
 from reconciler.nodes.view import HostView, PodRun
 from reconciler.nodes.watching import Watcher, follow_events
 
@@ -107,6 +109,8 @@ class Link:
             self._log,
         )
         self._proxy = Proxy(self._name, actor_engine, self.watcher, self._shell, inside)
+        servers = SystemContainer(dns_name(self._name), actor_engine, self.watcher, self._shell)
+        dns = Dns(self._name, servers, self._shell, ssh.connect_to, view)
         self._prober = Prober(
             self._name,
             actor_engine,
@@ -120,6 +124,7 @@ class Link:
             view,
             actor_engine,
             self._shell,
+            dns,
             self._proxy,
             self._prober,
             puller,
@@ -156,9 +161,9 @@ class Link:
         self._checker.changed()
 
     def catch_up(self, noted: Mapping[str, Note]) -> None:
-        before = self._view.container(proxy_name(self._name))
+        before = self._system_containers()
         self.watcher.catch_up(noted)
-        if self._view.container(proxy_name(self._name)) != before:
+        if self._system_containers() != before:
             self._setup.container_changed()
 
     def beat(self) -> None:
@@ -184,6 +189,9 @@ class Link:
             thread.join(_JOIN_SECONDS)
 
     # --- inside ---------------------------------------------------------------------------------------------
+
+    def _system_containers(self) -> list[ObservedContainer | None]:
+        return [self._view.container(name) for name in (proxy_name(self._name), dns_name(self._name))]
 
     def _pool(self, channels: int, open_seconds: float = 5.0) -> ChannelPool:
         return ChannelPool(lambda: self.ssh.open(DIAL, open_seconds), channels)

@@ -1,19 +1,23 @@
-"""Brings a host's network, proxy and prober to what was last asked for, and keeps them there; one thread per link.
+"""Brings a host's network, name servers, proxy and prober to what was last asked for, and keeps them there.
 
-The network comes first: HAProxy cannot bind a service address that the host does not have. One thing at a time,
-and the newest request wins: a hundred structural changes a second are a few reloads.
+One thread per link. The network comes first: HAProxy cannot bind a service address that the host does not have.
+Then the names, which take a moment where a reload takes longer. One thing at a time, and the newest request wins:
+a hundred structural changes a second are a few reloads.
 """
 
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
-from reconciler.model.observed import NetworkState, ProxyState
-from reconciler.model.operations import NodeNetwork, NodeProber, NodeSetup
+from reconciler.model.observed import DnsState, NetworkState, ProxyState
+from reconciler.model.operations import NodeDns, NodeNetwork, NodeProber, NodeSetup
 from reconciler.model.proxy import NodeProxy
+from reconciler.nodes.dns import Dns
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, OutcomeUnknown
 from reconciler.nodes.network import apply_network, network_fingerprint
@@ -24,6 +28,7 @@ from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_Done = TypeVar("_Done")
 
 
 class _Task(Struct, frozen=True):
@@ -39,6 +44,7 @@ class SetupKeeper:
         view: HostView,
         engine: Engine,
         shell: Shell,
+        dns: Dns,
         proxy: Proxy,
         prober: Prober,
         puller: Puller,
@@ -50,6 +56,7 @@ class SetupKeeper:
         self._view = view
         self._engine = engine
         self._shell = shell
+        self._dns = dns
         self._proxy = proxy
         self._prober = prober
         self._puller = puller
@@ -65,7 +72,7 @@ class SetupKeeper:
             self._cond.notify()
 
     def container_changed(self) -> None:
-        """The proxy's or the prober's did something: started, ended, went away."""
+        """The proxy's, the prober's or the name servers' did something: started, ended, went away."""
         with self._cond:
             self._in_doubt = True
             self._cond.notify()
@@ -105,8 +112,9 @@ class SetupKeeper:
         wanted, network_is_right = task.wanted, True
         if full or done is None or done.network != wanted.network:
             network_is_right = self._apply_network(wanted.network)
+        dns_is_right = wanted.dns is None or self._apply_dns(wanted.dns, full)
         proxy_is_right = self._apply_proxy(wanted.proxy, full or task.in_doubt)
-        return self._apply_prober(wanted.prober, full) and proxy_is_right and network_is_right
+        return self._apply_prober(wanted.prober, full) and proxy_is_right and dns_is_right and network_is_right
 
     def _apply_network(self, wanted: NodeNetwork) -> bool:
         fingerprint = network_fingerprint(wanted)
@@ -122,6 +130,14 @@ class SetupKeeper:
             self._log.info("network applied", fingerprint=fingerprint)
         self._view.has_network(NetworkState(fingerprint, applied.complaint))
         return not applied.complaint
+
+    def _apply_dns(self, wanted: NodeDns, full: bool) -> bool:
+        try:
+            state = self._with_image(wanted.image, lambda: self._dns.ensure(wanted, full))
+        except NodeError as error:
+            state = DnsState(error=str(error))
+        self._view.has_dns(state)
+        return not state.error
 
     def _apply_proxy(self, wanted: NodeProxy, in_doubt: bool) -> bool:
         now = self._view.proxy()
@@ -143,18 +159,22 @@ class SetupKeeper:
 
     def _apply_prober(self, wanted: NodeProber, full: bool) -> bool:
         try:
-            try:
-                self._prober.ensure(wanted, full)
-            except EngineError as error:
-                if error.status != 404 or "image" not in error.message.lower():
-                    raise
-                self._puller.pull(wanted.image)
-                self._prober.ensure(wanted, full)
+            self._with_image(wanted.image, lambda: self._prober.ensure(wanted, full))
         except NodeError as error:
             self._view.has_prober_error(str(error))
             return False
         self._view.has_prober_error("")
         return True
+
+    def _with_image(self, image: str, ensure: Callable[[], _Done]) -> _Done:
+        """Once more with the image pulled, where Docker lacks it."""
+        try:
+            return ensure()
+        except EngineError as error:
+            if error.status != 404 or "image" not in error.message.lower():
+                raise
+        self._puller.pull(image)
+        return ensure()
 
     def _ensure_proxy(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
         try:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
+    DnsState,
     Ended,
     Facts,
     NetworkState,
@@ -58,6 +59,7 @@ class HostView:
         self._probed: Mapping[str, tuple[str, Probed]] = {}
         self._ends: dict[str, Ended] = {}
         self._prober_error = ""
+        self._dns = DnsState()
         self._files: Mapping[str, str] = {}
         self._directories: frozenset[Uid] = frozenset()
         self._pulling: Mapping[str, str] = {}
@@ -86,7 +88,7 @@ class HostView:
         """Everything was read anew (`list_all` has been called): the host counts as reachable from now on."""
         with self._cond:
             self._facts, self._images, self._proxy = facts, images, proxy
-            self._network, self._answered = NetworkState(), dict(answered)
+            self._network, self._dns, self._answered = NetworkState(), DnsState(), dict(answered)
             self._since = self._heard = time.monotonic()
             self._lost = None
         self._changed()
@@ -215,6 +217,9 @@ class HostView:
         """Why the node's prober does not do what was asked; empty: it does."""
         self._set(_prober_error=error)
 
+    def has_dns(self, dns: DnsState) -> None:
+        self._set(_dns=dns)
+
     def pod_run(self, ip: str) -> PodRun:
         """The present run of the pod at this address; empty: nothing runs there."""
         with self._cond:
@@ -297,6 +302,7 @@ class HostView:
             directories=self._directories,
             pulling=self._pulling,
             prober_error=self._prober_error,
+            dns=self._dns,
             busy=self._busy,
             since=self._since,
             at=self._heard,

@@ -3,11 +3,12 @@
 Rules: https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
+from reconciler.model.objects import dns_addresses
 from reconciler.model.operations import HostNetwork, PodAddress, PublishedPort
 from reconciler.model.pods import Container, PodSpec
 from reconciler.planning.pod_fields import host_address
@@ -15,6 +16,8 @@ from reconciler.planning.pod_fields import host_address
 _LONGEST_HOSTNAME = 63
 _NO_SEARCH = "."
 """To Docker: search in no domain, not even in those of the host."""
+_MOST_SERVERS, _MOST_SEARCHES, _LONGEST_SEARCHES = 3, 32, 2048
+"""Kubernetes' limits; what is over them is left out, from the end, as there."""
 
 
 class Identity(NamedTuple):
@@ -34,19 +37,63 @@ def identity_of(intent: PodIntent, spec: PodSpec, containers: Iterable[Container
     """`containers`: those whose ports are published with it.
 
     On its host's network a pod has the host's own name, and its ports are there without being published.
-    What dnsConfig names takes the place of the host's: which those are, only the host knows.
     """
     hosts = tuple(f"{name}:{alias.ip}" for alias in spec.host_aliases for name in alias.hostnames)
-    dns = spec.dns_config
-    searches = dns.searches or ((_NO_SEARCH,) if spec.dns_policy == "None" else ())
-    options = tuple(f"{option.name}:{option.value}" if option.value else option.name for option in dns.options)
+    dns = _resolver(intent, spec, desired)
     if spec.host_network:
         address = HostNetwork(host_address(intent, desired))
-        return Identity(address, "", "", (), hosts, dns.nameservers, searches, options)
+        return Identity(address, "", "", (), hosts, dns.servers, dns.searches, dns.options)
     hostname, domain = _names(intent, spec, desired)
     ports = tuple(port for container in containers for port in _published(container))
     network = PodAddress(intent.ip)
-    return Identity(network, hostname, domain, ports, hosts, dns.nameservers, searches, options)
+    return Identity(network, hostname, domain, ports, hosts, dns.servers, dns.searches, dns.options)
+
+
+class _Resolver(NamedTuple):
+    """Empty: the host's."""
+
+    servers: tuple[str, ...]
+    searches: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+def _resolver(intent: PodIntent, spec: PodSpec, desired: Desired) -> _Resolver:
+    """What dnsPolicy gives, and dnsConfig added to it.
+
+    Where the policy gives the host's, what dnsConfig names takes the place of those: which they are, only the host
+    knows. For the same reason no pod searches in its host's domains beside the cluster's.
+    """
+    config = spec.dns_config
+    added = {option.name: option.value for option in config.options}
+    if not _asks_the_cluster(spec):
+        searches = config.searches or ((_NO_SEARCH,) if spec.dns_policy == "None" else ())
+        return _Resolver(config.nameservers, searches, _options(added))
+    cluster = desired.cluster.spec
+    domain = cluster.cluster_domain
+    servers = _distinct(dns_addresses(cluster), config.nameservers)
+    searches = _distinct((f"{intent.namespace}.svc.{domain}", f"svc.{domain}", domain), config.searches)
+    return _Resolver(servers[:_MOST_SERVERS], _fitting(searches), _options({"ndots": "5", **added}))
+
+
+def _asks_the_cluster(spec: PodSpec) -> bool:
+    """On its host's network a pod does so by a policy of its own alone."""
+    policy = spec.dns_policy
+    return policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not spec.host_network)
+
+
+def _distinct(*lists: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for words in lists for word in words))
+
+
+def _fitting(searches: tuple[str, ...]) -> tuple[str, ...]:
+    kept = searches[:_MOST_SEARCHES]
+    while len(" ".join(kept)) > _LONGEST_SEARCHES:
+        kept = kept[:-1]
+    return kept
+
+
+def _options(options: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name}:{value}" if value else name for name, value in options.items())
 
 
 def _names(intent: PodIntent, spec: PodSpec, desired: Desired) -> tuple[str, str]:

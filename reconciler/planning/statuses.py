@@ -71,7 +71,11 @@ def _node_message(node: NodeView) -> str:
     asked = node.manifest.spec.pod_cidr
     if asked and asked != node.record.pod_cidr:
         return f"keeps {node.record.pod_cidr}; `reconciler node reset {node.name}` lets it take up {asked}"
-    return "; ".join(filter(None, (node.answers.network.error, node.answers.proxy.error))) if node.answers else ""
+    if node.answers is None:
+        return ""
+    return "; ".join(
+        filter(None, (part.error for part in (node.answers.network, node.answers.proxy, node.answers.dns)))
+    )
 
 
 def service_status(

@@ -1,8 +1,9 @@
 """What every host has beside its pods, as one value; the control loop asks for it after every plan.
 
 A host applies it in this order: the network first, so that every service address exists when HAProxy binds it
-(binding an address that the host does not have is an error), then the proxy. Nodes that serve alike have the same
-proxy object: any node answers for any service, and only the edges and traffic policies `Local` make a difference.
+(binding an address that the host does not have is an error), then the name servers and the proxy. Nodes that serve
+alike have the same objects: any node answers for any service, and for its name; only the edges and traffic
+policies `Local` make a difference to the proxy.
 """
 
 from collections import defaultdict
@@ -15,11 +16,12 @@ from reconciler.model.edges import edges
 from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, Node, Service
-from reconciler.model.operations import NodeProber, NodeSetup, ProbedContainer
+from reconciler.model.operations import NodeDns, NodeProber, NodeSetup, ProbedContainer
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import NodeProxy, ProxySection
 from reconciler.services.balancing import Layout, lay_out
 from reconciler.services.haproxy import node_proxy
+from reconciler.services.naming import Naming
 from reconciler.services.network import node_networks
 from reconciler.services.parts import Part, left_out, section
 
@@ -47,6 +49,7 @@ class ServiceLayer:
         self._layout_inputs: _LayoutInputs | None = None
         self._layout = Layout((), (), ())
         self._sections = _Sections(())
+        self._naming = Naming()
         self._setups: Mapping[str, NodeSetup] = {}
         self.problems: tuple[str, ...] = ()
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
@@ -62,18 +65,19 @@ class ServiceLayer:
                 self._sections = _Sections(self._layout.parts)
                 self._layout_inputs = laid_out
             self._sections.follow(endpoints)
-            self._setups = self._made(desired, memory, endpoints, probed)
-            self.problems = (*self._layout.problems, *self._sections.problems())
+            named = self._naming.named(desired, memory.services, endpoints)
+            self._setups = self._made(desired, memory, endpoints, probed, named.dns)
+            self.problems = (*self._layout.problems, *self._sections.problems(), *named.problems)
             self._inputs = inputs
         return self._setups
 
     def _made(
-        self, desired: Desired, memory: Memory, endpoints: Endpoints, probed: Probed
+        self, desired: Desired, memory: Memory, endpoints: Endpoints, probed: Probed, dns: NodeDns
     ) -> Mapping[str, NodeSetup]:
         checks = _checks(endpoints)
         at_edge = frozenset(edges(desired.nodes))
         spec = desired.cluster.spec
-        networks = node_networks(desired, memory.nodes, self._layout.addresses)
+        networks = node_networks(desired, memory.nodes, (*dns.addresses, *self._layout.addresses))
         return {
             name: NodeSetup(
                 network=network,
@@ -81,6 +85,7 @@ class ServiceLayer:
                 checks=checks.get(name, frozenset()),
                 prober=NodeProber(spec.images.proxy, probed.get(name, ())),
                 image_gc=spec.image_gc,
+                dns=dns,
             )
             for name, network in networks.items()
         }

@@ -56,18 +56,23 @@ def endpoints(
     backends: Mapping[Ref, Sequence[Backend]], pods: Mapping[Uid, PodView]
 ) -> dict[Ref, tuple[Endpoint, ...]]:
     """For each Service those of its pods that run, by name."""
-    return {ref: _running(chosen, pods) for ref, chosen in backends.items()}
+    return {ref: _running(ref, chosen, pods) for ref, chosen in backends.items()}
 
 
-def _running(chosen: Sequence[Backend], pods: Mapping[Uid, PodView]) -> tuple[Endpoint, ...]:
+def _running(service: Ref, chosen: Sequence[Backend], pods: Mapping[Uid, PodView]) -> tuple[Endpoint, ...]:
     found = []
     for backend in chosen:
         pod = pods.get(backend.uid)
         if pod is not None and (pod.running or pod.serving or _partly(pod)):
             intent, ready = pod.intent, pod.serving or _in_rotation(pod, backend)
-            found.append(Endpoint(intent.uid, intent.name, intent.node, intent.ip, backend.ports, ready))
+            hostname = _hostname(intent.spec, service)
+            found.append(Endpoint(intent.uid, intent.name, intent.node, intent.ip, backend.ports, ready, hostname))
     found.sort(key=_name)
     return tuple(found)
+
+
+def _hostname(spec: PodSpec | None, service: Ref) -> str:
+    return spec.hostname if spec is not None and spec.subdomain == service.name else ""
 
 
 def _name(endpoint: Endpoint) -> tuple[str, Uid]:

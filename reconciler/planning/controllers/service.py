@@ -5,14 +5,14 @@ one has, another cannot take away: a manifest that names it is told whose it is,
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeAlias
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Service, ServicePort, is_headless
+from reconciler.model.objects import Service, ServicePort, dns_addresses, is_headless
 from reconciler.planning.sharing import Ask, share_out
 
 NODE_PORTS = range(30000, 32768)
@@ -27,7 +27,10 @@ def service_records(desired: Desired, memory: Memory) -> Mapping[Ref, ServiceRec
     """For each Service of the revision; the mapping remembered where nothing changes."""
     known = memory.services
     services = desired.services
-    if len(known) == len(services) and all(_stands(service, known.get(ref)) for ref, service in services.items()):
+    reserved = dns_addresses(desired.cluster.spec)
+    if len(known) == len(services) and all(
+        _stands(service, known.get(ref), reserved) for ref, service in services.items()
+    ):
         return known
     told: _Told = {ref: [] for ref in services}
     addresses = _addresses(desired, known, told)
@@ -43,10 +46,12 @@ def service_records(desired: Desired, memory: Memory) -> Mapping[Ref, ServiceRec
     return known if records == known else records
 
 
-def _stands(service: Service, record: ServiceRecord | None) -> bool:
+def _stands(service: Service, record: ServiceRecord | None, reserved: Container[str]) -> bool:
     """What is remembered still is what the manifest asks for."""
     spec = service.spec
     if record is None or record.message or len(record.node_ports) != len(spec.ports):
+        return False
+    if record.cluster_ip in reserved and not spec.cluster_ip:
         return False
     if bool(record.cluster_ip) != _is_addressed(service):
         return False
@@ -72,16 +77,18 @@ def _is_exposed(service: Service, port: ServicePort) -> bool:
 
 def _addresses(desired: Desired, known: Mapping[Ref, ServiceRecord], told: _Told) -> Mapping[Ref, str]:
     network = IPv4Network(desired.cluster.spec.service_cidr)
+    reserved = dns_addresses(desired.cluster.spec)
     asks = {}
     for ref, service in sorted(desired.services.items()):
         if _is_addressed(service):
             before = known[ref].cluster_ip if ref in known else ""
-            inside = before if before and IPv4Address(before) in network else ""
+            inside = before if before and before not in reserved and IPv4Address(before) in network else ""
             asks[ref] = Ask(ref, service.spec.cluster_ip, inside)
 
     def candidates(ref: Ref) -> Iterator[str]:
         offsets = _from_name(ref, range(1, network.num_addresses - 1))
-        return (str(network.network_address + offset) for offset in offsets)
+        addresses = (str(network.network_address + offset) for offset in offsets)
+        return (address for address in addresses if address not in reserved)
 
     shares = share_out(asks, candidates)
     for ref, owner in shares.refused.items():

@@ -130,6 +130,7 @@ def test_pod_networks_are_apart_and_inside_of_the_clusters(
         (("10.96.0.5", "10.96.0.6"), []),
         (("10.96.0.5", "10.96.0.5"), ["z.yaml:6:14 /spec/clusterIP duplicate-address"]),
         (("10.96.0.5", "10.1.0.5"), ["z.yaml:6:14 /spec/clusterIP outside-cidr"]),
+        (("10.96.0.5", "10.96.0.11"), ["z.yaml:6:14 /spec/clusterIP duplicate-address"]),
     ],
 )
 def test_service_addresses_are_apart_and_in_their_network(

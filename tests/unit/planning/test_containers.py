@@ -167,18 +167,65 @@ def test_the_domain() -> None:
 
 def test_names_that_a_pod_knows() -> None:
     aliases = (HostAlias("10.0.0.9", ("db", "db.example")), HostAlias("fd00::1", ("six",)))
-    dns = DnsConfig(("10.0.0.2",), ("example.org",), (DnsOption("ndots", "2"), DnsOption("rotate")))
-    for made in (alone(host_aliases=aliases, dns_config=dns), sandbox(host_aliases=aliases, dns_config=dns)):
+    for made in (alone(host_aliases=aliases), sandbox(host_aliases=aliases)):
         assert made.extra_hosts == ("db:10.0.0.9", "db.example:10.0.0.9", "six:fd00::1")
-        assert (made.dns_servers, made.dns_searches) == (("10.0.0.2",), ("example.org",))
-        assert made.dns_options == ("ndots:2", "rotate")
-    shared = beside(host_aliases=aliases, dns_config=dns)
+    shared = beside(host_aliases=aliases)
     assert (shared.extra_hosts, shared.dns_servers) == ((), ())
+
+
+SERVERS = ("10.96.0.10", "10.96.0.11")
+SEARCHES = ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")
+OWN = DnsConfig(("10.0.0.2",), ("example.org",), (DnsOption("ndots", "2"), DnsOption("rotate")))
+
+
+def asks(made: ContainerConfig) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    return made.dns_servers, made.dns_searches, made.dns_options
+
+
+def test_a_pod_asks_the_clusters_name_servers() -> None:
+    for made in (alone(), sandbox()):
+        assert asks(made) == (SERVERS, SEARCHES, ("ndots:5",))
+
+
+def test_on_its_hosts_network_a_pod_asks_them_by_a_policy_of_its_own() -> None:
+    assert asks(alone(host_network=True)) == ((), (), ())
+    assert asks(alone(host_network=True, dns_policy="ClusterFirstWithHostNet")) == (
+        SERVERS,
+        SEARCHES,
+        ("ndots:5",),
+    )
+
+
+def test_what_dns_config_names_is_added_to_the_clusters() -> None:
+    assert asks(alone(dns_config=OWN)) == (
+        (*SERVERS, "10.0.0.2"),
+        (*SEARCHES, "example.org"),
+        ("ndots:2", "rotate"),
+    )
+
+
+def test_what_dns_config_names_stands_alone_under_the_other_policies() -> None:
+    for policy in ("Default", "None"):
+        assert asks(alone(dns_policy=policy, dns_config=OWN)) == (
+            ("10.0.0.2",),
+            ("example.org",),
+            ("ndots:2", "rotate"),
+        )
+    assert asks(alone(dns_policy="Default")) == ((), (), ())
 
 
 def test_without_any_policy_no_domain_of_the_host_is_searched() -> None:
     assert alone(dns_policy="None", dns_config=DnsConfig(("10.0.0.2",))).dns_searches == (".",)
-    assert alone().dns_searches == ()
+
+
+def test_what_is_over_kubernetes_limits_is_left_out_from_the_end() -> None:
+    servers = tuple(f"10.0.0.{n}" for n in range(3))
+    searches = tuple(f"d{n}.example.org" for n in range(32))
+    made = alone(dns_config=DnsConfig(servers, searches))
+    assert made.dns_servers == (*SERVERS, "10.0.0.0")
+    assert made.dns_searches == (*SEARCHES, *searches[:29])
+    long = tuple(f"{'a' * 63}.{'b' * 63}.{'c' * 63}.d{n}" for n in range(12))
+    assert alone(dns_config=DnsConfig(searches=long)).dns_searches == (*SEARCHES, *long[:10])
 
 
 # --- rights -------------------------------------------------------------------------------------------------

@@ -1,11 +1,20 @@
 """Nodes that fall silent, come back, go, or are not who they were; and containers that nobody expects."""
 
+import pytest
 from msgspec.structs import replace
 
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.objects import ClusterSpec, NodeLifecycle, NodeSpec
-from reconciler.model.observed import NetworkState, Observed, ObservedContainer, ProxyState, Reachable, Unreachable
+from reconciler.model.observed import (
+    DnsState,
+    NetworkState,
+    Observed,
+    ObservedContainer,
+    ProxyState,
+    Reachable,
+    Unreachable,
+)
 from reconciler.model.operations import Outcome, PodWork, RemoveContainer, StartContainer
 from reconciler.model.plan import Action, NodeStatus, PodStatus
 from reconciler.planning import Options, after_failure, forecast, plan, without_node
@@ -349,11 +358,18 @@ def test_a_second_copy_of_a_pod_on_another_node_is_removed() -> None:
     assert [change.reason for change in step.changes] == ["a second copy: the pod was given to another node"]
 
 
-def test_the_nodes_proxy_belongs_to_no_pod() -> None:
+@pytest.mark.parametrize("kind", ["PROXY", "PROBER", "DNS"])
+def test_a_nodes_own_container_belongs_to_no_pod(kind: str) -> None:
     world = running()
-    proxy = ObservedContainer("p", "lab_proxy", "haproxy", "running", "lab", container="PROXY")
-    changed(world, "node-001", containers=(proxy,))
+    system = ObservedContainer("p", "lab_system", "lab/proxy:1", "running", "lab", container=kind)
+    changed(world, "node-001", containers=(system,))
     assert world.plan().orphans == ()
+
+
+def test_name_servers_that_do_not_answer_are_told_of_with_their_node() -> None:
+    world = running()
+    changed(world, "node-001", dns=DnsState(error="the name server at 10.96.0.10 does not answer"))
+    assert status_of_node(world, "node-001").message == "the name server at 10.96.0.10 does not answer"
 
 
 def test_the_first_dry_run_needs_no_network_and_no_proxy_to_be_set_up() -> None:

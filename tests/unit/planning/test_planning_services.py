@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model.memory import Memory
+from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ServicePort
+from reconciler.model.objects import ClusterSpec, ObjectMeta, Pod, ServicePort
 from reconciler.model.observed import Observed, Probed, Reachable
 from reconciler.model.plan import PodStatus, ServiceStatus
-from reconciler.model.pods import Container, ContainerPort, Probe
+from reconciler.model.pods import Container, ContainerPort, PodSpec, Probe
 from tests.simulated import World, container, deployment, desired, node, service
 
 WEB = Ref("Service", "default", "web")
@@ -42,6 +42,32 @@ def test_an_address_follows_from_the_name_and_stays() -> None:
     assert len({record.cluster_ip for record in records.values()}) == 21
     world.memory = Memory()
     assert world.plan().memory.services[WEB].cluster_ip == address, "even after the store was lost"
+
+
+def test_the_name_servers_addresses_are_given_to_no_service() -> None:
+    small = ClusterSpec(service_cidr="10.96.0.0/28")
+    wanted = desired(*(service(f"s{number}") for number in range(13)), nodes=1, cluster=small)
+    records = World(wanted).plan().memory.services
+    given = {record.cluster_ip for record in records.values()}
+    assert {f"10.96.0.{number}" for number in (*range(1, 10), 12, 13, 14)} | {""} == given
+
+
+def test_a_service_that_had_one_before_gets_another() -> None:
+    world = settled(service())
+    world.memory = replace(world.memory, services={WEB: ServiceRecord("10.96.0.10", (0,))})
+    given = world.plan().memory.services[WEB].cluster_ip
+    assert given not in ("", "10.96.0.10", "10.96.0.11")
+
+
+def test_a_pods_own_name_below_a_service_is_that_of_its_subdomain() -> None:
+    template = PodSpec((container(),), hostname="db-0", subdomain="db")
+    pod = Pod(ObjectMeta("db-0", "default", {"app": "db"}), template)
+    other = service()
+    other = replace(other, spec=replace(other.spec, selector={"app": "db"}))
+    world = settled(pod, service("db", cluster_ip="None"), other)
+    endpoints = world.plan().endpoints
+    assert [one.hostname for one in endpoints[Ref("Service", "default", "db")]] == ["db-0"]
+    assert [one.hostname for one in endpoints[WEB]] == [""]
 
 
 def test_an_address_given_in_the_manifest_is_waited_for_while_another_service_has_it() -> None:

@@ -65,7 +65,7 @@ def test_a_node_routes_to_every_other_node_through_its_ssh_host_and_has_every_se
         pod_cidr="10.244.0.0/24",
         cluster_cidr="10.244.0.0/16",
         routes=(Route("10.244.1.0/24", "192.0.2.2"),),
-        addresses=("10.96.0.1",),
+        addresses=("10.96.0.10", "10.96.0.11", "10.96.0.1"),
     )
     assert setups["node-2"].network.routes == (Route("10.244.0.0/24", "192.0.2.1"),)
 
@@ -81,6 +81,16 @@ def test_every_node_has_the_same_proxy_which_routes_to_ready_pods_only() -> None
     assert proxy.image == "lab/proxy:1"
     assert proxy.routed == {"10.244.0.2"}
     assert config_text(proxy).startswith(f"# fingerprint: {proxy.fingerprint}\n")
+
+
+def test_every_node_has_the_same_name_servers_which_endpoints_of_a_virtual_address_leave_alone() -> None:
+    layer = ServiceLayer()
+    setups = layer.setups(desired(), MEMORY, ENDPOINTS)
+    dns = setups["node-1"].dns
+    assert dns is not None
+    assert dns is setups["node-2"].dns
+    assert "10.96.0.1 web.shop.svc.cluster.local\n" in dns.hosts.values()
+    assert layer.setups(desired(), MEMORY, {})["node-1"].dns is dns
 
 
 def test_each_node_checks_its_own_pods_ready_or_not() -> None:
@@ -111,7 +121,7 @@ def test_whatever_a_setup_follows_from_makes_new_ones() -> None:
     endpoints = layer.setups(desired(), MEMORY, {})
     assert endpoints["node-1"].proxy.routed == frozenset()
     memory = layer.setups(desired(), Memory(nodes=MEMORY.nodes), ENDPOINTS)
-    assert memory["node-1"].network.addresses == ()
+    assert memory["node-1"].network.addresses == ("10.96.0.10", "10.96.0.11")
     assert layer.problems == ("Service shop/web is not served: it has no cluster IP",)
     assert layer.setups(desired(), MEMORY, ENDPOINTS) == before
     assert not layer.problems

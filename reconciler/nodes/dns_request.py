@@ -1,0 +1,119 @@
+"""What the node's name servers are given: their files, and the container they run in. Pure."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH, SYSTEM_DNS, disk_directory
+from reconciler.model.operations import NodeDns
+
+INSIDE = "/etc/reconciler"
+"""Where the container sees the host's directory, read-only; docs/reference/host-contract.md."""
+CONFIG, RESOLV, HOSTS = "dnsmasq.conf", "resolv.conf", "hosts"
+VERSION = "version"
+"""Of the hosts: after all of their files in the order of names."""
+RESTART = ("USR1", "USR2")
+"""For each of the servers, what makes it read its configuration anew."""
+_MEMORY_BYTES = 128 << 20
+_RUN = f"""\
+keep() {{
+    trap 'asked=1; kill "$server"' "$2"
+    while :; do
+        asked=
+        dnsmasq --keep-in-foreground --conf-file={INSIDE}/{CONFIG} --listen-address="$1" &
+        server=$!
+        while kill -0 "$server" 2>/dev/null; do wait "$server"; done
+        [ "$asked" ] || sleep 0.2
+    done
+}}
+trap : USR1 USR2
+keep "$1" USR1 & first=$!
+keep "$2" USR2 & second=$!
+trap 'kill -s USR1 "$first"' USR1
+trap 'kill -s USR2 "$second"' USR2
+trap 'exit 0' TERM
+while kill -0 "$first" && kill -0 "$second"; do wait; done
+"""
+"""Two servers, each started again when it ends. A signal that comes while there is none would end nothing: the
+first `trap` keeps it from ending us."""
+
+
+def files_of(wanted: NodeDns, host_resolv: str) -> dict[str, str]:
+    """Path below the directory -> text; `host_resolv` is the host's /etc/resolv.conf."""
+    hosts = {f"{HOSTS}/{name}": text for name, text in wanted.hosts.items()}
+    return {
+        CONFIG: wanted.config,
+        RESOLV: "".join(f"nameserver {server}\n" for server in name_servers(host_resolv, wanted.addresses)),
+        **hosts,
+        # An address that stands for none: what counts is that the name is there.
+        f"{HOSTS}/{VERSION}": f"0.0.0.0 {wanted.hosts_name}\n",
+    }
+
+
+def name_servers(resolv: str, without: tuple[str, ...]) -> Iterator[str]:
+    """Those of a resolv.conf; not our own, which would ask themselves."""
+    for line in resolv.splitlines():
+        match line.split():
+            case ["nameserver", server, *_] if server not in without and _is_address(server):
+                yield server
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def packed(files: Mapping[str, str]) -> bytes:
+    """As a tar, each file readable for all: the servers are nobody."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for path, text in sorted(files.items()):
+            entry, data = tarfile.TarInfo(path), text.encode()
+            entry.size, entry.mode = len(data), 0o644
+            tar.addfile(entry, io.BytesIO(data))
+    return out.getvalue()
+
+
+def unpacked(archive: bytes) -> dict[str, str]:
+    """The files in a tar; what is no file, or no tar, counts as not there."""
+    found = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
+            for entry in tar:
+                if entry.isfile() and (content := tar.extractfile(entry)) is not None:
+                    found[entry.name.removeprefix("./")] = content.read().decode(errors="replace")
+    except (tarfile.TarError, ValueError):
+        return {}
+    return found
+
+
+def container_request(cluster: str, image: str, addresses: tuple[str, str]) -> dict[str, Any]:
+    """The body of Docker's create request; its own hash is one of the labels."""
+    request: dict[str, Any] = {
+        "Image": image,
+        "Entrypoint": ["sh", "-c", _RUN, "sh", *addresses],
+        "Cmd": [],
+        # As root, to listen on port 53; each server then becomes nobody, and has to be signalled all the same.
+        "User": "0:0",
+        "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_DNS},
+        "HostConfig": {
+            "NetworkMode": "host",
+            "RestartPolicy": {"Name": "always"},
+            "Binds": [f"{disk_directory(cluster)}/dns:{INSIDE}:ro"],
+            "Memory": _MEMORY_BYTES,
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "CapAdd": ["NET_BIND_SERVICE", "SETUID", "SETGID", "KILL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
+        },
+    }
+    own = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:10]
+    return request | {"Labels": {**request["Labels"], LABEL_HASH: own}}

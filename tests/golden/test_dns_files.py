@@ -1,0 +1,27 @@
+"""The name servers' files of the cluster whose haproxy.cfg is beside them."""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from reconciler.model.objects import ServicePort
+from reconciler.services.naming import Naming
+from tests.golden.test_haproxy_files import ENDPOINTS, HEADLESS, RECORDS, SERVICES
+from tests.unit.services.test_layer import desired
+
+Golden = Callable[[str, str], None]
+
+
+def test_two_services_and_one_headless_whose_pod_has_a_name(golden: Golden) -> None:
+    peers = SERVICES[HEADLESS]
+    named = replace(peers, spec=replace(peers.spec, ports=(ServicePort(7000, "gossip"),)))
+    endpoints = {**ENDPOINTS, HEADLESS: (replace(ENDPOINTS[HEADLESS][0], hostname="peer-0"),)}
+    wanted = replace(desired(), services={**SERVICES, HEADLESS: named})
+    dns = Naming().named(wanted, RECORDS, endpoints).dns
+    golden("dns/dnsmasq.conf", dns.config)
+    for file, text in dns.hosts.items():
+        golden(f"dns/hosts/{file}", text)
+
+
+def test_no_service_at_all(golden: Golden) -> None:
+    golden("dns/empty.conf", Naming().named(replace(desired(), services={}), {}, {}).dns.config)

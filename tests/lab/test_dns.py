@@ -1,0 +1,95 @@
+"""Names, asked for as a program in a pod does: by Docker's resolver in the pod, and the node's name servers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.model.names import SYSTEM_DNS
+from tests.lab.conftest import STAGE
+from tests.lab.pods import Json, Stage, container, pod, web
+from tests.lab.world import eventually
+
+DOMAIN = "default.svc.cluster.local"
+SERVERS = ("10.96.0.10", "10.96.0.11")
+OUTSIDE = "lab_upstream"
+
+
+def headless(name: str) -> Json:
+    ports = [{"name": "http", "port": 80, "targetPort": 8080}]
+    spec = {"clusterIP": "None", "selector": {"tier": name}, "ports": ports}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+def member(name: str) -> Json:
+    """A pod as a StatefulSet makes them."""
+    made = pod(name, web(), hostname=name, subdomain="db")
+    made["metadata"]["labels"]["tier"] = "db"
+    return made
+
+
+@pytest.fixture(scope="module")
+def upstream(stage_of_file: Stage) -> Iterator[None]:
+    """A name server outside of the cluster, on another host, and the cluster told of it."""
+    host = stage_of_file.world.lab.node("node-2")
+    answers = ("--address=/example.org/192.0.2.44", "--address=/svc.cluster.local/192.0.2.66")
+    serve = ("dnsmasq", "-k", "--no-resolv", "--no-hosts", "--pid-file=", "--bind-interfaces", *answers)
+    host.docker(
+        *("run", "-d", "--name", OUTSIDE, "--network", "host", "lab/proxy:1"),
+        *(*serve, f"--listen-address={host.address}"),
+    )
+    stage_of_file.world.write("cluster.yaml", f"{STAGE}  dns: {{upstreams: [{host.address}]}}\n")
+    yield
+    host.docker("rm", "-f", OUTSIDE)
+
+
+def asked(stage: Stage, name: str, kind: str = "a", server: str = "") -> str:
+    """What busybox prints below the server's name; without one, as any program in the pod asks."""
+    shown = stage.inside("asks", "busybox", "nslookup", f"-type={kind}", name, *filter(None, [server]))
+    return shown.partition("\n\n")[2]
+
+
+def test_names_of_services_and_pods(stage: Stage, upstream: None) -> None:
+    shop: Json = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"}}
+    shop["spec"] = {"selector": {"tier": "db"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}
+    stage.put(pod("asks", container()), shop, headless("db"), member("db-0"), member("db-1"))
+    first, second = (stage.up(name)["status"]["podIP"] for name in ("db-0", "db-1"))
+    stage.up("asks")
+    eventually(lambda: second in asked(stage, f"db-1.db.{DOMAIN}"), 10)
+
+    assert f"Name:\tshop.{DOMAIN}\nAddress: 10.96." in asked(stage, "shop")
+    answer = stage.inside("asks", "busybox", "wget", "-qO-", "http://db-0.db:8080/")
+    assert "pod=db-0" in answer, "a name of two parts is looked for in the cluster first"
+    both = asked(stage, f"db.{DOMAIN}")
+    assert first in both
+    assert second in both
+    ports = asked(stage, f"_http._tcp.db.{DOMAIN}", "srv")
+    assert f"8080 db-0.db.{DOMAIN}" in ports
+    assert f"8080 db-1.db.{DOMAIN}" in ports
+    assert f"80 shop.{DOMAIN}" in asked(stage, f"_http._tcp.shop.{DOMAIN}", "srv")
+    reverse = ".".join([*reversed(first.split(".")), "in-addr.arpa"])
+    for server in SERVERS:
+        assert f"db-0.db.{DOMAIN}" in asked(stage, reverse, "ptr", server)
+
+    assert "192.0.2.44" in asked(stage, "example.org"), "what is outside is asked for outside"
+    for name in (f"nothing.{DOMAIN}", "1.0.96.10.in-addr.arpa"):
+        assert "NXDOMAIN" in asked(stage, name), "what is not inside is nowhere"
+
+    stage.put(pod("asks", container()), shop, headless("db"), member("db-1"))
+    eventually(lambda: "NXDOMAIN" in asked(stage, f"db-0.db.{DOMAIN}"), 20)
+    assert "db-0" not in asked(stage, f"_http._tcp.db.{DOMAIN}", "srv")
+    assert first not in asked(stage, f"db.{DOMAIN}")
+    assert second in asked(stage, f"db.{DOMAIN}")
+
+
+def test_name_servers_that_are_killed_or_removed_are_back(stage: Stage, upstream: None) -> None:
+    stage.put(pod("asks", container()), headless("db"), member("db-0"))
+    address = stage.up("db-0")["status"]["podIP"]
+    stage.up("asks")
+    host = stage.world.lab.node("node-1")
+    eventually(lambda: address in asked(stage, f"db-0.db.{DOMAIN}", server=SERVERS[1]), 10)
+    host.docker("exec", "test_dns", "sh", "-c", "killall -9 dnsmasq")
+    eventually(lambda: all(address in asked(stage, f"db-0.db.{DOMAIN}", server=one) for one in SERVERS), 10)
+    host.docker("rm", "-f", "test_dns")
+    eventually(lambda: address in asked(stage, f"db-0.db.{DOMAIN}"), 20)
+    found = host.docker("ps", "-q", "--filter", f"label=reconciler.dev/container={SYSTEM_DNS}").stdout.split()
+    assert len(found) == 1

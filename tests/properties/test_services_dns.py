@@ -1,0 +1,108 @@
+"""Laws of the names: whatever manifests and hosts say, the name servers' files hold the model and nothing else."""
+
+import re
+from collections.abc import Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from reconciler.model.memory import ServiceRecord
+from reconciler.model.names import Ref
+from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
+from reconciler.model.plan import Endpoint
+from reconciler.services.naming import Named, Naming, zone_of
+from tests.properties.test_services_haproxy import ips, law, names, ports
+from tests.unit.services.test_layer import desired
+
+DOMAIN = "svc.cluster.local"
+EMPTY = Naming().named(replace(desired(), services={}), {}, {}).dns
+SERVERS = "servers"
+
+endpoints = st.builds(
+    Endpoint,
+    uid=names,
+    pod=names,
+    node=names,
+    ip=ips,
+    ports=st.tuples(ports, ports),
+    ready=st.booleans(),
+    hostname=st.one_of(st.just(""), names),
+)
+cases = st.dictionaries(
+    st.builds(Ref, kind=st.just("Service"), namespace=names, name=names),
+    st.tuples(
+        st.lists(st.builds(ServicePort, port=ports, name=st.one_of(st.just(""), names)), max_size=2),
+        ips,
+        st.lists(endpoints, max_size=4).map(tuple),
+    ),
+    max_size=4,
+)
+Case = Mapping[Ref, tuple[list[ServicePort], str, tuple[Endpoint, ...]]]
+
+
+def services_of(case: Case) -> dict[Ref, Service]:
+    return {
+        ref: Service(ObjectMeta(ref.name, ref.namespace), ServiceSpec(ports=tuple(wanted), cluster_ip=ip))
+        for ref, (wanted, ip, _) in case.items()
+    }
+
+
+def named(case: Case, naming: Naming | None = None) -> Named:
+    wanted = replace(desired(), services=services_of(case))
+    return (naming or Naming()).named(wanted, {}, {ref: found for ref, (_, _, found) in case.items()})
+
+
+def records(hosts: Mapping[str, str]) -> set[tuple[str, str]]:
+    """A reader of hosts files that shares nothing with their writer; anything unknown in them fails the test."""
+    found = set()
+    for text in hosts.values():
+        for line in text.splitlines():
+            if line.startswith("# "):
+                continue
+            ip, *owned = line.split(" ")
+            assert re.fullmatch(r"\d+\.\d+\.\d+\.\d+", ip)
+            assert owned
+            found |= {(ip, name) for name in owned}
+    return found
+
+
+@law
+@given(cases)
+def test_the_files_have_the_models_records_and_no_other(case: Case) -> None:
+    dns = named(case).dns
+    hosts, srvs = set(), set()
+    for ref, service in services_of(case).items():
+        try:
+            zone = zone_of(ref, service, ServiceRecord(), case[ref][2], "cluster.local")
+        except ValueError:
+            continue
+        hosts |= {(host.ip, name) for host in zone.hosts for name in host.names}
+        srvs |= {f"srv-host={srv.name},{srv.target},{srv.port},0,1" for srv in zone.srvs}
+    own = {file: text for file, text in dns.hosts.items() if (file, text) != (SERVERS, EMPTY.hosts[SERVERS])}
+    assert records(own) == hosts
+    assert dns.config.split("\n")[:-2] == [
+        *EMPTY.config.split("\n")[:-2],
+        *dns.config.split("\n")[-2 - len(srvs) : -2],
+    ]
+    assert set(dns.config.split("\n")) - set(EMPTY.config.split("\n")) <= srvs | {
+        f"txt-record={dns.config_name},reconciler"
+    }
+
+
+@law
+@given(cases)
+def test_every_name_is_below_the_clusters_domain_and_every_file_is_in_its_directory(case: Case) -> None:
+    dns = named(case).dns
+    assert all(name.endswith(f".{DOMAIN}") for _, name in records(dns.hosts))
+    assert all(re.fullmatch(r"\d\d|servers", file) for file in dns.hosts)
+
+
+@law
+@given(cases, cases)
+def test_what_was_named_before_makes_no_difference(before: Case, case: Case) -> None:
+    naming = Naming()
+    named(before, naming)
+    after = named(case, naming)
+    assert after == named(case)
+    assert named(dict(reversed(list(case.items()))), naming) is after

@@ -1,0 +1,234 @@
+"""The keeper of a node's name servers, against a real directory and servers that read it as dnsmasq does."""
+
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from msgspec.structs import replace
+
+from reconciler.model.names import LABEL_HASH, SYSTEM_DNS
+from reconciler.model.observed import ObservedContainer
+from reconciler.model.operations import NodeDns
+from reconciler.nodes import dns as dns_module
+from reconciler.nodes.dns import Dns
+from reconciler.nodes.dns_query import InForce
+from reconciler.nodes.dns_request import container_request, files_of, name_servers, packed, unpacked
+from reconciler.nodes.errors import NodeError
+from reconciler.nodes.shell import Reply, Shell
+from reconciler.nodes.system_container import SystemContainer
+from reconciler.nodes.view import HostView, Seen
+
+FIRST, SECOND = "10.96.0.10", "10.96.0.11"
+WANTED = NodeDns(
+    image="lab/proxy:1",
+    addresses=(FIRST, SECOND),
+    config="local=/b/\ntxt-record=c1.v,x\n",
+    config_name="c1.v",
+    hosts={"shop.web": "10.96.0.1 web.b\n", "shop.db": "10.244.0.2 db.b\n"},
+    hosts_name="h1.v",
+)
+
+
+class Bench(Shell, SystemContainer):
+    """A host's directory, and two servers: both read the hosts at any time, the rest when they are restarted."""
+
+    def __init__(self, root: Path) -> None:
+        SystemContainer.__init__(self, "shop_dns", cast(Any, None), cast(Any, None), self)
+        self._where = "node-1"
+        self.directory = root / "shop/dns"
+        self._root = root
+        self.view = HostView(lambda: None)
+        self.done: list[str] = []
+        self._configs = {FIRST: "", SECOND: ""}
+        self.deaf = False
+        """No server reads hosts by itself."""
+        self._hosts = {FIRST: "", SECOND: ""}
+        self.dns = Dns("shop", self, self, cast(Any, None), self.view)
+
+    # --- Shell ----------------------------------------------------------------------------------------------
+
+    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> Reply:
+        if list(argv) == ["cat", "/etc/resolv.conf"]:
+            return Reply(0, "nameserver 192.0.2.1\n", "")
+        self.done += ["write"] if stdin is not None else ["read"]
+        here = [word.replace("/var/lib/reconciler", str(self._root)) for word in argv]
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        ended = subprocess.run(here, input=data, capture_output=True, timeout=timeout, check=False)
+        return Reply(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+    # --- SystemContainer ------------------------------------------------------------------------------------
+
+    def ensure(self, request: Mapping[str, Any], anew: bool = False) -> None:
+        ours = self.view.container(self.name)
+        if ours is None or ours.state != "running" or anew:
+            self.done.append("start anew" if anew else "start")
+            self._configs = dict.fromkeys(self._configs, self._text("dnsmasq.conf"))
+            self._see("running")
+
+    def signal(self, signal: str) -> None:
+        self.done.append(signal)
+        server = {"USR1": FIRST, "USR2": SECOND}[signal]
+        self._configs[server] = self._text("dnsmasq.conf")
+        self._hosts[server] = self._text("hosts/version")
+
+    def last_words(self, lines: int) -> str:
+        return "bad option\nFAILED to start up"
+
+    def die(self) -> None:
+        self._see("exited")
+
+    def _see(self, state: Any) -> None:
+        container = ObservedContainer("id", self.name, "i", state, "shop", container=SYSTEM_DNS, started_at="t1")
+        self.view.saw(self.view.look(), "id", Seen(container, self.name, ()))
+
+    # --- the servers ----------------------------------------------------------------------------------------
+
+    def answer(self, _: object, server: str, config_name: str, hosts_name: str) -> InForce:
+        config = self._configs[server]
+        if not config or "nonsense" in config:
+            return InForce()
+        if not self.deaf:
+            self._hosts[server] = self._text("hosts/version")
+        return InForce(True, f"txt-record={config_name}," in config, hosts_name in self._hosts[server].split())
+
+    def _text(self, path: str) -> str:
+        file = self.directory / path
+        return file.read_text() if file.exists() else ""
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    made = Bench(tmp_path)
+    monkeypatch.setattr(dns_module, "in_force", made.answer)
+    monkeypatch.setattr(dns_module, "_SECONDS", 0.05)
+    monkeypatch.setattr(dns_module, "_AGAIN_SECONDS", 0.02)
+    return made
+
+
+def files(bench: Bench) -> dict[str, str]:
+    found = [path for path in bench.directory.rglob("*") if path.is_file()]
+    return {str(path.relative_to(bench.directory)): path.read_text() for path in found}
+
+
+def test_first_the_files_then_the_servers(bench: Bench) -> None:
+    assert bench.dns.ensure(WANTED, full=True).fingerprint == WANTED.fingerprint
+    assert bench.done == ["read", "write", "start"]
+    assert files(bench) == {
+        "dnsmasq.conf": WANTED.config,
+        "resolv.conf": "nameserver 192.0.2.1\n",
+        "hosts/shop.web": "10.96.0.1 web.b\n",
+        "hosts/shop.db": "10.244.0.2 db.b\n",
+        "hosts/version": "0.0.0.0 h1.v\n",
+    }
+
+
+def test_what_is_in_force_costs_nothing_and_a_full_look_writes_nothing(bench: Bench) -> None:
+    bench.dns.ensure(WANTED, full=True)
+    bench.done.clear()
+    bench.dns.ensure(WANTED, full=False)
+    assert bench.done == []
+    bench.dns.ensure(WANTED, full=True)
+    assert bench.done == ["read"]
+
+
+def test_other_hosts_are_one_write_and_no_restart(bench: Bench) -> None:
+    bench.dns.ensure(WANTED, full=True)
+    bench.done.clear()
+    other = replace(WANTED, hosts={"shop.db": "10.244.0.3 db.b\n"}, hosts_name="h2.v")
+    assert bench.dns.ensure(other, full=False).fingerprint == other.fingerprint
+    assert bench.done == ["write"]
+    assert not (bench.directory / "hosts/shop.web").exists()
+    assert files(bench)["hosts/shop.db"] == "10.244.0.3 db.b\n"
+
+
+def test_no_hosts_at_all(bench: Bench) -> None:
+    bench.dns.ensure(replace(WANTED, hosts={}), full=True)
+    assert set(files(bench)) == {"dnsmasq.conf", "resolv.conf", "hosts/version"}
+
+
+def test_another_configuration_restarts_one_server_after_the_other(bench: Bench) -> None:
+    bench.dns.ensure(WANTED, full=True)
+    bench.done.clear()
+    other = replace(WANTED, config="local=/b/\ntxt-record=c2.v,x\n", config_name="c2.v")
+    assert bench.dns.ensure(other, full=False).fingerprint == other.fingerprint
+    assert bench.done == ["write", "USR1", "USR2"]
+
+
+def test_a_server_that_hears_of_no_file_is_restarted(bench: Bench) -> None:
+    bench.dns.ensure(WANTED, full=True)
+    bench.done.clear()
+    bench.deaf = True
+    bench.dns.ensure(replace(WANTED, hosts_name="h2.v"), full=False)
+    assert bench.done == ["write", "USR1", "USR2"]
+
+
+def test_a_configuration_that_is_not_taken_is_put_back_and_the_second_server_never_had_it(bench: Bench) -> None:
+    bench.dns.ensure(WANTED, full=True)
+    bench.done.clear()
+    with pytest.raises(NodeError, match=r"at 10\.96\.0\.10 does not answer .*: bad option; FAILED to start up"):
+        bench.dns.ensure(replace(WANTED, config="nonsense\n", config_name="c2.v"), full=False)
+    assert bench.done == ["write", "USR1", "write", "USR1"]
+    assert files(bench)["dnsmasq.conf"] == WANTED.config
+    assert bench.answer(None, FIRST, "c1.v", "h1.v") == bench.answer(None, SECOND, "c1.v", "h1.v")
+    assert bench.dns.ensure(WANTED, full=False).fingerprint == WANTED.fingerprint
+
+
+def test_what_somebody_else_wrote_is_put_right_with_a_full_look(bench: Bench) -> None:
+    bench.dns.ensure(WANTED, full=True)
+    (bench.directory / "hosts/shop.web").write_text("192.0.2.66 web.b\n")
+    (bench.directory / "hosts/foreign").write_text("192.0.2.66 web.b\n")
+    bench.dns.ensure(WANTED, full=True)
+    assert set(files(bench)) == {f"hosts/{name}" for name in ("shop.web", "shop.db", "version")} | {
+        "dnsmasq.conf",
+        "resolv.conf",
+    }
+    assert files(bench)["hosts/shop.web"] == "10.96.0.1 web.b\n"
+
+
+def test_a_container_that_ended_is_started(bench: Bench) -> None:
+    bench.dns.ensure(WANTED, full=True)
+    bench.done.clear()
+    bench.die()
+    bench.dns.ensure(WANTED, full=False)
+    assert bench.done == ["start"]
+
+
+def test_one_whose_servers_stay_silent_is_made_anew(bench: Bench) -> None:
+    silent = replace(WANTED, config="nonsense\n")
+    for _ in range(2):
+        with pytest.raises(NodeError):
+            bench.dns.ensure(silent, full=True)
+    assert bench.done[-1] == "start anew"
+
+
+# --- what is given to them ----------------------------------------------------------------------------------
+
+
+def test_the_container_may_do_little_and_another_address_is_another_container() -> None:
+    request = container_request("shop", "lab/proxy:1", (FIRST, SECOND))
+    host = request["HostConfig"]
+    assert (host["CapDrop"], host["ReadonlyRootfs"]) == (["ALL"], True)
+    assert host["Binds"] == ["/var/lib/reconciler/shop/dns:/etc/reconciler:ro"]
+    other = container_request("shop", "lab/proxy:1", (FIRST, "10.96.0.12"))
+    assert other["Labels"][LABEL_HASH] != request["Labels"][LABEL_HASH]
+
+
+def test_the_supervisor_is_sh() -> None:
+    script = container_request("shop", "i", (FIRST, SECOND))["Entrypoint"][2]
+    assert subprocess.run(["sh", "-n", "-c", script], capture_output=True, check=False).returncode == 0
+    assert re.search(r"--listen-address=\"\$1\"", script)
+
+
+def test_a_hosts_name_servers_without_our_own() -> None:
+    servers = ("192.0.2.1", "10.96.0.10", "fd00::1", "x;y", "")
+    text = "# x\nsearch a.b\n" + "".join(f"nameserver {server}\n" for server in servers)
+    assert list(name_servers(text, (FIRST, SECOND))) == ["192.0.2.1", "fd00::1"]
+
+
+def test_files_are_packed_and_unpacked() -> None:
+    wanted = files_of(WANTED, "")
+    assert unpacked(packed(wanted)) == wanted
+    assert unpacked(b"no tar") == unpacked(b"") == {}
