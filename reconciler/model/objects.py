@@ -247,6 +247,18 @@ class ImageGc(Struct, frozen=True, rename="camel"):
     """Disk use at which that ends."""
 
 
+NetworkMode: TypeAlias = Literal["auto", "routes", "vxlan"]
+
+
+class ClusterNetwork(Struct, frozen=True, rename="camel"):
+    """How packets get from pod to pod."""
+
+    mode: NetworkMode = "auto"
+    """`auto`: by a route to hosts on the same network, through VXLAN to the others, as each host finds out."""
+    mtu: int = 0
+    """The largest packet that passes between any two hosts; 0: found out."""
+
+
 class ClusterSpec(Struct, frozen=True, rename="camel"):
     pod_cidr: str = field(default="10.244.0.0/16", name="podCIDR")
     node_prefix: int = 24
@@ -261,6 +273,7 @@ class ClusterSpec(Struct, frozen=True, rename="camel"):
     pod_security: PodSecurity = PodSecurity()
     pod_limits: PodLimits = PodLimits()
     image_gc: ImageGc = field(default=ImageGc(), name="imageGC")
+    network: ClusterNetwork = ClusterNetwork()
 
 
 class Cluster(Struct, frozen=True, rename="camel"):

@@ -135,6 +135,10 @@ class NetworkState(Struct, frozen=True):
     fingerprint: str = ""
     """Of the NodeNetwork in force; empty: not set up."""
     error: str = ""
+    repaired: str = ""
+    """What somebody had changed and was last put right, in words."""
+    repairs: int = 0
+    """How often, since the master began: another number, another repair."""
 
 
 class Reachable(Struct, frozen=True):

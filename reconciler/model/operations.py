@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import ImageGc
+from reconciler.model.objects import ImageGc, NetworkMode
 from reconciler.model.pods import HostPathType, RestartPolicy
 from reconciler.model.secrets import SecretText
 
@@ -342,6 +342,9 @@ class NodeNetwork(Struct, frozen=True):
     routes: tuple[Route, ...]
     addresses: tuple[str, ...]
     """Service addresses on this host, /32."""
+    mode: NetworkMode = "auto"
+    mtu: int = 0
+    """Of the network between the hosts; 0: found out."""
 
 
 class NodeProxy(Struct, frozen=True):

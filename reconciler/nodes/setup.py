@@ -10,11 +10,11 @@ import time
 import msgspec
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
-from reconciler.model.observed import NetworkState, ProxyState
-from reconciler.model.operations import NodeNetwork, NodeProber, NodeProxy, NodeSetup
+from reconciler.model.observed import ProxyState
+from reconciler.model.operations import NodeProber, NodeProxy, NodeSetup
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, OutcomeUnknown
-from reconciler.nodes.network import apply_network, network_fingerprint
+from reconciler.nodes.network_keeper import NetworkKeeper
 from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy
 from reconciler.nodes.pulling import Puller
@@ -22,6 +22,8 @@ from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_LOOK_SECONDS = 5.0
+"""How long a change that somebody else makes to the network goes unseen."""
 
 
 class SetupKeeper:
@@ -37,11 +39,8 @@ class SetupKeeper:
         recheck: float,
         log: BoundLogger,
     ) -> None:
-        self._log = log
-        self._cluster = cluster
         self._view = view
-        self._engine = engine
-        self._shell = shell
+        self._network = NetworkKeeper(cluster, view, engine, shell, log)
         self._proxy = proxy
         self._prober = prober
         self._puller = puller
@@ -70,9 +69,15 @@ class SetupKeeper:
     def work(self) -> None:
         """Until `stop`; to be run in a thread of its own."""
         done: NodeSetup | None = None
-        pause, next_check = _FIRST_PAUSE, 0.0
-        while (wanted := self._next(done, next_check)) is not None:
+        pause, next_check, next_look = _FIRST_PAUSE, 0.0, 0.0
+        while (wanted := self._next(done, min(next_check, next_look))) is not None:
             full = time.monotonic() >= next_check
+            if time.monotonic() >= next_look:
+                full = full or self._network.has_drifted()
+                next_look = time.monotonic() + _LOOK_SECONDS
+            if wanted == done and not full and not self._in_doubt:
+                continue
+            self._in_doubt = False
             if self._apply(wanted, done, full):
                 pause = _FIRST_PAUSE
                 next_check = time.monotonic() + self._recheck if full else next_check
@@ -85,7 +90,6 @@ class SetupKeeper:
         with self._cond:
             while not self._stopped and not self._due(done, next_check):
                 self._cond.wait(None if self._wanted is None else next_check - time.monotonic())
-            self._in_doubt = False
             return None if self._stopped else self._wanted
 
     def _due(self, done: NodeSetup | None, next_check: float) -> bool:
@@ -96,24 +100,9 @@ class SetupKeeper:
     def _apply(self, wanted: NodeSetup, done: NodeSetup | None, full: bool) -> bool:
         network_is_right = True
         if full or done is None or done.network != wanted.network:
-            network_is_right = self._apply_network(wanted.network)
+            network_is_right = self._network.apply(wanted.network)
         proxy_is_right = self._apply_proxy(wanted.proxy, full)
         return self._apply_prober(wanted.prober, full) and proxy_is_right and network_is_right
-
-    def _apply_network(self, wanted: NodeNetwork) -> bool:
-        fingerprint = network_fingerprint(wanted)
-        try:
-            applied = apply_network(wanted, self._cluster, self._engine, self._shell)
-        except (OutcomeUnknown, ConnectionLost) as error:
-            self._log.warning("network not known to be applied", reason=str(error))
-            return False
-        except NodeError as error:
-            self._view.has_network(NetworkState(error=str(error)))
-            return False
-        if applied.changed:
-            self._log.info("network applied", fingerprint=fingerprint)
-        self._view.has_network(NetworkState(fingerprint, applied.complaint))
-        return not applied.complaint
 
     def _apply_proxy(self, wanted: NodeProxy, full: bool) -> bool:
         now = self._view.proxy()

@@ -22,6 +22,8 @@ def node_networks(
             cluster_cidr=desired.cluster.spec.pod_cidr,
             routes=tuple(route for peer, route in routes.items() if peer != name),
             addresses=addresses,
+            mode=desired.cluster.spec.network.mode,
+            mtu=desired.cluster.spec.network.mtu,
         )
         for name, own in routes.items()
     }

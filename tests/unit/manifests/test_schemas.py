@@ -60,6 +60,7 @@ PROBE = (*CONTAINER, "livenessProbe")
         ("Cluster", ("spec", "podSecurity", "hostPaths", "[]"), objects.HostPathRule, set()),
         ("Cluster", ("spec", "podLimits"), objects.PodLimits, set()),
         ("Cluster", ("spec", "imageGC"), objects.ImageGc, set()),
+        ("Cluster", ("spec", "network"), objects.ClusterNetwork, set()),
         ("Pod", ("spec",), pods.PodSpec, {"os"}),
         ("Deployment", ("spec",), objects.DeploymentSpec, set()),
         ("Deployment", ("spec", "selector"), objects.LabelSelector, set()),

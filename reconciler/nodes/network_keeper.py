@@ -1,0 +1,57 @@
+"""Keeps a host's network as it is wanted, and tells what somebody had changed. For setup.py, on its thread."""
+
+from structlog.typing import FilteringBoundLogger as BoundLogger
+
+from reconciler.model.operations import NodeNetwork
+from reconciler.nodes.engine import Engine
+from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
+from reconciler.nodes.network import apply_network, network_digest, network_fingerprint
+from reconciler.nodes.shell import Shell
+from reconciler.nodes.view import HostView
+
+_TOLD = 12
+
+
+class NetworkKeeper:
+    def __init__(self, cluster: str, view: HostView, engine: Engine, shell: Shell, log: BoundLogger) -> None:
+        self._cluster = cluster
+        self._view = view
+        self._engine = engine
+        self._shell = shell
+        self._log = log
+        self._digest = ""
+
+    def apply(self, wanted: NodeNetwork) -> bool:
+        """False: not known to be in force, or not all of it."""
+        fingerprint = network_fingerprint(wanted)
+        was_in_force = self._view.network_in_force() == fingerprint
+        try:
+            applied = apply_network(wanted, self._cluster, self._engine, self._shell)
+            self._digest = network_digest(self._shell)
+        except (OutcomeUnknown, ConnectionLost) as error:
+            self._log.warning("network not known to be applied", reason=str(error))
+            return False
+        except NodeError as error:
+            self._view.has_network("", str(error))
+            return False
+        changes = shortened(applied.changes)
+        if changes and was_in_force:
+            self._log.warning("network repaired", changes=changes)
+            self._view.network_repaired(changes)
+        elif changes:
+            self._log.info("network applied", fingerprint=fingerprint, changes=changes)
+        self._view.has_network(fingerprint, applied.complaint)
+        return not applied.complaint
+
+    def has_drifted(self) -> bool:
+        """Since the last `apply`, for all that a glance tells; one that fails says nothing."""
+        try:
+            return self._digest != "" and network_digest(self._shell) != self._digest
+        except NodeError as error:
+            self._log.warning("cannot look at the network", reason=str(error))
+            return False
+
+
+def shortened(changes: tuple[str, ...]) -> str:
+    more = len(changes) - _TOLD
+    return ", ".join(changes[:_TOLD]) + (f" and {more} more" if more > 0 else "")
