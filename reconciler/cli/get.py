@@ -31,12 +31,13 @@ Thing = TypeVar("Thing")
 
 _WORDS = (
     "pods (po), deployments (deploy), services (svc), nodes (no), configmaps (cm), secrets, namespaces (ns), "
-    "persistentvolumeclaims (pvc), clusters or events (ev)"
+    "persistentvolumeclaims (pvc), networkpolicies (netpol), clusters or events (ev)"
 )
 KINDS = {
     **dict.fromkeys(("pod", "pods", "po"), "Pod"),
     **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
     **dict.fromkeys(("service", "services", "svc"), "Service"),
+    **dict.fromkeys(("networkpolicy", "networkpolicies", "netpol"), "NetworkPolicy"),
     **dict.fromkeys(("node", "nodes", "no"), "Node"),
     **dict.fromkeys(("configmap", "configmaps", "cm"), "ConfigMap"),
     **dict.fromkeys(("secret", "secrets"), "Secret"),
@@ -47,7 +48,7 @@ KINDS = {
 }
 
 
-_WITHOUT_STATUS = frozenset({"ConfigMap", "Secret", "Namespace", "Cluster"})
+_WITHOUT_STATUS = frozenset({"ConfigMap", "Secret", "Namespace", "NetworkPolicy", "Cluster"})
 
 
 class KindType(click.ParamType[str]):

@@ -15,6 +15,7 @@ from reconciler.model.objects import (
     ConfigMap,
     Deployment,
     Namespace,
+    NetworkPolicy,
     Node,
     NodeSpec,
     Object,
@@ -38,6 +39,7 @@ _TYPES: Final[dict[str, type[Object]]] = {
     "Pod": Pod,
     "Deployment": Deployment,
     "Service": Service,
+    "NetworkPolicy": NetworkPolicy,
     "PersistentVolumeClaim": PersistentVolumeClaim,
 }
 

@@ -11,6 +11,7 @@ from reconciler.model.objects import (
     ConfigMap,
     Deployment,
     Namespace,
+    NetworkPolicy,
     Node,
     PersistentVolumeClaim,
     Pod,
@@ -83,6 +84,7 @@ class Desired(Struct, frozen=True):
     manifests: Mapping[Ref, Json]
     """Each object as written, with defaults left out, and Secret values replaced by their fingerprints."""
     warnings: tuple[Problem, ...] = ()
+    network_policies: Mapping[Ref, NetworkPolicy] = {}
 
 
 class Rejected(Struct, frozen=True):

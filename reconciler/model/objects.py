@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from reconciler.model.names import Ref
 from reconciler.model.pods import IntOrName, PodSpec, Resources
+from reconciler.model.policies import NetworkPolicySpec
 from reconciler.model.secrets import SecretText
 
 
@@ -127,6 +128,13 @@ class PersistentVolumeClaim(Struct, frozen=True, rename="camel"):
 
     metadata: ObjectMeta
     spec: ClaimSpec = ClaimSpec()
+
+
+class NetworkPolicy(Struct, frozen=True, rename="camel"):
+    """Pods that one selects have only the traffic that some policy allows; replies are always allowed."""
+
+    metadata: ObjectMeta
+    spec: NetworkPolicySpec = NetworkPolicySpec()
 
 
 # --- the cluster and its nodes ------------------------------------------------------------------------------
@@ -257,6 +265,8 @@ class ClusterNetwork(Struct, frozen=True, rename="camel"):
     """`auto`: by a route to hosts on the same network, through VXLAN to the others, as each host finds out."""
     mtu: int = 0
     """The largest packet that passes between any two hosts; 0: found out."""
+    isolate_namespaces: bool = False
+    """Pods take connections from pods of their own namespace only, unless a NetworkPolicy allows more."""
 
 
 class ClusterSpec(Struct, frozen=True, rename="camel"):
@@ -282,7 +292,16 @@ class Cluster(Struct, frozen=True, rename="camel"):
 
 
 Object: TypeAlias = (
-    Cluster | Node | Namespace | Pod | Deployment | Service | ConfigMap | Secret | PersistentVolumeClaim
+    Cluster
+    | Node
+    | Namespace
+    | Pod
+    | Deployment
+    | Service
+    | NetworkPolicy
+    | ConfigMap
+    | Secret
+    | PersistentVolumeClaim
 )
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from reconciler.model.names import Ref, Uid
 from reconciler.model.objects import ImageGc, NetworkMode
 from reconciler.model.pods import HostPathType, RestartPolicy
+from reconciler.model.policies import NodePolicy
 from reconciler.model.secrets import SecretText
 
 
@@ -345,6 +346,7 @@ class NodeNetwork(Struct, frozen=True):
     mode: NetworkMode = "auto"
     mtu: int = 0
     """Of the network between the hosts; 0: found out."""
+    policy: NodePolicy = NodePolicy()
 
 
 class NodeProxy(Struct, frozen=True):

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.model.operations import NodeNetwork, Route
-from reconciler.nodes.overlay import PORT
+from reconciler.nodes.overlay import BRIDGE, PORT, gateway_of
+from reconciler.nodes.policy_rules import policy_chains, policy_jumps
 from reconciler.nodes.shell import Shell
 
 OURS = "RECONCILER"
@@ -32,7 +33,7 @@ class Table(Struct, frozen=True):
 
 
 def filter_table(network: NodeNetwork, routes: Sequence[Route], tunnel: bool) -> Table:
-    chains = {FORWARD_CHAIN: forward_rules(network, routes)}
+    chains = {**policy_chains(network.policy), FORWARD_CHAIN: forward_rules(network, routes)}
     jumps = [("FORWARD", FORWARD_HOOK), (FORWARD_HOOK, FORWARD_CHAIN)]
     if tunnel:
         chains[TUNNEL_CHAIN] = tunnel_rules(routes)
@@ -47,9 +48,11 @@ def nat_table(network: NodeNetwork) -> Table:
 def forward_rules(network: NodeNetwork, routes: Iterable[Route]) -> list[str]:
     """Pods reach each other, and so do the other hosts, whichever of their addresses they come from."""
     pods, cluster = network.pod_cidr, network.cluster_cidr
-    peers = [f"-A {FORWARD_CHAIN} -s {via}/32 -d {pods} -j ACCEPT" for via in sorted({r.via for r in routes})]
+    peers = {route.via for route in routes}
+    gateways = {gateway_of(route.cidr) for route in routes}
     return [
-        *peers,
+        *policy_jumps(FORWARD_CHAIN, network, peers | gateways, BRIDGE),
+        *(f"-A {FORWARD_CHAIN} -s {via}/32 -d {pods} -j ACCEPT" for via in sorted(peers)),
         f"-A {FORWARD_CHAIN} -s {cluster} -d {pods} -j ACCEPT",
         f"-A {FORWARD_CHAIN} -s {pods} -d {cluster} -j ACCEPT",
     ]

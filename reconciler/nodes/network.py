@@ -20,18 +20,20 @@ from reconciler.model.operations import NodeNetwork, Route
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import CommandFailed, EngineError, NotOurs
 from reconciler.nodes.firewall import ensure_table, filter_table, nat_table
-from reconciler.nodes.overlay import PROTOCOL, VXLAN, batch, ensure_overlay, gateway_of, in_words, show
+from reconciler.nodes.overlay import BRIDGE, PROTOCOL, VXLAN, batch, ensure_overlay, gateway_of, in_words, show
 from reconciler.nodes.shell import Shell
 
-BRIDGE = "rcn0"
 SERVICES = "rcn-svc"
 _DIRECT_ACCESS_BLOCKED = "1.48"
 _IP_FORWARD = "/proc/sys/net/ipv4/ip_forward"
+_BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+"""Of all bridges; ours is switched on by itself, whatever is in it."""
 _DIGEST = f"""\
 {{
     iptables -w 5 -S | grep -e RECONCILER -e '-j DOCKER-USER$'
     iptables -w 5 -t nat -S | grep RECONCILER
     ip -o -4 addr show dev {BRIDGE}; ip -o -4 addr show dev {SERVICES}
+    ip -d link show dev {BRIDGE} | grep -o "nf_call_iptables [01]"
     ip route show proto {PROTOCOL}; ip neigh show dev {VXLAN} nud permanent; bridge fdb show dev {VXLAN}
     cat {_IP_FORWARD}
 }} 2>&1 | sha256sum
@@ -62,13 +64,17 @@ def apply_network(network: NodeNetwork, cluster: str, engine: Engine, shell: She
         *_ensure_forwarding(shell),
     ]
     overlay = ensure_overlay(shell, network, routes)
-    tunnel = bool(routes) and network.mode != "routes"
-    changes += (
-        *overlay.changes,
-        *ensure_table(shell, filter_table(network, routes, tunnel)),
-        *ensure_table(shell, nat_table(network)),
-    )
-    return Applied(tuple(changes), " ".join(filter(None, (unresolved, overlay.complaint))))
+    filtering = _ensure_filtering(shell, network, routes)
+    changes += (*overlay.changes, *filtering.changes, *ensure_table(shell, nat_table(network)))
+    complaints = (unresolved, overlay.complaint, filtering.complaint)
+    return Applied(tuple(changes), " ".join(filter(None, complaints)))
+
+
+def apply_policy(network: NodeNetwork, shell: Shell) -> Applied:
+    """The same where all but the policy is in force: a fraction of the work, for pods come and go."""
+    routes, unresolved = _resolved(network.routes)
+    filtering = _ensure_filtering(shell, network, routes)
+    return Applied(filtering.changes, " ".join(filter(None, (unresolved, filtering.complaint))))
 
 
 def network_digest(shell: Shell) -> str:
@@ -119,6 +125,30 @@ def _ensure_forwarding(shell: Shell) -> tuple[str, ...]:
         return ()
     shell.check(["tee", _IP_FORWARD], stdin="1\n")
     return ("net.ipv4.ip_forward",)
+
+
+def _ensure_filtering(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) -> Applied:
+    tunnel = bool(routes) and network.mode != "routes"
+    changes = ensure_table(shell, filter_table(network, routes, tunnel))
+    if not network.policy.pods or _filters_bridge(shell):
+        return Applied(changes)
+    shell.run(["modprobe", "br_netfilter"])
+    if shell.run(["test", "-e", _BRIDGE_NETFILTER]).status != 0:
+        complaint = (
+            "network policies do not hold between pods of this host: its kernel has no br_netfilter; "
+            "`modprobe br_netfilter` says why"
+        )
+        return Applied(changes, complaint)
+    shell.check(["ip", "link", "set", "dev", BRIDGE, "type", "bridge", "nf_call_iptables", "1"])
+    return Applied((*changes, f"iptables on {BRIDGE}"))
+
+
+def _filters_bridge(shell: Shell) -> bool:
+    """Without it, packets between two pods of a host pass no rule."""
+    if shell.run(["test", "-e", _BRIDGE_NETFILTER]).status != 0:
+        return False
+    (link,) = show(shell, "ip", "-json", "-details", "link", "show", "dev", BRIDGE)
+    return bool(link["linkinfo"]["info_data"].get("nf_call_iptables"))
 
 
 def _ensure_pod_network(pod_cidr: str, cluster: str, engine: Engine) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
 """Keeps a host's network as it is wanted, and tells what somebody had changed. For setup.py, on its thread."""
 
+from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.operations import NodeNetwork
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
-from reconciler.nodes.network import apply_network, network_digest, network_fingerprint
+from reconciler.nodes.network import Applied, apply_network, apply_policy, network_digest, network_fingerprint
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
 
@@ -20,19 +21,23 @@ class NetworkKeeper:
         self._shell = shell
         self._log = log
         self._digest = ""
+        self._in_force: NodeNetwork | None = None
+        """All of it, as far as this connection knows."""
 
-    def apply(self, wanted: NodeNetwork) -> bool:
-        """False: not known to be in force, or not all of it."""
+    def apply(self, wanted: NodeNetwork, full: bool) -> bool:
+        """False: not known to be in force, or not all of it. `full`: what else is there may have changed, too."""
         fingerprint = network_fingerprint(wanted)
         was_in_force = self._view.network_in_force() == fingerprint
         try:
-            applied = apply_network(wanted, self._cluster, self._engine, self._shell)
+            applied = self._apply(wanted, full)
             self._digest = network_digest(self._shell)
         except (OutcomeUnknown, ConnectionLost) as error:
             self._log.warning("network not known to be applied", reason=str(error))
+            self._in_force = None
             return False
         except NodeError as error:
             self._view.has_network("", str(error))
+            self._in_force = None
             return False
         changes = shortened(applied.changes)
         if changes and was_in_force:
@@ -40,8 +45,15 @@ class NetworkKeeper:
             self._view.network_repaired(changes)
         elif changes:
             self._log.info("network applied", fingerprint=fingerprint, changes=changes)
-        self._view.has_network(fingerprint, applied.complaint)
+        self._view.has_network(fingerprint, applied.complaint, frozenset(wanted.policy.pods))
+        self._in_force = wanted if not applied.complaint else None
         return not applied.complaint
+
+    def _apply(self, wanted: NodeNetwork, full: bool) -> Applied:
+        before = self._in_force
+        if not full and before is not None and replace(before, policy=wanted.policy) == wanted:
+            return apply_policy(wanted, self._shell)
+        return apply_network(wanted, self._cluster, self._engine, self._shell)
 
     def has_drifted(self) -> bool:
         """Since the last `apply`, for all that a glance tells; one that fails says nothing."""

@@ -15,6 +15,7 @@ from reconciler.model.objects import NetworkMode
 from reconciler.model.operations import NodeNetwork, Route
 from reconciler.nodes.shell import Reply, Shell
 
+BRIDGE = "rcn0"
 VXLAN = "rcn-vx"
 PROTOCOL = "82"
 VNI, PORT = 82, 8482

@@ -100,7 +100,7 @@ class SetupKeeper:
     def _apply(self, wanted: NodeSetup, done: NodeSetup | None, full: bool) -> bool:
         network_is_right = True
         if full or done is None or done.network != wanted.network:
-            network_is_right = self._network.apply(wanted.network)
+            network_is_right = self._network.apply(wanted.network, full)
         proxy_is_right = self._apply_proxy(wanted.proxy, full)
         return self._apply_prober(wanted.prober, full) and proxy_is_right and network_is_right
 

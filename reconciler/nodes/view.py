@@ -25,6 +25,7 @@ from reconciler.model.observed import (
     Reachable,
     Unreachable,
 )
+from reconciler.model.policies import PodPolicy
 from reconciler.nodes.docker_replies import sortable_moment
 
 Ticket = int
@@ -87,7 +88,7 @@ class HostView:
         """Everything was read anew (`list_all` has been called): the host counts as reachable from now on."""
         with self._cond:
             self._facts, self._images, self._proxy = facts, images, proxy
-            self._network = msgspec.structs.replace(self._network, fingerprint="", error="")
+            self._network = msgspec.structs.replace(self._network, fingerprint="", error="", policies=frozenset())
             self._answered = dict(answered)
             self._since = self._heard = time.monotonic()
             self._lost = None
@@ -187,10 +188,11 @@ class HostView:
         with self._cond:
             return self._network_in_force
 
-    def has_network(self, fingerprint: str, error: str) -> None:
+    def has_network(self, fingerprint: str, error: str, policies: frozenset[PodPolicy] = frozenset()) -> None:
         with self._cond:
             self._network_in_force = "" if error else fingerprint
-        self._set(_network=msgspec.structs.replace(self._network, fingerprint=fingerprint, error=error))
+        known = self._network
+        self._set(_network=msgspec.structs.replace(known, fingerprint=fingerprint, error=error, policies=policies))
 
     def network_repaired(self, what: str) -> None:
         """In words: somebody else had changed it. Kept over connections, so that none goes untold."""

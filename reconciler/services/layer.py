@@ -19,6 +19,7 @@ from reconciler.model.plan import Endpoint
 from reconciler.services.balancing import Balanced, balance
 from reconciler.services.haproxy import fingerprint_of, render, routed_ips
 from reconciler.services.network import node_networks
+from reconciler.services.policy import Isolation, Policies, isolate
 
 Probed = Mapping[str, tuple[ProbedContainer, ...]]
 """By node."""
@@ -32,7 +33,8 @@ def node_setups(
     probed: Probed = _NONE_PROBED,
 ) -> Mapping[str, NodeSetup]:
     """What each node of the revision should have, by name; a node without a pod CIDR is not among them yet."""
-    return _setups(desired, memory, endpoints, probed, _balanced(desired, memory, endpoints))
+    isolation = isolate(desired, memory.pods)
+    return _setups(desired, memory, endpoints, probed, isolation, _balanced(desired, memory, endpoints))
 
 
 class ServiceLayer:
@@ -42,6 +44,7 @@ class ServiceLayer:
 
     def __init__(self) -> None:
         self._inputs: _Inputs | None = None
+        self._policies = Policies()
         self._setups: Mapping[str, NodeSetup] = {}
         self.problems: tuple[str, ...] = ()
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
@@ -53,12 +56,20 @@ class ServiceLayer:
         endpoints: Mapping[Ref, tuple[Endpoint, ...]],
         probed: Probed = _NONE_PROBED,
     ) -> Mapping[str, NodeSetup]:
+        isolation = self._policies.isolation(desired, memory)
         inputs = _Inputs(
-            desired.cluster, desired.nodes, desired.services, memory.nodes, memory.services, endpoints, probed
+            desired.cluster,
+            desired.nodes,
+            desired.services,
+            memory.nodes,
+            memory.services,
+            endpoints,
+            probed,
+            isolation,
         )
         if inputs != self._inputs:
             balanced = _balanced(desired, memory, endpoints)
-            self._setups = _setups(desired, memory, endpoints, probed, balanced)
+            self._setups = _setups(desired, memory, endpoints, probed, isolation, balanced)
             self.problems = balanced.problems
             self._inputs = inputs
         return self._setups
@@ -74,6 +85,7 @@ class _Inputs(Struct, frozen=True):
     service_records: Mapping[Ref, ServiceRecord]
     endpoints: Mapping[Ref, tuple[Endpoint, ...]]
     probed: Probed
+    isolation: Isolation
 
 
 def _balanced(desired: Desired, memory: Memory, endpoints: Mapping[Ref, tuple[Endpoint, ...]]) -> Balanced:
@@ -85,11 +97,12 @@ def _setups(
     memory: Memory,
     endpoints: Mapping[Ref, tuple[Endpoint, ...]],
     probed: Probed,
+    isolation: Isolation,
     balanced: Balanced,
 ) -> Mapping[str, NodeSetup]:
     proxy = _proxy(desired, balanced)
     checks = _checks(endpoints)
-    networks = node_networks(desired, memory.nodes, balanced.addresses)
+    networks = node_networks(desired, memory.nodes, balanced.addresses, isolation)
     spec = desired.cluster.spec
     return {
         name: NodeSetup(

@@ -13,7 +13,7 @@ from msgspec.structs import fields
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.schemas import KINDS, MARK, load_schemas
-from reconciler.model import objects, pods
+from reconciler.model import objects, pods, policies
 from reconciler.model.desired import Desired, Rejected
 from tests.unit.manifests.conftest import Load
 
@@ -127,6 +127,15 @@ PROBE = (*CONTAINER, "livenessProbe")
         ("Deployment", (*TEMPLATE, "tolerations", "[]"), pods.Toleration, set()),
         ("Service", ("spec",), objects.ServiceSpec, set()),
         ("Service", ("spec", "ports", "[]"), objects.ServicePort, set()),
+        ("NetworkPolicy", (), objects.NetworkPolicy, {"apiVersion", "kind"}),
+        ("NetworkPolicy", ("spec",), policies.NetworkPolicySpec, set()),
+        ("NetworkPolicy", ("spec", "podSelector"), policies.PeerSelector, set()),
+        ("NetworkPolicy", ("spec", "podSelector", "matchExpressions", "[]"), policies.Requirement, set()),
+        ("NetworkPolicy", ("spec", "ingress", "[]"), policies.IngressRule, set()),
+        ("NetworkPolicy", ("spec", "ingress", "[]", "from", "[]"), policies.PolicyPeer, set()),
+        ("NetworkPolicy", ("spec", "ingress", "[]", "from", "[]", "ipBlock"), policies.IpBlock, set()),
+        ("NetworkPolicy", ("spec", "egress", "[]"), policies.EgressRule, set()),
+        ("NetworkPolicy", ("spec", "egress", "[]", "ports", "[]"), policies.PolicyPort, set()),
         ("ConfigMap", (), objects.ConfigMap, {"apiVersion", "kind"}),
         ("PersistentVolumeClaim", (), objects.PersistentVolumeClaim, {"apiVersion", "kind"}),
         ("PersistentVolumeClaim", ("spec",), objects.ClaimSpec, set()),
