@@ -20,7 +20,8 @@ from reconciler.model.policies import (
     PolicyType,
     Requirement,
 )
-from reconciler.services.policy import NOBODY, Isolation, Policies, isolate, matches
+from reconciler.services.policy import NOBODY, Isolation, Policies, isolate
+from reconciler.services.policy_evaluation import matches
 from tests.simulated import desired
 
 LABELS = {"shop": {"team": "a"}, "edge": {"team": "b"}, "bare": {}}
