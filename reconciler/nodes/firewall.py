@@ -17,7 +17,7 @@ FORWARD_CHAIN, FORWARD_HOOK = f"{OURS}-FWD", "DOCKER-USER"
 TUNNEL_CHAIN = f"{OURS}-VXLAN"
 NAT_CHAIN = f"{OURS}-POST"
 TABLES = ("filter", "nat")
-_SECONDS = 10.0
+IPTABLES_SECONDS = 10.0
 """More than its own wait for the lock that others may hold (`-w 5`)."""
 
 
@@ -89,18 +89,19 @@ def difference(wanted: Table, has: Mapping[str, Sequence[str]]) -> tuple[str, tu
     """
     changed = [name for name, rules in wanted.chains.items() if has.get(name) != list(rules)]
     gone = [name for name in has if name.startswith(OURS) and name not in wanted.chains]
-    jumps = [(hook, chain) for hook, chain in wanted.jumps if f"-A {hook} -j {chain}" not in has.get(hook, ())]
+    jumps = [(hook, chain) for hook, chain in wanted.jumps if not _is_entered(hook, chain, has.get(hook, ()))]
     if not (changed or gone or jumps):
         return "", ()
     lacking = [chain for _, chain in wanted.jumps if chain not in has and chain not in wanted.chains]
     left = {f"-A {hook} -j {chain}": f"-D {hook} -j {chain}" for hook in has for chain in gone if hook not in gone}
+    left |= {f"-A {hook} -j {chain}": f"-D {hook} -j {chain}" for hook, chain in jumps}
     stale = [left[rule] for hook, rules in has.items() if hook not in changed for rule in rules if rule in left]
     lines = [
         f"*{wanted.name}",
         *(f":{name} - [0:0]" for name in (*changed, *gone, *lacking)),
         *(rule for name in changed for rule in wanted.chains[name]),
-        *(f"-I {hook} -j {chain}" for hook, chain in jumps),
         *stale,
+        *(f"-I {hook} -j {chain}" for hook, chain in jumps),
         *(f"-X {name}" for name in gone),
         "COMMIT",
     ]
@@ -109,22 +110,28 @@ def difference(wanted: Table, has: Mapping[str, Sequence[str]]) -> tuple[str, tu
     return "\n".join(lines) + "\n", tuple(words)
 
 
+def _is_entered(hook: str, chain: str, rules: Sequence[str]) -> bool:
+    """Whether packets get as far as the jump: none does behind a rule that ends the way of all of them."""
+    ends = {f"-A {hook} -j {target}": target == chain for target in (chain, "RETURN", "ACCEPT", "DROP", "REJECT")}
+    return next((ends[rule] for rule in rules if rule in ends), False)
+
+
 # --- on the host --------------------------------------------------------------------------------------------
 
 
 def ensure_table(shell: Shell, wanted: Table) -> tuple[str, ...]:
     """What was put right, in words."""
-    shown = shell.check(["iptables", "-w", "5", "-t", wanted.name, "-S"], timeout=_SECONDS)
+    shown = shell.check(["iptables", "-w", "5", "-t", wanted.name, "-S"], timeout=IPTABLES_SECONDS)
     text, words = difference(wanted, read_rules(shown))
     if text:
-        shell.check(["iptables-restore", "-w", "5", "--noflush"], stdin=text, timeout=_SECONDS)
+        shell.check(["iptables-restore", "-w", "5", "--noflush"], stdin=text, timeout=IPTABLES_SECONDS)
     return words
 
 
 def remove_chains(shell: Shell, name: str) -> list[str]:
     """Everything of ours in a table; returns the chains that were there. For reset.py."""
-    shown = read_rules(shell.check(["iptables", "-w", "5", "-t", name, "-S"], timeout=_SECONDS))
+    shown = read_rules(shell.check(["iptables", "-w", "5", "-t", name, "-S"], timeout=IPTABLES_SECONDS))
     text, _ = difference(Table(name, {}, ()), shown)
     if text:
-        shell.check(["iptables-restore", "-w", "5", "--noflush"], stdin=text, timeout=_SECONDS)
+        shell.check(["iptables-restore", "-w", "5", "--noflush"], stdin=text, timeout=IPTABLES_SECONDS)
     return sorted(chain for chain in shown if chain.startswith(OURS))

@@ -19,7 +19,7 @@ from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK
 from reconciler.model.operations import NodeNetwork, Route
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import CommandFailed, EngineError, NotOurs
-from reconciler.nodes.firewall import ensure_table, filter_table, nat_table
+from reconciler.nodes.firewall import IPTABLES_SECONDS, ensure_table, filter_table, nat_table
 from reconciler.nodes.overlay import BRIDGE, PROTOCOL, VXLAN, batch, ensure_overlay, gateway_of, in_words, show
 from reconciler.nodes.shell import Shell
 
@@ -30,7 +30,7 @@ _BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 """Of all bridges; ours is switched on by itself, whatever is in it."""
 _DIGEST = f"""\
 {{
-    iptables -w 5 -S | grep -e RECONCILER -e '-j DOCKER-USER$'
+    iptables -w 5 -S | grep -e RECONCILER -e DOCKER-USER
     iptables -w 5 -t nat -S | grep RECONCILER
     ip -o -4 addr show dev {BRIDGE}; ip -o -4 addr show dev {SERVICES}
     ip -d link show dev {BRIDGE} | grep -o "nf_call_iptables [01]"
@@ -79,7 +79,7 @@ def apply_policy(network: NodeNetwork, shell: Shell) -> Applied:
 
 def network_digest(shell: Shell) -> str:
     """Of all that others could have changed, in 10 ms: another one says only that a closer look is worth it."""
-    return shell.script("looking at the network", _DIGEST, ())
+    return shell.script("looking at the network", _DIGEST, (), timeout=IPTABLES_SECONDS)
 
 
 # --- pure ---------------------------------------------------------------------------------------------------

@@ -51,7 +51,8 @@ class NetworkKeeper:
 
     def _apply(self, wanted: NodeNetwork, full: bool) -> Applied:
         before = self._in_force
-        if not full and before is not None and replace(before, policy=wanted.policy) == wanted:
+        other_policy = before is not None and replace(before, policy=wanted.policy) == wanted
+        if other_policy and not full and not self.has_drifted():
             return apply_policy(wanted, self._shell)
         return apply_network(wanted, self._cluster, self._engine, self._shell)
 

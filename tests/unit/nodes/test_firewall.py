@@ -54,6 +54,14 @@ def test_what_is_right_is_left_alone() -> None:
     assert difference(TABLE, read_rules(shown)) == ("", ())
 
 
+def test_a_jump_that_no_packet_gets_to_goes_to_the_top() -> None:
+    shown = DOCKERS + "-A DOCKER-USER -j RETURN\n-A DOCKER-USER -j RECONCILER-FWD\n"
+    shown += "-N RECONCILER-FWD\n-A RECONCILER-FWD -j ACCEPT\n"
+    text, words = difference(TABLE, read_rules(shown))
+    assert text.splitlines()[1:-1] == ["-D DOCKER-USER -j RECONCILER-FWD", "-I DOCKER-USER -j RECONCILER-FWD"]
+    assert words == ("iptables jump from DOCKER-USER to RECONCILER-FWD",)
+
+
 def test_after_a_flush_dockers_own_place_for_rules_comes_back_too() -> None:
     whole = Table("filter", TABLE.chains, [("FORWARD", "DOCKER-USER"), *TABLE.jumps])
     text, _ = difference(whole, read_rules("-P FORWARD DROP\n"))
