@@ -258,7 +258,10 @@ class FakeNodeSession:
             containers=tuple(sorted(self._containers.values(), key=lambda container: container.name)),
             images=self.images,
             used_ports=self._used_ports(),
-            network=NetworkState("in force" if self._setup else ""),
+            network=NetworkState(
+                "in force" if self._setup else "",
+                policies=frozenset(self._setup.network.policy.pods if self._setup else ()),
+            ),
             proxy=self._proxy,
             dns=self._dns,
             listening=self._listening(),

@@ -18,6 +18,7 @@ from reconciler.model.objects import (
     EndpointSlice,
     LabelSelector,
     Namespace,
+    NetworkPolicy,
     Node,
     NodeSpec,
     Object,
@@ -116,6 +117,7 @@ def desired(
         config_maps={ref: each for ref, each in by_ref.items() if isinstance(each, ConfigMap)},
         secrets={ref: each for ref, each in by_ref.items() if isinstance(each, Secret)},
         claims={ref: each for ref, each in by_ref.items() if isinstance(each, PersistentVolumeClaim)},
+        network_policies={ref: each for ref, each in by_ref.items() if isinstance(each, NetworkPolicy)},
         digests={
             ref: manifest_digest(each) for ref, each in by_ref.items() if isinstance(each, ConfigMap | Secret)
         },

@@ -34,12 +34,14 @@ Thing = TypeVar("Thing")
 
 _WORDS = (
     "pods (po), deployments (deploy), services (svc), nodes (no), configmaps (cm), secrets, namespaces (ns), "
-    "persistentvolumeclaims (pvc), endpoints (ep), endpointslices, clusters or events (ev)"
+    "persistentvolumeclaims (pvc), endpoints (ep), endpointslices, networkpolicies (netpol), clusters or "
+    "events (ev)"
 )
 KINDS = {
     **dict.fromkeys(("pod", "pods", "po"), "Pod"),
     **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
     **dict.fromkeys(("service", "services", "svc"), "Service"),
+    **dict.fromkeys(("networkpolicy", "networkpolicies", "netpol"), "NetworkPolicy"),
     **dict.fromkeys(("node", "nodes", "no"), "Node"),
     **dict.fromkeys(("configmap", "configmaps", "cm"), "ConfigMap"),
     **dict.fromkeys(("secret", "secrets"), "Secret"),
@@ -52,7 +54,7 @@ KINDS = {
 }
 
 
-_WITHOUT_STATUS = frozenset({"ConfigMap", "Secret", "Namespace", "Cluster", "EndpointSlice"})
+_WITHOUT_STATUS = frozenset({"ConfigMap", "Secret", "Namespace", "NetworkPolicy", "Cluster", "EndpointSlice"})
 
 
 class KindType(click.ParamType[str]):

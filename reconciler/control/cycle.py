@@ -7,7 +7,7 @@ from msgspec import Struct
 from reconciler.model.desired import Desired, Revision
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable
-from reconciler.model.operations import NodeSetup, PodWork
+from reconciler.model.operations import NodeSetup, PodWork, StartContainer
 from reconciler.model.plan import NodeStatus, Plan
 from reconciler.planning import Options, plan
 from reconciler.services import ServiceLayer
@@ -19,7 +19,7 @@ class Turn(Struct, frozen=True):
     setups: Mapping[str, NodeSetup]
     """For every reachable node: what it should have beside its pods."""
     work: tuple[PodWork, ...]
-    """The plan's work on the nodes whose pod network stands; the others' waits for it."""
+    """The plan's work on the nodes whose pod network stands, policies included; the others' waits for it."""
     converged: bool = False
     """The plan is, and every host that can be reached serves what follows from it."""
     unserved: tuple[str, ...] = ()
@@ -47,7 +47,11 @@ def turn(
         revision=desired.revision,
         plan=planned,
         setups={name: setup for name, setup in setups.items() if name in reachable},
-        work=tuple(work for work in planned.work if reachable[work.node].network.fingerprint),
+        work=tuple(
+            work
+            for work in planned.work
+            if _is_ready_for(reachable[work.node], work, setups.get(work.node), planned.memory)
+        ),
         converged=planned.converged
         and all(_serves(node, setups[name]) for name, node in reachable.items() if name in setups),
         unserved=layer.problems,
@@ -55,8 +59,20 @@ def turn(
     )
 
 
+def _is_ready_for(node: Reachable, work: PodWork, setup: NodeSetup | None, memory: Memory) -> bool:
+    """No container of an isolated pod starts before its policies are in force."""
+    if not node.network.fingerprint:
+        return False
+    isolated = setup.network.policy.pods if setup is not None else ()
+    if not isolated or not any(isinstance(operation, StartContainer) for operation in work.operations):
+        return True
+    pod = memory.pods.get(work.uid)
+    return all(policy in node.network.policies for policy in isolated if pod is not None and policy.ip == pod.ip)
+
+
 def _serves(node: Reachable, setup: NodeSetup) -> bool:
     """The file alone proves little: a host that has just booted still has it, and neither network nor HAProxy."""
+    networked = bool(node.network.fingerprint) and node.network.policies.issuperset(setup.network.policy.pods)
     proxied = node.proxy.running and node.proxy.fingerprint == setup.proxy.fingerprint
     named = setup.dns is None or node.dns.fingerprint == setup.dns.fingerprint
-    return bool(node.network.fingerprint) and proxied and named
+    return networked and proxied and named

@@ -107,6 +107,14 @@ def _of_node(ref: Ref, was: Observation | None, now: Observation) -> Iterator[Ev
                 yield Event(ref, "Warning", "DnsRefused", now.dns.error, node=ref.name)
             if now.network.error and (known is None or known.network.error != now.network.error):
                 yield Event(ref, "Warning", "NetworkRefused", now.network.error, node=ref.name)
+            if now.network.repairs > _repairs(was):
+                message = f"the host's network was not as it was left; put right: {now.network.repaired}"
+                yield Event(ref, "Warning", "NetworkRepaired", message, node=ref.name)
+
+
+def _repairs(node: Observation | None) -> int:
+    last = node.last if isinstance(node, Unreachable) else node
+    return last.network.repairs if last is not None else 0
 
 
 def _of_change(change: PodChange) -> Event:

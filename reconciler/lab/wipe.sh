@@ -15,12 +15,14 @@ ip -o -4 addr show dev lo | sed 's/.* inet \([^ ]*\).*/\1/' | grep -vxF '127.0.0
     xargs -r -I{} ip addr del {} dev lo || true
 
 for table in filter nat mangle; do
+    own=$(iptables -w 5 -t "$table" -S | sed -n 's/^-N //p' | grep -v '^DOCKER' || true)
+    for chain in $own; do
+        iptables -w 5 -t "$table" -F "$chain"
+    done
     rules=$(iptables -w 5 -t "$table" -S)
-    own=$(printf '%s\n' "$rules" | sed -n 's/^-N //p' | grep -v '^DOCKER' || true)
     for chain in $own; do
         printf '%s\n' "$rules" | grep -E -- "^-A .* (-j|-g) $chain( |\$)" | sed 's/^-A/-D/' |
             xargs -r -L1 iptables -w 5 -t "$table"
-        iptables -w 5 -t "$table" -F "$chain"
     done
     for chain in $own; do
         iptables -w 5 -t "$table" -X "$chain"

@@ -60,6 +60,7 @@ class Assembler:
             template_hashes=self._hashes.copy(),
             manifests=self._manifests.copy(),
             warnings=warnings,
+            network_policies=self._things["NetworkPolicy"].copy(),
         )
 
     def _take(self, entry: Entry, index: Index) -> None:

@@ -17,6 +17,7 @@ from reconciler.model.objects import (
     Deployment,
     EndpointSlice,
     Namespace,
+    NetworkPolicy,
     Node,
     NodeSpec,
     Object,
@@ -41,6 +42,7 @@ _TYPES: Final[dict[str, type[Object]]] = {
     "Pod": Pod,
     "Deployment": Deployment,
     "EndpointSlice": EndpointSlice,
+    "NetworkPolicy": NetworkPolicy,
     "PersistentVolumeClaim": PersistentVolumeClaim,
 }
 

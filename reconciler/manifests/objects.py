@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from reconciler.manifests.annotations import check_annotations
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
+from reconciler.manifests.network_policies import check_network_policy
 from reconciler.manifests.networks import check_network
 from reconciler.manifests.pod_specs import check_pod_spec
 from reconciler.manifests.policy import check_policy
@@ -16,6 +17,7 @@ from reconciler.model.objects import (
     EndpointSlice,
     IntOrPercent,
     Namespace,
+    NetworkPolicy,
     Node,
     Object,
     PersistentVolumeClaim,
@@ -47,6 +49,8 @@ def check_object(thing: Object) -> Iterator[Finding]:
             yield from _namespace(thing)
         case PersistentVolumeClaim():
             yield from _claim(thing)
+        case NetworkPolicy():
+            yield from check_network_policy(thing)
 
 
 def _deployment(deployment: Deployment) -> Iterator[Finding]:

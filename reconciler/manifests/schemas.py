@@ -30,6 +30,7 @@ KINDS: Final = {
     "Deployment": "apps/v1",
     "Service": "v1",
     "EndpointSlice": "discovery.k8s.io/v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
     "ConfigMap": "v1",
     "Secret": "v1",
     "PersistentVolumeClaim": "v1",

@@ -12,6 +12,7 @@ from reconciler.model.objects import (
     Deployment,
     EndpointSlice,
     Namespace,
+    NetworkPolicy,
     Node,
     PersistentVolumeClaim,
     Pod,
@@ -86,6 +87,7 @@ class Desired(Struct, frozen=True):
     endpoint_slices: Mapping[Ref, EndpointSlice] = {}
     """Each belongs to a Service of its namespace that has no selector."""
     warnings: tuple[Problem, ...] = ()
+    network_policies: Mapping[Ref, NetworkPolicy] = {}
 
 
 class Rejected(Struct, frozen=True):

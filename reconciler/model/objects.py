@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from reconciler.model.names import Ref
 from reconciler.model.pods import IntOrName, PodSpec, Resources
+from reconciler.model.policies import NetworkPolicySpec
 from reconciler.model.secrets import SecretText
 from reconciler.model.services import (
     LABEL_SERVICE_NAME,
@@ -184,6 +185,13 @@ class PersistentVolumeClaim(Struct, frozen=True, rename="camel"):
     spec: ClaimSpec = ClaimSpec()
 
 
+class NetworkPolicy(Struct, frozen=True, rename="camel"):
+    """Pods that one selects have only the traffic that some policy allows; replies are always allowed."""
+
+    metadata: ObjectMeta
+    spec: NetworkPolicySpec = NetworkPolicySpec()
+
+
 # --- the cluster and its nodes ------------------------------------------------------------------------------
 
 
@@ -307,6 +315,20 @@ class DnsSettings(Struct, frozen=True, rename="camel"):
     """Name servers asked for every name outside of the cluster; empty: those of each host."""
 
 
+NetworkMode: TypeAlias = Literal["auto", "routes", "vxlan"]
+
+
+class ClusterNetwork(Struct, frozen=True, rename="camel"):
+    """How packets get from pod to pod."""
+
+    mode: NetworkMode = "auto"
+    """`auto`: by a route to hosts on the same network, through VXLAN to the others, as each host finds out."""
+    mtu: int = 0
+    """The largest packet that passes between any two hosts; 0: found out."""
+    isolate_namespaces: bool = False
+    """Pods take connections from pods of their own namespace only, unless a NetworkPolicy allows more."""
+
+
 class ClusterSpec(Struct, frozen=True, rename="camel"):
     pod_cidr: str = field(default="10.244.0.0/16", name="podCIDR")
     node_prefix: int = 24
@@ -322,6 +344,7 @@ class ClusterSpec(Struct, frozen=True, rename="camel"):
     pod_security: PodSecurity = PodSecurity()
     pod_limits: PodLimits = PodLimits()
     image_gc: ImageGc = field(default=ImageGc(), name="imageGC")
+    network: ClusterNetwork = ClusterNetwork()
 
 
 class Cluster(Struct, frozen=True, rename="camel"):
@@ -348,6 +371,7 @@ Object: TypeAlias = (
     | Deployment
     | Service
     | EndpointSlice
+    | NetworkPolicy
     | ConfigMap
     | Secret
     | PersistentVolumeClaim

@@ -16,6 +16,7 @@ from reconciler.model.names import (
     LABEL_UID,
     Uid,
 )
+from reconciler.model.policies import PodPolicy
 
 ContainerState: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
@@ -135,6 +136,12 @@ class NetworkState(Struct, frozen=True):
     fingerprint: str = ""
     """Of the NodeNetwork in force; empty: not set up."""
     error: str = ""
+    policies: frozenset[PodPolicy] = frozenset()
+    """Of pods on this host, in force."""
+    repaired: str = ""
+    """What somebody had changed and was last put right, in words."""
+    repairs: int = 0
+    """How often, since the master began: another number, another repair."""
 
 
 class DnsState(Struct, frozen=True):

@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import ImageGc
+from reconciler.model.objects import ImageGc, NetworkMode
 from reconciler.model.pods import HostPathType, RestartPolicy
+from reconciler.model.policies import NodePolicy
 from reconciler.model.proxy import NodeProxy
 from reconciler.model.secrets import SecretText
 
@@ -343,6 +344,10 @@ class NodeNetwork(Struct, frozen=True):
     routes: tuple[Route, ...]
     addresses: tuple[str, ...]
     """Service addresses on this host, /32."""
+    mode: NetworkMode = "auto"
+    mtu: int = 0
+    """Of the network between the hosts; 0: found out."""
+    policy: NodePolicy = NodePolicy()
 
 
 class NodeProber(Struct, frozen=True):

@@ -1,12 +1,11 @@
 """The network state of a host: compared with what is there, and only the difference applied. Called by setup.py.
 
-What we leave: Docker network `reconciler`, routes of protocol 82, two iptables chains with one jump each, and the
-service addresses on the interface `rcn-svc`. Nothing else is read as ours, or changed.
+What we leave: Docker network `reconciler`, routes of protocol 82, a VXLAN device, chains of our own in iptables
+with a jump to each, and the service addresses on the interface `rcn-svc`. Nothing else counts as ours.
 """
 
 import hashlib
 import ipaddress
-import json
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -20,17 +19,25 @@ from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK
 from reconciler.model.operations import NodeNetwork, Route
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import CommandFailed, EngineError, NotOurs
-from reconciler.nodes.shell import Reply, Shell
+from reconciler.nodes.firewall import IPTABLES_SECONDS, ensure_table, filter_table, nat_table
+from reconciler.nodes.overlay import BRIDGE, PROTOCOL, VXLAN, batch, ensure_overlay, gateway_of, in_words, show
+from reconciler.nodes.shell import Shell
 
-BRIDGE = "rcn0"
 SERVICES = "rcn-svc"
-PROTOCOL = "82"
-FORWARD_CHAIN, FORWARD_HOOK = "RECONCILER-FWD", "DOCKER-USER"
-NAT_CHAIN, NAT_HOOK = "RECONCILER-POST", "POSTROUTING"
-_IPTABLES_SECONDS = 10.0
-"""More than its own wait for the lock that others may hold (`-w 5`)."""
 _DIRECT_ACCESS_BLOCKED = "1.48"
 _IP_FORWARD = "/proc/sys/net/ipv4/ip_forward"
+_BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+"""Of all bridges; ours is switched on by itself, whatever is in it."""
+_DIGEST = f"""\
+{{
+    iptables -w 5 -S | grep -e RECONCILER -e DOCKER-USER
+    iptables -w 5 -t nat -S | grep RECONCILER
+    ip -o -4 addr show dev {BRIDGE}; ip -o -4 addr show dev {SERVICES}
+    ip -d link show dev {BRIDGE} | grep -o "nf_call_iptables [01]"
+    ip route show proto {PROTOCOL}; ip neigh show dev {VXLAN} nud permanent; bridge fdb show dev {VXLAN}
+    cat {_IP_FORWARD}
+}} 2>&1 | sha256sum
+"""
 
 
 def network_fingerprint(network: NodeNetwork) -> str:
@@ -42,26 +49,37 @@ def network_fingerprint(network: NodeNetwork) -> str:
 
 
 class Applied(Struct, frozen=True):
-    changed: bool
+    changes: tuple[str, ...]
+    """What was not as it should be, in words."""
     complaint: str = ""
     """Peers that no route could be made to; all the rest is in force."""
 
 
 def apply_network(network: NodeNetwork, cluster: str, engine: Engine, shell: Shell) -> Applied:
     """Make it so. Raises NodeError where more is missing than the way to some peers."""
-    routes, complaint = _resolved(network.routes)
-    changed = [
-        _ensure_pod_network(network.pod_cidr, cluster, engine),
-        _ensure_links(shell, network),
-        _ensure_forwarding(shell),
-        _ensure_chain(shell, "filter", FORWARD_CHAIN, FORWARD_HOOK, forward_rules(network, routes)),
-        _ensure_chain(shell, "nat", NAT_CHAIN, NAT_HOOK, nat_rules(network)),
+    routes, unresolved = _resolved(network.routes)
+    changes = [
+        *_ensure_pod_network(network.pod_cidr, cluster, engine),
+        *_ensure_links(shell, network),
+        *_ensure_forwarding(shell),
     ]
-    lines = route_batch(routes, _json(shell, "ip", "-json", "route", "show", "proto", PROTOCOL))
-    reply = _batch(shell, lines)
-    if reply.status != 0:
-        complaint = f"{complaint} {reply.err.strip()}; are these hosts in one network?".strip()
-    return Applied(bool(lines) or any(changed), complaint)
+    overlay = ensure_overlay(shell, network, routes)
+    filtering = _ensure_filtering(shell, network, routes)
+    changes += (*overlay.changes, *filtering.changes, *ensure_table(shell, nat_table(network)))
+    complaints = (unresolved, overlay.complaint, filtering.complaint)
+    return Applied(tuple(changes), " ".join(filter(None, complaints)))
+
+
+def apply_policy(network: NodeNetwork, shell: Shell) -> Applied:
+    """The same where all but the policy is in force: a fraction of the work, for pods come and go."""
+    routes, unresolved = _resolved(network.routes)
+    filtering = _ensure_filtering(shell, network, routes)
+    return Applied(filtering.changes, " ".join(filter(None, (unresolved, filtering.complaint))))
+
+
+def network_digest(shell: Shell) -> str:
+    """Of all that others could have changed, in 10 ms: another one says only that a closer look is worth it."""
+    return shell.script("looking at the network", _DIGEST, (), timeout=IPTABLES_SECONDS)
 
 
 # --- pure ---------------------------------------------------------------------------------------------------
@@ -86,88 +104,54 @@ def bridge_batch(pod_cidr: str, shown: Sequence[Mapping[str, Any]]) -> list[str]
     """
     if any(entry.get("ifname") == BRIDGE for entry in shown):
         return []
-    network = ipaddress.IPv4Network(pod_cidr)
-    gateway = f"{network.network_address + 1}/{network.prefixlen}"
+    gateway = f"{gateway_of(pod_cidr)}/{ipaddress.IPv4Network(pod_cidr).prefixlen}"
     return [f"link add {BRIDGE} type bridge", f"addr add {gateway} dev {BRIDGE}", f"link set {BRIDGE} up"]
-
-
-def route_batch(wanted: Iterable[Route], shown: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Lines for `ip -batch`, given `ip -json route show proto 82`."""
-    has = {str(ipaddress.ip_network(entry["dst"])): entry.get("gateway", "") for entry in shown}
-    needs = {str(ipaddress.IPv4Network(route.cidr)): route.via for route in wanted}
-    lines = [f"route del {cidr} proto {PROTOCOL}" for cidr in sorted(has.keys() - needs.keys())]
-    return lines + [
-        f"route replace {cidr} via {via} proto {PROTOCOL}"
-        for cidr, via in sorted(needs.items())
-        if has.get(cidr) != via
-    ]
-
-
-def forward_rules(network: NodeNetwork, routes: Iterable[Route]) -> list[str]:
-    """Pods reach each other, and the proxies of the other hosts reach the pods, with their host's own address."""
-    pods, cluster = network.pod_cidr, network.cluster_cidr
-    peers = [f"-A {FORWARD_CHAIN} -s {via}/32 -d {pods} -j ACCEPT" for via in sorted({r.via for r in routes})]
-    return [
-        f"-A {FORWARD_CHAIN} -s {cluster} -d {pods} -j ACCEPT",
-        f"-A {FORWARD_CHAIN} -s {pods} -d {cluster} -j ACCEPT",
-        *peers,
-    ]
-
-
-def nat_rules(network: NodeNetwork) -> list[str]:
-    """Pods keep their address inside the cluster, and take the host's outside."""
-    return [f"-A {NAT_CHAIN} -s {network.pod_cidr} ! -d {network.cluster_cidr} -j MASQUERADE"]
-
-
-def restore_input(table: str, chain: str, rules: list[str]) -> str:
-    """For `iptables-restore --noflush`: declaring the chain empties it, so its rules are replaced at once."""
-    return "\n".join((f"*{table}", f":{chain} - [0:0]", *rules, "COMMIT", ""))
 
 
 # --- on the host --------------------------------------------------------------------------------------------
 
 
-def _ensure_links(shell: Shell, network: NodeNetwork) -> bool:
-    shown = _json(shell, "ip", "-json", "addr", "show")
+def _ensure_links(shell: Shell, network: NodeNetwork) -> tuple[str, ...]:
+    shown = show(shell, "ip", "-json", "addr", "show")
     lines = [*bridge_batch(network.pod_cidr, shown), *link_batch(network.addresses, shown)]
-    reply = _batch(shell, lines)
+    reply = batch(shell, ("ip",), lines)
     if reply.status != 0:
         raise CommandFailed(f"cannot set up {BRIDGE}, and {SERVICES} with its addresses: {reply.err.strip()}")
-    return bool(lines)
+    return in_words(lines)
 
 
-def _ensure_forwarding(shell: Shell) -> bool:
+def _ensure_forwarding(shell: Shell) -> tuple[str, ...]:
     if shell.check(["cat", _IP_FORWARD]).strip() == "1":
-        return False
+        return ()
     shell.check(["tee", _IP_FORWARD], stdin="1\n")
-    return True
+    return ("net.ipv4.ip_forward",)
 
 
-def _batch(shell: Shell, lines: list[str]) -> Reply:
-    """All of them, whichever fails."""
-    if not lines:
-        return Reply(0, "", "")
-    return shell.run(["ip", "-force", "-batch", "-"], stdin="\n".join(lines) + "\n")
-
-
-def _ensure_chain(shell: Shell, table: str, chain: str, hook: str, rules: list[str]) -> bool:
-    iptables = ("iptables", "-w", "5", "-t", table)
-    shown = shell.run([*iptables, "-S", chain], timeout=_IPTABLES_SECONDS)
-    changed = shown.status != 0 or shown.out.split("\n") != [f"-N {chain}", *rules, ""]
-    if changed:
-        shell.check(
-            ["iptables-restore", "-w", "5", "--noflush"],
-            stdin=restore_input(table, chain, rules),
-            timeout=_IPTABLES_SECONDS,
+def _ensure_filtering(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) -> Applied:
+    tunnel = bool(routes) and network.mode != "routes"
+    changes = ensure_table(shell, filter_table(network, routes, tunnel))
+    if not network.policy.pods or _filters_bridge(shell):
+        return Applied(changes)
+    shell.run(["modprobe", "br_netfilter"])
+    if shell.run(["test", "-e", _BRIDGE_NETFILTER]).status != 0:
+        complaint = (
+            "network policies do not hold between pods of this host: its kernel has no br_netfilter; "
+            "`modprobe br_netfilter` says why"
         )
-    jump = [hook, "-j", chain]
-    if shell.run([*iptables, "-C", *jump]).status != 0:
-        shell.check([*iptables, "-I", *jump])
-        return True
-    return changed
+        return Applied(changes, complaint)
+    shell.check(["ip", "link", "set", "dev", BRIDGE, "type", "bridge", "nf_call_iptables", "1"])
+    return Applied((*changes, f"iptables on {BRIDGE}"))
 
 
-def _ensure_pod_network(pod_cidr: str, cluster: str, engine: Engine) -> bool:
+def _filters_bridge(shell: Shell) -> bool:
+    """Without it, packets between two pods of a host pass no rule."""
+    if shell.run(["test", "-e", _BRIDGE_NETFILTER]).status != 0:
+        return False
+    (link,) = show(shell, "ip", "-json", "-details", "link", "show", "dev", BRIDGE)
+    return bool(link["linkinfo"]["info_data"].get("nf_call_iptables"))
+
+
+def _ensure_pod_network(pod_cidr: str, cluster: str, engine: Engine) -> tuple[str, ...]:
     existing = pod_network(engine)
     if existing is not None:
         owner = (existing.get("Labels") or {}).get(LABEL_CLUSTER)
@@ -177,7 +161,7 @@ def _ensure_pod_network(pod_cidr: str, cluster: str, engine: Engine) -> bool:
                 f"the host has a Docker network {POD_NETWORK!r} that is {whose}; remove it, if nobody needs it"
             )
         if _subnet(existing) == pod_cidr:
-            return False
+            return ()
         _remove_pod_network(existing, pod_cidr, engine)
     with engine_errors("create the pod network"):
         engine.create_network(
@@ -187,7 +171,7 @@ def _ensure_pod_network(pod_cidr: str, cluster: str, engine: Engine) -> bool:
             options=_bridge_options(engine),
             labels={LABEL_CLUSTER: cluster},
         )
-    return True
+    return (f"Docker network {POD_NETWORK}",)
 
 
 def _bridge_options(engine: Engine) -> dict[str, str]:
@@ -227,11 +211,6 @@ def _remove_pod_network(existing: Mapping[str, Any], pod_cidr: str, engine: Engi
 def _subnet(network: Mapping[str, Any]) -> str:
     pools = (network.get("IPAM") or {}).get("Config") or [{}]
     return str(pools[0].get("Subnet", ""))
-
-
-def _json(shell: Shell, *argv: str) -> list[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = json.loads(shell.check(argv) or "[]")
-    return found
 
 
 def _resolved(routes: Iterable[Route]) -> tuple[list[Route], str]:

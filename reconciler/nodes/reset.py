@@ -6,15 +6,9 @@ from collections.abc import Iterator
 from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK, memory_directory
 from reconciler.model.objects import Cluster, Node
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
-from reconciler.nodes.network import (
-    FORWARD_CHAIN,
-    FORWARD_HOOK,
-    NAT_CHAIN,
-    NAT_HOOK,
-    PROTOCOL,
-    SERVICES,
-    pod_network,
-)
+from reconciler.nodes.firewall import TABLES, remove_chains
+from reconciler.nodes.network import SERVICES, pod_network
+from reconciler.nodes.overlay import PROTOCOL, VXLAN
 from reconciler.nodes.proxy_container import state_directory
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
@@ -52,16 +46,18 @@ def _reset(cluster: str, engine: Engine, shell: Shell) -> Iterator[str]:
     owner = (network.get("Labels") or {}).get(LABEL_CLUSTER) if network else cluster
     if owner == cluster:
         # Routes, chains and addresses carry no cluster's name: they are of the cluster that has the pod network.
+        yield from _routes(shell)
         if network:
             with engine_errors("remove the pod network"):
                 engine.remove_network(network["Id"])
             yield f"Docker network {POD_NETWORK}"
-        yield from _routes(shell)
-        yield from _chain(shell, "filter", FORWARD_CHAIN, FORWARD_HOOK)
-        yield from _chain(shell, "nat", NAT_CHAIN, NAT_HOOK)
-        if shell.run(["ip", "link", "show", "dev", SERVICES]).status == 0:
-            shell.check(["ip", "link", "del", "dev", SERVICES])
-            yield f"interface {SERVICES}"
+        for table in TABLES:
+            for chain in remove_chains(shell, table):
+                yield f"iptables chain {chain}"
+        for device in (SERVICES, VXLAN):
+            if shell.run(["ip", "link", "show", "dev", device]).status == 0:
+                shell.check(["ip", "link", "del", "dev", device])
+                yield f"interface {device}"
     for directory in (state_directory(cluster), memory_directory(cluster)):
         if shell.run(["test", "-e", directory]).status == 0:
             shell.script(f"unmounting below {directory}", _UNMOUNT, (directory,), None, _SECONDS)
@@ -83,13 +79,3 @@ def _routes(shell: Shell) -> Iterator[str]:
     for route in shown:
         shell.check(["ip", "route", "del", route["dst"], "proto", PROTOCOL])
         yield f"route to {route['dst']}"
-
-
-def _chain(shell: Shell, table: str, chain: str, hook: str) -> Iterator[str]:
-    iptables = ("iptables", "-w", "5", "-t", table)
-    while shell.run([*iptables, "-D", hook, "-j", chain]).status == 0:
-        pass
-    if shell.run([*iptables, "-S", chain]).status == 0:
-        shell.check([*iptables, "-F", chain])
-        shell.check([*iptables, "-X", chain])
-        yield f"iptables chain {chain}"

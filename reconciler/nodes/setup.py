@@ -14,13 +14,13 @@ import msgspec
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
-from reconciler.model.observed import DnsState, NetworkState, ProxyState
-from reconciler.model.operations import NodeDns, NodeNetwork, NodeProber, NodeSetup
+from reconciler.model.observed import DnsState, ProxyState
+from reconciler.model.operations import NodeDns, NodeProber, NodeSetup
 from reconciler.model.proxy import NodeProxy
 from reconciler.nodes.dns import Dns
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, OutcomeUnknown
-from reconciler.nodes.network import apply_network, network_fingerprint
+from reconciler.nodes.network_keeper import NetworkKeeper
 from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy
 from reconciler.nodes.pulling import Puller
@@ -28,6 +28,8 @@ from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_LOOK_SECONDS = 5.0
+"""How long a change that somebody else makes to the network goes unseen."""
 _Done = TypeVar("_Done")
 
 
@@ -51,11 +53,8 @@ class SetupKeeper:
         recheck: float,
         log: BoundLogger,
     ) -> None:
-        self._log = log
-        self._cluster = cluster
         self._view = view
-        self._engine = engine
-        self._shell = shell
+        self._network = NetworkKeeper(cluster, view, engine, shell, log)
         self._dns = dns
         self._proxy = proxy
         self._prober = prober
@@ -85,9 +84,14 @@ class SetupKeeper:
     def work(self) -> None:
         """Until `stop`; to be run in a thread of its own."""
         done: NodeSetup | None = None
-        pause, next_check = _FIRST_PAUSE, 0.0
-        while (task := self._next(done, next_check)) is not None:
+        pause, next_check, next_look = _FIRST_PAUSE, 0.0, 0.0
+        while (task := self._next(done, min(next_check, next_look))) is not None:
             full = time.monotonic() >= next_check
+            if time.monotonic() >= next_look:
+                full = full or self._network.has_drifted()
+                next_look = time.monotonic() + _LOOK_SECONDS
+            if not full and not self._is_new(task, done):
+                continue
             if self._apply(task, done, full):
                 pause = _FIRST_PAUSE
                 next_check = time.monotonic() + self._recheck if full else next_check
@@ -108,28 +112,16 @@ class SetupKeeper:
         now = time.monotonic()
         return self._wanted != done or self._in_doubt or now >= next_check or now >= self._proxy.write_at
 
+    def _is_new(self, task: _Task, done: NodeSetup | None) -> bool:
+        return task.in_doubt or task.wanted != done or time.monotonic() >= self._proxy.write_at
+
     def _apply(self, task: _Task, done: NodeSetup | None, full: bool) -> bool:
         wanted, network_is_right = task.wanted, True
         if full or done is None or done.network != wanted.network:
-            network_is_right = self._apply_network(wanted.network)
+            network_is_right = self._network.apply(wanted.network, full)
         dns_is_right = wanted.dns is None or self._apply_dns(wanted.dns, full)
         proxy_is_right = self._apply_proxy(wanted.proxy, full or task.in_doubt)
         return self._apply_prober(wanted.prober, full) and proxy_is_right and dns_is_right and network_is_right
-
-    def _apply_network(self, wanted: NodeNetwork) -> bool:
-        fingerprint = network_fingerprint(wanted)
-        try:
-            applied = apply_network(wanted, self._cluster, self._engine, self._shell)
-        except (OutcomeUnknown, ConnectionLost) as error:
-            self._log.warning("network not known to be applied", reason=str(error))
-            return False
-        except NodeError as error:
-            self._view.has_network(NetworkState(error=str(error)))
-            return False
-        if applied.changed:
-            self._log.info("network applied", fingerprint=fingerprint)
-        self._view.has_network(NetworkState(fingerprint, applied.complaint))
-        return not applied.complaint
 
     def _apply_dns(self, wanted: NodeDns, full: bool) -> bool:
         try:

@@ -26,6 +26,7 @@ from reconciler.model.observed import (
     Reachable,
     Unreachable,
 )
+from reconciler.model.policies import PodPolicy
 from reconciler.nodes.docker_replies import sortable_moment
 
 Ticket = int
@@ -54,6 +55,7 @@ class HostView:
         self._facts: Facts | None = None
         self._images: frozenset[str] = frozenset()
         self._network = NetworkState()
+        self._network_in_force = ""
         self._proxy = ProxyState()
         self._answered: dict[str, PodRun] = {}
         self._probed: Mapping[str, tuple[str, Probed]] = {}
@@ -88,7 +90,8 @@ class HostView:
         """Everything was read anew (`list_all` has been called): the host counts as reachable from now on."""
         with self._cond:
             self._facts, self._images, self._proxy = facts, images, proxy
-            self._network, self._dns, self._answered = NetworkState(), DnsState(), dict(answered)
+            self._network = msgspec.structs.replace(self._network, fingerprint="", error="", policies=frozenset())
+            self._dns, self._answered = DnsState(), dict(answered)
             self._since = self._heard = time.monotonic()
             self._lost = None
         self._changed()
@@ -182,8 +185,21 @@ class HostView:
     def has_images(self, images: frozenset[str]) -> None:
         self._set(_images=images)
 
-    def has_network(self, network: NetworkState) -> None:
-        self._set(_network=network)
+    def network_in_force(self) -> str:
+        """The fingerprint of what was last applied without a complaint, also over an earlier connection."""
+        with self._cond:
+            return self._network_in_force
+
+    def has_network(self, fingerprint: str, error: str, policies: frozenset[PodPolicy] = frozenset()) -> None:
+        with self._cond:
+            self._network_in_force = "" if error else fingerprint
+        known = self._network
+        self._set(_network=msgspec.structs.replace(known, fingerprint=fingerprint, error=error, policies=policies))
+
+    def network_repaired(self, what: str) -> None:
+        """In words: somebody else had changed it. Kept over connections, so that none goes untold."""
+        repairs = self._network.repairs + 1
+        self._set(_network=msgspec.structs.replace(self._network, repaired=what, repairs=repairs))
 
     def has_proxy(self, proxy: ProxyState) -> None:
         self._set(_proxy=proxy)

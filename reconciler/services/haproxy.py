@@ -164,7 +164,7 @@ def _listen_lines(name: str, binds: Iterable[Bind], manner: Manner) -> Iterator[
     yield f"listen {name} from {'http' if by_request else 'tcp'}"
     yield from (f"    bind {bind}" for bind in binds)
     if manner.sources:
-        yield from (f"    acl allowed src {IPv4Network(source)}" for source in manner.sources)
+        yield from _source_lines("allowed", manner.sources)
         yield "    tcp-request connection reject unless allowed"
     if by_request:
         yield f"    http-request disable-l7-retry unless {{ method {' '.join(_REPEATABLE)} }}"
@@ -175,6 +175,29 @@ def _listen_lines(name: str, binds: Iterable[Bind], manner: Manner) -> Iterator[
         yield "    stick on src"
     elif manner.balance != "roundrobin":
         yield f"    balance {manner.balance}"
+
+
+def guarded(text: str, allowed: Sequence[str] | None, denied: Sequence[str]) -> str:
+    """The section, open to the networks `allowed` (None: to all), and in no case to those of `denied`."""
+    lines: list[str] = []
+    if denied:
+        lines += [*_source_lines("policy_denied", denied), "    tcp-request connection reject if policy_denied"]
+    if allowed:
+        lines += [
+            *_source_lines("policy_allowed", allowed),
+            "    tcp-request connection reject unless policy_allowed",
+        ]
+    elif allowed is not None:
+        lines.append("    tcp-request connection reject")
+    first, rest = text.split("\n", 1)
+    return "".join(f"{line}\n" for line in (first, *lines)) + rest
+
+
+def _source_lines(name: str, networks: Sequence[str]) -> Iterator[str]:
+    """An ACL of any length: HAProxy takes 64 words on a line."""
+    for start in range(0, len(networks), 50):
+        words = " ".join(str(IPv4Network(network)) for network in networks[start : start + 50])
+        yield f"    acl {name} src {words}"
 
 
 def server_options(manner: Manner, checks: str) -> str:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edges
@@ -20,10 +21,12 @@ from reconciler.model.operations import NodeDns, NodeProber, NodeSetup, ProbedCo
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import NodeProxy, ProxySection
 from reconciler.services.balancing import Layout, lay_out
-from reconciler.services.haproxy import node_proxy
+from reconciler.services.haproxy import guarded, node_proxy
 from reconciler.services.naming import Naming
 from reconciler.services.network import node_networks
 from reconciler.services.parts import Part, left_out, section
+from reconciler.services.policy import Isolation, Policies
+from reconciler.services.sources import ANYBODY, Sources, hosts_own, service_sources
 
 Endpoints = Mapping[Ref, tuple[Endpoint, ...]]
 Probed = Mapping[str, tuple[ProbedContainer, ...]]
@@ -50,6 +53,7 @@ class ServiceLayer:
         self._layout = Layout((), (), ())
         self._sections = _Sections(())
         self._naming = Naming()
+        self._policies = Policies()
         self._setups: Mapping[str, NodeSetup] = {}
         self.problems: tuple[str, ...] = ()
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
@@ -57,27 +61,36 @@ class ServiceLayer:
     def setups(
         self, desired: Desired, memory: Memory, endpoints: Endpoints, probed: Probed = _NONE_PROBED
     ) -> Mapping[str, NodeSetup]:
+        isolation = self._policies.isolation(desired, memory)
         laid_out = _LayoutInputs(desired.cluster, desired.services, memory.services)
-        inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed)
+        inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, isolation)
         if inputs != self._inputs:
             if laid_out != self._layout_inputs:
                 self._layout = lay_out(desired.services, memory.services, desired.cluster.spec.service_cidr)
                 self._sections = _Sections(self._layout.parts)
                 self._layout_inputs = laid_out
-            self._sections.follow(endpoints)
+            own = hosts_own(desired, memory.nodes)
+            self._sections.follow(endpoints, service_sources(isolation, endpoints, own))
             named = self._naming.named(desired, memory.services, endpoints)
-            self._setups = self._made(desired, memory, endpoints, probed, named.dns)
+            self._setups = self._made(desired, memory, endpoints, probed, named.dns, isolation)
             self.problems = (*self._layout.problems, *self._sections.problems(), *named.problems)
             self._inputs = inputs
         return self._setups
 
     def _made(
-        self, desired: Desired, memory: Memory, endpoints: Endpoints, probed: Probed, dns: NodeDns
+        self,
+        desired: Desired,
+        memory: Memory,
+        endpoints: Endpoints,
+        probed: Probed,
+        dns: NodeDns,
+        isolation: Isolation,
     ) -> Mapping[str, NodeSetup]:
         checks = _checks(endpoints)
         at_edge = frozenset(edges(desired.nodes))
         spec = desired.cluster.spec
-        networks = node_networks(desired, memory.nodes, (*dns.addresses, *self._layout.addresses))
+        addresses = (*dns.addresses, *self._layout.addresses)
+        networks = node_networks(desired, memory.nodes, addresses, isolation)
         return {
             name: NodeSetup(
                 network=network,
@@ -107,6 +120,7 @@ class _Inputs(Struct, frozen=True):
     node_records: Mapping[str, NodeRecord]
     endpoints: Endpoints
     probed: Probed
+    isolation: Isolation
 
 
 class _Sections:
@@ -115,22 +129,27 @@ class _Sections:
     def __init__(self, parts: tuple[Part, ...]) -> None:
         self._parts = parts
         self._endpoints: Endpoints = {}
+        self._sources: Mapping[Ref, tuple[Sources, ...]] = {}
         self._made: dict[tuple[str, str, bool], ProxySection | None] = {}
         """By part, and what of a node makes a difference to it."""
         self._problems: dict[str, list[str]] = {}
         self._proxies: dict[tuple[str, str, bool], NodeProxy] = {}
 
-    def follow(self, endpoints: Endpoints) -> None:
+    def follow(self, endpoints: Endpoints, sources: Mapping[Ref, tuple[Sources, ...]]) -> None:
         changed = {
             part.name
             for part in self._parts
-            if part.service and endpoints.get(part.service, ()) != self._endpoints.get(part.service)
+            if part.service
+            and (
+                endpoints.get(part.service, ()) != self._endpoints.get(part.service)
+                or sources.get(part.service) != self._sources.get(part.service)
+            )
         }
         if changed:
             self._made = {key: made for key, made in self._made.items() if key[0] not in changed}
             self._problems = {name: said for name, said in self._problems.items() if name not in changed}
             self._proxies = {}
-        self._endpoints = endpoints
+        self._endpoints, self._sources = endpoints, sources
         for part in self._parts:
             if part.name in changed and (said := left_out(part, self._of(part))):
                 self._problems[part.name] = said
@@ -153,8 +172,16 @@ class _Sections:
     def _section(self, part: Part, node: str, edge: bool) -> ProxySection | None:
         key = (part.name, node if part.local else "", edge and part.text != part.edge_text)
         if key not in self._made:
-            self._made[key] = section(part, node, edge, self._of(part))
+            made = section(part, node, edge, self._of(part))
+            self._made[key] = made and replace(made, text=self._guarded(part, made.text))
         return self._made[key]
+
+    def _guarded(self, part: Part, text: str) -> str:
+        """A pod sees the proxy and not its client: the policies of both are kept here."""
+        ports = self._sources.get(part.service, ()) if part.service else ()
+        if part.port >= len(ports) or ports[part.port] == ANYBODY:
+            return text
+        return guarded(text, ports[part.port].allowed, ports[part.port].denied)
 
     def _of(self, part: Part) -> tuple[Endpoint, ...]:
         return self._endpoints.get(part.service, ()) if part.service else ()

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.operations import NodeNetwork, Route
+from reconciler.services.policy import NOBODY, Isolation
 
 
 def node_networks(
-    desired: Desired, records: Mapping[str, NodeRecord], addresses: tuple[str, ...]
+    desired: Desired, records: Mapping[str, NodeRecord], addresses: tuple[str, ...], isolation: Isolation = NOBODY
 ) -> dict[str, NodeNetwork]:
     """For every node that has a pod CIDR. One that has none yet gets its network with the plan that chooses it."""
     routes = {
@@ -22,6 +23,9 @@ def node_networks(
             cluster_cidr=desired.cluster.spec.pod_cidr,
             routes=tuple(route for peer, route in routes.items() if peer != name),
             addresses=addresses,
+            mode=desired.cluster.spec.network.mode,
+            mtu=desired.cluster.spec.network.mtu,
+            policy=isolation.of_node(name),
         )
         for name, own in routes.items()
     }

@@ -52,6 +52,13 @@ VALID: dict[str, dict[str, Any]] = {
         }
     },
     "Service": {"spec": {"selector": {"app": "a"}, "ports": [{"port": 80, "targetPort": "http"}]}},
+    "NetworkPolicy": {
+        "spec": {
+            "podSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]},
+            "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}],
+            "egress": [{"ports": [{"port": 80, "endPort": 90}]}],
+        }
+    },
     "ConfigMap": {"data": {"a": "b"}, "binaryData": {"c": "AA=="}},
     "PersistentVolumeClaim": {
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}

@@ -13,7 +13,7 @@ from msgspec.structs import fields
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.schemas import KINDS, MARK, load_schemas
-from reconciler.model import objects, pods, services
+from reconciler.model import objects, pods, policies, services
 from reconciler.model.desired import Desired, Rejected
 from tests.unit.manifests.conftest import Load
 
@@ -60,6 +60,7 @@ PROBE = (*CONTAINER, "livenessProbe")
         ("Cluster", ("spec", "podSecurity", "hostPaths", "[]"), objects.HostPathRule, set()),
         ("Cluster", ("spec", "podLimits"), objects.PodLimits, set()),
         ("Cluster", ("spec", "imageGC"), objects.ImageGc, set()),
+        ("Cluster", ("spec", "network"), objects.ClusterNetwork, set()),
         ("Pod", ("spec",), pods.PodSpec, {"os"}),
         ("Deployment", ("spec",), objects.DeploymentSpec, set()),
         ("Deployment", ("spec", "selector"), objects.LabelSelector, set()),
@@ -132,6 +133,15 @@ PROBE = (*CONTAINER, "livenessProbe")
         ("EndpointSlice", ("endpoints", "[]"), services.SliceEndpoint, set()),
         ("EndpointSlice", ("endpoints", "[]", "conditions"), services.EndpointConditions, set()),
         ("EndpointSlice", ("ports", "[]"), services.SlicePort, set()),
+        ("NetworkPolicy", (), objects.NetworkPolicy, {"apiVersion", "kind"}),
+        ("NetworkPolicy", ("spec",), policies.NetworkPolicySpec, set()),
+        ("NetworkPolicy", ("spec", "podSelector"), policies.PeerSelector, set()),
+        ("NetworkPolicy", ("spec", "podSelector", "matchExpressions", "[]"), policies.Requirement, set()),
+        ("NetworkPolicy", ("spec", "ingress", "[]"), policies.IngressRule, set()),
+        ("NetworkPolicy", ("spec", "ingress", "[]", "from", "[]"), policies.PolicyPeer, set()),
+        ("NetworkPolicy", ("spec", "ingress", "[]", "from", "[]", "ipBlock"), policies.IpBlock, set()),
+        ("NetworkPolicy", ("spec", "egress", "[]"), policies.EgressRule, set()),
+        ("NetworkPolicy", ("spec", "egress", "[]", "ports", "[]"), policies.PolicyPort, set()),
         ("ConfigMap", (), objects.ConfigMap, {"apiVersion", "kind"}),
         ("PersistentVolumeClaim", (), objects.PersistentVolumeClaim, {"apiVersion", "kind"}),
         ("PersistentVolumeClaim", ("spec",), objects.ClaimSpec, set()),

@@ -6,15 +6,7 @@ import msgspec
 import pytest
 
 from reconciler.model.operations import NodeNetwork, Route
-from reconciler.nodes.network import (
-    bridge_batch,
-    forward_rules,
-    link_batch,
-    nat_rules,
-    network_fingerprint,
-    restore_input,
-    route_batch,
-)
+from reconciler.nodes.network import bridge_batch, link_batch, network_fingerprint
 
 NETWORK = NodeNetwork(
     "10.244.1.0/24",
@@ -68,33 +60,6 @@ def test_addresses_of_other_interfaces_are_not_ours() -> None:
 def test_what_is_not_an_address_never_becomes_a_line(bad: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         link_batch((bad,), [UP])
-
-
-def test_routes_are_replaced_removed_and_left_alone() -> None:
-    shown = [
-        {"dst": "10.244.2.0/24", "gateway": "192.0.2.2"},
-        {"dst": "10.244.3.0/24", "gateway": "192.0.2.99"},
-        {"dst": "10.244.4.0/24", "gateway": "192.0.2.4"},
-    ]
-    assert route_batch(NETWORK.routes, shown) == [
-        "route del 10.244.4.0/24 proto 82",
-        "route replace 10.244.3.0/24 via 192.0.2.3 proto 82",
-    ]
-
-
-def test_pods_keep_their_address_inside_the_cluster_only() -> None:
-    assert nat_rules(NETWORK) == ["-A RECONCILER-POST -s 10.244.1.0/24 ! -d 10.244.0.0/16 -j MASQUERADE"]
-
-
-def test_the_proxies_of_the_peers_may_reach_the_pods() -> None:
-    rules = forward_rules(NETWORK, NETWORK.routes)
-    assert "-A RECONCILER-FWD -s 192.0.2.2/32 -d 10.244.1.0/24 -j ACCEPT" in rules
-    assert len(rules) == 4
-
-
-def test_a_chain_is_replaced_at_once() -> None:
-    text = restore_input("nat", "RECONCILER-POST", ["-A RECONCILER-POST -j ACCEPT"])
-    assert text == "*nat\n:RECONCILER-POST - [0:0]\n-A RECONCILER-POST -j ACCEPT\nCOMMIT\n"
 
 
 def test_the_fingerprint_does_not_depend_on_the_order() -> None:

@@ -144,3 +144,18 @@ def test_waiting_for_an_end_is_woken_by_it() -> None:
     view.saw(view.look(), "c1", container("exited"))
     assert view.wait_until_ended("c1", 0)
     assert view.wait_until_ended("never seen", 0)
+
+
+def test_a_repair_of_the_network_is_counted_over_connections() -> None:
+    view = connected(Told())
+    view.has_network("wanted", "")
+    assert view.network_in_force() == "wanted"
+    view.network_repaired("route to 10.244.2.0/24")
+    view.lost("gone", False)
+    view.connected(FACTS, frozenset(), ProxyState(), {})
+    seen = view.observation()
+    assert isinstance(seen, Reachable)
+    assert (seen.network.fingerprint, seen.network.repairs) == ("", 1)
+    assert view.network_in_force() == "wanted"
+    view.has_network("wanted", "no route to a peer")
+    assert view.network_in_force() == ""

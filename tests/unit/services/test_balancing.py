@@ -94,7 +94,10 @@ def test_source_ranges_are_asked_at_the_edge_and_nowhere_else() -> None:
     assert list(sections(layout)) == ["shop_web_http"]
     edge = sections(layout, edge=True)["shop_web_http_edge"]
     assert binds(edge) == ["0.0.0.0:80"]
-    assert "    acl allowed src 198.51.100.7/32\n    tcp-request connection reject unless allowed\n" in edge.text
+    assert (
+        "    acl allowed src 192.0.2.0/24 198.51.100.7/32\n    tcp-request connection reject unless allowed\n"
+        in edge.text
+    )
     assert "allowed" not in sections(layout, edge=True)["shop_web_http"].text
 
 

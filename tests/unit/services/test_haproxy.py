@@ -4,7 +4,16 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer, config_text
-from reconciler.services.haproxy import Address, Bind, Manner, Server, check_options, listen_text, node_proxy
+from reconciler.services.haproxy import (
+    Address,
+    Bind,
+    Manner,
+    Server,
+    check_options,
+    guarded,
+    listen_text,
+    node_proxy,
+)
 
 POD = ProxyServer("web-0", "10.244.0.2:8080")
 BINDS = (Bind(Address("10.96.0.1", 80)),)
@@ -68,6 +77,26 @@ def test_a_pod_behind_two_services_is_routed_to_once() -> None:
 
 def test_a_file_without_services_routes_to_nobody() -> None:
     assert config_text(proxy()).splitlines()[2] == "# routed:"
+
+
+def test_a_guard_denies_before_it_allows_and_of_an_empty_list_nobody() -> None:
+    text = "listen a_b_c from tcp\n    bind 10.96.0.1:80\n"
+    assert guarded(text, ("192.0.2.0/24",), ("10.244.0.9/32",)).splitlines() == [
+        "listen a_b_c from tcp",
+        "    acl policy_denied src 10.244.0.9/32",
+        "    tcp-request connection reject if policy_denied",
+        "    acl policy_allowed src 192.0.2.0/24",
+        "    tcp-request connection reject unless policy_allowed",
+        "    bind 10.96.0.1:80",
+    ]
+    assert "    tcp-request connection reject\n" in guarded(text, (), ())
+    assert guarded(text, None, ()) == text
+
+
+def test_a_long_list_of_networks_is_several_lines() -> None:
+    many = [f"10.244.{number}.0/24" for number in range(120)]
+    lines = [line for line in guarded("listen a_b_c from tcp\n", many, ()).splitlines() if " acl " in line]
+    assert [len(line.split()) - 3 for line in lines] == [50, 50, 20]
 
 
 def test_of_a_large_file_servers_are_checked_seldom() -> None:

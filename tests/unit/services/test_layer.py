@@ -1,12 +1,15 @@
 """What each node gets, and when it is the very same as before."""
 
+from msgspec.structs import replace
+
 from reconciler.model.desired import Desired, Revision
-from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
+from reconciler.model.memory import Memory, NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import (
     Cluster,
     ClusterImages,
     ClusterSpec,
+    NetworkPolicy,
     Node,
     ObjectMeta,
     Service,
@@ -16,6 +19,7 @@ from reconciler.model.objects import (
 )
 from reconciler.model.operations import NodeNetwork, Route
 from reconciler.model.plan import Endpoint
+from reconciler.model.policies import NetworkPolicySpec
 from reconciler.model.proxy import config_text
 from reconciler.services import ServiceLayer, node_setups
 
@@ -125,3 +129,16 @@ def test_whatever_a_setup_follows_from_makes_new_ones() -> None:
     assert layer.problems == ("Service shop/web is not served: it has no cluster IP",)
     assert layer.setups(desired(), MEMORY, ENDPOINTS) == before
     assert not layer.problems
+
+
+def test_whom_a_policy_keeps_from_the_pods_is_kept_from_their_service() -> None:
+    pod = PodIntent("u1", "shop", "web-0", "node-1", "h", "r", ip="10.244.0.2", labels={"app": "web"})
+    closed = NetworkPolicy(ObjectMeta("closed", "shop"), NetworkPolicySpec(policy_types=("Ingress",)))
+    wanted = replace(desired(), network_policies={Ref("NetworkPolicy", "shop", "closed"): closed})
+    layer = ServiceLayer()
+    before = layer.setups(desired(), MEMORY, ENDPOINTS)["node-1"].proxy
+    guarded = layer.setups(wanted, replace(MEMORY, pods={"u1": pod}), ENDPOINTS)["node-1"].proxy
+    assert "reject" not in config_text(before)
+    assert "acl policy_allowed src 10.96.0.0/16" in config_text(guarded)
+    assert "tcp-request connection reject unless policy_allowed" in config_text(guarded)
+    assert layer.setups(desired(), MEMORY, ENDPOINTS)["node-1"].proxy == before

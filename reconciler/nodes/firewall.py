@@ -1,0 +1,137 @@
+"""Chains of our own in iptables: compared with what the host has, and replaced in one transaction. For network.py.
+
+Rules are written as `iptables -S` shows them, so that comparing is comparing texts.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from reconciler.model.operations import NodeNetwork, Route
+from reconciler.nodes.overlay import BRIDGE, PORT, gateway_of
+from reconciler.nodes.policy_rules import policy_chains, policy_jumps
+from reconciler.nodes.shell import Shell
+
+OURS = "RECONCILER"
+FORWARD_CHAIN, FORWARD_HOOK = f"{OURS}-FWD", "DOCKER-USER"
+TUNNEL_CHAIN = f"{OURS}-VXLAN"
+NAT_CHAIN = f"{OURS}-POST"
+TABLES = ("filter", "nat")
+IPTABLES_SECONDS = 10.0
+"""More than its own wait for the lock that others may hold (`-w 5`)."""
+
+
+class Table(Struct, frozen=True):
+    name: str
+    chains: Mapping[str, Sequence[str]]
+    """The rules of each chain of ours."""
+    jumps: Sequence[tuple[str, str]]
+    """From a built-in chain, or one of Docker's, to the chain that must be entered from it; outer ones first."""
+
+
+# --- pure ---------------------------------------------------------------------------------------------------
+
+
+def filter_table(network: NodeNetwork, routes: Sequence[Route], tunnel: bool) -> Table:
+    chains = {**policy_chains(network.policy), FORWARD_CHAIN: forward_rules(network, routes)}
+    jumps = [("FORWARD", FORWARD_HOOK), (FORWARD_HOOK, FORWARD_CHAIN)]
+    if tunnel:
+        chains[TUNNEL_CHAIN] = tunnel_rules(routes)
+        jumps.append(("INPUT", TUNNEL_CHAIN))
+    return Table("filter", chains, jumps)
+
+
+def nat_table(network: NodeNetwork) -> Table:
+    return Table("nat", {NAT_CHAIN: nat_rules(network)}, [("POSTROUTING", NAT_CHAIN)])
+
+
+def forward_rules(network: NodeNetwork, routes: Iterable[Route]) -> list[str]:
+    """Pods reach each other, and so do the other hosts, whichever of their addresses they come from."""
+    pods, cluster = network.pod_cidr, network.cluster_cidr
+    peers = {route.via for route in routes}
+    gateways = {gateway_of(route.cidr) for route in routes}
+    return [
+        *policy_jumps(FORWARD_CHAIN, network, peers | gateways, BRIDGE),
+        *(f"-A {FORWARD_CHAIN} -s {via}/32 -d {pods} -j ACCEPT" for via in sorted(peers)),
+        f"-A {FORWARD_CHAIN} -s {cluster} -d {pods} -j ACCEPT",
+        f"-A {FORWARD_CHAIN} -s {pods} -d {cluster} -j ACCEPT",
+    ]
+
+
+def tunnel_rules(routes: Iterable[Route]) -> list[str]:
+    """Whoever can send VXLAN to a host is inside of the pod network: only the other hosts are."""
+    to_us = f"-p udp -m udp --dport {PORT}"
+    peers = [f"-A {TUNNEL_CHAIN} -s {via}/32 {to_us} -j ACCEPT" for via in sorted({r.via for r in routes})]
+    return [*peers, f"-A {TUNNEL_CHAIN} {to_us} -j DROP"]
+
+
+def nat_rules(network: NodeNetwork) -> list[str]:
+    """Pods keep their address inside the cluster, and take the host's outside."""
+    return [f"-A {NAT_CHAIN} -s {network.pod_cidr} ! -d {network.cluster_cidr} -j MASQUERADE"]
+
+
+def read_rules(shown: str) -> dict[str, list[str]]:
+    """By chain, from `iptables -S`."""
+    found: dict[str, list[str]] = {}
+    for line in shown.splitlines():
+        action, chain = line.split()[:2]
+        rules = found.setdefault(chain, [])
+        if action == "-A":
+            rules.append(line)
+    return found
+
+
+def difference(wanted: Table, has: Mapping[str, Sequence[str]]) -> tuple[str, tuple[str, ...]]:
+    """The input of `iptables-restore --noflush` that makes it so, and what it puts right, in words.
+
+    Declaring a chain empties it, so its rules are replaced at once. Chains of ours that are not wanted go. The
+    chain that Docker keeps for people, and its place in FORWARD, go with a flush and come back only with Docker.
+    """
+    changed = [name for name, rules in wanted.chains.items() if has.get(name) != list(rules)]
+    gone = [name for name in has if name.startswith(OURS) and name not in wanted.chains]
+    jumps = [(hook, chain) for hook, chain in wanted.jumps if not _is_entered(hook, chain, has.get(hook, ()))]
+    if not (changed or gone or jumps):
+        return "", ()
+    lacking = [chain for _, chain in wanted.jumps if chain not in has and chain not in wanted.chains]
+    left = {f"-A {hook} -j {chain}": f"-D {hook} -j {chain}" for hook in has for chain in gone if hook not in gone}
+    left |= {f"-A {hook} -j {chain}": f"-D {hook} -j {chain}" for hook, chain in jumps}
+    stale = [left[rule] for hook, rules in has.items() if hook not in changed for rule in rules if rule in left]
+    lines = [
+        f"*{wanted.name}",
+        *(f":{name} - [0:0]" for name in (*changed, *gone, *lacking)),
+        *(rule for name in changed for rule in wanted.chains[name]),
+        *stale,
+        *(f"-I {hook} -j {chain}" for hook, chain in jumps),
+        *(f"-X {name}" for name in gone),
+        "COMMIT",
+    ]
+    words = [f"iptables chain {name}" for name in (*changed, *gone)]
+    words += [f"iptables jump from {hook} to {chain}" for hook, chain in jumps]
+    return "\n".join(lines) + "\n", tuple(words)
+
+
+def _is_entered(hook: str, chain: str, rules: Sequence[str]) -> bool:
+    """Whether packets get as far as the jump: none does behind a rule that ends the way of all of them."""
+    ends = {f"-A {hook} -j {target}": target == chain for target in (chain, "RETURN", "ACCEPT", "DROP", "REJECT")}
+    return next((ends[rule] for rule in rules if rule in ends), False)
+
+
+# --- on the host --------------------------------------------------------------------------------------------
+
+
+def ensure_table(shell: Shell, wanted: Table) -> tuple[str, ...]:
+    """What was put right, in words."""
+    shown = shell.check(["iptables", "-w", "5", "-t", wanted.name, "-S"], timeout=IPTABLES_SECONDS)
+    text, words = difference(wanted, read_rules(shown))
+    if text:
+        shell.check(["iptables-restore", "-w", "5", "--noflush"], stdin=text, timeout=IPTABLES_SECONDS)
+    return words
+
+
+def remove_chains(shell: Shell, name: str) -> list[str]:
+    """Everything of ours in a table; returns the chains that were there. For reset.py."""
+    shown = read_rules(shell.check(["iptables", "-w", "5", "-t", name, "-S"], timeout=IPTABLES_SECONDS))
+    text, _ = difference(Table(name, {}, ()), shown)
+    if text:
+        shell.check(["iptables-restore", "-w", "5", "--noflush"], stdin=text, timeout=IPTABLES_SECONDS)
+    return sorted(chain for chain in shown if chain.startswith(OURS))

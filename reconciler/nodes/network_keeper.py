@@ -1,0 +1,70 @@
+"""Keeps a host's network as it is wanted, and tells what somebody had changed. For setup.py, on its thread."""
+
+from msgspec.structs import replace
+from structlog.typing import FilteringBoundLogger as BoundLogger
+
+from reconciler.model.operations import NodeNetwork
+from reconciler.nodes.engine import Engine
+from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
+from reconciler.nodes.network import Applied, apply_network, apply_policy, network_digest, network_fingerprint
+from reconciler.nodes.shell import Shell
+from reconciler.nodes.view import HostView
+
+_TOLD = 12
+
+
+class NetworkKeeper:
+    def __init__(self, cluster: str, view: HostView, engine: Engine, shell: Shell, log: BoundLogger) -> None:
+        self._cluster = cluster
+        self._view = view
+        self._engine = engine
+        self._shell = shell
+        self._log = log
+        self._digest = ""
+        self._in_force: NodeNetwork | None = None
+        """All of it, as far as this connection knows."""
+
+    def apply(self, wanted: NodeNetwork, full: bool) -> bool:
+        """False: not known to be in force, or not all of it. `full`: what else is there may have changed, too."""
+        fingerprint = network_fingerprint(wanted)
+        was_in_force = self._view.network_in_force() == fingerprint
+        try:
+            applied = self._apply(wanted, full)
+            self._digest = network_digest(self._shell)
+        except (OutcomeUnknown, ConnectionLost) as error:
+            self._log.warning("network not known to be applied", reason=str(error))
+            self._in_force = None
+            return False
+        except NodeError as error:
+            self._view.has_network("", str(error))
+            self._in_force = None
+            return False
+        changes = shortened(applied.changes)
+        if changes and was_in_force:
+            self._log.warning("network repaired", changes=changes)
+            self._view.network_repaired(changes)
+        elif changes:
+            self._log.info("network applied", fingerprint=fingerprint, changes=changes)
+        self._view.has_network(fingerprint, applied.complaint, frozenset(wanted.policy.pods))
+        self._in_force = wanted if not applied.complaint else None
+        return not applied.complaint
+
+    def _apply(self, wanted: NodeNetwork, full: bool) -> Applied:
+        before = self._in_force
+        other_policy = before is not None and replace(before, policy=wanted.policy) == wanted
+        if other_policy and not full and not self.has_drifted():
+            return apply_policy(wanted, self._shell)
+        return apply_network(wanted, self._cluster, self._engine, self._shell)
+
+    def has_drifted(self) -> bool:
+        """Since the last `apply`, for all that a glance tells; one that fails says nothing."""
+        try:
+            return self._digest != "" and network_digest(self._shell) != self._digest
+        except NodeError as error:
+            self._log.warning("cannot look at the network", reason=str(error))
+            return False
+
+
+def shortened(changes: tuple[str, ...]) -> str:
+    more = len(changes) - _TOLD
+    return ", ".join(changes[:_TOLD]) + (f" and {more} more" if more > 0 else "")

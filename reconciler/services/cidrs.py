@@ -1,0 +1,62 @@
+"""Sets of IPv4 addresses as sorted ranges, for what network policies allow: union, difference, intersection."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network, summarize_address_range
+from typing import TypeAlias
+
+Ranges: TypeAlias = tuple[tuple[int, int], ...]
+"""First and last address of each; sorted, apart, and not adjacent."""
+
+EVERYTHING: Ranges = ((0, 2**32 - 1),)
+NOTHING: Ranges = ()
+
+
+def ranges_of(cidrs: Iterable[str]) -> Ranges:
+    """Of networks, or single addresses."""
+    networks = (IPv4Network(cidr, strict=False) for cidr in cidrs)
+    return _merged(sorted((int(each.network_address), int(each.broadcast_address)) for each in networks))
+
+
+def cidrs_of(ranges: Ranges) -> tuple[str, ...]:
+    """The fewest networks that hold exactly these addresses."""
+    return tuple(
+        str(network)
+        for first, last in ranges
+        for network in summarize_address_range(IPv4Address(first), IPv4Address(last))
+    )
+
+
+def union(*sets: Ranges) -> Ranges:
+    return _merged(sorted(each for ranges in sets for each in ranges))
+
+
+def intersection(one: Ranges, other: Ranges) -> Ranges:
+    return tuple(_common(one, other))
+
+
+def without(ranges: Ranges, taken: Ranges) -> Ranges:
+    edges = [-1, *(edge for first, last in taken for edge in (first, last)), 2**32]
+    rest = tuple((edges[at] + 1, edges[at + 1] - 1) for at in range(0, len(edges), 2))
+    return intersection(ranges, tuple(gap for gap in rest if gap[0] <= gap[1]))
+
+
+def _common(one: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    at = there = 0
+    while at < len(one) and there < len(other):
+        first, last = max(one[at][0], other[there][0]), min(one[at][1], other[there][1])
+        if first <= last:
+            yield first, last
+        if one[at][1] < other[there][1]:
+            at += 1
+        else:
+            there += 1
+
+
+def _merged(ordered: Iterable[tuple[int, int]]) -> Ranges:
+    merged: list[tuple[int, int]] = []
+    for first, last in ordered:
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return tuple(merged)

@@ -1,0 +1,177 @@
+"""The pod network between hosts that a router parts, and what becomes of it when others change it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from reconciler.lab import Host, Lab
+from tests.lab.conftest import STAGE, restore
+from tests.lab.pods import Json, Stage, container, pod
+from tests.lab.segments import second_segment
+from tests.lab.world import World, eventually
+
+SIZE = 3 << 20
+SERVE = "dd if=/dev/zero of=/tmp/big bs=1M count=3 2>/dev/null; exec httpd -f -p 8080 -h /tmp"
+
+
+@pytest.fixture(scope="module")
+def stage_of_file(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """node-1 and node-2 are on one network, node-3 on another."""
+    restore(lab)
+    world = World(lab, tmp_path_factory.mktemp("stage"))
+    far = lab.node("node-3")
+    with second_segment(lab, far) as address:
+        node = (world.folder / "nodes-node-3.yaml").read_text()
+        world.write("nodes-node-3.yaml", node.replace(far.address, address))
+        world.write("cluster.yaml", STAGE.replace("relistSeconds: 10", "relistSeconds: 600"))
+        with world.run() as running:
+            running.converged()
+            yield Stage(world, running)
+
+
+def routes(host: Host) -> dict[str, Json]:
+    shown = json.loads(host.run(["ip", "-json", "route", "show", "proto", "82"]).stdout)
+    return {entry["dst"]: entry for entry in shown}
+
+
+def on(node: str) -> Json:
+    return {"nodeSelector": {"kubernetes.io/hostname": node}}
+
+
+def received(stage: Stage, app: str, node: str, address: str) -> int:
+    """Bytes that a pod gets of another one's file."""
+    ask = rf"printf 'GET /big HTTP/1.0\r\n\r\n' | nc -w 2 {address} 8080 | wc -c"
+    return int(stage.inside(app, "sh", "-c", ask, node=node).split()[0])
+
+
+def test_only_the_way_to_the_far_host_goes_through_vxlan_and_packets_fit(stage: Stage) -> None:
+    nodes = ("node-1", "node-2", "node-3")
+    stage.put(*(pod(f"on-{node}", container(script=SERVE), **on(node)) for node in nodes))
+    ips = {node: stage.up(f"on-{node}")["status"]["podIP"] for node in nodes}
+    for near in ("node-1", "node-2"):
+        devices = sorted(entry["dev"] for entry in routes(stage.world.lab.node(near)).values())
+        assert devices == ["eth0", "rcn-vx"]
+    assert {entry["dev"] for entry in routes(stage.world.lab.node("node-3")).values()} == {"rcn-vx"}
+    for source, target in (("node-1", "node-2"), ("node-1", "node-3"), ("node-3", "node-2")):
+        assert received(stage, f"on-{source}", source, ips[target]) > SIZE, f"from {source} to {target}"
+    ask = ("curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{size_download} %{local_ip}")
+    there = stage.world.lab.node("node-1").run([*ask, f"http://{ips['node-3']}:8080/big"]).stdout.split()
+    assert int(there[0]) == SIZE, "from a host itself, as its proxy asks"
+    assert there[1] == ips["node-1"].rpartition(".")[0] + ".1"
+
+
+def test_what_others_remove_is_put_right_within_seconds_and_told(stage: Stage) -> None:
+    """A firewall that reloads, and people."""
+    scripts = {
+        "node-1": ("iptables -F; iptables -t nat -F", "iptables jump from FORWARD to DOCKER-USER"),
+        "node-2": ("ip link del rcn-vx", "interface rcn-vx"),
+        "node-3": ("bridge fdb flush dev rcn-vx; ip route flush proto 82", "VXLAN peer"),
+    }
+    hosts = {name: stage.world.lab.node(name) for name in scripts}
+    before = {name: _state(host) for name, host in hosts.items()}
+    for name, (script, _) in scripts.items():
+        hosts[name].run(["sh", "-c", script])
+        assert _state(hosts[name]) != before[name]
+    for name, (_, told) in scripts.items():
+        stage.event("NetworkRepaired", told, timeout=15)
+        stage.event("NetworkRepaired", f'"name": "{name}"', timeout=15)
+    eventually(lambda: {name: _state(host) for name, host in hosts.items()} == before, 10, "all as before")
+
+
+def test_two_hosts_that_see_the_way_between_them_differently(stage: Stage) -> None:
+    """Also with strict reverse-path filtering, as many distributions have it."""
+    stage.put(*(pod(f"as-{node}", container(script=SERVE), **on(node)) for node in ("node-1", "node-2")))
+    ips = {node: stage.up(f"as-{node}")["status"]["podIP"] for node in ("node-1", "node-2")}
+    one, two = stage.world.lab.node("node-1"), stage.world.lab.node("node-2")
+    strict = "/proc/sys/net/ipv4/conf/eth0/rp_filter"
+    two.run(["ip", "route", "add", one.address, "via", f"10.{stage.world.lab.network.number}.0.2"])
+    two.run(["sh", "-c", f"echo 1 >{strict}; ip link del rcn-vx"])
+    try:
+        stage.event("NetworkRepaired", "interface rcn-vx", timeout=15)
+        assert {entry["dev"] for entry in routes(two).values()} == {"rcn-vx"}
+        assert {entry["dev"] for entry in routes(one).values()} == {"eth0", "rcn-vx"}
+        assert received(stage, "as-node-1", "node-1", ips["node-2"]) > SIZE
+        assert received(stage, "as-node-2", "node-2", ips["node-1"]) > SIZE
+    finally:
+        two.run(["sh", "-c", f"echo 0 >{strict}; ip route del {one.address}"])
+
+
+def labelled(name: str, node: str, namespace: str = "default") -> Json:
+    made = pod(name, container(script=SERVE), **on(node))
+    made["metadata"]["namespace"] = namespace
+    return made
+
+
+def policy(name: str, selects: str, **spec: Any) -> Json:
+    body = {"podSelector": {"matchLabels": {"app": selects}}, **spec}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name},
+        "spec": body,
+    }
+
+
+@pytest.fixture
+def no_bridge_filter(stage: Stage) -> Iterator[None]:
+    """node-1 passes no bridged packets to iptables by itself: reconciler has it do so for its own bridge."""
+    host = stage.world.lab.node("node-1")
+    switch = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+    before = host.run(["cat", switch]).stdout
+    host.run(["tee", switch], stdin="0\n")
+    yield
+    host.run(["tee", switch], stdin=before)
+
+
+@pytest.mark.usefixtures("no_bridge_filter")
+def test_policies_between_pods_of_a_host_and_of_two(stage: Stage) -> None:
+    one, three = stage.world.lab.node("node-1"), stage.world.lab.node("node-3")
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other", "labels": {"team": "x"}}}
+    friends: Json = {"podSelector": {"matchLabels": {"app": "friend"}}}
+    far: Json = {
+        "namespaceSelector": {"matchLabels": {"team": "x"}},
+        "podSelector": {"matchLabels": {"app": "far"}},
+    }
+    rule = {"from": [friends, far], "ports": [{"port": 8080}]}
+    stage.put(
+        space,
+        *(labelled(name, "node-1") for name in ("server", "friend", "stranger")),
+        *(labelled(name, "node-3", "other") for name in ("far", "farther")),
+        policy("server", "server", ingress=[rule]),
+        file="policies.yaml",
+    )
+    server = [stage.up(name)["status"]["podIP"] for name in ("friend", "stranger", "far", "farther", "server")][-1]
+    reached = {
+        name: received(stage, name, node, server) > SIZE
+        for name, node in (("friend", "node-1"), ("stranger", "node-1"), ("far", "node-3"), ("farther", "node-3"))
+    }
+    assert reached == {"friend": True, "stranger": False, "far": True, "farther": False}
+    for host in (one, three):
+        assert (
+            host.run(
+                ["curl", "-s", "-m", "5", "-o", "/dev/null", f"http://{server}:8080/big"], check=False
+            ).returncode
+            == 0
+        )
+    mark = stage.put(policy("closed", "friend", policyTypes=["Egress"]), file="closed.yaml")
+    stage.running.converged(since=mark)
+    assert received(stage, "friend", "node-1", server) == 0
+    assert received(stage, "far", "node-3", server) > SIZE
+    before = _state(one)
+    one.run(["iptables", "-F"])
+    stage.event("NetworkRepaired", "iptables chain RECONCILER-I-", timeout=15)
+    assert _state(one) == before
+
+
+def _state(host: Host) -> list[str]:
+    """All of ours there is."""
+    commands = (
+        *("iptables -S RECONCILER-FWD", "iptables -S RECONCILER-VXLAN", "iptables -t nat -S RECONCILER-POST"),
+        *("iptables -C FORWARD -j DOCKER-USER", "iptables -C DOCKER-USER -j RECONCILER-FWD"),
+        *("iptables -C INPUT -j RECONCILER-VXLAN", "iptables -t nat -C POSTROUTING -j RECONCILER-POST"),
+        *("ip route show proto 82", "ip neigh show dev rcn-vx nud permanent", "bridge fdb show dev rcn-vx"),
+    )
+    done = host.run(["sh", "-c", "\n".join(f"{command} 2>&1 | sort; echo $?" for command in commands)])
+    return done.stdout.splitlines()

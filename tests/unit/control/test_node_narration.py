@@ -1,0 +1,34 @@
+"""What happens to a host's network is told once, also when it was unreachable in between."""
+
+import msgspec
+
+from reconciler.control.narration import of_nodes
+from reconciler.model.observed import Facts, NetworkState, Observation, Observed, Reachable, Unreachable
+
+HOST = Reachable(Facts("engine", "20.10", "Debian", "6.1", "x86_64", 2, 1 << 30), ())
+
+
+def repaired(times: int) -> Reachable:
+    network = NetworkState("wanted", repaired="route to 10.244.2.0/24", repairs=times)
+    return msgspec.structs.replace(HOST, network=network)
+
+
+def told(before: Observation | None, after: Observation) -> list[str]:
+    earlier = Observed({"node-1": before}) if before is not None else None
+    return [
+        event.message
+        for event in of_nodes(earlier, Observed({"node-1": after}))
+        if event.reason == "NetworkRepaired"
+    ]
+
+
+def test_each_repair_is_told() -> None:
+    (message,) = told(HOST, repaired(1))
+    assert message.endswith("put right: route to 10.244.2.0/24")
+    assert len(told(repaired(1), repaired(2))) == 1
+
+
+def test_a_repair_is_not_told_again_after_a_break() -> None:
+    assert told(Unreachable(1.0, "gone", repaired(1)), repaired(1)) == []
+    assert len(told(Unreachable(1.0, "gone", repaired(1)), repaired(2))) == 1
+    assert told(repaired(1), Unreachable(2.0, "gone", repaired(1))) == []

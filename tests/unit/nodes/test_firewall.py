@@ -1,0 +1,151 @@
+"""Our chains in iptables: only what differs is written, at once, and nothing of others is touched."""
+
+import msgspec
+
+from reconciler.model.operations import NodeNetwork, Route
+from reconciler.model.policies import Allowed, NodePolicy, PodPolicy, RuleSet
+from reconciler.nodes.firewall import Table, difference, filter_table, forward_rules, nat_rules, read_rules
+
+ROUTES = (Route("10.244.2.0/24", "192.0.2.2"), Route("10.244.3.0/24", "192.0.2.3"))
+NETWORK = NodeNetwork("10.244.1.0/24", "10.244.0.0/16", ROUTES, ())
+DOCKERS = """\
+-P FORWARD DROP
+-N DOCKER-USER
+-A FORWARD -j DOCKER-USER
+-A FORWARD -i docker0 -o docker0 -j ACCEPT
+-A DOCKER-USER -s 203.0.113.7/32 -j DROP
+"""
+TABLE = Table("filter", {"RECONCILER-FWD": ["-A RECONCILER-FWD -j ACCEPT"]}, [("DOCKER-USER", "RECONCILER-FWD")])
+
+
+def test_pods_keep_their_address_inside_the_cluster_only() -> None:
+    assert nat_rules(NETWORK) == ["-A RECONCILER-POST -s 10.244.1.0/24 ! -d 10.244.0.0/16 -j MASQUERADE"]
+
+
+def test_the_peers_may_reach_the_pods() -> None:
+    rules = forward_rules(NETWORK, ROUTES)
+    assert "-A RECONCILER-FWD -s 192.0.2.2/32 -d 10.244.1.0/24 -j ACCEPT" in rules
+    assert len(rules) == 4
+
+
+def test_nobody_but_the_peers_may_send_vxlan() -> None:
+    assert filter_table(NETWORK, ROUTES, tunnel=True).chains["RECONCILER-VXLAN"] == [
+        "-A RECONCILER-VXLAN -s 192.0.2.2/32 -p udp -m udp --dport 8482 -j ACCEPT",
+        "-A RECONCILER-VXLAN -s 192.0.2.3/32 -p udp -m udp --dport 8482 -j ACCEPT",
+        "-A RECONCILER-VXLAN -p udp -m udp --dport 8482 -j DROP",
+    ]
+    assert "RECONCILER-VXLAN" not in filter_table(NETWORK, ROUTES, tunnel=False).chains
+
+
+def test_a_chain_and_its_jump_come_in_one_transaction() -> None:
+    text, words = difference(TABLE, read_rules(DOCKERS))
+    assert text.splitlines() == [
+        "*filter",
+        ":RECONCILER-FWD - [0:0]",
+        "-A RECONCILER-FWD -j ACCEPT",
+        "-I DOCKER-USER -j RECONCILER-FWD",
+        "COMMIT",
+    ]
+    assert words == ("iptables chain RECONCILER-FWD", "iptables jump from DOCKER-USER to RECONCILER-FWD")
+
+
+def test_what_is_right_is_left_alone() -> None:
+    shown = DOCKERS + "-N RECONCILER-FWD\n-A DOCKER-USER -j RECONCILER-FWD\n-A RECONCILER-FWD -j ACCEPT\n"
+    assert difference(TABLE, read_rules(shown)) == ("", ())
+
+
+def test_a_jump_that_no_packet_gets_to_goes_to_the_top() -> None:
+    shown = DOCKERS + "-A DOCKER-USER -j RETURN\n-A DOCKER-USER -j RECONCILER-FWD\n"
+    shown += "-N RECONCILER-FWD\n-A RECONCILER-FWD -j ACCEPT\n"
+    text, words = difference(TABLE, read_rules(shown))
+    assert text.splitlines()[1:-1] == ["-D DOCKER-USER -j RECONCILER-FWD", "-I DOCKER-USER -j RECONCILER-FWD"]
+    assert words == ("iptables jump from DOCKER-USER to RECONCILER-FWD",)
+
+
+def test_after_a_flush_dockers_own_place_for_rules_comes_back_too() -> None:
+    whole = Table("filter", TABLE.chains, [("FORWARD", "DOCKER-USER"), *TABLE.jumps])
+    text, _ = difference(whole, read_rules("-P FORWARD DROP\n"))
+    assert ":DOCKER-USER - [0:0]" in text
+    assert "-I FORWARD -j DOCKER-USER" in text
+
+
+def test_chains_of_ours_that_are_not_wanted_go_with_every_jump_to_them() -> None:
+    shown = (
+        f"{DOCKERS}-N RECONCILER-FWD\n-N RECONCILER-OLD\n-N RECONCILER-OLDER\n-A DOCKER-USER -j RECONCILER-FWD\n"
+        "-A INPUT -j RECONCILER-OLD\n-A RECONCILER-FWD -j RECONCILER-OLD\n-A RECONCILER-OLD -j RECONCILER-OLDER\n"
+    )
+    text, words = difference(TABLE, read_rules(shown))
+    assert text.splitlines() == [
+        "*filter",
+        ":RECONCILER-FWD - [0:0]",
+        ":RECONCILER-OLD - [0:0]",
+        ":RECONCILER-OLDER - [0:0]",
+        "-A RECONCILER-FWD -j ACCEPT",
+        "-D INPUT -j RECONCILER-OLD",
+        "-X RECONCILER-OLD",
+        "-X RECONCILER-OLDER",
+        "COMMIT",
+    ]
+    assert len(words) == 3
+
+
+def test_nothing_of_others_is_removed_with_ours() -> None:
+    shown = f"{DOCKERS}-N RECONCILER-FWD\n-A DOCKER-USER -j RECONCILER-FWD\n-A RECONCILER-FWD -j ACCEPT\n"
+    text, _ = difference(Table("filter", {}, ()), read_rules(shown))
+    removed = [line for line in text.splitlines() if line.startswith(("-D", "-X", ":"))]
+    assert removed == [":RECONCILER-FWD - [0:0]", "-D DOCKER-USER -j RECONCILER-FWD", "-X RECONCILER-FWD"]
+
+
+POLICY = NodePolicy(
+    (
+        RuleSet(
+            "aaa", (Allowed("0.0.0.0/0", "tcp", 80, 80), Allowed("10.244.2.0/31"), Allowed("192.0.2.0/24", "udp"))
+        ),
+        RuleSet("bbb", (Allowed("10.96.0.10/32", "udp", 50, 60),)),
+    ),
+    (PodPolicy("10.244.1.2", "aaa"), PodPolicy("10.244.1.3", "aaa", "bbb")),
+)
+
+
+def test_pods_with_the_same_rules_share_a_chain_that_ends_what_it_does_not_allow() -> None:
+    table = filter_table(msgspec.structs.replace(NETWORK, policy=POLICY), ROUTES, tunnel=False)
+    assert table.chains["RECONCILER-I-aaa"] == [
+        "-A RECONCILER-I-aaa -p tcp -m tcp --dport 80 -j RETURN",
+        "-A RECONCILER-I-aaa -s 10.244.2.0/31 -j RETURN",
+        "-A RECONCILER-I-aaa -s 192.0.2.0/24 -p udp -j RETURN",
+        "-A RECONCILER-I-aaa -j DROP",
+    ]
+    assert table.chains["RECONCILER-E-bbb"] == [
+        "-A RECONCILER-E-bbb -d 10.96.0.10/32 -p udp -m udp --dport 50:60 -j RETURN",
+        "-A RECONCILER-E-bbb -j DROP",
+    ]
+    assert set(table.chains) == {"RECONCILER-I-aaa", "RECONCILER-E-bbb", "RECONCILER-FWD"}
+
+
+def test_replies_and_hosts_go_before_every_policy_and_policies_before_the_rest() -> None:
+    rules = forward_rules(msgspec.structs.replace(NETWORK, policy=POLICY), ROUTES[:1])
+    assert [rule.removeprefix("-A RECONCILER-FWD ") for rule in rules] == [
+        "-d 10.244.1.0/24 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "-s 10.244.1.0/24 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "-s 10.244.2.1/32 -d 10.244.1.0/24 ! -i rcn0 -j ACCEPT",
+        "-s 192.0.2.2/32 -d 10.244.1.0/24 ! -i rcn0 -j ACCEPT",
+        "-s 10.244.1.3/32 -j RECONCILER-E-bbb",
+        "-d 10.244.1.2/32 -j RECONCILER-I-aaa",
+        "-d 10.244.1.3/32 -j RECONCILER-I-aaa",
+        "-s 192.0.2.2/32 -d 10.244.1.0/24 -j ACCEPT",
+        "-s 10.244.0.0/16 -d 10.244.1.0/24 -j ACCEPT",
+        "-s 10.244.1.0/24 -d 10.244.0.0/16 -j ACCEPT",
+    ]
+
+
+def test_a_pod_that_comes_rewrites_no_rules_of_others() -> None:
+    before = filter_table(msgspec.structs.replace(NETWORK, policy=POLICY), ROUTES, tunnel=False)
+    more = msgspec.structs.replace(POLICY, pods=(*POLICY.pods, PodPolicy("10.244.1.4", "aaa")))
+    after = filter_table(msgspec.structs.replace(NETWORK, policy=more), ROUTES, tunnel=False)
+    has = {**before.chains, "FORWARD": ["-A FORWARD -j DOCKER-USER"], "DOCKER-USER": []}
+    has["DOCKER-USER"] = ["-A DOCKER-USER -j RECONCILER-FWD"]
+    assert difference(after, has)[1] == ("iptables chain RECONCILER-FWD",)
+
+
+def test_a_chains_name_fits_into_iptables() -> None:
+    assert len("RECONCILER-I-" + 12 * "f") < 29

@@ -1,0 +1,73 @@
+"""A proxy lets through whom the pods behind it would: all of them, as it may choose any."""
+
+from reconciler.model.memory import NodeRecord
+from reconciler.model.names import Ref
+from reconciler.model.plan import Endpoint
+from reconciler.model.policies import Allowed, PodPolicy, RuleSet
+from reconciler.services.policy import NOBODY, Isolation
+from reconciler.services.sources import Sources, hosts_own, service_sources
+from tests.simulated import desired
+
+WEB = Ref("Service", "shop", "web")
+HOSTS = ("127.0.0.0/8", "10.244.0.1")
+
+
+def endpoint(ip: str, *ports: int) -> Endpoint:
+    return Endpoint(ip, ip, "node-1", ip, ports, ready=True)
+
+
+def isolation(*pods: PodPolicy, **sets: tuple[Allowed, ...]) -> Isolation:
+    return Isolation({name: RuleSet(name, allowed) for name, allowed in sets.items()}, {"node-1": pods})
+
+
+def sources(found: Isolation, *endpoints: Endpoint) -> tuple[Sources, ...]:
+    return service_sources(found, {WEB: endpoints}, HOSTS).get(WEB, ())
+
+
+def test_without_policies_nothing_is_restricted() -> None:
+    assert service_sources(NOBODY, {WEB: (endpoint("10.244.0.2", 80),)}, HOSTS) == {}
+
+
+def test_a_service_whose_pods_are_open_is_not_restricted() -> None:
+    found = isolation(PodPolicy("10.244.0.9", "none"), none=())
+    assert sources(found, endpoint("10.244.0.2", 80)) == ()
+
+
+def test_a_client_must_be_allowed_by_every_pod_behind_the_port() -> None:
+    found = isolation(
+        PodPolicy("10.244.0.2", "wide"),
+        PodPolicy("10.244.0.3", "narrow"),
+        wide=(Allowed("192.0.2.0/24"),),
+        narrow=(Allowed("192.0.2.0/25", "tcp", 80, 90), Allowed("192.0.2.0/24", "udp")),
+    )
+    both = (endpoint("10.244.0.2", 80), endpoint("10.244.0.3", 80), endpoint("10.244.0.4", 80))
+    assert sources(found, *both) == (Sources(("10.244.0.1/32", "127.0.0.0/8", "192.0.2.0/25")),)
+    assert sources(found, both[0]) == (Sources(("10.244.0.1/32", "127.0.0.0/8", "192.0.2.0/24")),)
+
+
+def test_each_port_of_a_service_has_its_own_sources_and_only_hosts_reach_one_that_nobody_may() -> None:
+    found = isolation(PodPolicy("10.244.0.2", "http"), http=(Allowed("0.0.0.0/0", "tcp", 80, 80),))
+    assert sources(found, endpoint("10.244.0.2", 80, 443, 0)) == (
+        Sources(),
+        Sources(("10.244.0.1/32", "127.0.0.0/8")),
+        Sources(),
+    )
+
+
+def test_a_pod_that_may_not_reach_them_all_is_denied() -> None:
+    found = isolation(
+        PodPolicy("10.244.0.8", egress="some"),
+        PodPolicy("10.244.0.9", egress="all"),
+        some=(Allowed("10.244.0.2/32"),),
+        all=(Allowed("10.244.0.0/24", "tcp", 80, 80),),
+    )
+    pods = (endpoint("10.244.0.2", 80), endpoint("10.244.0.3", 80))
+    assert sources(found, *pods) == (Sources(denied=("10.244.0.8/32",)),)
+    assert sources(found, pods[0]) == ()
+    assert sources(found, endpoint("10.244.0.2", 81)) == (Sources(denied=("10.244.0.9/32",)),)
+
+
+def test_the_hosts_own_addresses() -> None:
+    records = {"node-1": NodeRecord("node-1", "e", "10.244.7.0/24"), "new": NodeRecord("new")}
+    found = hosts_own(desired(nodes=1), records)
+    assert {"127.0.0.0/8", "10.96.0.0/16", "10.244.7.1"} <= set(found)
