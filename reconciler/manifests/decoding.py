@@ -9,11 +9,14 @@ from msgspec import Struct, field
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
+from reconciler.manifests.ingress_annotations import read_options
+from reconciler.model.ingress import IngressSpec
 from reconciler.model.names import ANNOTATION_HOST_KEY, ANNOTATION_SSH, CLUSTER_SCOPED
 from reconciler.model.objects import (
     Cluster,
     ConfigMap,
     Deployment,
+    Ingress,
     Namespace,
     Node,
     NodeSpec,
@@ -25,6 +28,7 @@ from reconciler.model.objects import (
     Service,
     SshAddress,
 )
+from reconciler.model.problems import Severity
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 
@@ -74,6 +78,8 @@ class Decoder:
             return _secret(document)
         if kind == "ConfigMap":
             return _config_map(document)
+        if kind == "Ingress":
+            return _ingress(document)
         return msgspec.convert(document, _TYPES[kind], dec_hook=self._value)
 
     def _value(self, wanted: type, written: Any) -> Quantity:
@@ -86,6 +92,11 @@ class Decoder:
 class _NodeForm(Struct, frozen=True):
     metadata: ObjectMeta
     spec: NodeSpec = NodeSpec()
+
+
+class _IngressForm(Struct, frozen=True):
+    metadata: ObjectMeta
+    spec: IngressSpec
 
 
 class _ConfigMapForm(Struct, frozen=True, rename="camel"):
@@ -119,6 +130,14 @@ def _node(document: dict[str, Any]) -> Node:
     if problems or address is None:
         raise Undecodable(*problems)
     return Node(metadata=form.metadata, ssh=address, host_key=" ".join(host_key.split()[:2]), spec=form.spec)
+
+
+def _ingress(document: dict[str, Any]) -> Ingress:
+    form = msgspec.convert(document, _IngressForm)
+    options, findings = read_options(form.metadata.annotations)
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise Undecodable(*findings)
+    return Ingress(form.metadata, form.spec, options)
 
 
 def _address(text: str) -> SshAddress | None:

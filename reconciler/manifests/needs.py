@@ -1,4 +1,4 @@
-"""The objects that a pod cannot do without: ConfigMaps, Secrets, claims and logins, and where it names them."""
+"""The objects that a pod or an Ingress cannot do without, and where it names them; here, those of a pod."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
@@ -10,11 +10,11 @@ from reconciler.manifests.pod_parts import containers_of
 from reconciler.model.names import Ref
 from reconciler.model.pods import Container, KeyToPath, PodSpec, Projection, Volume
 
-How: TypeAlias = Literal["variable", "file", "claim", "login"]
+How: TypeAlias = Literal["variable", "file", "claim", "login", "ingress"]
 
 
 class Need(Struct, frozen=True):
-    """An object, or one key of a ConfigMap or Secret, that a pod is made with."""
+    """An object, or one key of a ConfigMap or Secret, that another is made with."""
 
     ref: Ref
     key: str

@@ -6,11 +6,13 @@ from ipaddress import IPv4Network
 from reconciler.manifests.annotations import check_annotations
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
+from reconciler.manifests.ingress_specs import check_ingress_spec
 from reconciler.manifests.pod_specs import check_pod_spec
 from reconciler.manifests.policy import check_policy
 from reconciler.model.objects import (
     Cluster,
     Deployment,
+    Ingress,
     IntOrPercent,
     Namespace,
     Node,
@@ -31,6 +33,8 @@ def check_object(thing: Object) -> Iterator[Finding]:
             yield from _deployment(thing)
         case Service():
             yield from _service(thing)
+        case Ingress():
+            yield from check_ingress_spec(thing)
         case Node():
             if thing.spec.pod_cidr:
                 yield from _network(thing.spec.pod_cidr, ("spec", "podCIDR"))

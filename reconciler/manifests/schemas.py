@@ -29,6 +29,7 @@ KINDS: Final = {
     "Pod": "v1",
     "Deployment": "apps/v1",
     "Service": "v1",
+    "Ingress": "networking.k8s.io/v1",
     "ConfigMap": "v1",
     "Secret": "v1",
     "PersistentVolumeClaim": "v1",

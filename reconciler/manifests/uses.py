@@ -5,9 +5,10 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from reconciler.manifests.findings import Pointer
+from reconciler.manifests.ingress_specs import needs_of_ingress
 from reconciler.manifests.needs import Need, needs_of
 from reconciler.model.names import ANNOTATION_RESTART_ON_CHANGE
-from reconciler.model.objects import Deployment, Object, Pod, Service
+from reconciler.model.objects import Deployment, Ingress, Object, Pod, Service
 from reconciler.model.pods import PodSpec, is_sidecar
 
 Pair: TypeAlias = tuple[str, str, str]
@@ -51,6 +52,8 @@ def uses_of(thing: Object) -> Uses:
                 if isinstance(port.target_port, str)
             )
             return Uses(selector=_pairs(namespace, thing.spec.selector), target_ports=targets)
+        case Ingress():
+            return Uses(needs=tuple(needs_of_ingress(thing)))
         case _:
             return _NONE
 

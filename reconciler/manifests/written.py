@@ -21,8 +21,8 @@ from reconciler.model.objects import ConfigMap, Object, Secret
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 
-_NOT_UPSTREAM: Final = frozenset({"ssh", "hostKey"})
-"""Decoded from a Node's annotations, where they are written."""
+_NOT_UPSTREAM: Final = {"Node": frozenset({"ssh", "hostKey"}), "Ingress": frozenset({"options"})}
+"""Decoded from annotations, where they are written."""
 _SCALARS: Final = frozenset({str, int, float, bool})
 
 
@@ -31,8 +31,8 @@ def as_written(thing: Object, ref: Ref) -> Json:
     body = _object(thing, str(ref))
     if isinstance(thing, Secret) and (binary := body.pop("binaryData", None)):
         body["data"] = {**body.get("data", {}), **binary}
-    if ref.kind == "Node":
-        body = {name: value for name, value in body.items() if name not in _NOT_UPSTREAM}
+    if (decoded := _NOT_UPSTREAM.get(ref.kind)) is not None:
+        body = {name: value for name, value in body.items() if name not in decoded}
     return {"apiVersion": KINDS[ref.kind], "kind": ref.kind, **body}
 
 

@@ -10,6 +10,7 @@ from reconciler.model.objects import (
     Cluster,
     ConfigMap,
     Deployment,
+    Ingress,
     Namespace,
     Node,
     PersistentVolumeClaim,
@@ -82,6 +83,7 @@ class Desired(Struct, frozen=True):
     """Of the contents of each ConfigMap and Secret: other contents, another digest. Salted: it tells no value."""
     manifests: Mapping[Ref, Json]
     """Each object as written, with defaults left out, and Secret values replaced by their fingerprints."""
+    ingresses: Mapping[Ref, Ingress] = {}
     warnings: tuple[Problem, ...] = ()
 
 

@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from reconciler.model.names import Ref
+from reconciler.model.ingress import OUR_CLASSES, IngressOptions, IngressSpec
+from reconciler.model.names import ANNOTATION_CLASS, Ref
 from reconciler.model.pods import IntOrName, PodSpec, Resources
 from reconciler.model.secrets import SecretText
 
@@ -94,6 +95,22 @@ class ServiceSpec(Struct, frozen=True, rename="camel"):
 class Service(Struct, frozen=True, rename="camel"):
     metadata: ObjectMeta
     spec: ServiceSpec
+
+
+class Ingress(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    spec: IngressSpec
+    options: IngressOptions = IngressOptions()
+    """From its annotations `reconciler.dev/…`."""
+
+
+def ingress_class(ingress: Ingress) -> str:
+    """Empty: it names none."""
+    return ingress.spec.ingress_class_name or ingress.metadata.annotations.get(ANNOTATION_CLASS, "")
+
+
+def is_served_here(ingress: Ingress) -> bool:
+    return ingress_class(ingress) in OUR_CLASSES
 
 
 class ConfigMap(Struct, frozen=True, rename="camel"):
@@ -269,7 +286,7 @@ class Cluster(Struct, frozen=True, rename="camel"):
 
 
 Object: TypeAlias = (
-    Cluster | Node | Namespace | Pod | Deployment | Service | ConfigMap | Secret | PersistentVolumeClaim
+    Cluster | Node | Namespace | Pod | Deployment | Service | Ingress | ConfigMap | Secret | PersistentVolumeClaim
 )
 
 

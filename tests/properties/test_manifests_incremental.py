@@ -54,6 +54,18 @@ def login(kind: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "type": kind, "stringData": held}
 
 
+def ingress(name: str, host: str, port: int, **notes: str) -> dict[str, Any]:
+    backend = {"service": {"name": "s", "port": {"number": port}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    spec = {"rules": [rule], "tls": [{"secretName": "site"}]}
+    meta = {"name": name, "annotations": {f"reconciler.dev/{key}": note for key, note in notes.items()}}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta, "spec": spec}
+
+
+def site(**held: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "site"}, "stringData": held}
+
+
 FILES = [{"name": "v", "configMap": {"name": "settings", "items": [{"key": "a", "path": "a"}]}}]
 STORE = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
 RESTART = {"reconciler.dev/restart-on-change": "true"}
@@ -76,6 +88,12 @@ CONTENTS = [
     *map(json.dumps, [CLUSTER | {"spec": PORTS}, pod("p", {}, volumes=FILES), pod("p", RESTART, volumes=FILES)]),
     *map(json.dumps, [pod("q", {}, volumes=STORE, imagePullSecrets=[{"name": "login"}]), claim("data")]),
     *map(json.dumps, [login("Opaque"), login("kubernetes.io/dockerconfigjson")]),
+    *map(
+        json.dumps,
+        [ingress("i", "a.org", 80), ingress("i", "a.org", 81), ingress("j", "*.a.org", 80, balance="x")],
+    ),
+    json.dumps(ingress("k", "a.org", 80, **{"auth-secret": "site"})),
+    *map(json.dumps, [site(**{"tls.crt": "c", "tls.key": "k"}), site(**{"tls.crt": "c", "auth": "plain:text"})]),
     json.dumps(config("settings", b="2") | {"binaryData": {"a": "AA=="}}),
     json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}),
 ]

@@ -52,6 +52,26 @@ VALID: dict[str, dict[str, Any]] = {
         }
     },
     "Service": {"spec": {"selector": {"app": "a"}, "ports": [{"port": 80, "targetPort": "http"}]}},
+    "Ingress": {
+        "spec": {
+            "ingressClassName": "reconciler",
+            "rules": [
+                {
+                    "host": "*.example.org",
+                    "http": {
+                        "paths": [
+                            {
+                                "path": "/a",
+                                "pathType": "Prefix",
+                                "backend": {"service": {"name": "a", "port": {"number": 80}}},
+                            }
+                        ]
+                    },
+                }
+            ],
+            "tls": [{"hosts": ["*.example.org"], "secretName": "a"}],
+        }
+    },
     "ConfigMap": {"data": {"a": "b"}, "binaryData": {"c": "AA=="}},
     "PersistentVolumeClaim": {
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
