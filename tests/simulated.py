@@ -15,6 +15,7 @@ from reconciler.model.objects import (
     ConfigMap,
     Deployment,
     DeploymentSpec,
+    Ingress,
     LabelSelector,
     Namespace,
     Node,
@@ -114,6 +115,7 @@ def desired(
         config_maps={ref: each for ref, each in by_ref.items() if isinstance(each, ConfigMap)},
         secrets={ref: each for ref, each in by_ref.items() if isinstance(each, Secret)},
         claims={ref: each for ref, each in by_ref.items() if isinstance(each, PersistentVolumeClaim)},
+        ingresses={ref: each for ref, each in by_ref.items() if isinstance(each, Ingress)},
         digests={
             ref: manifest_digest(each) for ref, each in by_ref.items() if isinstance(each, ConfigMap | Secret)
         },

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from reconciler.model.names import Ref
-from reconciler.model.plan import Condition, PodStatus, Status
+from reconciler.model.plan import Condition, IngressStatus, PodStatus, Status
 
 NOTHING_PLANNED: Mapping[Ref, Status] = {}
 
@@ -38,6 +38,8 @@ def _stamped(before: Status | None, after: Status, at: float) -> Status:
             created=(known.created if known else 0.0) or at,
             conditions=tuple(_since(earlier.get(one.type), one, at) for one in after.conditions),
         )
+    elif isinstance(after, IngressStatus):
+        after = replace(after, created=(before.created if isinstance(before, IngressStatus) else 0.0) or at)
     return before if before is not None and before == after else after
 
 

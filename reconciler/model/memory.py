@@ -60,6 +60,11 @@ class ServiceRecord(Struct, frozen=True):
     """In the order of the service's ports; 0 where there is none."""
 
 
+class IngressRecord(Struct, frozen=True):
+    turn: int
+    """Of the revision it came with, counted up: of two that claim one host and path, the lower one has it."""
+
+
 class ClaimRecord(Struct, frozen=True):
     """Where a claim's data is. Kept when the claim goes, so that one of the same name finds it again."""
 
@@ -115,6 +120,7 @@ class Memory(Struct, frozen=True):
     pods: Mapping[Uid, PodIntent] = {}
     nodes: Mapping[str, NodeRecord] = {}
     services: Mapping[Ref, ServiceRecord] = {}
+    ingresses: Mapping[Ref, IngressRecord] = {}
     claims: Mapping[Ref, ClaimRecord] = {}
     runs: Mapping[Uid, Mapping[str, Runs]] = {}
     """By pod and container."""

@@ -171,6 +171,20 @@ class ServiceStatus(Struct, frozen=True):
     """`10.244.1.7:8080`, in rotation."""
 
 
+class IngressStatus(Struct, frozen=True):
+    ref: Ref
+    class_name: str
+    """Empty: it names none."""
+    hosts: tuple[str, ...]
+    """Empty: every host."""
+    addresses: tuple[str, ...]
+    """Where it is heard."""
+    ports: tuple[int, ...]
+    message: str = ""
+    created: float = 0.0
+    """Unix seconds of when it was first published; 0 in a Plan, as with pods."""
+
+
 class Endpoint(Struct, frozen=True):
     """A pod that a service selects."""
 
@@ -184,7 +198,7 @@ class Endpoint(Struct, frozen=True):
     """In rotation: connections may be sent to it. False while it starts, and once it leaves."""
 
 
-Status: TypeAlias = PodStatus | DeploymentStatus | NodeStatus | ServiceStatus | ClaimStatus
+Status: TypeAlias = PodStatus | DeploymentStatus | NodeStatus | ServiceStatus | IngressStatus | ClaimStatus
 
 
 class Hold(Struct, frozen=True):

@@ -10,6 +10,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import (
     ClaimStatus,
     DeploymentStatus,
+    IngressStatus,
     NodeStatus,
     PodStatus,
     ServiceStatus,
@@ -56,6 +57,8 @@ def _standing(status: Status) -> _Object:
             return _node(status)
         case ServiceStatus():
             return _service(status)
+        case IngressStatus():
+            return _ingress(status)
         case ClaimStatus():
             return _claim(status)
 
@@ -106,6 +109,19 @@ def _service(service: ServiceStatus) -> _Object:
             "ports": [_port(port) for port in service.ports],
         },
         "status": {"endpoints": list(service.endpoints)},
+    }
+
+
+def _ingress(ingress: IngressStatus) -> _Object:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": _metadata(ingress.ref),
+        "spec": _known({"ingressClassName": ingress.class_name}),
+        "status": {
+            "loadBalancer": {"ingress": [{"ip": address} for address in ingress.addresses]},
+            **_known({"message": ingress.message}),
+        },
     }
 
 

@@ -6,7 +6,16 @@ from typing import Any
 from msgspec import Struct
 
 from reconciler.model.names import Ref
-from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
+from reconciler.model.plan import (
+    ClaimStatus,
+    DeploymentStatus,
+    IngressStatus,
+    NodeStatus,
+    PodStatus,
+    ServiceStatus,
+    Status,
+)
+from reconciler.reporting.ages import age
 from reconciler.reporting.lines import Line, Style, inert
 from reconciler.reporting.pods_table import pod_columns
 
@@ -70,6 +79,8 @@ def _columns(status: Status, wide: bool, now: float) -> dict[str, str]:
             return _node(status, wide)
         case ServiceStatus():
             return _service(status, wide)
+        case IngressStatus():
+            return _ingress(status, wide, now)
         case ClaimStatus():
             return _claim(status, wide)
 
@@ -115,6 +126,18 @@ def _service(service: ServiceStatus, wide: bool) -> dict[str, str]:
         "PORT(S)": ",".join(service.ports) or "<none>",
     }
     return columns | {"ENDPOINTS": ",".join(service.endpoints) or "<none>"} if wide else columns
+
+
+def _ingress(ingress: IngressStatus, wide: bool, now: float) -> dict[str, str]:
+    columns = {
+        "NAME": ingress.ref.name,
+        "CLASS": ingress.class_name or "<none>",
+        "HOSTS": ",".join(ingress.hosts) or "*",
+        "ADDRESS": ",".join(ingress.addresses),
+        "PORTS": ", ".join(map(str, ingress.ports)),
+        "AGE": age(now - ingress.created) if ingress.created and now else "<unknown>",
+    }
+    return columns | {"MESSAGE": ingress.message or "<none>"} if wide else columns
 
 
 def _claim(claim: ClaimStatus, wide: bool) -> dict[str, str]:

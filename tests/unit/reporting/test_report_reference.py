@@ -16,6 +16,7 @@ from reconciler.model.plan import (
     DeploymentStatus,
     FieldChange,
     Hold,
+    IngressStatus,
     NodeStatus,
     ObjectChange,
     PodChange,
@@ -88,6 +89,7 @@ STATUSES = (
     DeploymentStatus(Ref("Deployment", "shop", "web"), 1, 1, 1, 1, 1, "why"),
     NodeStatus(Ref("Node", "", "node-1"), True, "why", 1, 1, 1, 1, 1, True, "10.244.0.0/24", "20.10"),
     ServiceStatus(Ref("Service", "shop", "web"), "NodePort", "10.96.0.1", ("80:30080/TCP",), ("10.244.0.2:80",)),
+    IngressStatus(Ref("Ingress", "shop", "web"), "haproxy", ("a.org",), ("192.0.2.7",), (80,), "why"),
     ClaimStatus(Ref("PersistentVolumeClaim", "shop", "data"), "Bound", "node-1", "c_shop_data", "why"),
 )
 OTHERS = (
