@@ -31,12 +31,14 @@ class Target(Struct, frozen=True):
     service: Ref
     port: int
     """Index of the Service's port."""
+    port_name: str
+    """Its name, or its number where it has none."""
     options: IngressOptions = IngressOptions()
     https_only: bool = False
     """Plain requests are sent to https."""
 
     def __post_init__(self) -> None:
-        for name in (*self.ingress[1:], *self.service[1:]):
+        for name in (*self.ingress[1:], *self.service[1:], self.port_name):
             if _NAME.fullmatch(name) is None:
                 raise ValueError(f"{name!r} cannot be a name in HAProxy's configuration")
 
@@ -166,7 +168,8 @@ class _Making:
                     f"{ref} takes no traffic of {claim.key}: there is another canary; remove one of the two"
                 )
                 continue
-            target = replace(main.target, service=claim.target.service, port=claim.target.port)
+            theirs = claim.target
+            target = replace(main.target, service=theirs.service, port=theirs.port, port_name=theirs.port_name)
             routes[claim.key] = replace(main, canary=CanaryTarget(part, target))
 
     def result(self) -> Routing:
@@ -202,7 +205,7 @@ class _Making:
             if port.name == wanted.name if wanted.name else port.port == wanted.number:
                 https_only = ingress.options.ssl_redirect and has_tls(ingress, host)
                 try:
-                    return Target(ref, service, index, ingress.options, https_only)
+                    return Target(ref, service, index, port.name or str(port.port), ingress.options, https_only)
                 except ValueError as error:
                     self._problems.append(f"{ref} is not served: {error}")
                     return None
