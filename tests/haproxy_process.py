@@ -12,7 +12,8 @@ from pathlib import Path
 from reconciler.model.secrets import SecretText
 from reconciler.services.haproxy import Address, Server
 from reconciler.services.ingress_backends import backend_section
-from reconciler.services.ingress_haproxy import INSIDE, USERS_FILE, IngressSections
+from reconciler.services.ingress_files import INSIDE, USERS
+from reconciler.services.ingress_haproxy import IngressSections
 
 HAPROXY = "/usr/sbin/haproxy"
 _GLOBAL = """\
@@ -50,7 +51,7 @@ def write(
     behind = [backend_section(one, servers.get(one.service.name, ())) for one in sections.backends]
     whole = _GLOBAL.replace("ADMIN", str(folder / "admin.sock")) + more + sections.text + "".join(behind)
     (folder / "haproxy.cfg").write_text(whole.replace(INSIDE, str(folder)))
-    files = ["haproxy.cfg", *((USERS_FILE,) if USERS_FILE in sections.files else ())]
+    files = ["haproxy.cfg", *((USERS,) if USERS in sections.files else ())]
     return [word for name in files for word in ("-f", str(folder / name))]
 
 

@@ -96,8 +96,8 @@ def _lines(target: Target) -> Iterator[str]:
         yield "http-request redirect scheme https code 308 unless { ssl_fc }"
     if options.body_size:
         yield "acl sized req.fhdr(content-length) -m found"
-        yield "http-request return status 411 if { method POST PUT PATCH } !sized"
-        yield "http-request return status 411 if { req.fhdr(transfer-encoding) -m found } !sized"
+        yield "http-request wait-for-body time 10s at-least 1 unless sized"
+        yield "http-request return status 411 if !sized { req.body_len gt 0 }"
         yield f"http-request deny deny_status 413 if {{ req.body_size gt {options.body_size} }}"
     if options.auth_secret:
         yield f'http-request auth realm "{options.auth_realm}" unless {{ http_auth({users_list(target)}) }}'

@@ -15,7 +15,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from reconciler.model.htpasswd import read_users
 from reconciler.model.ingress import Canary
 from reconciler.model.names import Ref
 from reconciler.model.objects import Secret
@@ -28,16 +27,22 @@ from reconciler.services.ingress_backends import (
     backend_name,
     backend_of,
     clients_section,
-    users_list,
+)
+from reconciler.services.ingress_files import (
+    ANY,
+    CERTIFICATES,
+    EXACT,
+    HOSTS,
+    INSIDE,
+    PREFIXES,
+    USERS,
+    Files,
+    certificate_files,
+    map_files,
+    marks,
+    users_file,
 )
 
-INSIDE: Final = "/etc/reconciler"
-"""Where HAProxy sees the proxy's directory of its host."""
-USERS_FILE: Final = "ingress/users.cfg"
-"""A configuration file of its own, for `haproxy -f`: what is in it is secret."""
-_HOSTS, _EXACT, _PREFIXES = "ingress/hosts.map", "ingress/exact.map", "ingress/prefixes.map"
-_LIST: Final = "ingress/certificates.list"
-_ANY: Final = "*"
 _PLAIN: Final = (Address("0.0.0.0", 80),)
 _SECURE: Final = (Address("0.0.0.0", 443),)
 
@@ -66,14 +71,14 @@ _FRONTEND: Final = f"""\
     http-request return status 400 if {{ path,url_dec -m reg '/\\.\\.?(;|/|$)|[[:cntrl:]]' }}
     http-request set-var(txn.host) req.fhdr(host),field(1,:),lower,rtrim(.)
     http-request set-var(txn.path) path,url_dec,regsub(//+,/,g)
-    http-request set-var(txn.site) var(txn.host),map_str({INSIDE}/{_HOSTS})
+    http-request set-var(txn.site) var(txn.host),map_str({INSIDE}/{HOSTS})
     http-request set-var(txn.wild) var(txn.host),regsub(^[^.]*,*) unless {{ var(txn.site) -m found }}
-    http-request set-var(txn.site) var(txn.wild),map_str({INSIDE}/{_HOSTS}) unless {{ var(txn.site) -m found }}
-    http-request set-var(txn.site) str({_ANY}) unless {{ var(txn.site) -m found }}
+    http-request set-var(txn.site) var(txn.wild),map_str({INSIDE}/{HOSTS}) unless {{ var(txn.site) -m found }}
+    http-request set-var(txn.site) str({ANY}) unless {{ var(txn.site) -m found }}
     http-request set-var(txn.key) var(txn.site),concat(,txn.path)
-    http-request set-var(txn.route) var(txn.key),map_str({INSIDE}/{_EXACT})
+    http-request set-var(txn.route) var(txn.key),map_str({INSIDE}/{EXACT})
     http-request set-var(txn.key) var(txn.key),concat(/)
-    http-request set-var(txn.route) var(txn.key),map_beg({INSIDE}/{_PREFIXES}) unless {{ var(txn.route) -m found }}
+    http-request set-var(txn.route) var(txn.key),map_beg({INSIDE}/{PREFIXES}) unless {{ var(txn.route) -m found }}
 """
 _FORWARDED: Final = """\
     http-request set-var(txn.backend) var(txn.route),field(1,@) unless { var(txn.backend) -m found }
@@ -106,7 +111,7 @@ class IngressSections(Struct, frozen=True):
     """Defaults, tables and the frontend."""
     backends: tuple[IngressBackend, ...] = ()
     """Each to be added, with its servers, by `backend_section`."""
-    files: Mapping[str, str | SecretText] = {}
+    files: Files = {}
     """By the path below the proxy's directory; a SecretText is for its owner's eyes alone (0600)."""
     problems: tuple[str, ...] = ()
 
@@ -124,17 +129,11 @@ def render_ingress(
     targets = list(_targets(routing))
     if not targets:
         return IngressSections()
-    numbered = {route: f"@{number}" for number, route in enumerate(filter(_is_shared, routing.routes), start=1)}
-    certified = _certificate_files(certificates, default_certificate)
-    users, problems = _users(targets, secrets)
-    files = {
-        _HOSTS: _map({route.host: route.host for route in routing.routes if route.host}),
-        _EXACT: _map({_key(route): _value(route, numbered) for route in routing.routes if route.exact}),
-        _PREFIXES: _map({_key(route): _value(route, numbered) for route in routing.routes if not route.exact}),
-        USERS_FILE: users,
-        **certified,
-    }
-    heard = secure if _LIST in certified else ()
+    marked = marks(routing)
+    certified = certificate_files(certificates, default_certificate)
+    users, problems = users_file(targets, secrets)
+    files: Files = {**map_files(routing, marked), USERS: users, **certified}
+    heard = secure if CERTIFICATES in certified else ()
     strict = default_certificate is None and "" not in certificates.by_host
     text = [
         *(f"# {path} {_digest(path, content)}\n" for path, content in sorted(files.items())),
@@ -145,7 +144,7 @@ def render_ingress(
         *(f"    bind {address} {_tls(strict)}\n" for address in heard),
         _FRONTEND,
         *_no_route(routing.default),
-        *(line for route, mark in numbered.items() for line in _shared(route, mark)),
+        *(line for route, mark in marked.items() for line in _shared(route, mark)),
         _FORWARDED,
     ]
     backends = {backend.name: backend for backend in map(backend_of, targets)}
@@ -161,26 +160,9 @@ def _targets(routing: Routing) -> Iterator[Target]:
         yield routing.default
 
 
-def _is_shared(route: Route) -> bool:
-    return route.canary is not None
-
-
-def _key(route: Route) -> str:
-    path = route.path if route.exact else f"{route.path}/"
-    return f"{route.host or _ANY}{path}"
-
-
-def _value(route: Route, numbered: Mapping[Route, str]) -> str:
-    return f"{backend_name(route.target)}{numbered.get(route, '')}"
-
-
-def _map(entries: Mapping[str, str]) -> str:
-    return "".join(f"{key} {entries[key]}\n" for key in sorted(entries))
-
-
 def _tls(strict: bool) -> str:
     refusing = " strict-sni" if strict else ""
-    return f"ssl crt-list {INSIDE}/{_LIST} alpn h2,http/1.1 ssl-min-ver TLSv1.2{refusing}"
+    return f"ssl crt-list {INSIDE}/{CERTIFICATES} alpn h2,http/1.1 ssl-min-ver TLSv1.2{refusing}"
 
 
 def _no_route(default: Target | None) -> Iterator[str]:
@@ -215,46 +197,6 @@ def _parts(part: Canary) -> Iterator[tuple[str, str]]:
         yield "main", f"{{ {sample} -m str never }}"
     if part.weight:
         yield "canary", f"{{ rand(100) lt {part.weight} }}"
-
-
-def _certificate_files(
-    certificates: Certificates, default_certificate: SecretText | None
-) -> Mapping[str, str | SecretText]:
-    """The list, and each certificate; the one for names that nobody else has comes first in it. None: no files."""
-    files: dict[str, str | SecretText] = {}
-    lines: list[str] = []
-    if default_certificate is not None and "" not in certificates.by_host:
-        files["ingress/certificates/default.pem"] = default_certificate
-        lines.append(f"{INSIDE}/ingress/certificates/default.pem !*")
-    hosts: dict[Ref, list[str]] = {}
-    for host, secret in sorted(certificates.by_host.items()):
-        hosts.setdefault(secret, []).append(host)
-    for secret, names in sorted(hosts.items(), key=lambda one: ("" not in one[1], one[0])):
-        path = f"ingress/certificates/{secret.namespace}_{secret.name}.pem"
-        files[path] = certificates.held[secret].pem
-        lines += (f"{INSIDE}/{path} {name or '!*'}" for name in names)
-    if lines:
-        files[_LIST] = "".join(f"{line}\n" for line in lines)
-    return files
-
-
-def _users(targets: Sequence[Target], secrets: Mapping[Ref, Secret]) -> tuple[SecretText, tuple[str, ...]]:
-    """A list that cannot be read has no users: nobody gets in."""
-    lists: dict[str, str] = {}
-    problems = []
-    for target in targets:
-        if not target.options.auth_secret or users_list(target) in lists:
-            continue
-        name = Ref("Secret", target.ingress.namespace, target.options.auth_secret)
-        held = secrets[name].data.get("auth") if name in secrets else None
-        lines = [f"\nuserlist {users_list(target)}"]
-        try:
-            users = read_users(held.reveal()) if held is not None else ()
-            lines += [f"    user {user.name} password {user.hash.reveal()}" for user in users]
-        except ValueError as error:
-            problems.append(f"nobody gets in to {target.ingress}: {name}: {error}; correct its key auth")
-        lists[users_list(target)] = "\n".join([*lines, ""])
-    return SecretText("".join(lists[name] for name in sorted(lists))), tuple(problems)
 
 
 def _digest(path: str, content: str | SecretText) -> str:
