@@ -16,6 +16,7 @@ from reconciler.model.objects import (
     Deployment,
     DeploymentSpec,
     EndpointSlice,
+    Ingress,
     LabelSelector,
     Namespace,
     NetworkPolicy,
@@ -118,6 +119,7 @@ def desired(
         secrets={ref: each for ref, each in by_ref.items() if isinstance(each, Secret)},
         claims={ref: each for ref, each in by_ref.items() if isinstance(each, PersistentVolumeClaim)},
         network_policies={ref: each for ref, each in by_ref.items() if isinstance(each, NetworkPolicy)},
+        ingresses={ref: each for ref, each in by_ref.items() if isinstance(each, Ingress)},
         digests={
             ref: manifest_digest(each) for ref, each in by_ref.items() if isinstance(each, ConfigMap | Secret)
         },

@@ -15,12 +15,21 @@ from reconciler.cli.get import KindType, say_age, the_one
 from reconciler.cli.options import state_option
 from reconciler.model.memory import Memory
 from reconciler.model.names import CLUSTER_SCOPED, Ref
-from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
+from reconciler.model.plan import (
+    ClaimStatus,
+    DeploymentStatus,
+    IngressStatus,
+    NodeStatus,
+    PodStatus,
+    ServiceStatus,
+    Status,
+)
 from reconciler.model.records import Event
 from reconciler.reporting import Line
 from reconciler.reporting.describing import (
     describe_claim,
     describe_deployment,
+    describe_ingress,
     describe_node,
     describe_pod,
     describe_service,
@@ -36,7 +45,8 @@ from reconciler.store import open_reader
 def describe(kind: str, name: str, namespace: str, state_dir: Path) -> None:
     """Show everything known of one object, as the running reconciler last saw it.
 
-    KIND is pod, deployment, service, node or persistentvolumeclaim (pvc). Values of Secrets are never shown.
+    KIND is pod, deployment, service, ingress, node or persistentvolumeclaim (pvc). Values of Secrets are never
+    shown.
     """
     with open_reader(state_dir) as reader:
         statuses, memory = reader.statuses(), reader.memory()
@@ -63,6 +73,8 @@ def _page(status: Status, statuses: Mapping[Ref, Status], memory: Memory, events
             return describe_node(status, manifest, there, events, now)
         case ServiceStatus():
             return describe_service(status, manifest, events, now)
+        case IngressStatus():
+            return describe_ingress(status, manifest, events, now)
         case ClaimStatus():
             users = [pod.ref.name for pod in pods if _mounts(pod, status, memory)]
             return describe_claim(status, manifest, users, events, now)

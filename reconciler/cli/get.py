@@ -33,15 +33,16 @@ from reconciler.store import StoreReader, open_reader
 Thing = TypeVar("Thing")
 
 _WORDS = (
-    "pods (po), deployments (deploy), services (svc), nodes (no), configmaps (cm), secrets, namespaces (ns), "
-    "persistentvolumeclaims (pvc), endpoints (ep), endpointslices, networkpolicies (netpol), clusters or "
-    "events (ev)"
+    "pods (po), deployments (deploy), services (svc), ingresses (ing), nodes (no), configmaps (cm), secrets, "
+    "namespaces (ns), persistentvolumeclaims (pvc), endpoints (ep), endpointslices, networkpolicies (netpol), "
+    "clusters or events (ev)"
 )
 KINDS = {
     **dict.fromkeys(("pod", "pods", "po"), "Pod"),
     **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
     **dict.fromkeys(("service", "services", "svc"), "Service"),
     **dict.fromkeys(("networkpolicy", "networkpolicies", "netpol"), "NetworkPolicy"),
+    **dict.fromkeys(("ingress", "ingresses", "ing"), "Ingress"),
     **dict.fromkeys(("node", "nodes", "no"), "Node"),
     **dict.fromkeys(("configmap", "configmaps", "cm"), "ConfigMap"),
     **dict.fromkeys(("secret", "secrets"), "Secret"),
@@ -82,9 +83,10 @@ class KindType(click.ParamType[str]):
 def get(wanted: str, name: str | None, namespace: str, all_namespaces: bool, state_dir: Path, output: str) -> None:
     """Show how everything stands, as the running reconciler last saw it.
 
-    KIND is pods (po), deployments (deploy), services (svc), nodes (no), configmaps (cm), secrets, namespaces (ns),
-    persistentvolumeclaims (pvc), endpoints (ep; of each service, who answers for it), endpointslices, clusters or
-    events (ev). NAME picks one; of events, those about the object of that name.
+    KIND is pods (po), deployments (deploy), services (svc), ingresses (ing), nodes (no), configmaps (cm), secrets,
+    namespaces (ns), persistentvolumeclaims (pvc), endpoints (ep; of each service, who answers for it),
+    endpointslices, networkpolicies (netpol), clusters or events (ev). NAME picks one; of events, those about the
+    object of that name.
     """
     where = None if all_namespaces else namespace
     with open_reader(state_dir) as reader:

@@ -29,13 +29,21 @@ class Turn(Struct, frozen=True):
 
 
 def turn(
-    desired: Desired, observed: Observed, memory: Memory, now: float, options: Options, layer: ServiceLayer
+    desired: Desired,
+    observed: Observed,
+    memory: Memory,
+    now: float,
+    options: Options,
+    layer: ServiceLayer,
+    at: float | None = None,
 ) -> Turn:
-    """Pure: what `run` carries out and what `diff` prints come from here and nowhere else."""
+    """Pure: what `run` carries out and what `diff` prints come from here and nowhere else.
+
+    `now` is monotonic. `at`, in Unix seconds, is for certificates (an hour is near enough); None: by no date."""
     planned = plan(desired, observed, memory, now, options)
     if planned.hold is not None:
         return Turn(revision=desired.revision, plan=planned, setups={}, work=())
-    setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed)
+    setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed, at)
     answering = {name: node for name, node in observed.nodes.items() if isinstance(node, Reachable)}
     refused = {
         status.ref.name: status.message

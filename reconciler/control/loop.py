@@ -174,7 +174,8 @@ class Loop:
         before, self.observed = self.observed, observed
         self._tell(of_nodes(before, observed))
         self._tell(self._pulls.seen(observed, now))
-        current = turn(desired, observed, self._memory, now, self._options, self._layer)
+        at = time.time() // 3600 * 3600
+        current = turn(desired, observed, self._memory, now, self._options, self._layer, at)
         if self._unkept is not None:
             self._store.keep_revision(self._unkept)
             self._unkept = None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from reconciler.model.names import Ref
-from reconciler.model.plan import Condition, PodStatus, ServiceStatus, Status
+from reconciler.model.plan import Condition, IngressStatus, PodStatus, ServiceStatus, Status
 
 NOTHING_PLANNED: Mapping[Ref, Status] = {}
 
@@ -40,6 +40,8 @@ def _stamped(before: Status | None, after: Status, at: float) -> Status:
         )
     elif isinstance(after, ServiceStatus):
         after = replace(after, created=(before.created if isinstance(before, ServiceStatus) else 0.0) or at)
+    elif isinstance(after, IngressStatus):
+        after = replace(after, created=(before.created if isinstance(before, IngressStatus) else 0.0) or at)
     return before if before is not None and before == after else after
 
 

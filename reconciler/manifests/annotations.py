@@ -7,6 +7,7 @@ from typing import Final
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
+from reconciler.manifests.ingress_annotations import SETTINGS
 from reconciler.manifests.service_annotations import SERVICE_SETTINGS
 from reconciler.model.names import (
     ANNOTATION_CONDITIONS,
@@ -22,13 +23,17 @@ from reconciler.model.pods import PodSpec
 TEMPLATE: Final = "Deployment's template"
 """Its metadata is apart from the Deployment's own."""
 
+_SETTINGS: Final = {"Service": SERVICE_SETTINGS, "Ingress": SETTINGS}
 _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     ANNOTATION_SSH: ("Node",),
     ANNOTATION_HOST_KEY: ("Node",),
     ANNOTATION_CONDITIONS: ("Deployment", "Pod"),
     ANNOTATION_RESTART_ON_CHANGE: (TEMPLATE, "Pod"),
     ANNOTATION_RECLAIM: ("PersistentVolumeClaim",),
-    **dict.fromkeys(SERVICE_SETTINGS, ("Service",)),
+    **{
+        name: tuple(kind for kind, names in _SETTINGS.items() if name in names)
+        for name in (*SERVICE_SETTINGS, *SETTINGS)
+    },
 }
 _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     ANNOTATION_RESTART_ON_CHANGE: ("true", "false"),
@@ -64,7 +69,7 @@ def _known(annotations: Mapping[str, str], kind: str, at: Pointer) -> Iterator[F
             yield Finding(here, Code.INVALID_ANNOTATION, message, fix, at_key=True)
         elif kind not in places:
             wanted = " or ".join(
-                "a Deployment's template" if place == TEMPLATE else f"a {place}" for place in places
+                "a Deployment's template" if place == TEMPLATE else _with_article(place) for place in places
             )
             message = f"{name} belongs on {wanted}"
             yield Finding(here, Code.INVALID_ANNOTATION, message, "move it there", at_key=True)
@@ -72,6 +77,10 @@ def _known(annotations: Mapping[str, str], kind: str, at: Pointer) -> Iterator[F
             message = f"{quoted(value)} is not a value of {name}"
             fix = f"write {' or '.join(quoted(known) for known in values)}"
             yield Finding(here, Code.INVALID_ANNOTATION, message, fix)
+
+
+def _with_article(kind: str) -> str:
+    return f"an {kind}" if kind.startswith("I") else f"a {kind}"
 
 
 def _conditions(annotations: Mapping[str, str], spec: PodSpec) -> Iterator[Finding]:

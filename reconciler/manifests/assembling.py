@@ -55,6 +55,7 @@ class Assembler:
             config_maps=self._things["ConfigMap"].copy(),
             secrets=self._things["Secret"].copy(),
             claims=self._things["PersistentVolumeClaim"].copy(),
+            ingresses=self._things["Ingress"].copy(),
             digests=self._digests.copy(),
             places=self._places.copy(),
             template_hashes=self._hashes.copy(),

@@ -51,6 +51,7 @@ class Code(StrEnum):
     UNKNOWN_CONTAINER = "unknown-container"
     INVALID_ANNOTATION = "invalid-annotation"
     INVALID_LOGIN = "invalid-login"
+    NOT_OURS = "not-ours"
     # Objects among each other
     OVERLAPPING_SELECTORS = "overlapping-selectors"
     SELECTS_NOTHING = "selects-nothing"
@@ -58,6 +59,7 @@ class Code(StrEnum):
     UNKNOWN_NAMESPACE = "unknown-namespace"
     DANGLING_REFERENCE = "dangling-reference"
     MISSING_KEY = "missing-key"
+    INVALID_USERS = "invalid-users"
     POD_SECURITY = "pod-security"
     UNKNOWN_NODE = "unknown-node"
     NO_MATCHING_NODE = "no-matching-node"

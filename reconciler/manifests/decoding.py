@@ -9,13 +9,16 @@ from msgspec import Struct, field
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
+from reconciler.manifests.ingress_annotations import read_options
 from reconciler.manifests.service_annotations import read_service_options
+from reconciler.model.ingress import IngressSpec
 from reconciler.model.names import ANNOTATION_HOST_KEY, ANNOTATION_SSH, CLUSTER_SCOPED
 from reconciler.model.objects import (
     Cluster,
     ConfigMap,
     Deployment,
     EndpointSlice,
+    Ingress,
     Namespace,
     NetworkPolicy,
     Node,
@@ -29,6 +32,7 @@ from reconciler.model.objects import (
     ServiceSpec,
     SshAddress,
 )
+from reconciler.model.problems import Severity
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 
@@ -81,6 +85,8 @@ class Decoder:
             return _config_map(document)
         if kind == "Service":
             return _service(document)
+        if kind == "Ingress":
+            return _ingress(document)
         return msgspec.convert(document, _TYPES[kind], dec_hook=self._value)
 
     def _value(self, wanted: type, written: Any) -> Quantity:
@@ -98,6 +104,11 @@ class _NodeForm(Struct, frozen=True):
 class _ServiceForm(Struct, frozen=True):
     metadata: ObjectMeta
     spec: ServiceSpec
+
+
+class _IngressForm(Struct, frozen=True):
+    metadata: ObjectMeta
+    spec: IngressSpec
 
 
 class _ConfigMapForm(Struct, frozen=True, rename="camel"):
@@ -139,6 +150,14 @@ def _service(document: dict[str, Any]) -> Service:
     if findings:
         raise Undecodable(*findings)
     return Service(form.metadata, form.spec, options)
+
+
+def _ingress(document: dict[str, Any]) -> Ingress:
+    form = msgspec.convert(document, _IngressForm)
+    options, findings = read_options(form.metadata.annotations)
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise Undecodable(*findings)
+    return Ingress(form.metadata, form.spec, options)
 
 
 def _address(text: str) -> SshAddress | None:

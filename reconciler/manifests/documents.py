@@ -205,6 +205,9 @@ def _unknown_kind(value: Any) -> Finding:
     if kind == "Endpoints":
         fix = "write an EndpointSlice (discovery.k8s.io/v1) with the label kubernetes.io/service-name"
         return Finding(("kind",), Code.UNKNOWN_KIND, "Endpoints are deprecated upstream, and not read here", fix)
+    if kind == "IngressClass":
+        message = "classes are no objects here: an Ingress of the class reconciler or haproxy is served"
+        return Finding(("kind",), Code.UNKNOWN_KIND, message, "leave it out")
     near = get_close_matches(str(kind)[:80], KINDS, n=1)
     fix = f"did you mean {near[0]}?" if near else f"known kinds: {', '.join(KINDS)}"
     return Finding(("kind",), Code.UNKNOWN_KIND, f"{quoted(kind)} is not a kind here", fix)

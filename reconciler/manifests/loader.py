@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from reconciler.manifests.addresses import check_addresses, takes_address
 from reconciler.manifests.assembling import Assembler
+from reconciler.manifests.backends import check_backends
 from reconciler.manifests.codes import Code
 from reconciler.manifests.documents import Contents, Entry, FileReader, as_problem, place_of
 from reconciler.manifests.findings import Finding
@@ -113,6 +114,7 @@ class Loader:
                 *check_references(entry, index),
                 *check_selectors(entry, index),
                 *check_security(entry, index),
+                *check_backends(entry, index),
             )
             if findings:
                 self._across[entry] = tuple(self._placed(entry, finding) for finding in findings)

@@ -1,4 +1,4 @@
-"""The objects that a pod cannot do without: ConfigMaps, Secrets, claims and logins, and where it names them."""
+"""The objects that a pod or an Ingress cannot do without, and where it names them; here, those of a pod."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
@@ -10,7 +10,7 @@ from reconciler.manifests.pod_parts import containers_of
 from reconciler.model.names import Ref
 from reconciler.model.pods import Container, KeyToPath, PodSpec, Projection, Volume
 
-How: TypeAlias = Literal["variable", "file", "claim", "login", "service"]
+How: TypeAlias = Literal["variable", "file", "claim", "login", "service", "ingress"]
 
 
 class Need(Struct, frozen=True):

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from reconciler.manifests.annotations import check_annotations
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
+from reconciler.manifests.ingress_specs import check_ingress_spec
 from reconciler.manifests.network_policies import check_network_policy
 from reconciler.manifests.networks import check_network
 from reconciler.manifests.pod_specs import check_pod_spec
@@ -15,6 +16,7 @@ from reconciler.model.objects import (
     Cluster,
     Deployment,
     EndpointSlice,
+    Ingress,
     IntOrPercent,
     Namespace,
     NetworkPolicy,
@@ -40,6 +42,8 @@ def check_object(thing: Object) -> Iterator[Finding]:
             yield from check_service(thing)
         case EndpointSlice():
             yield from check_endpoint_slice(thing)
+        case Ingress():
+            yield from check_ingress_spec(thing)
         case Node():
             if thing.spec.pod_cidr:
                 yield from check_network(thing.spec.pod_cidr, ("spec", "podCIDR"))

@@ -39,8 +39,7 @@ def _levels(cluster: Cluster, index: Index) -> Iterator[Finding]:
 def _need(need: Need, index: Index) -> Iterator[Finding]:
     if (found := index.objects.get(need.ref)) is None:
         if not need.optional and index.lacks(need.ref):
-            fix = "add it, or correct the name"
-            fix += "" if need.how in ("claim", "login", "service") else ", or write optional: true"
+            fix = "add it, or correct the name" + _or_optional(need)
             yield Finding(need.name_at, Code.DANGLING_REFERENCE, f"there is no {need.ref}", fix)
         return
     thing = found.thing
@@ -48,10 +47,14 @@ def _need(need: Need, index: Index) -> Iterator[Finding]:
         yield from _login(need, found)
     elif isinstance(thing, ConfigMap | Secret):
         if need.key and not need.optional and need.key not in thing.data and need.key not in thing.binary_data:
-            fix = f"add it in {found.place}, correct the key, or write optional: true"
+            fix = f"add it in {found.place}, or correct the name" + _or_optional(need)
             yield Finding(need.key_at, Code.MISSING_KEY, f"{need.ref} has no key {need.key}", fix)
         if need.how == "variable":
             yield from _text(need, found, thing)
+
+
+def _or_optional(need: Need) -> str:
+    return ", or write optional: true" if need.how in ("variable", "file") else ""
 
 
 def _login(need: Need, found: Entry) -> Iterator[Finding]:

@@ -5,9 +5,10 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from reconciler.manifests.findings import Pointer
+from reconciler.manifests.ingress_specs import needs_of_ingress
 from reconciler.manifests.needs import Need, needs_of
 from reconciler.model.names import ANNOTATION_RESTART_ON_CHANGE
-from reconciler.model.objects import Deployment, EndpointSlice, Object, Pod, Service, service_of
+from reconciler.model.objects import Deployment, EndpointSlice, Ingress, Object, Pod, Service, service_of
 from reconciler.model.pods import PodSpec, is_sidecar
 from reconciler.model.services import LABEL_SERVICE_NAME
 
@@ -60,6 +61,8 @@ def uses_of(thing: Object) -> Uses:
             at = ("metadata", "labels", LABEL_SERVICE_NAME)
             need = Need(service, "", False, at, at, "service", False)
             return Uses(needs=(need,), labels=_slices(namespace, service.name))
+        case Ingress():
+            return Uses(needs=tuple(needs_of_ingress(thing)))
         case _:
             return _NONE
 

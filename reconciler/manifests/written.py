@@ -21,7 +21,11 @@ from reconciler.model.objects import ConfigMap, Object, Secret
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 
-_NOT_UPSTREAM: Final = {"Node": frozenset({"ssh", "hostKey"}), "Service": frozenset({"options"})}
+_NOT_UPSTREAM: Final = {
+    "Node": frozenset({"ssh", "hostKey"}),
+    "Service": frozenset({"options"}),
+    "Ingress": frozenset({"options"}),
+}
 """Decoded from annotations, where they are written."""
 _SCALARS: Final = frozenset({str, int, float, bool})
 

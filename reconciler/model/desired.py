@@ -11,6 +11,7 @@ from reconciler.model.objects import (
     ConfigMap,
     Deployment,
     EndpointSlice,
+    Ingress,
     Namespace,
     NetworkPolicy,
     Node,
@@ -86,6 +87,7 @@ class Desired(Struct, frozen=True):
     """Each object as written, with defaults left out, and Secret values replaced by their fingerprints."""
     endpoint_slices: Mapping[Ref, EndpointSlice] = {}
     """Each belongs to a Service of its namespace that has no selector."""
+    ingresses: Mapping[Ref, Ingress] = {}
     warnings: tuple[Problem, ...] = ()
     network_policies: Mapping[Ref, NetworkPolicy] = {}
 

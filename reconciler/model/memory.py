@@ -62,6 +62,11 @@ class ServiceRecord(Struct, frozen=True):
     """Why it has not got an address or a port that it asks for, and how to get one."""
 
 
+class IngressRecord(Struct, frozen=True):
+    turn: int
+    """Of the revision it came with, counted up: of two that claim one host and path, the lower one has it."""
+
+
 class ClaimRecord(Struct, frozen=True):
     """Where a claim's data is. Kept when the claim goes, so that one of the same name finds it again."""
 
@@ -117,6 +122,7 @@ class Memory(Struct, frozen=True):
     pods: Mapping[Uid, PodIntent] = {}
     nodes: Mapping[str, NodeRecord] = {}
     services: Mapping[Ref, ServiceRecord] = {}
+    ingresses: Mapping[Ref, IngressRecord] = {}
     claims: Mapping[Ref, ClaimRecord] = {}
     runs: Mapping[Uid, Mapping[str, Runs]] = {}
     """By pod and container."""

@@ -27,6 +27,8 @@ LABEL_CLAIM = f"{GROUP}/claim"
 ANNOTATION_CONDITIONS = f"{GROUP}/conditions"
 ANNOTATION_RESTART_ON_CHANGE = f"{GROUP}/restart-on-change"
 ANNOTATION_RECLAIM = f"{GROUP}/reclaim-policy"
+ANNOTATION_CLASS = "kubernetes.io/ingress.class"
+"""What `spec.ingressClassName` was once."""
 
 SANDBOX = "POD"
 """Value of LABEL_CONTAINER on a pod's sandbox; no container of a manifest can have it (names are lower case)."""

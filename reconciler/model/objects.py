@@ -10,7 +10,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from reconciler.model.names import Ref
+from reconciler.model.ingress import OUR_CLASSES, IngressOptions, IngressSpec
+from reconciler.model.names import ANNOTATION_CLASS, Ref
 from reconciler.model.pods import IntOrName, PodSpec, Resources
 from reconciler.model.policies import NetworkPolicySpec
 from reconciler.model.secrets import SecretText
@@ -150,6 +151,22 @@ def service_of(endpoint_slice: EndpointSlice) -> Ref:
     """The Service that it belongs to, by its label; every one that is accepted has it."""
     meta = endpoint_slice.metadata
     return Ref("Service", meta.namespace, meta.labels.get(LABEL_SERVICE_NAME, ""))
+
+
+class Ingress(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    spec: IngressSpec
+    options: IngressOptions = IngressOptions()
+    """From its annotations `reconciler.dev/…`."""
+
+
+def ingress_class(ingress: Ingress) -> str:
+    """Empty: it names none."""
+    return ingress.spec.ingress_class_name or ingress.metadata.annotations.get(ANNOTATION_CLASS, "")
+
+
+def is_served_here(ingress: Ingress) -> bool:
+    return ingress_class(ingress) in OUR_CLASSES
 
 
 class ConfigMap(Struct, frozen=True, rename="camel"):
@@ -371,6 +388,7 @@ Object: TypeAlias = (
     | Deployment
     | Service
     | EndpointSlice
+    | Ingress
     | NetworkPolicy
     | ConfigMap
     | Secret

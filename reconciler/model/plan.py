@@ -177,6 +177,20 @@ class ServiceStatus(Struct, frozen=True):
     """Unix seconds of when it was first published; 0 in a Plan, as with pods."""
 
 
+class IngressStatus(Struct, frozen=True):
+    ref: Ref
+    class_name: str
+    """Empty: it names none."""
+    hosts: tuple[str, ...]
+    """Empty: every host."""
+    addresses: tuple[str, ...]
+    """Where it is heard."""
+    ports: tuple[int, ...]
+    message: str = ""
+    created: float = 0.0
+    """Unix seconds of when it was first published; 0 in a Plan, as with pods."""
+
+
 class Endpoint(Struct, frozen=True):
     """Who answers for a service: a pod that it selects, or an endpoint of its EndpointSlices."""
 
@@ -195,7 +209,7 @@ class Endpoint(Struct, frozen=True):
     """Its own name below the service's, where its pod has a hostname and the service's name as subdomain."""
 
 
-Status: TypeAlias = PodStatus | DeploymentStatus | NodeStatus | ServiceStatus | ClaimStatus
+Status: TypeAlias = PodStatus | DeploymentStatus | NodeStatus | ServiceStatus | IngressStatus | ClaimStatus
 
 
 class Hold(Struct, frozen=True):

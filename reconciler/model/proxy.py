@@ -30,6 +30,8 @@ class ProxySection(Struct, frozen=True):
     options from the file."""
     servers: tuple[ProxyServer, ...] = ()
     """By name."""
+    cookies: bool = False
+    """Each server has a cookie that HAProxy makes."""
 
 
 class NodeProxy(Struct, frozen=True):
@@ -44,6 +46,8 @@ class NodeProxy(Struct, frozen=True):
     files: Mapping[str, str | SecretText] = {}
     """Maps and certificates by name, which the sections' text refers to. A name says what is in the file (it
     carries a digest): one that is there is right, and those of the configuration in force are not touched."""
+    users: SecretText = SecretText("")
+    """Sections with the users who may come in, and the hashes of their passwords."""
 
     @property
     def routed(self) -> frozenset[str]:
@@ -54,7 +58,7 @@ class NodeProxy(Struct, frozen=True):
 
 
 def config_text(proxy: NodeProxy) -> str:
-    """The whole haproxy.cfg. Its first lines say what it is: so a host that is met again tells what it runs."""
+    """The whole haproxy.cfg, secrets included. Its first lines say what it is: they tell what is in force."""
     return "".join(_parts(proxy))
 
 
@@ -63,6 +67,7 @@ def _parts(proxy: NodeProxy) -> Iterator[str]:
     yield f"# structure: {proxy.structure}\n"
     yield f"# routed: {' '.join(sorted(proxy.routed))}".rstrip() + "\n\n"
     yield proxy.preamble
+    yield proxy.users.reveal()
     for section in proxy.sections:
         yield f"\n{section.text}"
         for server in section.servers:

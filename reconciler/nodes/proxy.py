@@ -205,7 +205,7 @@ class Proxy:
         return ""
 
     def _write_next(self, config: str) -> None:
-        self._host.check(["sh", "-c", 'cat >"$1"', "sh", f"{self._directory}/{NEXT}"], stdin=config)
+        self._host.check(["sh", "-c", 'umask 077 && cat >"$1"', "sh", f"{self._directory}/{NEXT}"], stdin=config)
 
     def _write_files(self, files: Mapping[str, str | SecretText]) -> None:
         if not files:

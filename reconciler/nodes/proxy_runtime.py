@@ -61,6 +61,8 @@ def _put(section: ProxySection, server: ProxyServer, live: Live | None) -> Itera
         yield f"add server {where} {server.address} {section.server_options}".rstrip()
         if "check" in section.server_options.split():
             yield f"enable health {where}"
+        if section.cookies:
+            yield f"enable dynamic-cookie backend {section.name}"
     elif live.address != server.address:
         ip, _, port = server.address.rpartition(":")
         yield f"set server {where} addr {ip} port {port}"

@@ -17,6 +17,7 @@ from reconciler.planning.controllers.deciding import decide
 from reconciler.planning.controllers.decisions import Decision
 from reconciler.planning.controllers.endpoint_slices import slice_endpoints
 from reconciler.planning.controllers.endpoints import endpoints, select
+from reconciler.planning.controllers.ingress import ingress_records
 from reconciler.planning.controllers.node import NodeView, view_nodes
 from reconciler.planning.controllers.service import service_records
 from reconciler.planning.departures import is_gone, leaving_since
@@ -89,7 +90,17 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         ),
         objects=objects,
         work=work,
-        memory=remember(desired, memory, nodes, intents, placement, services, claims, clocks),
+        memory=remember(
+            desired,
+            memory,
+            nodes,
+            intents,
+            placement,
+            services,
+            ingress_records(desired, memory),
+            claims,
+            clocks,
+        ),
         statuses=standing.statuses,
         endpoints=behind,
         probed=probed_containers((pod.intent for pod in pods.values() if pod.shape.probed), desired),

@@ -6,7 +6,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import ClaimRecord, Memory, NodeRecord, PodIntent, ServiceRecord
+from reconciler.model.memory import ClaimRecord, IngressRecord, Memory, NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.scheduling.placing import Placement
@@ -23,6 +23,7 @@ def remember(
     pods: Mapping[Uid, PodIntent],
     placement: Placement,
     services: Mapping[Ref, ServiceRecord],
+    ingresses: Mapping[Ref, IngressRecord],
     claims: Mapping[Ref, ClaimRecord],
     clocks: Clocks,
 ) -> Memory:
@@ -35,6 +36,7 @@ def remember(
         pods=_kept(memory.pods, pods),
         nodes=_records(memory, nodes, placement),
         services=services,
+        ingresses=ingresses,
         claims=claims,
         runs=clocks.runs,
         incarnations=incarnations,

@@ -11,6 +11,7 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Endpoint, Status, Unplaced
 from reconciler.planning.claims import claim_status
 from reconciler.planning.controllers.deployment import availability_of
+from reconciler.planning.controllers.ingress import ingress_status
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.pod_statuses import pod_statuses
 from reconciler.planning.pods import PodView
@@ -57,6 +58,8 @@ def standing_of(
     edges = edge_addresses(desired.nodes)
     for ref, service in desired.services.items():
         statuses[ref] = service_status(service, services[ref], endpoints[ref], edges)
+    for ref, ingress in desired.ingresses.items():
+        statuses[ref] = ingress_status(ingress, edges)
     for ref in desired.claims:
         statuses[ref] = claim_status(ref, claims.get(ref))
     return Standing(statuses, complete, tuple(wake_at))

@@ -10,6 +10,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import (
     ClaimStatus,
     DeploymentStatus,
+    IngressStatus,
     NodeStatus,
     PodStatus,
     ServiceStatus,
@@ -57,6 +58,8 @@ def _standing(status: Status, manifest: Mapping[str, Any]) -> _Object:
             return _node(status)
         case ServiceStatus():
             return service_object(status, manifest.get("spec", {}).get("ports", ()))
+        case IngressStatus():
+            return _ingress(status)
         case ClaimStatus():
             return _claim(status)
 
@@ -92,6 +95,19 @@ def _node(node: NodeStatus) -> _Object:
             "nodeInfo": _known(
                 {"containerRuntimeVersion": node.engine_version and f"docker://{node.engine_version}"}
             ),
+        },
+    }
+
+
+def _ingress(ingress: IngressStatus) -> _Object:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": _metadata(ingress.ref),
+        "spec": _known({"ingressClassName": ingress.class_name}),
+        "status": {
+            "loadBalancer": {"ingress": [{"ip": address} for address in ingress.addresses]},
+            **_known({"message": ingress.message}),
         },
     }
 

@@ -6,7 +6,16 @@ from typing import Any
 from msgspec import Struct
 
 from reconciler.model.names import Ref
-from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
+from reconciler.model.plan import (
+    ClaimStatus,
+    DeploymentStatus,
+    IngressStatus,
+    NodeStatus,
+    PodStatus,
+    ServiceStatus,
+    Status,
+)
+from reconciler.reporting.ages import age
 from reconciler.reporting.lines import Line, Style, inert
 from reconciler.reporting.pods_table import pod_columns
 from reconciler.reporting.services_table import endpoints_columns, service_columns
@@ -87,6 +96,8 @@ def _columns(status: Status, wide: bool, now: float) -> dict[str, str]:
             return _node(status, wide)
         case ServiceStatus():
             return service_columns(status, wide, now)
+        case IngressStatus():
+            return _ingress(status, wide, now)
         case ClaimStatus():
             return _claim(status, wide)
 
@@ -121,6 +132,18 @@ def _used(requested: str, capacity: str, known: bool) -> str:
 
 def _mebi(number: int) -> str:
     return f"{number // 2**20}Mi"
+
+
+def _ingress(ingress: IngressStatus, wide: bool, now: float) -> dict[str, str]:
+    columns = {
+        "NAME": ingress.ref.name,
+        "CLASS": ingress.class_name or "<none>",
+        "HOSTS": ",".join(ingress.hosts) or "*",
+        "ADDRESS": ",".join(ingress.addresses),
+        "PORTS": ", ".join(map(str, ingress.ports)),
+        "AGE": age(now - ingress.created) if ingress.created and now else "<unknown>",
+    }
+    return columns | {"MESSAGE": ingress.message or "<none>"} if wide else columns
 
 
 def _claim(claim: ClaimStatus, wide: bool) -> dict[str, str]:

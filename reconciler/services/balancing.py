@@ -6,7 +6,7 @@ without a ready pod answers 503. A service that cannot be served is left out and
 one down with it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from msgspec import Struct
@@ -29,10 +29,15 @@ class Layout(Struct, frozen=True):
     """Services left out, each with the reason and how to fix it."""
 
 
-def lay_out(services: Mapping[Ref, Service], records: Mapping[Ref, ServiceRecord], service_cidr: str) -> Layout:
+def lay_out(
+    services: Mapping[Ref, Service],
+    records: Mapping[Ref, ServiceRecord],
+    service_cidr: str,
+    taken: Iterable[Address] = (),
+) -> Layout:
     """Every service with a virtual address, in the order of their names; where two want the same address and port,
-    the first has it."""
-    claims = _Claims(IPv4Network(service_cidr))
+    the first has it. The Ingresses have what is `taken`."""
+    claims = _Claims(IPv4Network(service_cidr), taken)
     drafts: list[tuple[Part, Manner]] = []
     problems: list[str] = []
     for ref, service in sorted(services.items()):
@@ -133,9 +138,9 @@ def _node_port(service: Service, record: ServiceRecord, number: int) -> int:
 class _Claims:
     """What is taken so far, by which service."""
 
-    def __init__(self, service_cidr: IPv4Network) -> None:
+    def __init__(self, service_cidr: IPv4Network, taken: Iterable[Address]) -> None:
         self._service_cidr = service_cidr
-        self._owners: dict[Address, Ref] = {}
+        self._owners: dict[Address, Ref | str] = dict.fromkeys(taken, "the Ingresses")
         self._addresses: set[IPv4Address] = set()
 
     def claim(self, ref: Ref, address: str, openings: Sequence[_Opening]) -> None:

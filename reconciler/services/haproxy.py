@@ -212,16 +212,23 @@ def server_options(manner: Manner, checks: str) -> str:
     return " ".join(words)
 
 
+_NO_FILES: Final[Mapping[str, str | SecretText]] = {}
+_NO_USERS: Final = SecretText("")
+
+
 def node_proxy(
-    image: str, sections: Sequence[ProxySection], files: Mapping[str, str | SecretText] = {}
+    image: str,
+    sections: Sequence[ProxySection],
+    files: Mapping[str, str | SecretText] = _NO_FILES,
+    users: SecretText = _NO_USERS,
 ) -> NodeProxy:
-    structure = _digest(
-        _PREAMBLE, *sorted(files), *(part for one in sections for part in (one.text, one.server_options))
-    )
+    """HAProxy that serves all this."""
+    texts = (part for one in sections for part in (one.text, one.server_options))
+    structure = _digest(_PREAMBLE, users.fingerprint(_PREAMBLE), *sorted(files), *texts)
     servers = (
         f"{section.name} {server.name} {server.address}" for section in sections for server in section.servers
     )
-    return NodeProxy(image, _PREAMBLE, tuple(sections), structure, _digest(structure, *servers), files)
+    return NodeProxy(image, _PREAMBLE, tuple(sections), structure, _digest(structure, *servers), files, users)
 
 
 def _digest(*parts: str) -> str:

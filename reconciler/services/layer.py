@@ -14,14 +14,15 @@ from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edges
-from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
+from reconciler.model.memory import IngressRecord, Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, Node, Service
+from reconciler.model.objects import Cluster, Ingress, Node, Secret, Service
 from reconciler.model.operations import NodeDns, NodeProber, NodeSetup, ProbedContainer
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import NodeProxy, ProxySection
 from reconciler.services.balancing import Layout, lay_out
-from reconciler.services.haproxy import guarded, node_proxy
+from reconciler.services.entrance import Entrance, entrance
+from reconciler.services.haproxy import check_options, guarded, node_proxy
 from reconciler.services.naming import Naming
 from reconciler.services.network import node_networks
 from reconciler.services.parts import Part, left_out, section
@@ -51,7 +52,8 @@ class ServiceLayer:
         self._inputs: _Inputs | None = None
         self._layout_inputs: _LayoutInputs | None = None
         self._layout = Layout((), (), ())
-        self._sections = _Sections(())
+        self._entrance = Entrance()
+        self._sections = _Sections((), self._entrance)
         self._naming = Naming()
         self._policies = Policies()
         self._setups: Mapping[str, NodeSetup] = {}
@@ -59,23 +61,44 @@ class ServiceLayer:
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
 
     def setups(
-        self, desired: Desired, memory: Memory, endpoints: Endpoints, probed: Probed = _NONE_PROBED
+        self,
+        desired: Desired,
+        memory: Memory,
+        endpoints: Endpoints,
+        probed: Probed = _NONE_PROBED,
+        at: float | None = None,
     ) -> Mapping[str, NodeSetup]:
+        """`at`: Unix seconds, for certificates; None: no date is looked at."""
         isolation = self._policies.isolation(desired, memory)
-        laid_out = _LayoutInputs(desired.cluster, desired.services, memory.services)
+        entered = _EntranceInputs(desired.ingresses, desired.secrets, memory.ingresses, at)
+        laid_out = _LayoutInputs(
+            desired.cluster, desired.services, memory.services, entered if desired.ingresses else _NO_ENTRANCE
+        )
         inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, isolation)
         if inputs != self._inputs:
             if laid_out != self._layout_inputs:
-                self._layout = lay_out(desired.services, memory.services, desired.cluster.spec.service_cidr)
-                self._sections = _Sections(self._layout.parts)
+                self._lay_out(laid_out)
                 self._layout_inputs = laid_out
             own = hosts_own(desired, memory.nodes)
             self._sections.follow(endpoints, service_sources(isolation, endpoints, own))
             named = self._naming.named(desired, memory.services, endpoints)
             self._setups = self._made(desired, memory, endpoints, probed, named.dns, isolation)
-            self.problems = (*self._layout.problems, *self._sections.problems(), *named.problems)
+            self.problems = (
+                *self._layout.problems,
+                *self._entrance.problems,
+                *self._sections.problems(),
+                *named.problems,
+            )
             self._inputs = inputs
         return self._setups
+
+    def _lay_out(self, inputs: "_LayoutInputs") -> None:
+        services, opened = inputs.services, inputs.entrance
+        checks = check_options(len(services) + len(opened.ingresses))
+        self._entrance = entrance(opened.ingresses, services, opened.secrets, opened.records, checks, opened.at)
+        cidr = inputs.cluster.spec.service_cidr
+        self._layout = lay_out(services, inputs.service_records, cidr, self._entrance.addresses)
+        self._sections = _Sections((*self._layout.parts, *self._entrance.parts), self._entrance)
 
     def _made(
         self,
@@ -104,12 +127,23 @@ class ServiceLayer:
         }
 
 
+class _EntranceInputs(Struct, frozen=True):
+    ingresses: Mapping[Ref, Ingress] = {}
+    secrets: Mapping[Ref, Secret] = {}
+    records: Mapping[Ref, IngressRecord] = {}
+    at: float | None = None
+
+
+_NO_ENTRANCE = _EntranceInputs()
+
+
 class _LayoutInputs(Struct, frozen=True):
     """All that the structure of the proxies follows from."""
 
     cluster: Cluster
     services: Mapping[Ref, Service]
     service_records: Mapping[Ref, ServiceRecord]
+    entrance: _EntranceInputs
 
 
 class _Inputs(Struct, frozen=True):
@@ -126,8 +160,9 @@ class _Inputs(Struct, frozen=True):
 class _Sections:
     """The sections of each node, made once for each change of their endpoints, and shared where they are alike."""
 
-    def __init__(self, parts: tuple[Part, ...]) -> None:
+    def __init__(self, parts: tuple[Part, ...], entrance: Entrance) -> None:
         self._parts = parts
+        self._entrance = entrance
         self._endpoints: Endpoints = {}
         self._sources: Mapping[Ref, tuple[Sources, ...]] = {}
         self._made: dict[tuple[str, str, bool], ProxySection | None] = {}
@@ -161,7 +196,10 @@ class _Sections:
         key = (image, *self._kind(node, edge))
         if key not in self._proxies:
             sections = [self._section(part, node, edge) for part in self._parts]
-            self._proxies[key] = node_proxy(image, [made for made in sections if made is not None])
+            own = self._entrance if edge else Entrance()
+            self._proxies[key] = node_proxy(
+                image, [made for made in sections if made is not None], own.files, own.users
+            )
         return self._proxies[key]
 
     def _kind(self, node: str, edge: bool) -> tuple[str, bool]:
@@ -178,7 +216,7 @@ class _Sections:
 
     def _guarded(self, part: Part, text: str) -> str:
         """A pod sees the proxy and not its client: the policies of both are kept here."""
-        ports = self._sources.get(part.service, ()) if part.service else ()
+        ports = self._sources.get(part.service, ()) if part.service and part.listens else ()
         if part.port >= len(ports) or ports[part.port] == ANYBODY:
             return text
         return guarded(text, ports[part.port].allowed, ports[part.port].denied)

@@ -24,6 +24,10 @@ class Part(Struct, frozen=True):
     server_options: str = ""
     local: bool = False
     """A node sends to its own pods only."""
+    listens: bool = True
+    """Clients come here first; False: by way of another section."""
+    cookies: bool = False
+    """As of `ProxySection`."""
 
 
 def section(part: Part, node: str, edge: bool, endpoints: Iterable[Endpoint]) -> ProxySection | None:
@@ -31,9 +35,12 @@ def section(part: Part, node: str, edge: bool, endpoints: Iterable[Endpoint]) ->
     text = part.edge_text if edge else part.text
     if not text:
         return None
+    if part.service is None:
+        return ProxySection(part.name, text)
     chosen = (endpoint for endpoint in endpoints if not part.local or endpoint.node == node)
     found = servers(chosen, part.port)
-    return ProxySection(part.name, text, part.server_options, tuple(found[name] for name in sorted(found)))
+    made = tuple(found[name] for name in sorted(found))
+    return ProxySection(part.name, text, part.server_options, made, part.cookies)
 
 
 def servers(endpoints: Iterable[Endpoint], port: int) -> dict[str, ProxyServer]:

@@ -5,15 +5,24 @@ from typing import Any, TypeVar
 import msgspec
 
 from reconciler.model.desired import Json
-from reconciler.model.memory import ClaimRecord, NodeRecord, PodIntent, Runs, ServiceRecord
+from reconciler.model.memory import ClaimRecord, IngressRecord, NodeRecord, PodIntent, Runs, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus, ServiceStatus, Status
+from reconciler.model.plan import (
+    ClaimStatus,
+    DeploymentStatus,
+    IngressStatus,
+    NodeStatus,
+    PodStatus,
+    ServiceStatus,
+    Status,
+)
 from reconciler.model.quantities import Quantity
 
 T = TypeVar("T")
 
 STATUS_TYPES: dict[str, type[Status]] = {
-    kind.__name__: kind for kind in (PodStatus, DeploymentStatus, NodeStatus, ServiceStatus, ClaimStatus)
+    kind.__name__: kind
+    for kind in (PodStatus, DeploymentStatus, NodeStatus, ServiceStatus, IngressStatus, ClaimStatus)
 }
 
 
@@ -39,6 +48,7 @@ def _decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
 decode_intent = _decoder(PodIntent).decode
 decode_node = _decoder(NodeRecord).decode
 decode_service = _decoder(ServiceRecord).decode
+decode_ingress = _decoder(IngressRecord).decode
 decode_claim = _decoder(ClaimRecord).decode
 decode_runs = _decoder(dict[str, Runs]).decode
 decode_number = _decoder(int).decode

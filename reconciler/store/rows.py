@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from reconciler.model.memory import Memory
 from reconciler.store.encoding import (
     decode_claim,
+    decode_ingress,
     decode_intent,
     decode_manifest,
     decode_node,
@@ -38,6 +39,7 @@ _PARTS: Mapping[str, _Part] = {
     "pods": _Part(lambda memory: memory.pods, str, str, decode_intent),
     "nodes": _Part(lambda memory: memory.nodes, str, str, decode_node),
     "services": _Part(lambda memory: memory.services, key_of, ref_of_key, decode_service),
+    "ingresses": _Part(lambda memory: memory.ingresses, key_of, ref_of_key, decode_ingress),
     "claims": _Part(lambda memory: memory.claims, key_of, ref_of_key, decode_claim),
     "runs": _Part(lambda memory: memory.runs, str, str, decode_runs),
     "incarnations": _Part(lambda memory: memory.incarnations, key_of, ref_of_key, decode_number),

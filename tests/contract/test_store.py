@@ -9,7 +9,16 @@ import pytest
 
 from reconciler.control.ports import Store
 from reconciler.model.desired import Revision, Snapshot, SourceFile
-from reconciler.model.memory import Backoff, ClaimRecord, Memory, NodeRecord, PodIntent, Runs, ServiceRecord
+from reconciler.model.memory import (
+    Backoff,
+    ClaimRecord,
+    IngressRecord,
+    Memory,
+    NodeRecord,
+    PodIntent,
+    Runs,
+    ServiceRecord,
+)
 from reconciler.model.names import Ref
 from reconciler.model.observed import Ended
 from reconciler.model.plan import (
@@ -108,6 +117,7 @@ MEMORY = Memory(
     pods={"web-1-abc": intent(), "web-2-abc": intent("web-2-abc", wanted="leave", reason="scaled down")},
     nodes={"node-1": NodeRecord("node-1", "ENGINE", "10.244.1.0/24", 7)},
     services={Ref("Service", "shop", "web"): ServiceRecord("10.96.0.10", (30080, 0))},
+    ingresses={Ref("Ingress", "shop", "web"): IngressRecord(3)},
     claims={Ref("PersistentVolumeClaim", "shop", "data"): ClaimRecord("node-1", "lab_shop_data", delete=True)},
     runs={"web-1-abc": {"app": Runs(3, "0123456789ab@2026-11-23T09:22:45Z", Ended(137, oom_killed=True))}},
     incarnations={WEB: 12, Ref("Pod", "shop", "debug"): 1},

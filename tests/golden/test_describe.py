@@ -10,6 +10,7 @@ from reconciler.model.plan import (
     Condition,
     ContainerStatus,
     DeploymentStatus,
+    IngressStatus,
     NodeStatus,
     PodStatus,
     ServiceStatus,
@@ -42,6 +43,7 @@ from reconciler.reporting import Line, table, table_lines
 from reconciler.reporting.describing import (
     describe_claim,
     describe_deployment,
+    describe_ingress,
     describe_node,
     describe_pod,
     describe_service,
@@ -166,6 +168,9 @@ DEPLOYMENT = DeploymentStatus(WEB, 2, 2, 2, 1, 1)
 NODE = NodeStatus(
     Ref("Node", "", "node-1"), True, "", 1, 4000, 8 << 30, 100, 64 << 20, False, "10.244.0.0/24", "20.10.24"
 )
+INGRESS = IngressStatus(
+    Ref("Ingress", "shop", "web"), "haproxy", ("shop.example.org",), ("192.0.2.7",), (80, 443), created=NOON - 60
+)
 SERVICE = ServiceStatus(Ref("Service", "shop", "web"), "NodePort", "10.96.0.7", ("80:30080/TCP",), ())
 CLAIM = ClaimStatus(Ref("PersistentVolumeClaim", "shop", "data"), "Bound", "node-1", "prod_shop_data")
 
@@ -238,6 +243,17 @@ def test_an_external_name(golden: Golden) -> None:
     golden("describe/alias.txt", text(describe_service(alias, {}, (), NOON)))
 
 
+def test_an_ingress(golden: Golden) -> None:
+    service = {"service": {"name": "web", "port": {"name": "http"}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": service}]
+    spec = {
+        "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}},
+        "rules": [{"host": "shop.example.org", "http": {"paths": paths}}, {"host": "www.example.org"}],
+        "tls": [{"hosts": ["shop.example.org"], "secretName": "site"}, {}],
+    }
+    golden("describe/ingress.txt", text(describe_ingress(INGRESS, {"spec": spec}, (), NOON)))
+
+
 def test_a_claim(golden: Golden) -> None:
     manifest = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
     golden("describe/claim.txt", text(describe_claim(CLAIM, manifest, [REF.name], (), NOON)))
@@ -246,8 +262,9 @@ def test_a_claim(golden: Golden) -> None:
 def test_tables(golden: Golden) -> None:
     pods = table([POD, PENDING], wide=True, namespaces=True, now=NOON)
     claims = table([CLAIM], wide=True)
+    ingresses = table([INGRESS], wide=True, now=NOON)
     usages = [PodUsage(REF, "mesh", 3, 12 << 20), PodUsage(REF, "web", 120, 90 << 20)]
     top = pods_usage_table(usages, namespaces=True, containers=True)
     nodes = nodes_usage_table([NodeUsage("node-1", 250, 2 << 30, 4000, 8 << 30), NodeUsage("node-2", 1, 1, 0, 0)])
-    shown = [text(table_lines(each)) for each in (pods, claims, top, nodes)]
+    shown = [text(table_lines(each)) for each in (pods, claims, ingresses, top, nodes)]
     golden("describe/tables.txt", "\n".join(shown))

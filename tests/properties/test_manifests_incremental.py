@@ -60,6 +60,18 @@ def endpoint_slice(of: str, address: str, **port: Any) -> dict[str, Any]:
     return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta, **body}
 
 
+def ingress(name: str, host: str, port: int, **notes: str) -> dict[str, Any]:
+    backend = {"service": {"name": "s", "port": {"number": port}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    spec = {"rules": [rule], "tls": [{"secretName": "site"}]}
+    meta = {"name": name, "annotations": {f"reconciler.dev/{key}": note for key, note in notes.items()}}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta, "spec": spec}
+
+
+def site(**held: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "site"}, "stringData": held}
+
+
 FILES = [{"name": "v", "configMap": {"name": "settings", "items": [{"key": "a", "path": "a"}]}}]
 STORE = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
 RESTART = {"reconciler.dev/restart-on-change": "true"}
@@ -82,6 +94,12 @@ CONTENTS = [
     *map(json.dumps, [CLUSTER | {"spec": PORTS}, pod("p", {}, volumes=FILES), pod("p", RESTART, volumes=FILES)]),
     *map(json.dumps, [pod("q", {}, volumes=STORE, imagePullSecrets=[{"name": "login"}]), claim("data")]),
     *map(json.dumps, [login("Opaque"), login("kubernetes.io/dockerconfigjson")]),
+    *map(
+        json.dumps,
+        [ingress("i", "a.org", 80), ingress("i", "a.org", 81), ingress("j", "*.a.org", 80, balance="x")],
+    ),
+    json.dumps(ingress("k", "a.org", 80, **{"auth-secret": "site"})),
+    *map(json.dumps, [site(**{"tls.crt": "c", "tls.key": "k"}), site(**{"tls.crt": "c", "auth": "plain:text"})]),
     json.dumps(config("settings", b="2") | {"binaryData": {"a": "AA=="}}),
     json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}),
     json.dumps(node("n", "192.0.2.1", **{"reconciler.dev/edge": "true"})),

@@ -57,6 +57,26 @@ VALID: dict[str, dict[str, Any]] = {
             "podSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]},
             "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}],
             "egress": [{"ports": [{"port": 80, "endPort": 90}]}],
+        },
+    },
+    "Ingress": {
+        "spec": {
+            "ingressClassName": "reconciler",
+            "rules": [
+                {
+                    "host": "*.example.org",
+                    "http": {
+                        "paths": [
+                            {
+                                "path": "/a",
+                                "pathType": "Prefix",
+                                "backend": {"service": {"name": "a", "port": {"number": 80}}},
+                            }
+                        ]
+                    },
+                }
+            ],
+            "tls": [{"hosts": ["*.example.org"], "secretName": "a"}],
         }
     },
     "ConfigMap": {"data": {"a": "b"}, "binaryData": {"c": "AA=="}},

@@ -3,9 +3,17 @@
 from reconciler.reporting.describing.objects import (
     describe_claim,
     describe_deployment,
+    describe_ingress,
     describe_node,
 )
 from reconciler.reporting.describing.pods import describe_pod
 from reconciler.reporting.describing.services import describe_service
 
-__all__ = ["describe_claim", "describe_deployment", "describe_node", "describe_pod", "describe_service"]
+__all__ = [
+    "describe_claim",
+    "describe_deployment",
+    "describe_ingress",
+    "describe_node",
+    "describe_pod",
+    "describe_service",
+]

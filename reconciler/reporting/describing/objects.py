@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reconciler.model.plan import ClaimStatus, DeploymentStatus, NodeStatus, PodStatus
+from reconciler.model.plan import ClaimStatus, DeploymentStatus, IngressStatus, NodeStatus, PodStatus
 from reconciler.model.records import Event
 from reconciler.reporting.describing.page import (
     NONE,
@@ -96,6 +96,41 @@ def describe_node(
             events_entry(events, now),
         ]
     )
+
+
+def describe_ingress(
+    ingress: IngressStatus, manifest: _Manifest, events: Sequence[Event], now: float
+) -> list[Line]:
+    spec: _Manifest = manifest.get("spec", {})
+    header = (("Host", "Path", "Backends"), ("----", "----", "--------"))
+    ruled = [
+        (rule.get("host") or "*", path.get("path") or "/", _backend(path["backend"]))
+        for rule in spec.get("rules", ())
+        for path in rule.get("http", {}).get("paths", ())
+    ]
+    default = spec.get("defaultBackend")
+    tls = tuple(
+        f"{one.get('secretName') or 'the default certificate'} terminates {','.join(one.get('hosts', ())) or '*'}"
+        for one in spec.get("tls", ())
+    )
+    return page(
+        [
+            *named(ingress.ref.name, ingress.ref.namespace, manifest),
+            entry("Address", ", ".join(ingress.addresses)),
+            entry("Ingress Class", ingress.class_name or NONE),
+            *known("Message", ingress.message),
+            entry("Default backend", _backend(default) if default else NONE),
+            *((Entry("TLS", tls),) if tls else ()),
+            heading("Rules", [rows([*header, *ruled])]) if ruled else entry("Rules", NONE),
+            events_entry(events, now),
+        ]
+    )
+
+
+def _backend(backend: _Manifest) -> str:
+    service: _Manifest = backend["service"]
+    port: _Manifest = service.get("port", {})
+    return f"{service['name']}:{port.get('name') or port.get('number')}"
 
 
 def describe_claim(

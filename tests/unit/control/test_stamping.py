@@ -2,7 +2,7 @@
 
 from reconciler.control.stamping import stamped
 from reconciler.model.names import Ref
-from reconciler.model.plan import Condition, DeploymentStatus, PodStatus, ServiceStatus
+from reconciler.model.plan import Condition, DeploymentStatus, IngressStatus, PodStatus, ServiceStatus
 
 REF = Ref("Pod", "shop", "web-0")
 
@@ -32,6 +32,14 @@ def test_what_is_unchanged_is_the_same_object() -> None:
     first = stamped({}, {REF: pod(True), deployment: DeploymentStatus(deployment, 1, 1, 1, 1, 1)}, 100.0)
     again = stamped(first, {REF: pod(True), deployment: DeploymentStatus(deployment, 1, 1, 1, 1, 1)}, 200.0)
     assert all(again[ref] is first[ref] for ref in first)
+
+
+def test_an_ingress_keeps_the_time_it_was_first_seen() -> None:
+    ref = Ref("Ingress", "shop", "web")
+    first = stamped({}, {ref: IngressStatus(ref, "", (), (), (80,))}, 100.0)
+    later = stamped(first, {ref: IngressStatus(ref, "", (), ("192.0.2.7",), (80,))}, 160.0)[ref]
+    assert isinstance(later, IngressStatus)
+    assert (later.created, later.addresses) == (100.0, ("192.0.2.7",))
 
 
 def test_with_what_was_planned_before_at_hand_the_times_are_the_same() -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import fields
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.schemas import KINDS, MARK, load_schemas
-from reconciler.model import objects, pods, policies, services
+from reconciler.model import ingress, objects, pods, policies, services
 from reconciler.model.desired import Desired, Rejected
 from tests.unit.manifests.conftest import Load
 
@@ -42,6 +42,8 @@ ENV = (*CONTAINER, "env", "[]", "valueFrom")
 VOLUME = (*TEMPLATE, "volumes", "[]")
 SOURCE = (*VOLUME, "projected", "sources", "[]")
 PROBE = (*CONTAINER, "livenessProbe")
+RULE = ("spec", "rules", "[]")
+BACKEND = (*RULE, "http", "paths", "[]", "backend")
 
 
 @pytest.mark.parametrize(
@@ -142,6 +144,15 @@ PROBE = (*CONTAINER, "livenessProbe")
         ("NetworkPolicy", ("spec", "ingress", "[]", "from", "[]", "ipBlock"), policies.IpBlock, set()),
         ("NetworkPolicy", ("spec", "egress", "[]"), policies.EgressRule, set()),
         ("NetworkPolicy", ("spec", "egress", "[]", "ports", "[]"), policies.PolicyPort, set()),
+        ("Ingress", ("spec",), ingress.IngressSpec, set()),
+        ("Ingress", ("spec", "defaultBackend"), ingress.IngressBackend, set()),
+        ("Ingress", RULE, ingress.IngressRule, set()),
+        ("Ingress", (*RULE, "http"), ingress.HttpIngressRuleValue, set()),
+        ("Ingress", (*RULE, "http", "paths", "[]"), ingress.HttpIngressPath, set()),
+        ("Ingress", BACKEND, ingress.IngressBackend, set()),
+        ("Ingress", (*BACKEND, "service"), ingress.IngressServiceBackend, set()),
+        ("Ingress", (*BACKEND, "service", "port"), ingress.ServiceBackendPort, set()),
+        ("Ingress", ("spec", "tls", "[]"), ingress.IngressTls, set()),
         ("ConfigMap", (), objects.ConfigMap, {"apiVersion", "kind"}),
         ("PersistentVolumeClaim", (), objects.PersistentVolumeClaim, {"apiVersion", "kind"}),
         ("PersistentVolumeClaim", ("spec",), objects.ClaimSpec, set()),

@@ -16,6 +16,7 @@ from reconciler.model.plan import (
     DeploymentStatus,
     FieldChange,
     Hold,
+    IngressStatus,
     NodeStatus,
     ObjectChange,
     PodChange,
@@ -100,6 +101,7 @@ STATUSES = (
     NodeStatus(Ref("Node", "", "node-1"), True, "why", 1, 1, 1, 1, 1, True, "10.244.0.0/24", "20.10"),
     BALANCER,
     ServiceStatus(Ref("Service", "shop", "mail"), "ExternalName", "", (), (), ("mail.example.org",)),
+    IngressStatus(Ref("Ingress", "shop", "web"), "haproxy", ("a.org",), ("192.0.2.7",), (80,), "why"),
     ClaimStatus(Ref("PersistentVolumeClaim", "shop", "data"), "Bound", "node-1", "c_shop_data", "why"),
 )
 OTHERS = (

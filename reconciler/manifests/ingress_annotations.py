@@ -1,0 +1,238 @@
+"""The annotations of an Ingress: ours become typed options, those of other controllers get a word about ours.
+
+A value is read into a number, a network, or one of a few words; no text of an annotation goes on as it is.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_network
+from typing import Any, Final, NamedTuple
+
+from reconciler.manifests.codes import Code
+from reconciler.manifests.findings import Finding, Pointer, quoted, warning
+from reconciler.model.ingress import Canary, IngressOptions
+from reconciler.model.names import GROUP
+from reconciler.model.quantities import Quantity
+
+_AT: Final[Pointer] = ("metadata", "annotations")
+_NGINX: Final = "nginx.ingress.kubernetes.io/"
+_UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+_DURATION: Final = re.compile(r"([0-9]{1,8})(ms|s|m|h)")
+_NUMBER: Final = re.compile(r"[0-9]{1,7}")
+_DEFAULT_COOKIE: Final = "INGRESSCOOKIE"
+
+
+class _Setting(NamedTuple):
+    field: str
+    """Of IngressOptions, or of Canary where it begins with `canary_`."""
+    read: Callable[[str], Any]
+    """ValueError for what is no such value."""
+    form: str
+    """How it is written."""
+
+
+def read_options(annotations: Mapping[str, str]) -> tuple[IngressOptions, tuple[Finding, ...]]:
+    """The options, and every error in them; with errors, those that could be read."""
+    values: dict[str, Any] = {}
+    findings: list[Finding] = []
+    for name, setting in SETTINGS.items():
+        if (written := annotations.get(name)) is None:
+            continue
+        try:
+            values[setting.field] = setting.read(written)
+            _checked(setting.field, values[setting.field])
+        except ValueError:
+            values.pop(setting.field, None)
+            message = f"{quoted(written)} is not a value of {name}"
+            findings.append(Finding((*_AT, name), Code.INVALID_ANNOTATION, message, f"write {setting.form}"))
+    findings += _contradictions(annotations, values)
+    return _options(values), tuple(findings)
+
+
+def ignored_annotations(annotations: Mapping[str, str], options: IngressOptions) -> Iterator[Finding]:
+    """Of ours, those that a canary has for nothing; and all of other controllers'."""
+    yield from _foreign(annotations)
+    for name, setting in SETTINGS.items():
+        if options.canary and name in annotations and not setting.field.startswith("canary"):
+            message = f"{name} changes nothing on a canary: it has the settings of what it takes traffic from"
+            yield warning((*_AT, name), Code.IGNORED_FIELD, message, "remove it, or leave it", at_key=True)
+
+
+def _foreign(annotations: Mapping[str, str]) -> Iterator[Finding]:
+    """What was written for another controller: a raw snippet is refused, anything else changes nothing here."""
+    for name in annotations:
+        if not name.startswith(_NGINX):
+            continue
+        short = name.removeprefix(_NGINX)
+        here = (*_AT, name)
+        if short.endswith("-snippet"):
+            message = f"{name} is raw configuration, which could change every other site: it is never passed on"
+            fix = f"remove it; what can be set is typed: {GROUP}/{', '.join(_short_names())}"
+            yield Finding(here, Code.REFUSED_FIELD, message, fix, at_key=True)
+        else:
+            ours = _EQUIVALENTS.get(short)
+            fix = f"write {GROUP}/{ours}" if ours else "remove it, or leave it: there is nothing like it here"
+            yield warning(here, Code.IGNORED_FIELD, f"{name} changes nothing here", fix, at_key=True)
+
+
+def _checked(field: str, value: Any) -> None:
+    """The types know what they hold."""
+    if field.startswith("canary_"):
+        Canary(**{field.removeprefix("canary_"): value})
+    elif field in IngressOptions.__struct_fields__ and field != "canary":
+        IngressOptions(**{field: value})
+
+
+def _options(values: Mapping[str, Any]) -> IngressOptions:
+    own = {field: value for field, value in values.items() if field in IngressOptions.__struct_fields__}
+    if values.get("affinity") == "cookie":
+        own.setdefault("affinity_cookie", _DEFAULT_COOKIE)
+    else:
+        own.pop("affinity_cookie", None)
+    own.pop("canary", None)
+    if values.get("canary"):
+        parts = {
+            field.removeprefix("canary_"): value for field, value in values.items() if field.startswith("canary_")
+        }
+        own["canary"] = Canary(**parts)
+    return IngressOptions(**own)
+
+
+def _contradictions(annotations: Mapping[str, str], values: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, needed in _NEEDS.items():
+        if name in annotations and needed not in annotations:
+            message = f"{name} means nothing without {needed}"
+            yield Finding((*_AT, name), Code.INVALID_ANNOTATION, message, "add that, or remove it", at_key=True)
+    if values.get("body_size") and values.get("backend_protocol") == "h2c":
+        message = "a gRPC stream has no size to compare: body-size and backend-protocol h2c exclude each other"
+        at = (*_AT, f"{GROUP}/body-size")
+        yield Finding(at, Code.CONFLICTING_FIELDS, message, "remove one of them", at_key=True)
+    if values.get("canary") and not {"canary_weight", "canary_header", "canary_cookie"} & values.keys():
+        message = "this canary takes no part of the traffic"
+        fix = f"add {GROUP}/canary-weight, canary-by-header or canary-by-cookie"
+        yield Finding((*_AT, f"{GROUP}/canary"), Code.INVALID_ANNOTATION, message, fix, at_key=True)
+
+
+def _duration(text: str) -> int:
+    if (match := _DURATION.fullmatch(text)) is None or int(match[1]) == 0:
+        raise ValueError
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _bytes(text: str) -> int:
+    size = Quantity.parse(text)
+    if size.value != size.whole or size.value < 0:
+        raise ValueError
+    return size.whole
+
+
+def _number(text: str) -> int:
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if (number := _number(text)) == 0:
+        raise ValueError
+    return number
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(ip_network(part.strip())) for part in text.split(",")))
+
+
+def _truth(text: str) -> bool:
+    return _one_of("true", "false")(text) == "true"
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    return read
+
+
+def _text(text: str) -> str:
+    """The types refuse what they must."""
+    if not text:
+        raise ValueError
+    return text
+
+
+_TIME: Final = 'a time of at most a day, like "500ms", "30s", "5m" or "1h"'
+_COOKIE: Final = "letters, digits, `-` and `_`, at most 64"
+SETTINGS: Final[Mapping[str, _Setting]] = {
+    f"{GROUP}/{name}": setting
+    for name, setting in {
+        "timeout-connect": _Setting("timeout_connect", _duration, _TIME),
+        "timeout-server": _Setting("timeout_server", _duration, _TIME),
+        "timeout-tunnel": _Setting("timeout_tunnel", _duration, _TIME),
+        "body-size": _Setting("body_size", _bytes, 'whole bytes, like "512Ki", "8M" or "1Gi"; "0": any size'),
+        "balance": _Setting(
+            "balance",
+            _one_of("roundrobin", "leastconn", "random", "source", "uri"),
+            "roundrobin, leastconn, random, source or uri",
+        ),
+        "backend-protocol": _Setting("backend_protocol", _one_of("http", "h2c"), "http, or h2c (for gRPC)"),
+        "affinity": _Setting("affinity", _one_of("cookie"), '"cookie"'),
+        "affinity-cookie-name": _Setting("affinity_cookie", _text, _COOKIE),
+        "rate-limit": _Setting("rate_limit", _positive, 'a number of requests of one client, like "50"'),
+        "rate-limit-period": _Setting("rate_period", _duration, 'a time from "1s" to "1h"'),
+        "allow-list": _Setting("allow", _networks, 'networks, like "10.0.0.0/8, 192.0.2.7/32", separated by `,`'),
+        "auth-secret": _Setting("auth_secret", _text, "the name of a Secret of this namespace"),
+        "auth-realm": _Setting("auth_realm", _text, "letters, digits, blanks and `._-`, at most 64"),
+        "ssl-redirect": _Setting("ssl_redirect", _truth, '"true" or "false"'),
+        "canary": _Setting("canary", _truth, '"true" or "false"'),
+        "canary-weight": _Setting("canary_weight", _number, 'a percentage without its sign, from "0" to "100"'),
+        "canary-by-header": _Setting("canary_header", _text, "a header's name: letters, digits, `-` and `_`"),
+        "canary-by-header-value": _Setting(
+            "canary_header_value", _text, "letters, digits and `._~:/+=@-`, at most 128"
+        ),
+        "canary-by-cookie": _Setting("canary_cookie", _text, _COOKIE),
+    }.items()
+}
+"""Every annotation of an Ingress, by its name."""
+
+_NEEDS: Final = {
+    f"{GROUP}/{name}": f"{GROUP}/{needed}"
+    for name, needed in {
+        "affinity-cookie-name": "affinity",
+        "rate-limit-period": "rate-limit",
+        "auth-realm": "auth-secret",
+        "canary-weight": "canary",
+        "canary-by-header": "canary",
+        "canary-by-header-value": "canary-by-header",
+        "canary-by-cookie": "canary",
+    }.items()
+}
+_EQUIVALENTS: Final = {
+    "proxy-connect-timeout": "timeout-connect",
+    "proxy-read-timeout": "timeout-server",
+    "proxy-send-timeout": "timeout-server",
+    "proxy-body-size": "body-size",
+    "load-balance": "balance",
+    "upstream-hash-by": "balance: source or uri",
+    "backend-protocol": "backend-protocol",
+    "affinity": "affinity",
+    "session-cookie-name": "affinity-cookie-name",
+    "limit-rps": "rate-limit",
+    "limit-rpm": "rate-limit and rate-limit-period",
+    "whitelist-source-range": "allow-list",
+    "auth-type": "auth-secret",
+    "auth-secret": "auth-secret",
+    "auth-realm": "auth-realm",
+    "ssl-redirect": "ssl-redirect",
+    "force-ssl-redirect": "ssl-redirect",
+    "canary": "canary",
+    "canary-weight": "canary-weight",
+    "canary-by-header": "canary-by-header",
+    "canary-by-header-value": "canary-by-header-value",
+    "canary-by-cookie": "canary-by-cookie",
+}
+
+
+def _short_names() -> list[str]:
+    return [name.removeprefix(f"{GROUP}/") for name in SETTINGS]

@@ -1,0 +1,106 @@
+"""Ingresses as parts of HAProxy's file on the edges: the frontend, a backend for each target, and files."""
+
+import hashlib
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from reconciler.model.memory import IngressRecord
+from reconciler.model.names import Ref
+from reconciler.model.objects import Ingress, Secret, Service
+from reconciler.model.secrets import SecretText
+from reconciler.services.certificates import certificates
+from reconciler.services.haproxy import Address
+from reconciler.services.ingress import route
+from reconciler.services.ingress_backends import IngressBackend, backend_text
+from reconciler.services.ingress_files import CERTIFICATES, INSIDE, USERS, Files
+from reconciler.services.ingress_haproxy import render_ingress
+from reconciler.services.parts import Part
+
+PLAIN, SECURE = Address("0.0.0.0", 80), Address("0.0.0.0", 443)
+
+
+class Entrance(Struct, frozen=True):
+    parts: tuple[Part, ...] = ()
+    files: Files = {}
+    """By a name that carries a digest, as `NodeProxy.files` has them."""
+    users: SecretText = SecretText("")
+    """The user lists, as sections of haproxy.cfg."""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where the edges listen for it."""
+        return (PLAIN, SECURE) if self.parts else ()
+
+
+def entrance(
+    ingresses: Mapping[Ref, Ingress],
+    services: Mapping[Ref, Service],
+    secrets: Mapping[Ref, Secret],
+    records: Mapping[Ref, IngressRecord],
+    checks: str,
+    at: float | None,
+) -> Entrance:
+    """`checks`: how servers are checked. `at`: Unix seconds that certificates are judged by; None: by no date."""
+    if not ingresses:
+        return Entrance()
+    routing = route(ingresses, services, records)
+    certified = certificates(ingresses, secrets, records, at)
+    rendered = render_ingress(routing, certified, secrets, plain=(PLAIN,), secure=(SECURE,))
+    problems = (*routing.problems, *certified.problems, *rendered.problems)
+    if not rendered.text:
+        return Entrance(problems=problems)
+    files = dict(rendered.files)
+    users = files.pop(USERS, SecretText(""))
+    named = _Named(files)
+    return Entrance(
+        (
+            Part("ingress", "", named.in_text(rendered.text), listens=False),
+            *(_backend(backend, checks) for backend in rendered.backends),
+        ),
+        named.files(),
+        users if isinstance(users, SecretText) else SecretText(users),
+        problems,
+    )
+
+
+def _backend(backend: IngressBackend, checks: str) -> Part:
+    return Part(
+        backend.name,
+        "",
+        backend_text(backend),
+        backend.service,
+        backend.port,
+        " ".join((checks, *backend.server_words)),
+        listens=False,
+        cookies=backend.affinity,
+    )
+
+
+class _Named:
+    """Files under names that say what is in them; the list of certificates names others, so it is named last."""
+
+    def __init__(self, files: Files) -> None:
+        self._names: dict[str, str] = {}
+        self._files: dict[str, str | SecretText] = {}
+        for path in sorted(files, key=lambda path: path == CERTIFICATES):
+            content = files[path]
+            text = content if isinstance(content, SecretText) else self.in_text(content)
+            name = f"{_digest(path, text)}-{path.rpartition('/')[2]}"
+            self._names[path] = name
+            self._files[name] = text
+
+    def files(self) -> Files:
+        return self._files
+
+    def in_text(self, text: str) -> str:
+        for path in sorted(self._names, key=len, reverse=True):
+            text = text.replace(f"{INSIDE}/{path}", f"{INSIDE}/files/{self._names[path]}")
+        return text
+
+
+def _digest(path: str, content: str | SecretText) -> str:
+    if isinstance(content, SecretText):
+        return content.fingerprint(path)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -1,0 +1,74 @@
+"""Ingresses on real hosts: hosts and paths, TLS, and pods that come and go behind them."""
+
+import re
+import subprocess
+import time
+from pathlib import Path
+
+from reconciler.lab import Lab
+from tests.certificates import signed
+from tests.lab.world import World, deployment, eventually
+
+HOST = "shop.example.org"
+
+
+def test_pods_behind_an_ingress_answer_by_host_and_path_in_plain_and_over_tls(lab: Lab, tmp_path: Path) -> None:
+    world = World(lab, tmp_path)
+    chain, key = signed(HOST, start=time.time() - 60, end=time.time() + 86400)
+    world.write("web.yaml", "---\n".join([deployment("web", 1), SERVICE, INGRESS, secret(chain, key)]))
+    edge = lab.records[0].ip
+    with world.run() as running:
+        running.converged()
+        assert asked(edge, f"http://{HOST}/shop/x")[0] == "200"
+        assert asked(edge, f"http://{HOST}/other")[0] == "404"
+        assert asked(edge, "http://nobody.example.org/shop")[0] == "404"
+        status, text = asked(edge, f"https://{HOST}/shop")
+        assert (status, "pod=" in text) == ("200", True)
+        world.write("web.yaml", "---\n".join([deployment("web", 3), SERVICE, INGRESS, secret(chain, key)]))
+        eventually(lambda: len({pod(edge) for _ in range(9)}) == 3)
+
+
+def pod(edge: str) -> str:
+    match = re.search(r"pod=(\S+)", asked(edge, f"https://{HOST}/shop")[1])
+    return match[1] if match else ""
+
+
+def asked(edge: str, url: str) -> tuple[str, str]:
+    """Status and body."""
+    host, port = url.split("/")[2], 443 if url.startswith("https") else 80
+    command = ["curl", "-sk", "-m", "5", "--resolve", f"{host}:{port}:{edge}", "-w", "\n%{http_code}", url]
+    body, _, status = subprocess.run(command, capture_output=True, text=True, check=False).stdout.rpartition("\n")
+    return status, body
+
+
+def secret(chain: str, key: str) -> str:
+    data = {"tls.crt": chain, "tls.key": key}
+    lines = [
+        f"  {name}: |\n" + "".join(f"    {line}\n" for line in text.splitlines()) for name, text in data.items()
+    ]
+    head = "apiVersion: v1\nkind: Secret\nmetadata: {name: site}\ntype: kubernetes.io/tls\nstringData:\n"
+    return head + "".join(lines)
+
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: http}]
+"""
+INGRESS = f"""\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: web
+  annotations: {{reconciler.dev/ssl-redirect: "false"}}
+spec:
+  rules:
+    - host: {HOST}
+      http:
+        paths:
+          - {{path: /shop, pathType: Prefix, backend: {{service: {{name: web, port: {{name: http}}}}}}}}
+  tls: [{{hosts: [{HOST}], secretName: site}}]
+"""

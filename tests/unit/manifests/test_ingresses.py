@@ -1,0 +1,297 @@
+"""An Ingress: what it may hold, what must be there behind it, and what its annotations come to."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from reconciler.manifests.ingress_annotations import SETTINGS
+from reconciler.model.desired import Desired, Rejected
+from reconciler.model.ingress import Canary, IngressOptions
+from reconciler.model.names import Ref
+from tests.unit.manifests.conftest import Faults, Load
+
+WEB = Ref("Ingress", "default", "web")
+INGRESS = dedent("""\
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata:
+      name: web
+    spec:
+      rules:
+        - host: shop.example.org
+          http:
+            paths:
+              - path: /
+                pathType: Prefix
+                backend: {service: {name: web, port: {number: 80}}}
+    """)
+SITE = dedent("""\
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      name: site
+    stringData:
+      tls.crt: certificate
+      tls.key: key
+      auth: HELD
+    """)
+BCRYPT = "$2y$05$abcdefghijklmnopqrstuuJkWlQz4OdXDpY7FkoYVSUGqFYc/oyVG"
+
+
+def annotated(**notes: str) -> str:
+    lines = "".join(f'    reconciler.dev/{name.replace("_", "-")}: "{note}"\n' for name, note in notes.items())
+    return INGRESS.replace("  name: web\n", f"  name: web\n  annotations:\n{lines}", 1)
+
+
+def options(load: Load, notes: Mapping[str, str]) -> IngressOptions:
+    result = load({"i.yaml": annotated(**notes), "site.yaml": SITE.replace("HELD", f"'admin:{BCRYPT}'")})
+    assert isinstance(result, Desired), result.problems
+    return result.ingresses[WEB].options
+
+
+def test_an_ingress_is_part_of_what_is_wanted(load: Load, faults: Faults) -> None:
+    result = load({"i.yaml": INGRESS})
+    assert faults(result) == []
+    assert result.ingresses[WEB].spec.rules[0].host == "shop.example.org"
+    assert result.ingresses[WEB].options == IngressOptions()
+    assert "options" not in result.manifests[WEB]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("number: 80", "name: http", "i.yaml:12:50 /spec/rules/0/http/paths/0/backend/service/port unknown-port"),
+        ("number: 80", "number: 81", "i.yaml:12:50 /spec/rules/0/http/paths/0/backend/service/port unknown-port"),
+        ("{number: 80}", "{}", "i.yaml:12:50 /spec/rules/0/http/paths/0/backend/service/port missing-field"),
+        (
+            "number: 80",
+            "number: 80, name: web",
+            "i.yaml:12:50 /spec/rules/0/http/paths/0/backend/service/port conflicting-fields",
+        ),
+        (
+            "{name: web, port",
+            "{name: wbe, port",
+            "i.yaml:12:39 /spec/rules/0/http/paths/0/backend/service/name dangling-reference",
+        ),
+        ("path: /\n", "path: web\n", "i.yaml:10:19 /spec/rules/0/http/paths/0/path invalid-value"),
+        ("path: /\n", "path: /a(/|$)(.*)\n", "i.yaml:10:19 /spec/rules/0/http/paths/0/path invalid-value"),
+        ("path: /\n", "path: /a//b\n", "i.yaml:10:19 /spec/rules/0/http/paths/0/path invalid-value"),
+        ("path: /\n", "path: /a/../b\n", "i.yaml:10:19 /spec/rules/0/http/paths/0/path invalid-value"),
+        ("host: shop.example.org", "host: Shop.example.org", "i.yaml:7:13 /spec/rules/0/host invalid-value"),
+        ("host: shop.example.org", "host: shop.*.org", "i.yaml:7:13 /spec/rules/0/host invalid-value"),
+        ("host: shop.example.org", "host: 192.0.2.7", "i.yaml:7:13 /spec/rules/0/host invalid-value"),
+        ("pathType: Prefix", "pathType: Regex", "i.yaml:11:23 /spec/rules/0/http/paths/0/pathType invalid-value"),
+    ],
+)
+def test_a_fault_is_refused_where_it_stands(load: Load, faults: Faults, old: str, new: str, expected: str) -> None:
+    result = load({"i.yaml": INGRESS.replace(old, new, 1)})
+    assert isinstance(result, Rejected)
+    assert faults(result) == [expected]
+
+
+def test_rules_or_a_default_backend_are_needed(load: Load, faults: Faults) -> None:
+    empty = INGRESS.partition("spec:")[0] + "spec: {}\n"
+    assert faults(load({"i.yaml": empty})) == ["i.yaml:5:7 /spec missing-field"]
+    pathless = INGRESS.partition("      http:")[0]
+    assert faults(load({"i.yaml": pathless})) == ["i.yaml:7:7 /spec/rules/0 missing-field"]
+    served = pathless + "  defaultBackend: {service: {name: web, port: {number: 80}}}\n"
+    assert faults(load({"i.yaml": served})) == []
+
+
+def test_a_host_and_path_twice_in_one_ingress_is_refused(load: Load, faults: Faults) -> None:
+    entry = INGRESS.partition("paths:\n")[2]
+    twice = INGRESS + entry.replace("path: /\n", "path: /a/\n", 1) + entry.replace("path: /\n", "path: /a\n", 1)
+    assert faults(load({"i.yaml": twice})) == ["i.yaml:16:19 /spec/rules/0/http/paths/2/path duplicate-path"]
+    exact = twice.replace("pathType: Prefix", "pathType: Exact")
+    assert faults(load({"i.yaml": exact})) == []
+
+
+def test_a_certificate_that_is_named_is_there(load: Load, faults: Faults) -> None:
+    secured = INGRESS + "  tls:\n    - {secretName: site}\n"
+    at = "i.yaml:14:20 /spec/tls/0/secretName"
+    assert faults(load({"i.yaml": secured})) == [f"{at} dangling-reference"]
+    assert faults(load({"i.yaml": secured, "site.yaml": SITE.replace("tls.key", "key")})) == [f"{at} missing-key"]
+    assert faults(load({"i.yaml": secured, "site.yaml": SITE})) == []
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        (f"'admin:{BCRYPT}'", ""),
+        (f"'admin:$6$salt${'a' * 86}'", ""),
+        ("'admin:$apr1$abcdefgh$0123456789012345678901'", "Apache's MD5"),
+        ("'admin:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g='", "SHA-1"),
+        ("'admin:secret'", "no hash"),
+        (f"'admin:$6$rounds=999999$salt${'a' * 86}'", "100,000 rounds"),
+        (f"'ad min:{BCRYPT}'", "line 1"),
+        (f'"admin:{BCRYPT}\\nadmin:{BCRYPT}"', "line 2"),
+        (f'"\\nx insecure-password y:{BCRYPT}"', "line 2"),
+        ("''", "no user"),
+    ],
+)
+def test_passwords_are_hashes_that_haproxy_can_check(load: Load, held: str, expected: str) -> None:
+    files = {"i.yaml": annotated(auth_secret="site"), "site.yaml": SITE.replace("HELD", held)}
+    result = load(files)
+    if expected:
+        (problem,) = result.problems
+        assert problem.code == "invalid-users"
+        assert expected in problem.message
+        assert "0123456789" not in problem.message
+    else:
+        assert isinstance(result, Desired)
+
+
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [
+        ({"timeout_connect": "500ms"}, {"timeout_connect": 500}),
+        (
+            {"timeout_server": "2m", "timeout_tunnel": "24h"},
+            {"timeout_server": 120_000, "timeout_tunnel": 86_400_000},
+        ),
+        ({"body_size": "8Mi"}, {"body_size": 8 << 20}),
+        ({"body_size": "0"}, {"body_size": 0}),
+        ({"balance": "leastconn"}, {"balance": "leastconn"}),
+        ({"backend_protocol": "h2c"}, {"backend_protocol": "h2c"}),
+        ({"affinity": "cookie"}, {"affinity_cookie": "INGRESSCOOKIE"}),
+        ({"affinity": "cookie", "affinity_cookie_name": "SHOP"}, {"affinity_cookie": "SHOP"}),
+        ({"rate_limit": "50", "rate_limit_period": "10s"}, {"rate_limit": 50, "rate_period": 10_000}),
+        ({"allow_list": "10.0.0.0/8, 192.0.2.7"}, {"allow": ("10.0.0.0/8", "192.0.2.7/32")}),
+        ({"auth_secret": "site", "auth_realm": "Staff only"}, {"auth_secret": "site", "auth_realm": "Staff only"}),
+        ({"ssl_redirect": "false"}, {"ssl_redirect": False}),
+        ({"canary": "false", "canary_weight": "5"}, {}),
+        ({"canary": "true", "canary_weight": "5"}, {"canary": Canary(weight=5)}),
+        (
+            {
+                "canary": "true",
+                "canary_by_header": "X-New",
+                "canary_by_header_value": "yes",
+                "canary_by_cookie": "new",
+            },
+            {"canary": Canary(header="X-New", header_value="yes", cookie="new")},
+        ),
+    ],
+)
+def test_an_annotation_is_a_typed_option(load: Load, notes: dict[str, str], expected: dict[str, Any]) -> None:
+    assert options(load, notes) == IngressOptions(**expected)
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {"timeout_connect": "5"},
+        {"timeout_server": "25h"},
+        {"timeout_server": "0s"},
+        {"timeout_server": "1d"},
+        {"body_size": "8m"},
+        {"body_size": "-1"},
+        {"balance": "first"},
+        {"balance": "roundrobin\\n    server x 192.0.2.1:80"},
+        {"affinity": "yes"},
+        {"affinity": "cookie", "affinity_cookie_name": "a b"},
+        {"affinity": "cookie", "affinity_cookie_name": ""},
+        {"rate_limit": "0"},
+        {"rate_limit": "1", "rate_limit_period": "1ms"},
+        {"allow_list": "10.0.0.1/8"},
+        {"allow_list": ""},
+        {"allow_list": "10.0.0.0/8 or TRUE"},
+        {"auth_secret": "site", "auth_realm": 'x\\" if TRUE'},
+        {"auth_secret": "site", "auth_realm": " "},
+        {"auth_secret": "site\\nx"},
+        {"ssl_redirect": "yes"},
+        {"canary": "true", "canary_weight": "101"},
+        {"canary": "true", "canary_by_header": "X New"},
+        {"canary": "true", "canary_by_header": "X", "canary_by_header_value": "%[env(HOME)]"},
+        {"canary": "true", "canary_by_cookie": "a;b"},
+        {"canary": "true"},
+        {"canary_weight": "5"},
+        {"affinity_cookie_name": "SHOP"},
+        {"rate_limit_period": "1s"},
+        {"auth_realm": "Staff"},
+        {"timeout_client": "5s"},
+    ],
+)
+def test_any_other_value_is_refused(load: Load, notes: dict[str, str]) -> None:
+    result = load({"i.yaml": annotated(**notes), "site.yaml": SITE.replace("HELD", f"'admin:{BCRYPT}'")})
+    assert isinstance(result, Rejected)
+    assert {problem.code for problem in result.problems} == {"invalid-annotation"}
+
+
+def test_a_size_and_a_stream_exclude_each_other(load: Load, faults: Faults) -> None:
+    at = "i.yaml:6:5 /metadata/annotations/reconciler.dev~1body-size"
+    assert faults(load({"i.yaml": annotated(body_size="1M", backend_protocol="h2c")})) == [
+        f"{at} conflicting-fields"
+    ]
+
+
+def test_what_a_canary_cannot_set_is_a_warning(load: Load, faults: Faults) -> None:
+    result = load({"i.yaml": annotated(canary="true", canary_weight="5", balance="source")})
+    assert isinstance(result, Desired)
+    assert faults(result) == ["i.yaml:8:5 /metadata/annotations/reconciler.dev~1balance ignored-field"]
+
+
+def test_another_controllers_annotation_is_a_warning_that_names_ours(load: Load, faults: Faults) -> None:
+    text = INGRESS.replace(
+        "  name: web\n",
+        "  name: web\n  annotations:\n"
+        "    nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8\n"
+        "    nginx.ingress.kubernetes.io/enable-cors: 'true'\n",
+        1,
+    )
+    result = load({"i.yaml": text})
+    assert isinstance(result, Desired)
+    assert [problem.code for problem in result.warnings] == ["ignored-field", "ignored-field"]
+    assert "reconciler.dev/allow-list" in result.warnings[0].fix
+
+
+@pytest.mark.parametrize("name", ["configuration-snippet", "server-snippet", "auth-snippet"])
+def test_a_raw_snippet_is_refused(load: Load, faults: Faults, name: str) -> None:
+    note = f"  name: web\n  annotations:\n    nginx.ingress.kubernetes.io/{name}: deny all;\n"
+    result = load({"i.yaml": INGRESS.replace("  name: web\n", note, 1)})
+    assert isinstance(result, Rejected)
+    assert [problem.code for problem in result.problems] == ["refused-field"]
+
+
+@pytest.mark.parametrize("name", ["reconciler", "haproxy", "nginx"])
+@pytest.mark.parametrize("old", [False, True])
+def test_the_class_says_whose_it_is(load: Load, faults: Faults, name: str, old: bool) -> None:
+    text = INGRESS.replace("name: web, port", "name: nothing, port") if name == "nginx" else INGRESS
+    if old:
+        annotation = f"  name: web\n  annotations:\n    kubernetes.io/ingress.class: {name}\n"
+        text = text.replace("  name: web\n", annotation, 1)
+    else:
+        text = text.replace("spec:\n", f"spec:\n  ingressClassName: {name}\n", 1)
+    result = load({"i.yaml": text})
+    assert isinstance(result, Desired)
+    assert [problem.code for problem in result.warnings] == (["not-ours"] if name == "nginx" else [])
+
+
+def test_a_class_is_named_once(load: Load, faults: Faults) -> None:
+    text = INGRESS.replace(
+        "  name: web\n", "  name: web\n  annotations: {kubernetes.io/ingress.class: haproxy}\n", 1
+    )
+    text = text.replace("spec:\n", "spec:\n  ingressClassName: haproxy\n", 1)
+    assert faults(load({"i.yaml": text})) == [
+        "i.yaml:5:17 /metadata/annotations/kubernetes.io~1ingress.class conflicting-fields"
+    ]
+
+
+def test_a_class_is_no_object_here(load: Load) -> None:
+    text = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: haproxy}\n"
+    (problem,) = load({"c.yaml": text}).problems
+    assert problem.code == "unknown-kind"
+    assert "reconciler or haproxy" in problem.message
+
+
+def test_an_annotation_of_an_ingress_stands_on_an_ingress(changed: Load) -> None:
+    note = "name: web\n  annotations: {reconciler.dev/allow-list: 192.0.2.0/24}"
+    (problem,) = changed("web-service.yaml", "name: web", note).problems
+    assert problem.message == "reconciler.dev/allow-list belongs on an Ingress"
+
+
+def test_every_annotation_of_an_ingress_is_in_the_reference() -> None:
+    text = (Path(__file__).parents[3] / "docs/reference/manifests.md").read_text()
+    assert [name for name in SETTINGS if f"`{name}`" not in text] == []

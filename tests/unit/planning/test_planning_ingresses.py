@@ -1,0 +1,42 @@
+"""Ingresses: who was there first is remembered, and how they stand."""
+
+from reconciler.model.ingress import IngressTls
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref
+from reconciler.model.objects import Ingress
+from reconciler.model.plan import IngressStatus
+from tests.ingress_oracle import ingress, rule
+from tests.simulated import World, desired
+
+
+def turns(memory: Memory) -> dict[str, int]:
+    return {ref.name: record.turn for ref, record in memory.ingresses.items()}
+
+
+def at(*names: str) -> list[Ingress]:
+    return [ingress(name, rule("", ("Prefix", "/", "web"))) for name in names]
+
+
+def test_who_comes_later_has_a_later_turn_and_who_comes_back_comes_later() -> None:
+    world = World(desired(*at("b", "c"), nodes=1))
+    world.memory = world.plan().memory
+    assert turns(world.memory) == {"b": 1, "c": 1}
+    world.wanted = desired(*at("a", "c"), nodes=1, revision="r2")
+    world.memory = world.plan().memory
+    assert turns(world.memory) == {"a": 2, "c": 1}
+    world.wanted = desired(*at("a", "b", "c"), nodes=1, revision="r3")
+    world.memory = world.plan().memory
+    assert turns(world.memory) == {"a": 2, "b": 3, "c": 1}
+    assert world.plan().memory.ingresses is world.memory.ingresses
+
+
+def test_how_an_ingress_stands() -> None:
+    one = ingress("web", rule("a.org"), rule("a.org"), rule(""), default="web", tls=[IngressTls()])
+    other = ingress("other", default="web", class_name="nginx")
+    statuses = World(desired(one, other, nodes=1)).plan().statuses
+    assert statuses[Ref("Ingress", "shop", "web")] == IngressStatus(
+        Ref("Ingress", "shop", "web"), "", ("a.org",), ("node-000.example",), (80, 443)
+    )
+    assert statuses[Ref("Ingress", "shop", "other")] == IngressStatus(
+        Ref("Ingress", "shop", "other"), "nginx", (), (), (80,), "left to another controller"
+    )

@@ -1,0 +1,91 @@
+"""Ingresses on the edges: what they add to HAProxy's file, and to nobody else's."""
+
+from pathlib import Path
+from typing import Literal
+
+from msgspec.structs import replace
+
+from reconciler.model.ingress import IngressOptions, IngressTls
+from reconciler.model.memory import IngressRecord, Memory, ServiceRecord
+from reconciler.model.names import Ref
+from reconciler.model.objects import Ingress, ObjectMeta, Secret, Service, ServicePort, ServiceSpec
+from reconciler.model.plan import Endpoint
+from reconciler.model.proxy import NodeProxy, config_text
+from reconciler.model.secrets import SecretText
+from reconciler.services import ServiceLayer
+from tests.certificates import NOON, signed
+from tests.haproxy_process import accepted
+from tests.ingress_oracle import ingress, rule
+from tests.unit.services.test_layer import MEMORY, desired
+
+WEB = Ref("Service", "shop", "web")
+ENTRY = Ref("Ingress", "shop", "entry")
+PATH: tuple[Literal["Prefix"], str, str] = ("Prefix", "/", "web")
+ENDPOINTS = {WEB: (Endpoint("u1", "web-0", "node-1", "10.244.0.2", (8080,), ready=True),)}
+SERVICES = {WEB: Service(ObjectMeta("web", "shop"), ServiceSpec(ports=(ServicePort(80, "http"),)))}
+
+
+def entry(**options: object) -> Ingress:
+    made = ingress("entry", rule("a.org", PATH), default="web")
+    return replace(made, options=replace(IngressOptions(), **options))
+
+
+def proxies(entered: Ingress, *secrets: Secret, memory: Memory = MEMORY) -> dict[str, NodeProxy]:
+    """Of node-1, which is the edge, and node-2."""
+    wanted = desired()
+    nodes = dict(wanted.nodes)
+    nodes["node-1"] = replace(
+        nodes["node-1"], metadata=ObjectMeta("node-1", labels={"reconciler.dev/edge": "true"})
+    )
+    held = {Ref("Secret", "shop", secret.metadata.name): secret for secret in secrets}
+    wanted = replace(wanted, nodes=nodes, services=SERVICES, ingresses={ENTRY: entered}, secrets=held)
+    memory = replace(memory, ingresses={ENTRY: IngressRecord(1)})
+    setups = ServiceLayer().setups(wanted, memory, ENDPOINTS, at=NOON)
+    return {name: setup.proxy for name, setup in setups.items()}
+
+
+def test_an_ingress_is_heard_at_the_edges_with_the_pods_behind_it(tmp_path: Path) -> None:
+    found = proxies(entry(affinity_cookie="pod"))
+    edge = found["node-1"]
+    backends = [section for section in edge.sections if section.name.startswith("ingress_")]
+    assert [server.address for backend in backends for server in backend.servers] == ["10.244.0.2:8080"]
+    assert backends[0].cookies
+    assert "bind 0.0.0.0:80\n" in config_text(edge)
+    assert "ingress" not in config_text(found["node-2"])
+    assert found["node-2"].files == {}
+    assert accepted(edge, tmp_path) == ""
+
+
+def test_files_are_named_by_what_is_in_them_and_the_text_names_them(tmp_path: Path) -> None:
+    made = ingress("entry", rule("a.org", PATH), tls=[IngressTls(hosts=("a.org",), secret_name="site")])
+    chain, key = signed("a.org")
+    site = Secret(ObjectMeta("site", "shop"), {"tls.crt": SecretText(chain), "tls.key": SecretText(key)})
+    edge = proxies(made, site)["node-1"]
+    text = config_text(edge)
+    assert all(
+        f"/etc/reconciler/files/{name}" in text or any(name in str(other) for other in edge.files.values())
+        for name in edge.files
+    )
+    assert any(isinstance(content, SecretText) for content in edge.files.values())
+    assert accepted(edge, tmp_path) == ""
+    chain, key = signed("a.org")
+    other = replace(site, data={"tls.crt": SecretText(chain), "tls.key": SecretText(key)})
+    assert proxies(made, other)["node-1"].structure != edge.structure
+
+
+def test_users_are_in_the_file_and_in_nothing_that_is_shown(tmp_path: Path) -> None:
+    users = Secret(ObjectMeta("staff", "shop"), {"auth": SecretText("eve:$6$salt$" + "a" * 86 + "\n")})
+    edge = proxies(entry(auth_secret="staff"), users)["node-1"]
+    assert "user eve password $6$salt$" in config_text(edge)
+    assert "salt" not in repr(edge)
+    assert accepted(edge, tmp_path) == ""
+
+
+def test_a_load_balancer_does_not_take_the_ports_of_the_ingresses() -> None:
+    layer = ServiceLayer()
+    spec = replace(SERVICES[WEB].spec, type="LoadBalancer")
+    wanted = replace(desired(), services={WEB: replace(SERVICES[WEB], spec=spec)}, ingresses={ENTRY: entry()})
+    layer.setups(wanted, replace(MEMORY, services={WEB: ServiceRecord("10.96.0.1", (30080,))}), ENDPOINTS)
+    assert layer.problems == (
+        "Service shop/web is not served: 0.0.0.0:80 belongs to the Ingresses; choose another address or port",
+    )
