@@ -167,7 +167,7 @@ def test_the_names_of_a_pod_of_several_containers(machine: Machine) -> None:
         assert ["10.244.9.2", "db.data.default.svc.cluster.local", "db"] in hosts
         assert ["10.0.0.9", "store.example"] in hosts
         resolving = machine.inside(name, "cat /etc/resolv.conf")
-        assert "search one.example" in resolving
+        assert "search default.svc.cluster.local svc.cluster.local cluster.local one.example" in resolving
         assert "ndots:2" in resolving
         assert machine.inside(name, "cat /proc/sys/net/ipv4/ip_unprivileged_port_start") == "7"
 
