@@ -7,7 +7,7 @@ policies `Local` make a difference to the proxy.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -55,6 +55,7 @@ class ServiceLayer:
         self._entrance = Entrance()
         self._sections = _Sections((), self._entrance)
         self._naming = Naming()
+        self._checks = _Checks()
         self._policies = Policies()
         self._setups: Mapping[str, NodeSetup] = {}
         self.problems: tuple[str, ...] = ()
@@ -109,7 +110,7 @@ class ServiceLayer:
         dns: NodeDns,
         isolation: Isolation,
     ) -> Mapping[str, NodeSetup]:
-        checks = _checks(endpoints)
+        checks = self._checks.of(endpoints)
         at_edge = frozenset(edges(desired.nodes))
         spec = desired.cluster.spec
         addresses = (*dns.addresses, *self._layout.addresses)
@@ -225,11 +226,29 @@ class _Sections:
         return self._endpoints.get(part.service, ()) if part.service else ()
 
 
-def _checks(endpoints: Endpoints) -> Mapping[str, frozenset[str]]:
-    """Where each node tries its own pods: ready or not, for a port that has answered may fall silent."""
-    checks: defaultdict[str, set[str]] = defaultdict(set)
-    for found in endpoints.values():
-        for endpoint in found:
-            if endpoint.uid:
-                checks[endpoint.node].update(f"{endpoint.ip}:{port}" for port in endpoint.ports if port)
-    return {node: frozenset(addresses) for node, addresses in checks.items()}
+class _Checks:
+    """Where each node tries its own pods: ready or not, for a port that has answered may fall silent. An endpoint
+    without a pod is tried by nobody: a manifest says where it is, and no host knocks there for it."""
+
+    def __init__(self) -> None:
+        self._known: dict[Ref, tuple[tuple[Endpoint, ...], Mapping[str, Collection[str]]]] = {}
+
+    def of(self, endpoints: Endpoints) -> Mapping[str, frozenset[str]]:
+        known, self._known = self._known, {}
+        checks: defaultdict[str, set[str]] = defaultdict(set)
+        for ref, found in endpoints.items():
+            before = known.get(ref)
+            own = before[1] if before is not None and before[0] == found else _by_node(found)
+            self._known[ref] = found, own
+            for node, addresses in own.items():
+                checks[node].update(addresses)
+        return {node: frozenset(addresses) for node, addresses in checks.items()}
+
+
+def _by_node(endpoints: Iterable[Endpoint]) -> Mapping[str, Collection[str]]:
+    found: dict[str, list[str]] = {}
+    for endpoint in endpoints:
+        if endpoint.uid:
+            addresses = found.setdefault(endpoint.node, [])
+            addresses += (f"{endpoint.ip}:{port}" for port in endpoint.ports if port)
+    return found

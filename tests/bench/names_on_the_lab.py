@@ -28,8 +28,8 @@ def everything() -> Iterator[Measured]:
     restore(lab)
     try:
         with set_up(connect(node_of(lab), lab)) as host:
-            yield _changes(host, "", "pod of a headless service", 50)
-            yield _changes(host, "http", "port of such a pod (SRV: a restart of each)", 150)
+            yield _changes(host, "", "pod of a headless service")
+            yield _changes(host, "http", "port of such a pod (SRV: a restart of each)")
     finally:
         if was_up:
             restore(lab)
@@ -37,7 +37,7 @@ def everything() -> Iterator[Measured]:
             lab.down()
 
 
-def _changes(host: Host, port: str, what: str, limit: float) -> Measured:
+def _changes(host: Host, port: str, what: str) -> Measured:
     """From the change to its names, to both servers' answers for it, which the session has read back."""
     wanted, naming = _Cluster(port), Naming()
     _ensure(host, wanted.dns(naming, 0))
@@ -47,7 +47,7 @@ def _changes(host: Host, port: str, what: str, limit: float) -> Measured:
         _ensure(host, wanted.dns(naming, number))
         waits.append((time.monotonic() - began) * 1000)
     detail = f" (p50 {p50(waits):.0f} ms, {SERVICES + HEADLESS} services, n={CHANGES})"
-    return at_most(f"{what} → answered by both name servers, p99", p99(waits), limit, "ms", detail)
+    return at_most(f"{what} → answered by both name servers, p99", p99(waits), 50, "ms", detail)
 
 
 def _ensure(host: Host, dns: NodeDns) -> None:

@@ -1,0 +1,105 @@
+"""A thousand services of five pods each, on a real HAProxy: what a reload and a change of a pod cost."""
+
+import time
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from reconciler.model.memory import Memory, ServiceRecord
+from reconciler.model.names import Ref
+from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
+from reconciler.model.operations import NodeSetup
+from reconciler.model.plan import Endpoint
+from reconciler.services import ServiceLayer
+from tests.bench.bars import Measured, at_most, p50, p99
+from tests.lab.conftest import restore
+from tests.node_host import Host, connect, node_of
+from tests.own_lab import own_lab
+from tests.unit.services.test_layer import MEMORY, desired
+
+SERVICES, PODS = 1000, 5
+CHANGES, RELOADS = 100, 5
+
+Endpoints = dict[Ref, tuple[Endpoint, ...]]
+
+
+def everything() -> Iterator[Measured]:
+    lab = own_lab()
+    was_up = lab.is_up()
+    lab.up(nodes=max(1, len(lab.records)))
+    restore(lab)
+    host = connect(node_of(lab), lab)
+    try:
+        host.found()
+        yield from _on(host)
+    finally:
+        host.session.close()
+        if was_up:
+            restore(lab)
+        else:
+            lab.down()
+
+
+def _on(host: Host) -> Iterator[Measured]:
+    world = _World()
+    began = time.monotonic()
+    first = world.setup()
+    yield at_most("1,000 services × 5: everything rendered", time.monotonic() - began, 0.5, "s")
+    _ensured(host, first, 120)
+    reloads = []
+    for number in range(RELOADS):
+        world.add(f"more{number}")
+        reloads.append(_ensured(host, world.setup(), 60))
+    yield at_most("  another structure: checked, reloaded, read back", max(reloads), 2, "s", f" (n={RELOADS})")
+    renders, waits = [], []
+    for number in range(CHANGES):
+        world.change(number)
+        began = time.monotonic()
+        after = world.setup()
+        renders.append((time.monotonic() - began) * 1000)
+        waits.append(_ensured(host, after, 20) * 1000)
+    detail = f" (p50 {p50(renders):.1f} ms, n={CHANGES})"
+    yield at_most("  one endpoint's change: rendered, p99", p99(renders), 10, "ms", detail)
+    detail = f" (p50 {p50(waits):.1f} ms, n={CHANGES})"
+    yield at_most("  one endpoint's change: effective on the node, no reload, p99", p99(waits), 100, "ms", detail)
+
+
+def _ensured(host: Host, setup: NodeSetup, seconds: float) -> float:
+    began = time.monotonic()
+    host.ensure(setup)
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == setup.proxy.fingerprint, seconds)
+    return time.monotonic() - began
+
+
+class _World:
+    def __init__(self) -> None:
+        self._layer = ServiceLayer()
+        self._services: dict[Ref, Service] = {}
+        self._records: dict[Ref, ServiceRecord] = {}
+        self._endpoints: Endpoints = {}
+        for number in range(SERVICES):
+            self.add(f"s{number}")
+
+    def add(self, name: str) -> None:
+        ref, n = Ref("Service", "shop", name), len(self._services)
+        self._services = {
+            **self._services,
+            ref: Service(ObjectMeta(name, "shop"), ServiceSpec(ports=(ServicePort(80, "http"),))),
+        }
+        self._records = {**self._records, ref: ServiceRecord(f"10.96.{n // 200 + 1}.{n % 200 + 1}")}
+        self._endpoints = {**self._endpoints, ref: tuple(_pod(n, each, 0) for each in range(PODS))}
+
+    def change(self, number: int) -> None:
+        """A pod of one service has been replaced."""
+        ref = Ref("Service", "shop", f"s{number}")
+        self._endpoints = {**self._endpoints, ref: (*self._endpoints[ref][1:], _pod(number, 9, number + 1))}
+
+    def setup(self) -> NodeSetup:
+        wanted = replace(desired(), services=self._services)
+        memory: Memory = replace(MEMORY, services=self._records)
+        return self._layer.setups(wanted, memory, self._endpoints)["node-1"]
+
+
+def _pod(service: int, each: int, turn: int) -> Endpoint:
+    ip = f"10.244.{service // 50}.{service % 50 * 5 + each % 5}"
+    return Endpoint(f"{service}-{each}-{turn}", f"s{service}-{each}-{turn}", "node-1", ip, (8080,), ready=True)
