@@ -207,14 +207,15 @@ class Stage:
         self.world.lab.node("node-1").run(["kill", "-9", str(pid)])
 
     def gone(self, app: str) -> None:
-        """Wait for the end of everything of it; and for the second to end, which the engine tells events up to."""
+        """Wait for the end of everything of it."""
         eventually(lambda: not self.containers(app), 20, f"the end of {app}")
-        time.sleep(1.1)
 
-    def told(self, app: str, shown: str, *filters: str) -> list[str]:
-        """The engine's own events about the pod's containers."""
+    def told(self, app: str, shown: str, *filters: str, seconds: float = 600.0) -> list[str]:
+        """The engine's own events about the pod's containers, in the last `seconds`."""
+        now = time.time()  # said to the engine in full: of "0s ago" it would keep the whole seconds only
+        span = ["--since", f"{now - seconds:.9f}", "--until", f"{now:.9f}"]
         of = ["--filter", f"label=reconciler.dev/pod={app}", *(f"--filter={each}" for each in filters)]
-        return self.docker("events", "--since", "10m", "--until", "0s", *of, "--format", shown).splitlines()
+        return self.docker("events", *span, *of, "--format", shown).splitlines()
 
     def docker(self, *arguments: str, node: str = "node-1", check: bool = True) -> str:
         return self.world.lab.node(node).docker(*arguments, check=check).stdout.strip()

@@ -53,16 +53,13 @@ def test_a_container_that_exits_at_once_is_restarted_later_each_time(stage: Stag
     assert reason(stage.pod("crashing")) == "CrashLoopBackOff"
 
 
-def starts(stage: Stage, name: str) -> list[str]:
-    return stage.told(name, "{{.TimeNano}}", "event=start")
+def starts(stage: Stage, name: str, seconds: float = 600.0) -> list[str]:
+    return stage.told(name, "{{.TimeNano}}", "event=start", seconds=seconds)
 
 
 def quiet(stage: Stage, name: str) -> bool:
     """Not started for three seconds."""
-    return not stage.docker(
-        *("events", "--since", "3s", "--until", "0s", "--filter", f"label=reconciler.dev/pod={name}"),
-        *("--filter", "event=start"),
-    )
+    return not starts(stage, name, seconds=3.0)
 
 
 def test_a_command_that_is_not_there(stage: Stage, beside: list[OnHost]) -> None:
