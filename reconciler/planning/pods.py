@@ -15,6 +15,7 @@ from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.parts import NO_CONTAINERS, Containers, all_running, lasting, left_behind
 from reconciler.planning.readiness import Told, all_ready, closed_gates
 from reconciler.planning.shapes import Shape, shape_of
+from reconciler.planning.taints import evicted
 
 NO_CHECKS: Collection[str] = ()
 _NO_RUNS: Final[Mapping[str, Runs]] = {}
@@ -130,6 +131,14 @@ def view_pods(
             found = containers.get(uid, NO_CONTAINERS)
             views[uid] = view_pod(intent, node, found, checks.get(uid, NO_CHECKS), told, shape, gates)
     return views
+
+
+def eviction(pod: PodView) -> str:
+    """Why its node wants to be rid of it, in words; empty: it may stay. A lost node is another matter."""
+    if not pod.node.manifest.spec.taints or pod.intent.spec is None or pod.node.lost:
+        return ""
+    taint = evicted(pod.intent.spec, pod.node.manifest)
+    return f"{pod.node.name} evicts it: {taint}" if taint else ""
 
 
 def by_owner(pods: Iterable[PodView]) -> dict[Ref, list[PodView]]:

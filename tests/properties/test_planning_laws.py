@@ -11,14 +11,14 @@ from msgspec.structs import replace
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import Object, RollingUpdate, Strategy
+from reconciler.model.objects import NodeSpec, Object, RollingUpdate, Strategy, Taint
 from reconciler.model.observed import ObservedContainer, Probed, Reachable
 from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StartContainer, StopContainers
 from reconciler.model.plan import Action, NodeStatus, Plan
 from reconciler.model.pods import Container, ContainerPort, Probe, TcpSocketAction
 from reconciler.planning import forecast, plan
 from reconciler.planning.controllers.deployment import limits_of
-from tests.simulated import World, container, deployment, desired, pod, service
+from tests.simulated import PLAIN_NODE, World, container, deployment, desired, node, pod, service
 
 NODES = 3
 WEB = Ref("Deployment", "default", "web")
@@ -30,6 +30,7 @@ PREPARATION = (
     container("log", restart_policy="Always"),
     container("second"),
 )
+DRAINED = NodeSpec(taints=(Taint("maintenance", effect="NoExecute"),))
 INITS, SIDECARS, MAINS = ("first", "second"), ("mesh", "log"), ("app", "other")
 
 revisions = st.fixed_dictionaries(
@@ -46,6 +47,7 @@ revisions = st.fixed_dictionaries(
         "prepared": st.booleans(),
         "probed": st.booleans(),
         "exposed": st.booleans(),
+        "drained": st.sampled_from(["", "node-000", "node-002"]),
     }
 )
 
@@ -79,7 +81,9 @@ def revision_of(choice: dict[str, object], number: int) -> Desired:
         objects.append(deployment("api", replicas=2, containers=SEVERAL, init_containers=inits))
     if choice["exposed"]:
         objects.append(service("web"))
-    return desired(*objects, revision=f"r{number}", nodes=NODES)
+    names = [f"node-{index:03}" for index in range(NODES)]
+    hosts = [node(name, DRAINED if name == choice["drained"] else PLAIN_NODE) for name in names]
+    return desired(*objects, revision=f"r{number}", nodes=hosts)
 
 
 def _web(version: str, probe: Probe | None) -> Container:
@@ -328,6 +332,7 @@ def test_whatever_happens_the_promises_hold_and_when_it_stops_all_is_as_wanted(
     steps = world.settle(look=partial(check, world))
     final = world.plan()
     assert final.converged, (final.unplaced, final.statuses)
+    assert last["drained"] not in {each.node for each in world.memory.pods.values()}
     assert final.work == ()
     assert final.changes == ()
     assert final.memory is world.memory, "nothing is written where nothing changes"

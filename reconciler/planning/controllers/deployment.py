@@ -16,7 +16,7 @@ from reconciler.model.plan import Action
 from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.controllers.decisions import UNCHANGED, Decision, Leaving, Wanted
-from reconciler.planning.pods import PodView
+from reconciler.planning.pods import PodView, eviction
 
 
 class Limits(Struct, frozen=True):
@@ -43,17 +43,16 @@ def decide(
     """One step of this Deployment. `pods` are all that exist for it, also those that leave.
 
     `since` tells of each pod how long it has been ready without a break (monotonic seconds).
+    A pod that its node evicts gives way like one of an old template: a drain is a rollout of the node's pods.
     """
     staying = [pod for pod in pods if pod.intent.wanted == "run"]
-    new = [pod for pod in staying if pod.intent.hash == template_hash]
+    new = [pod for pod in staying if _is_current(pod, deployment, template_hash)]
     if len(pods) == len(new) == deployment.spec.replicas and not any(pod.node.lost for pod in new):
         return UNCHANGED
     available = availability_of(deployment, template_hash, staying, since, now).of
     rollout = _Rollout(deployment, template_hash, staying, new, available, since)
-    if deployment.spec.paused:
-        wanted, leaving = rollout.scale()
-    elif deployment.spec.strategy.type == "Recreate":
-        gone = all(pod.intent.hash == template_hash or pod.node.lost for pod in pods)
+    if deployment.spec.strategy.type == "Recreate":
+        gone = all(pod.node.lost or _is_current(pod, deployment, template_hash) for pod in pods)
         wanted, leaving = rollout.recreate(old_gone=gone)
     else:
         wanted, leaving = rollout.roll(limits_of(deployment))
@@ -65,8 +64,13 @@ def availability_of(
     deployment: Deployment, template_hash: str, staying: Sequence[PodView], since: Mapping[Uid, float], now: float
 ) -> Availability:
     """How its pods are judged now; its status is told by the same judgement."""
-    rolling = any(pod.intent.hash != template_hash for pod in staying)
+    rolling = any(pod.intent.hash != template_hash or eviction(pod) for pod in staying)
     return Availability(deployment.spec.min_ready_seconds, rolling, since, now)
+
+
+def _is_current(pod: PodView, deployment: Deployment, template_hash: str) -> bool:
+    """It may stay. While the Deployment is paused, each pod keeps the template it has."""
+    return (deployment.spec.paused or pod.intent.hash == template_hash) and not eviction(pod)
 
 
 class _Rollout:
@@ -86,7 +90,8 @@ class _Rollout:
         self._replicas = deployment.spec.replicas
         self._staying = staying
         self._new = new
-        self._old = [pod for pod in staying if pod.intent.hash != template_hash]
+        stay = {pod.uid for pod in new}
+        self._old = [pod for pod in staying if pod.uid not in stay]
         self._available = {pod.uid for pod in staying if available(pod)}
         self._since = since
 
@@ -110,25 +115,14 @@ class _Rollout:
         retired = self._first_to_go([pod for pod in self._old if pod.uid in self._available], spare)
         leaving = [*self._scaled_down(surplus), *self._replaced([*cleaned, *retired])]
         room = replicas + limits.surge - (total - len(leaving))
-        wanted = self._create(min(replicas - len(staying_new), room), "rolling update" if self._old else "")
-        return wanted, leaving
+        return self._create(min(replicas - len(staying_new), room)), leaving
 
     def recreate(self, *, old_gone: bool) -> tuple[list[Wanted], list[Leaving]]:
-        """No pod of the new template before the last old one is gone."""
+        """No new pod before the last old one is gone."""
         surplus = self._first_to_go(self._new, len(self._new) - self._replicas)
         leaving = [*self._scaled_down(surplus), *self._replaced(self._old)]
         missing = self._replicas - len(self._new) if old_gone else 0
-        return self._create(missing, "every pod of the template before is gone" if self._old else ""), leaving
-
-    def scale(self) -> tuple[list[Wanted], list[Leaving]]:
-        """Paused: the number follows the manifest, the template stays what most pods have."""
-        missing = self._replicas - len(self._staying)
-        surplus = self._first_to_go(self._staying, -missing)
-        template = self._prevailing()
-        if template is not None and missing > 0:
-            pod_hash, spec, labels = template
-            return [self._wanted(pod_hash, spec, labels, "scaled up while paused")] * missing, []
-        return self._create(missing, ""), self._scaled_down(surplus)
+        return self._create(missing), leaving
 
     def move(self, leaving: set[Uid]) -> list[Wanted]:
         """A replacement elsewhere, of the same template, for each pod on a lost node that is still needed."""
@@ -156,23 +150,36 @@ class _Rollout:
     def _count(self, pods: Sequence[PodView]) -> int:
         return sum(pod.uid in self._available for pod in pods)
 
-    def _create(self, count: int, reason: str) -> list[Wanted]:
-        template = self._deployment.spec.template
-        reason = reason or f"{len(self._staying)} of {self._replicas} replicas exist"
-        return [self._wanted(self._hash, template.spec, template.metadata.labels, reason)] * max(0, count)
+    def _create(self, count: int) -> list[Wanted]:
+        if count <= 0:
+            return []
+        template = self._prevailing() if self._deployment.spec.paused else None
+        pod_hash, spec, labels = template or self._own_template()
+        owner = ref_of(self._deployment)
+        return [Wanted(owner, pod_hash, spec, labels, Action.CREATE, self._why_another())] * count
 
-    def _wanted(self, pod_hash: str, spec: PodSpec, labels: dict[str, str], reason: str) -> Wanted:
-        return Wanted(ref_of(self._deployment), pod_hash, spec, labels, Action.CREATE, reason)
+    def _why_another(self) -> str:
+        if any(pod.intent.hash != self._hash for pod in self._old):
+            return "rolling update"
+        drained = sorted({pod.node.name for pod in self._old})
+        if drained:
+            return f"in place of a pod on {', '.join(drained)}, which evicts it"
+        paused = ", scaled up while paused" if self._deployment.spec.paused else ""
+        return f"{len(self._staying)} of {self._replicas} replicas exist{paused}"
+
+    def _own_template(self) -> tuple[str, PodSpec, dict[str, str]]:
+        template = self._deployment.spec.template
+        return self._hash, template.spec, template.metadata.labels
 
     def _scaled_down(self, pods: Sequence[PodView]) -> list[Leaving]:
         reason = f"scaled down from {len(self._staying)} to {self._replicas}"
         return [Leaving(pod.uid, Action.DELETE, reason) for pod in pods]
 
     def _replaced(self, pods: Sequence[PodView]) -> list[Leaving]:
-        return [
-            Leaving(pod.uid, Action.DELETE, f"its template {pod.intent.hash} gives way to {self._hash}")
-            for pod in pods
-        ]
+        return [Leaving(pod.uid, Action.DELETE, eviction(pod) or self._outdated(pod)) for pod in pods]
+
+    def _outdated(self, pod: PodView) -> str:
+        return f"its template {pod.intent.hash} gives way to {self._hash}"
 
     def _prevailing(self) -> tuple[str, PodSpec, dict[str, str]] | None:
         """The template of most of the pods that stay, where it is still known."""

@@ -9,7 +9,7 @@ from reconciler.model.objects import Pod, ref_of
 from reconciler.model.plan import Action
 from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.decisions import UNCHANGED, Decision, Leaving, Wanted
-from reconciler.planning.pods import PodView
+from reconciler.planning.pods import PodView, eviction
 
 
 def decide(pod: Pod, spec_hash: str, existing: Sequence[PodView]) -> Decision:
@@ -20,7 +20,7 @@ def decide(pod: Pod, spec_hash: str, existing: Sequence[PodView]) -> Decision:
             wanted=(Wanted(ref_of(pod), spec_hash, pod.spec, pod.metadata.labels, Action.CREATE, reason),)
         )
     staying = [view for view in existing if view.intent.wanted == "run"]
-    right = [view for view in staying if view.intent.hash == spec_hash]
+    right = [view for view in staying if view.intent.hash == spec_hash and not eviction(view)]
     keep = min(right, key=lambda view: (not view.ready, not view.running, view.uid), default=None)
     leaving = tuple(_end(view, keep, spec_hash) for view in staying if view is not keep)
     return Decision(leaving=leaving) if leaving else UNCHANGED
@@ -29,6 +29,8 @@ def decide(pod: Pod, spec_hash: str, existing: Sequence[PodView]) -> Decision:
 def _end(view: PodView, keep: PodView | None, spec_hash: str) -> Leaving:
     if view.intent.hash != spec_hash:
         return Leaving(view.uid, Action.DELETE, f"its spec changed ({view.intent.hash} to {spec_hash})")
+    if why := eviction(view):
+        return Leaving(view.uid, Action.DELETE, why)
     where = keep.node.name if keep else ""
     return Leaving(view.uid, Action.DELETE, f"a second one of the same name: the one on {where} stays")
 

@@ -8,12 +8,13 @@ from typing import Final, TypeAlias
 
 from reconciler.model.memory import ClaimRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Taint, node_labels
-from reconciler.model.pods import PodSpec, Toleration
+from reconciler.model.objects import node_labels
+from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.controllers.pod import host_ports
 from reconciler.planning.demands import Demand
 from reconciler.planning.scheduling.room import Room
+from reconciler.planning.taints import untolerated
 
 _MIB = 1024 * 1024
 
@@ -54,14 +55,6 @@ def no_address(room: Room) -> str:
     return f"no address left in its pod CIDR {cidr}" if cidr else "no pod CIDR is left for it in the cluster's"
 
 
-def avoided(spec: PodSpec, node: NodeView) -> int:
-    """How many taints ask, without insisting, that the pod goes elsewhere."""
-    return sum(
-        taint.effect == "PreferNoSchedule" and not any(_tolerates(one, taint) for one in spec.tolerations)
-        for taint in node.manifest.spec.taints
-    )
-
-
 def _first(rules: "Sequence[Rule]", spec: PodSpec, node: NodeView) -> str:
     return next((reason for rule in rules if (reason := rule(spec, node))), "")
 
@@ -86,11 +79,7 @@ def _cordoned(spec: PodSpec, node: NodeView) -> str:
 
 
 def _tainted(spec: PodSpec, node: NodeView) -> str:
-    for taint in node.manifest.spec.taints:
-        if taint.effect != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in spec.tolerations):
-            written = f"{taint.key}={taint.value}" if taint.value else taint.key
-            return f"taint {written}:{taint.effect} is not tolerated"
-    return ""
+    return untolerated(spec, node.manifest)
 
 
 def _unselected(spec: PodSpec, node: NodeView) -> str:
@@ -99,14 +88,6 @@ def _unselected(spec: PodSpec, node: NodeView) -> str:
         if labels.get(key) != value:
             return f"nodeSelector {key}={value} does not match" + (f" ({labels[key]})" if key in labels else "")
     return ""
-
-
-def _tolerates(toleration: Toleration, taint: Taint) -> bool:
-    if toleration.effect not in ("", taint.effect):
-        return False
-    if toleration.operator == "Exists":
-        return toleration.key in ("", taint.key)
-    return toleration.key == taint.key and toleration.value == taint.value
 
 
 Rule: TypeAlias = Callable[[PodSpec, NodeView], str]

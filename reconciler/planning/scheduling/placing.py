@@ -14,8 +14,9 @@ from reconciler.planning.controllers.decisions import Wanted
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.demands import Demand, Demands, demand_of
 from reconciler.planning.identity import pod_name, pod_uid
-from reconciler.planning.scheduling.filters import avoided, away_from_data, no_address, refusal, shortage
+from reconciler.planning.scheduling.filters import away_from_data, no_address, refusal, shortage
 from reconciler.planning.scheduling.room import Room, rooms_of
+from reconciler.planning.taints import avoided
 
 
 class Placed(Struct, frozen=True):
@@ -168,4 +169,9 @@ def _preference(pod: Wanted, demand: Demand, room: Room) -> tuple[int, int, int,
     and a rollout must end on the nodes that its forecast named.
     """
     spread = room.of_template[pod.owner, pod.hash]
-    return avoided(pod.spec, room.node), spread, room.share_with(pod.owner, pod.hash, demand), room.node.name
+    return (
+        avoided(pod.spec, room.node.manifest),
+        spread,
+        room.share_with(pod.owner, pod.hash, demand),
+        room.node.name,
+    )

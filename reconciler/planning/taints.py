@@ -1,0 +1,50 @@
+"""Taints and tolerations: which nodes want no pods, and which want to be rid of those they have.
+
+Rules: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+"""
+
+from reconciler.model.objects import Node, Taint
+from reconciler.model.pods import PodSpec, Toleration
+
+
+def untolerated(spec: PodSpec, node: Node) -> str:
+    """The first taint that keeps a new pod off the node, in words; empty: none does."""
+    return next((_in_words(taint) for taint in node.spec.taints if _keeps_off(spec, taint)), "")
+
+
+def avoided(spec: PodSpec, node: Node) -> int:
+    """How many taints ask, without insisting, that the pod goes elsewhere."""
+    return sum(taint.effect == "PreferNoSchedule" and not _tolerated(spec, taint) for taint in node.spec.taints)
+
+
+def evicted(spec: PodSpec, node: Node) -> str:
+    """The first taint by which a pod that is there has to leave, in words; empty: none."""
+    return next(
+        (
+            _in_words(taint)
+            for taint in node.spec.taints
+            if taint.effect == "NoExecute" and not _tolerated(spec, taint)
+        ),
+        "",
+    )
+
+
+def _keeps_off(spec: PodSpec, taint: Taint) -> bool:
+    return taint.effect != "PreferNoSchedule" and not _tolerated(spec, taint)
+
+
+def _tolerated(spec: PodSpec, taint: Taint) -> bool:
+    return any(_tolerates(one, taint) for one in spec.tolerations)
+
+
+def _tolerates(toleration: Toleration, taint: Taint) -> bool:
+    if toleration.effect not in ("", taint.effect):
+        return False
+    if toleration.operator == "Exists":
+        return toleration.key in ("", taint.key)
+    return toleration.key == taint.key and toleration.value == taint.value
+
+
+def _in_words(taint: Taint) -> str:
+    written = f"{taint.key}={taint.value}" if taint.value else taint.key
+    return f"taint {written}:{taint.effect} is not tolerated"
