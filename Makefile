@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # What the lab and its tests run on; Debian's own packages, and nothing else. Tests start a registry of their own:
 # the service that its package would leave on this machine is ended at once.
-PACKAGES := python3-venv git docker.io docker-registry openssh-server iproute2 iptables mmdebstrap haproxy curl
+PACKAGES := python3-venv git docker.io docker-registry openssh-server iproute2 iptables mmdebstrap haproxy curl wrk
 DEMO     := .demo
 
 .DEFAULT_GOAL := help

@@ -128,6 +128,8 @@ class ProxyState(Struct, frozen=True):
     """Of the configuration in force; empty: none."""
     routed: frozenset[str] = frozenset()
     """Pod addresses (`10.244.1.7`) that it may send new connections to."""
+    connected: frozenset[str] = frozenset()
+    """Those that it sends none to any more, and is still connected to."""
     error: str = ""
     """Why the wanted configuration is not in force, or not all of it: HAProxy's own words, or what others hold."""
 

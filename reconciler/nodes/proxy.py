@@ -15,6 +15,8 @@ and tried again when it is free; every other service is heard, and kept up to da
 import time
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from reconciler.model.observed import ProxyState
 from reconciler.model.proxy import NodeProxy, ProxySection, config_text
 from reconciler.model.secrets import SecretText
@@ -48,6 +50,8 @@ from reconciler.nodes.proxy_runtime import (
     as_wanted,
     changes,
     command_lines,
+    connected_ips,
+    deletions,
     kept_state,
     read_servers_state,
     refusals,
@@ -65,6 +69,9 @@ _ANSWER_SECONDS = 2.0
 """As long as `socat` waits in `_ASK`."""
 _FILE_SECONDS = 1.0
 """So long after a change of servers the file has it too."""
+_FIRST_DELETION, _LAST_DELETION = 0.02, 0.64
+"""After a server was taken out: when it is tried for the first and for the last time, each time twice as late, to
+delete it without its connections. What lasts longer than all this is looked at with the next change."""
 _NOBODY: Mapping[str, Live] = {}
 
 
@@ -87,8 +94,9 @@ class Proxy:
         self._applied: dict[str, ProxySection] = {}
         """Sections whose servers are known to be these."""
         self._unwritten: NodeProxy | None = None
-        self.write_at = float("inf")
-        """When `write_file` should be called, in monotonic seconds."""
+        self._write_at = float("inf")
+        self._delete_at = float("inf")
+        self._deletion_pause = _FIRST_DELETION
 
     def read_back(self) -> tuple[ProxyState, frozenset[str]]:
         """What is in force, and the `ip:port`s it balances over. Raises NodeError.
@@ -107,8 +115,7 @@ class Proxy:
         self._structure = found.structure if found.structure == marker else ""
         same = self._structure and all(written[section] == taking(live) for section, live in self._servers.items())
         balanced = {address for live in self._servers.values() for address in taking(live).values()}
-        routed = routed_ips(self._servers)
-        return ProxyState(fingerprint=found.fingerprint if same else "", routed=routed), frozenset(balanced)
+        return self._state(fingerprint=found.fingerprint if same else ""), frozenset(balanced)
 
     def ensure(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
         """The state after trying. Raises NodeError where the host, not the configuration, is the trouble."""
@@ -117,21 +124,49 @@ class Proxy:
                 self._structure = ""
             self._image = wanted.image
         if now.fingerprint == wanted.fingerprint and self._structure == wanted.structure:
-            return ProxyState(fingerprint=now.fingerprint, routed=now.routed)
+            return ProxyState(fingerprint=now.fingerprint, routed=now.routed, connected=now.connected)
         taken = {} if self._structure == wanted.structure else self._taken(wanted)
         if self._structure != lacking(wanted.structure, taken) or self._update(wanted.sections):
             if trouble := self._replace(wanted, taken):
                 fingerprint = now.fingerprint if self._structure else ""
-                return ProxyState(fingerprint=fingerprint, routed=self._routed(now), error=trouble)
+                return self._state(fingerprint, trouble, now.routed)
         elif self._unwritten is not wanted:
-            self._unwritten, self.write_at = wanted, min(self.write_at, time.monotonic() + _FILE_SECONDS)
+            self._unwritten, self._write_at = wanted, min(self._write_at, time.monotonic() + _FILE_SECONDS)
         if taken:
-            return ProxyState(routed=self._routed(now), error=not_heard(taken))
-        return ProxyState(fingerprint=wanted.fingerprint, routed=routed_ips(self._servers))
+            return self._state("", not_heard(taken), now.routed)
+        return self._state(wanted.fingerprint)
 
-    def write_file(self) -> None:
+    @property
+    def due(self) -> float:
+        """When `follow_up` should be called, in monotonic seconds."""
+        return min(self._write_at, self._delete_at)
+
+    def follow_up(self, now: ProxyState) -> ProxyState:
+        """What is left to do of earlier changes, and the state after it. Raises NodeError."""
+        if time.monotonic() >= self._write_at:
+            self._write_file()
+        if time.monotonic() < self._delete_at:
+            return now
+        commands = deletions(self._servers)
+        found = read_servers_state(self._ask(*command_lines(commands), "show servers state")) if commands else {}
+        if found:
+            self._servers = {section: found.get(section, {}) for section in self._servers}
+        self._deletion_pause *= 2
+        self._plan_deletions()
+        return replace(now, connected=connected_ips(self._servers))
+
+    def _plan_deletions(self) -> None:
+        there = connected_ips(self._servers) and self._deletion_pause <= _LAST_DELETION
+        self._delete_at = time.monotonic() + self._deletion_pause if there else float("inf")
+
+    def _state(self, fingerprint: str, error: str = "", before: frozenset[str] = frozenset()) -> ProxyState:
+        """`before`: what was routed to, and perhaps is, where the structure in force is not known."""
+        routed = routed_ips(self._servers) | (frozenset() if self._structure else before)
+        return ProxyState(False, fingerprint, routed, connected_ips(self._servers) - routed, error)
+
+    def _write_file(self) -> None:
         """The servers as they are by now; the check is not repeated, for nothing but their lines is new."""
-        wanted, self._unwritten, self.write_at = self._unwritten, None, float("inf")
+        wanted, self._unwritten, self._write_at = self._unwritten, None, float("inf")
         if wanted is not None:
             taken = self._structure.partition(" without ")[2].split(",")
             self._write_next(without_binds(config_text(wanted), taken) if taken[0] else config_text(wanted))
@@ -139,9 +174,6 @@ class Proxy:
 
     def _taken(self, wanted: NodeProxy) -> Mapping[str, str]:
         return held_by_others(read_binds(config_text(wanted)), self._bound, self._host.check(["ss", "-Hltnp"]))
-
-    def _routed(self, before: ProxyState) -> frozenset[str]:
-        return routed_ips(self._servers) if self._structure else routed_ips(self._servers) | before.routed
 
     # --- by the runtime API ---------------------------------------------------------------------------------
 
@@ -159,6 +191,8 @@ class Proxy:
                 self._servers[section.name] = found.get(section.name, {})
             if not all(as_wanted(section, self._of(section)) for section in touched):
                 return refusals(replies) or "HAProxy does not answer on its socket"
+            self._deletion_pause = _FIRST_DELETION
+            self._plan_deletions()
         self._applied |= {section.name: section for section in changed}
         return ""
 
@@ -190,7 +224,7 @@ class Proxy:
             # What is in force stays, and is kept up to date as far as it goes.
             self._update(section for section in wanted.sections if section.name in self._servers)
             return trouble
-        self._structure, self._unwritten, self.write_at = "", None, float("inf")
+        self._structure, self._unwritten, self._write_at = "", None, float("inf")
         self._keep_state(wanted)
         self._swap_in()
         self._bound |= read_binds(config)

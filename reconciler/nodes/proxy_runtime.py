@@ -122,6 +122,24 @@ def routed_ips(servers: Servers) -> frozenset[str]:
     )
 
 
+def connected_ips(servers: Servers) -> frozenset[str]:
+    """Of the pods that are on their way out: a server in maintenance is there until nobody is connected to it."""
+    leaving = {
+        live.address.rpartition(":")[0] for found in servers.values() for live in found.values() if not live.takes
+    }
+    return frozenset(leaving - routed_ips(servers))
+
+
+def deletions(servers: Servers) -> Sequence[str]:
+    """The commands that delete those of them that nobody is connected to by now."""
+    return [
+        f"del server {section}/{name}"
+        for section, found in servers.items()
+        for name, live in found.items()
+        if not live.takes
+    ]
+
+
 def refusals(replies: str) -> str:
     """What HAProxy says against commands, among its other replies; empty: nothing."""
     lines = dict.fromkeys(line.strip() for line in replies.splitlines() if line.strip())

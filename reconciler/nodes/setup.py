@@ -103,17 +103,17 @@ class SetupKeeper:
         """Wait for something to do; None: stopped."""
         with self._cond:
             while not self._stopped and (self._wanted is None or not self._due(done, next_check)):
-                due = min(next_check, self._proxy.write_at)
+                due = min(next_check, self._proxy.due)
                 self._cond.wait(None if self._wanted is None else due - time.monotonic())
             in_doubt, self._in_doubt = self._in_doubt, False
             return None if self._stopped or self._wanted is None else _Task(self._wanted, in_doubt)
 
     def _due(self, done: NodeSetup | None, next_check: float) -> bool:
         now = time.monotonic()
-        return self._wanted != done or self._in_doubt or now >= next_check or now >= self._proxy.write_at
+        return self._wanted != done or self._in_doubt or now >= next_check or now >= self._proxy.due
 
     def _is_new(self, task: _Task, done: NodeSetup | None) -> bool:
-        return task.in_doubt or task.wanted != done or time.monotonic() >= self._proxy.write_at
+        return task.in_doubt or task.wanted != done or time.monotonic() >= self._proxy.due
 
     def _apply(self, task: _Task, done: NodeSetup | None, full: bool) -> bool:
         wanted, network_is_right = task.wanted, True
@@ -137,8 +137,8 @@ class SetupKeeper:
             if in_doubt:  # Somebody else may have written the file since, or HAProxy have started anew.
                 now, _ = self._proxy.read_back()
             state = self._ensure_proxy(wanted, now)
-            if time.monotonic() >= self._proxy.write_at:
-                self._proxy.write_file()
+            if time.monotonic() >= self._proxy.due:
+                state = self._proxy.follow_up(state)
         except (OutcomeUnknown, ConnectionLost) as error:
             # Perhaps the new file is in force, perhaps the old one: whatever either routes to is still routed.
             state = msgspec.structs.replace(

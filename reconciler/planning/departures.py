@@ -9,6 +9,9 @@ from reconciler.planning.pods import PodView
 
 LET_GO_SECONDS = 10.0
 """So long a proxy that cannot let go of a pod delays its end."""
+FINISH_SECONDS = 1.0
+"""So long do connections that were made before: enough for short ones, and for those the pod has yet to accept.
+Longer ones have the grace period."""
 
 
 def leaving_since(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Mapping[Uid, float]:
@@ -29,8 +32,14 @@ def is_gone(pod: PodView) -> bool:
 
 
 def held_until(pod: PodView, nodes: Iterable[NodeView], since: float, now: float) -> float | None:
-    """Until when it must not be stopped, since a proxy still sends it connections; None: it may go now."""
-    until = since + LET_GO_SECONDS
-    if now >= until or not pod.intent.ip:
+    """Until when it must not be stopped, since a proxy still sends it connections, or has some that are short;
+    None: it may go now."""
+    ip = pod.intent.ip
+    proxies = [node.answers.proxy for node in nodes if node.answers] if ip else []
+    if any(ip in proxy.routed for proxy in proxies):
+        until = since + LET_GO_SECONDS
+    elif any(ip in proxy.connected for proxy in proxies):
+        until = since + FINISH_SECONDS
+    else:
         return None
-    return until if any(node.answers and pod.intent.ip in node.answers.proxy.routed for node in nodes) else None
+    return until if now < until else None

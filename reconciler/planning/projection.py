@@ -76,7 +76,9 @@ class _Host:
             files=self._files,
             directories=frozenset(self._directories),
             network=node.network if node.network.fingerprint else _SET_UP,
-            proxy=replace(node.proxy, routed=frozenset(one.ip for one in behind if one.ready)),
+            proxy=replace(
+                node.proxy, routed=frozenset(one.ip for one in behind if one.ready), connected=frozenset()
+            ),
             listening=frozenset(answering | node.listening),
             pulling={},
             busy=frozenset(),

@@ -92,6 +92,11 @@ to it stays so: cutting them off (`on-marked-down shutdown-sessions`) would also
 being tried, and would go to another pod."""
 
 
+_POOL: Final = "pool-max-conn -1 pool-purge-delay 5s"
+"""Idle connections to a pod are used again: HAProxy's default for a server of the file, and not for one that is
+added at run time."""
+
+
 def check_options(sections: int) -> str:
     """How HAProxy checks each server, in a file of so many sections: of a large one seldom, for every node checks
     every pod, and connections that fail tell sooner (`observe`). It follows from the sections and not from their
@@ -203,6 +208,8 @@ def _source_lines(name: str, networks: Sequence[str]) -> Iterator[str]:
 def server_options(manner: Manner, checks: str) -> str:
     """Of every server of a section, where `checks` is how they are checked."""
     words = [checks]
+    if manner.protocol != "tcp":
+        words.append(_POOL)
     if manner.slow_start_ms:
         words.append(f"slowstart {manner.slow_start_ms:d}ms")
     if manner.proxy_protocol:

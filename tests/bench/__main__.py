@@ -1,6 +1,6 @@
 """`make bench`: every bar, measured on this machine, in one table. Exit code 1 where a bar is missed.
 
-`python -m tests.bench manifests planning lab pods names services` runs some of the parts.
+`python -m tests.bench manifests planning lab pods names services load` runs some of the parts.
 """
 
 import sys
@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import names_on_the_lab, on_the_lab, on_this_machine, pods_on_the_lab, services_on_the_lab
+from tests.bench import (
+    load_on_the_lab,
+    names_on_the_lab,
+    on_the_lab,
+    on_this_machine,
+    pods_on_the_lab,
+    services_on_the_lab,
+)
 from tests.bench.bars import Measured
 
 PARTS: dict[str, Callable[[], Iterator[Measured]]] = {
@@ -19,6 +26,7 @@ PARTS: dict[str, Callable[[], Iterator[Measured]]] = {
     "pods": pods_on_the_lab.everything,
     "names": names_on_the_lab.everything,
     "services": services_on_the_lab.everything,
+    "load": load_on_the_lab.everything,
 }
 
 

@@ -26,12 +26,13 @@ class Failure:
 
 
 class Load:
-    """While it is entered, each target is asked `rate` times a second; `kept` asks over one open connection."""
+    """While it is entered, each target is asked `rate` times a second; `kept` asks over one open connection.
+    `began` is monotonic."""
 
     def __init__(self, targets: Sequence[tuple[str, int]], *, rate: float = 50.0, kept: bool = False) -> None:
         self._pause = 1 / rate
         self._stopped = threading.Event()
-        self._began = time.monotonic()
+        self.began = time.monotonic()
         self._lock = threading.Lock()
         self.answered = 0
         self.slowest = 0.0
@@ -40,7 +41,7 @@ class Load:
         self._threads = [threading.Thread(target=self._ask, args=(asker(target),)) for target in targets]
 
     def __enter__(self) -> Self:
-        self._began = time.monotonic()
+        self.began = time.monotonic()
         for thread in self._threads:
             thread.start()
         return self
@@ -58,7 +59,7 @@ class Load:
             took = time.monotonic() - began
             with self._lock:
                 if why:
-                    self.failures.append(Failure(began - self._began, took, asker.target[0], why))
+                    self.failures.append(Failure(began - self.began, took, asker.target[0], why))
                 else:
                     self.answered += 1
                     self.slowest = max(self.slowest, took)

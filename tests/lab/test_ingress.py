@@ -1,13 +1,12 @@
 """Ingresses on real hosts: hosts and paths, TLS, and pods that come and go behind them."""
 
 import re
-import subprocess
 import time
 from pathlib import Path
 
 from reconciler.lab import Lab
 from tests.certificates import signed
-from tests.lab.world import World, deployment, eventually
+from tests.lab.world import World, asked, deployment, eventually
 
 HOST = "shop.example.org"
 
@@ -31,14 +30,6 @@ def test_pods_behind_an_ingress_answer_by_host_and_path_in_plain_and_over_tls(la
 def pod(edge: str) -> str:
     match = re.search(r"pod=(\S+)", asked(edge, f"https://{HOST}/shop")[1])
     return match[1] if match else ""
-
-
-def asked(edge: str, url: str) -> tuple[str, str]:
-    """Status and body."""
-    host, port = url.split("/")[2], 443 if url.startswith("https") else 80
-    command = ["curl", "-sk", "-m", "5", "--resolve", f"{host}:{port}:{edge}", "-w", "\n%{http_code}", url]
-    body, _, status = subprocess.run(command, capture_output=True, text=True, check=False).stdout.rpartition("\n")
-    return status, body
 
 
 def secret(chain: str, key: str) -> str:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from reconciler.lab import Lab
 from reconciler.model.proxy import ProxyServer
 from tests.node_host import CLUSTER, Host, app, connect, node_of, sandbox, set_up, setup, started
+from tests.wrk import Wrk
 
 WEB, OTHER = ProxyServer("web", "10.244.9.2:8080"), ProxyServer("other", "10.244.9.3:8080")
 FILE = f"/var/lib/reconciler/{CLUSTER}/proxy/haproxy.cfg"
@@ -34,6 +36,23 @@ def test_servers_come_and_go_in_one_process_and_the_file_follows(lab: Lab, host:
     host.told.wait_for(lambda: host.look().proxy.fingerprint == "none")
     assert host.look().proxy.routed == frozenset()
     assert _state(lab) == {}
+
+
+def test_a_hundred_changes_a_second_stay_in_one_process_and_lose_no_request(
+    lab: Lab, host: Host, tmp_path: Path
+) -> None:
+    before = _worker(lab)
+    again = ProxyServer("again", WEB.address)
+    enter = ("nsenter", f"--net={lab.nodes[0].network.namespace_path(lab.nodes[0].name)}")
+    with Wrk("http://10.96.0.10/", tmp_path, kept=False, connections=4, enter=enter) as load:
+        began = time.monotonic()
+        for n in range(200):
+            host.ensure(setup(f"n{n}", structure="one", servers=(WEB, again) if n % 2 else (WEB,)))
+            time.sleep(max(0.0, began + n / 100 - time.monotonic()))
+        host.told.wait_for(lambda: host.look().proxy.fingerprint == "n199", 1)
+        _wait(lambda: _state(lab) == {"web": "2 0", "again": "2 0"})
+    assert (load.count.failed, load.count.requests > 500) == (0, True), load.count.why
+    assert _worker(lab) == before
 
 
 def test_a_reload_keeps_what_is_known_of_dead_pods(lab: Lab, host: Host) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.lab import Lab
 from tests.lab.load import Load
-from tests.lab.world import World, deployment, service
+from tests.lab.world import DRAINED, World, deployment, eventually, service
 
 PORT = 30080
 ONE_MORE = "  strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}"
@@ -81,3 +81,18 @@ def test_a_reconciler_killed_in_the_middle_of_a_rollout_loses_no_request(world: 
                 again.converged()
     unharmed(requests)
     assert {container.image for container in world.containers("web")} == {"lab/web:2.0"}
+
+
+def test_a_drained_node_loses_its_pods_and_no_request(world: World) -> None:
+    with world.run() as running:
+        running.converged()
+        with load(world) as requests:
+            mark = running.mark()
+            manifest = (world.folder / "nodes-node-2.yaml").read_text()
+            world.write("nodes-node-2.yaml", manifest + DRAINED)
+            running.wait_for("Killing", since=mark)
+            eventually(lambda: not world.containers("web", ["node-2"]))
+            running.converged(since=mark)
+            time.sleep(1)
+    unharmed(requests)
+    assert len(world.containers("web")) == 4

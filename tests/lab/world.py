@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from typing import Any, Self
 
 from reconciler.lab import Lab
 from reconciler.lab.repo import node_manifests
+
+DRAINED = "spec: {taints: [{key: maintenance, effect: NoExecute}]}\n"
+"""Added to a Node's manifest."""
 
 
 def cluster(lost_after_seconds: int = 6) -> str:
@@ -264,6 +268,15 @@ def fetch(url: str, timeout: float = 2.0) -> str:
             return text
     except (urllib.error.URLError, OSError):
         return ""
+
+
+def asked(edge: str, url: str) -> tuple[str, str]:
+    """Status and body, by curl, of what the host at the address `edge` answers for the URL; 000: nothing."""
+    parts = urllib.parse.urlsplit(url)
+    host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    command = ["curl", "-sk", "-m", "5", "--resolve", f"{host}:{port}:{edge}", "-w", "\n%{http_code}", url]
+    body, _, status = subprocess.run(command, capture_output=True, text=True, check=False).stdout.rpartition("\n")
+    return status, body
 
 
 def eventually(condition: Callable[[], object], timeout: float = 20.0, what: str = "") -> None:

@@ -32,7 +32,11 @@ endpoints = st.builds(
 cases = st.dictionaries(
     st.builds(Ref, kind=st.just("Service"), namespace=names, name=names),
     st.tuples(
-        st.lists(st.builds(ServicePort, port=ports, name=st.one_of(st.just(""), names)), max_size=2),
+        st.lists(  # Validation refuses two of one name.
+            st.builds(ServicePort, port=ports, name=st.one_of(st.just(""), names)),
+            max_size=2,
+            unique_by=lambda port: port.name,
+        ),
         ips,
         st.lists(endpoints, max_size=4).map(tuple),
     ),

@@ -6,6 +6,8 @@ from reconciler.nodes.proxy_runtime import (
     as_wanted,
     changes,
     command_lines,
+    connected_ips,
+    deletions,
     kept_state,
     read_servers_state,
     refusals,
@@ -57,6 +59,14 @@ def test_who_waits_for_a_dead_pod_that_is_gone_is_cut_off() -> None:
 
 def test_one_that_still_has_connections_is_deleted_when_it_can_be() -> None:
     assert changes(web(), {"a": Live(A.address, takes=False)}) == ["del server web/a"]
+
+
+def test_a_pod_is_connected_until_its_server_is_deleted_from_every_section() -> None:
+    leaving = {"web": {"a": Live(A.address, takes=False), "b": Live(B.address)}, "other": {"a": Live(A.address)}}
+    assert connected_ips(leaving) == frozenset(), "one section still sends to it"
+    leaving["other"] = {}
+    assert connected_ips(leaving) == {"10.244.0.2"}
+    assert deletions(leaving) == ["del server web/a"]
 
 
 def test_one_that_comes_back_before_it_was_deleted_is_made_ready_at_its_new_address() -> None:

@@ -1,0 +1,61 @@
+"""What clients of a Service notice when its pods die, with a master and without."""
+
+import time
+from typing import Any
+
+from tests.lab.load import Load
+from tests.lab.pods import Stage, is_ready, service, web, workload
+from tests.lab.world import asked, eventually, fetch
+
+BY_CONNECTION, BY_REQUEST = 30080, 30081
+
+
+def pods(replicas: int) -> dict[str, Any]:
+    return workload("web", web(), replicas=replicas, nodeSelector={})
+
+
+def ports() -> tuple[dict[str, Any], dict[str, Any]]:
+    """One Service by connection, one by request."""
+    plain, http = service("web", BY_CONNECTION), service("web-http", BY_REQUEST, app="web")
+    http["spec"]["ports"][0]["appProtocol"] = "http"
+    return plain, http
+
+
+def processes(stage: Stage) -> str:
+    return stage.docker("top", "test_proxy", "-eo", "pid,args")
+
+
+def test_without_a_ready_pod_the_answer_is_503_from_the_same_process_that_serves_the_next_one(
+    stage: Stage,
+) -> None:
+    stage.put(pods(1), *ports())
+    eventually(lambda: fetch(stage.world.url(BY_REQUEST)), 20)
+    before = processes(stage)
+    stage.put(pods(0), *ports())
+    edge = stage.world.lab.node("node-1").address
+    eventually(lambda: asked(edge, f"http://any:{BY_REQUEST}/")[0] == "503")
+    began = time.monotonic()
+    assert fetch(stage.world.url(BY_CONNECTION), timeout=5) == ""
+    assert time.monotonic() - began < 1, "closed, not left waiting"
+    stage.put(pods(1), *ports())
+    eventually(lambda: asked(edge, f"http://any:{BY_REQUEST}/")[0] == "200")
+    assert processes(stage) == before, "no reload"
+
+
+def test_a_pod_that_dies_while_no_master_runs_is_passed_over_within_a_second(stage: Stage) -> None:
+    stage.put(pods(3), *ports())
+    eventually(lambda: len(stage.pods("web")) == 3 and all(map(is_ready, stage.pods("web"))))
+    stage.running.kill()
+    targets = [(host.address, port) for host in stage.world.lab.nodes for port in (BY_CONNECTION, BY_REQUEST)]
+    with Load(targets, rate=40) as requests:
+        time.sleep(0.5)
+        victim = stage.world.containers("web")[0]
+        stage.docker("kill", victim.id, node=victim.node)
+        killed = time.monotonic() - requests.began
+        time.sleep(4)
+    late = [failure for failure in requests.failures if failure.at - killed > 1]
+    assert late == []
+    assert len(requests.failures) < requests.answered / 100
+    stage.running = stage.world.run()
+    stage.running.converged()
+    assert [one.state for one in stage.world.containers("web")] == ["running"] * 3

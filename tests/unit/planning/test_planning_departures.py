@@ -1,0 +1,57 @@
+"""How a pod leaves: nobody sends to it, then short connections end, then it is stopped."""
+
+import pytest
+from msgspec.structs import replace
+
+from reconciler.model.observed import Observed, ProxyState, Reachable
+from reconciler.model.operations import StopContainers
+from reconciler.model.plan import Plan
+from tests.simulated import World, deployment, desired, service
+
+
+@pytest.fixture
+def world() -> World:
+    """A settled cluster, of which the only pod is to leave."""
+    world = World(desired(deployment(replicas=1), service(), nodes=2))
+    world.settle()
+    world.wanted = desired(deployment(replicas=0), service(), nodes=2, revision="r2")
+    return world
+
+
+def says(world: World, proxy: ProxyState) -> Plan:
+    """The plan, when this is what one proxy says, and the other has nothing to do with the pod."""
+    first, second = world.real.nodes.values()
+    assert isinstance(first, Reachable)
+    assert isinstance(second, Reachable)
+    hosts = (replace(first, proxy=ProxyState()), replace(second, proxy=proxy))
+    world.real = Observed(dict(zip(world.real.nodes, hosts, strict=True)))
+    step = world.plan()
+    world.memory = step.memory
+    return step
+
+
+def stops(step: Plan) -> bool:
+    return any(isinstance(each, StopContainers) for work in step.work for each in work.operations)
+
+
+def ip(world: World) -> frozenset[str]:
+    return frozenset({next(iter(world.memory.pods.values())).ip})
+
+
+def test_it_runs_on_while_a_proxy_sends_it_connections(world: World) -> None:
+    step = says(world, ProxyState(routed=ip(world)))
+    assert not stops(step)
+    assert step.wake_at == world.now + 10
+
+
+def test_it_is_stopped_at_once_when_no_proxy_has_anything_to_do_with_it(world: World) -> None:
+    says(world, ProxyState(routed=ip(world)))
+    assert stops(says(world, ProxyState()))
+
+
+def test_short_connections_have_a_second_to_end(world: World) -> None:
+    step = says(world, ProxyState(connected=ip(world)))
+    assert not stops(step)
+    assert step.wake_at == world.now + 1
+    world.now += 1
+    assert stops(says(world, ProxyState(connected=ip(world))))
