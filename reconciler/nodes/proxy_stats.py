@@ -17,7 +17,7 @@ from reconciler.model.sections import section_called
 from reconciler.model.traffic import Counts, SectionTraffic, ServerTraffic
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
 from reconciler.nodes.proxy_container import ADMIN_SOCKET, INSIDE, proxy_name
-from reconciler.nodes.shell import Shell
+from reconciler.nodes.shell import Reply, Shell
 from reconciler.nodes.ssh import SshConnection
 
 _ASK: Final = 'echo "show stat" | socat -t2 - "UNIX-CONNECT:$1" | grep -e "^#" -e "^$2" | gzip -1 | base64'
@@ -35,7 +35,7 @@ _Row = Mapping[str, str]
 class Inside(Protocol):
     """A shell in the container of a host's proxy."""
 
-    def check(self, argv: Sequence[str], *, timeout: float) -> str: ...
+    def run(self, argv: Sequence[str], *, timeout: float) -> Reply: ...
 
 
 def proxy_shell(ssh: SshConnection, cluster: str, node: str) -> Shell:
@@ -48,14 +48,15 @@ def proxy_traffic(inside: Inside, names: str = "") -> tuple[SectionTraffic, ...]
     """Of the sections whose names begin with this. Raises NodeError."""
     script = ["sh", "-c", _ASK, "sh", f"{INSIDE}/{ADMIN_SOCKET}", names]
     try:
-        packed = inside.check(script, timeout=_ANSWER_SECONDS)
-        text = gzip.decompress(base64.b64decode(packed)).decode(errors="replace")
+        reply = inside.run(script, timeout=_ANSWER_SECONDS)
+        text = gzip.decompress(base64.b64decode(reply.out)).decode(errors="replace")
     except (OutcomeUnknown, ValueError, OSError, EOFError, zlib.error) as error:
         raise CommandFailed(
             "the container of its HAProxy does not answer; `docker ps -a` there tells whether it runs"
         ) from error
     if not text.startswith(_HEAD):
-        raise CommandFailed("its HAProxy does not answer on its socket: it is just starting, or it hangs")
+        why = reply.err.strip() or "it is just starting, or it hangs"
+        raise CommandFailed(f"its HAProxy does not answer on its socket: {why}")
     try:
         return read_stats(text)
     except ValueError as error:

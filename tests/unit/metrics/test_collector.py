@@ -9,6 +9,7 @@ from contextlib import closing
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.control.cycle import Turn
@@ -93,10 +94,10 @@ def port(cell: Cell, scraper: Scraper) -> Iterator[int]:
         yield server.port
 
 
-def get(port: int, path: str = "/metrics") -> tuple[int, str]:
+def get(port: int, path: str = "/metrics", accept: str = "*/*") -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     with closing(connection):
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Accept": accept})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
 
@@ -169,6 +170,13 @@ def test_readers_follow_the_nodes_and_rest_when_nobody_asks(cell: Cell, scraper:
     scraper.close()
     assert cell.readers["b"].closed
     assert scraper.ask(nodes, CLUSTER, nodes) == {}
+
+
+def test_who_prefers_openmetrics_gets_it(cell: Cell, port: int) -> None:
+    status, text = get(port, accept="application/openmetrics-text;version=1.0.0")
+    assert status == 200
+    families = {family.name for family in openmetrics(text)}  # type: ignore[no-untyped-call]
+    assert {"reconciler_service_sessions", "reconciler_node_up", "reconciler_turn_seconds"} <= families
 
 
 def test_turns_are_timed(cell: Cell, port: int) -> None:

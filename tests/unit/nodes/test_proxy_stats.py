@@ -10,6 +10,7 @@ from reconciler.model.names import Ref
 from reconciler.model.sections import IngressSection, ServiceSection
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
 from reconciler.nodes.proxy_stats import proxy_traffic, read_stats
+from reconciler.nodes.shell import Reply
 
 WEB = ServiceSection(Ref("Service", "shop", "web"), "http")
 SITE = IngressSection(Ref("Ingress", "shop", "site"), "web", "http")
@@ -71,11 +72,13 @@ class Inside:
         self._answer = answer
         self.asked: Sequence[str] = ()
 
-    def check(self, argv: Sequence[str], timeout: float = 0.0) -> str:
+    def run(self, argv: Sequence[str], *, timeout: float) -> Reply:
         self.asked = argv
         if isinstance(self._answer, Exception):
             raise self._answer
-        return base64.encodebytes(gzip.compress(self._answer.encode())).decode()
+        if self._answer == "gzip: not found":
+            return Reply(0, "", self._answer)
+        return Reply(0, base64.encodebytes(gzip.compress(self._answer.encode())).decode(), "")
 
 
 def test_they_come_packed() -> None:
@@ -89,6 +92,7 @@ def test_they_come_packed() -> None:
     [
         (OutcomeUnknown("the connection ended"), "docker ps -a"),
         ("", "starting, or it hangs"),
+        ("gzip: not found", "gzip: not found"),
         ("# pxname,svname,\n", "have no addr"),
     ],
 )
