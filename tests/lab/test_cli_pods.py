@@ -361,5 +361,7 @@ def test_a_host_that_is_gone_is_said(shop: Shop) -> None:
         assert top.returncode == 2
         assert f"error: {node}: ".encode() in top.stderr
         assert len(top.stdout.splitlines()) == len(shop.world.lab.nodes)
+        told = {dict(labels)["node"]: up for labels, up in measured(shop, "reconciler_proxy_up").items()}
+        assert told == {each.name: each.name != node for each in shop.world.lab.nodes}
     finally:
         host.heal()
