@@ -147,14 +147,13 @@ def known(settings: Settings) -> Known:
 
 
 def ask_each(
-    state: Known, nodes: Collection[str], question: Callable[[HostAccess, str], Answer]
+    nodes: Collection[str], question: Callable[[str], Answer]
 ) -> dict[str, Answer | NodeError | click.ClickException]:
-    """All hosts at the same time; of one that does not answer, why."""
+    """About all hosts at the same time; of one that does not answer, why."""
 
     def ask(node: str) -> Answer | NodeError | click.ClickException:
         try:
-            with state.reaching(node) as host:
-                return question(host, node)
+            return question(node)
         except (NodeError, click.ClickException) as error:
             return error
 

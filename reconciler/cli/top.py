@@ -90,9 +90,14 @@ def _ask(
     state: Known, nodes: Sequence[str], question: Callable[[HostAccess, str], Answer]
 ) -> tuple[list[Answer], bool]:
     """One that does not answer is said on stderr, and the others are shown."""
+
+    def ask(node: str) -> Answer:
+        with state.reaching(node) as host:
+            return question(host, node)
+
     told: list[Answer] = []
     failed = False
-    for node, answer in ask_each(state, nodes, question).items():
+    for node, answer in ask_each(nodes, ask).items():
         if isinstance(answer, NodeError | click.ClickException):
             failed = True
             click.echo(f"error: {node}: {answer}", err=True)

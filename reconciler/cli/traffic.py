@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 
 import click
 
@@ -11,23 +12,29 @@ from reconciler.model.edges import edges
 from reconciler.model.names import Ref
 from reconciler.model.plan import IngressStatus, ServiceStatus, Status
 from reconciler.model.sections import Section, ServiceSection, sections_of
-from reconciler.model.traffic import ProxyTraffic, SectionTraffic, Silent, Told
-from reconciler.nodes.access import HostAccess
-from reconciler.nodes.proxy_stats import proxy_traffic
+from reconciler.model.traffic import ProxyTraffic, Sections, Silent, Told
+from reconciler.nodes.proxy_reader import ProxyReader
+from reconciler.wiring import credentials_of
 
 
 def traffic_of(state: Known, status: Status) -> Mapping[str, ProxyTraffic]:
-    """By node, of those that should serve it; of what no proxy serves, nothing. Takes as long as the slowest host,
-    or the connect time-out."""
+    """By node, of those that should serve it; of what no proxy serves, nothing. Takes as long as the slowest host
+    may: some seconds."""
     if not _is_served(status):
         return {}
     try:
-        _, nodes = state.hosts()
+        cluster, nodes = state.hosts()
     except click.ClickException as error:
         click.echo(f"error: how it does now cannot be asked: {error}", err=True)
         return {}
     asked = edges(nodes) if isinstance(status, IngressStatus) else tuple(nodes)
-    return _told(state, status.ref, asked)
+    credentials, names = credentials_of(state.settings), sections_of(status.ref)
+
+    def look(node: str) -> Sections:
+        with closing(ProxyReader(nodes[node], cluster, credentials)) as reader:
+            return reader.read(names)
+
+    return {node: _told(answer, status.ref) for node, answer in ask_each(asked, look).items()}
 
 
 def _is_served(status: Status) -> bool:
@@ -36,17 +43,10 @@ def _is_served(status: Status) -> bool:
     return isinstance(status, IngressStatus)
 
 
-def _told(state: Known, ref: Ref, nodes: Collection[str]) -> Mapping[str, ProxyTraffic]:
-    def look(host: HostAccess, node: str) -> tuple[SectionTraffic, ...]:
-        return proxy_traffic(host.proxy_shell(node), sections_of(ref))
-
-    answers = ask_each(state, nodes, look)
-    return {
-        node: Silent(str(answer))
-        if isinstance(answer, Exception)
-        else Told(tuple(one for one in answer if _owner(one.section) == ref))
-        for node, answer in answers.items()
-    }
+def _told(answer: Sections | Exception, ref: Ref) -> ProxyTraffic:
+    if isinstance(answer, Exception):
+        return Silent(str(answer))
+    return Told(tuple(one for one in answer if _owner(one.section) == ref))
 
 
 def _owner(section: Section) -> Ref:

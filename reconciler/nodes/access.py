@@ -19,7 +19,6 @@ from reconciler.model.names import (
 )
 from reconciler.model.objects import Cluster, Node
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
-from reconciler.nodes.proxy_stats import proxy_shell
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
 from reconciler.nodes.streams import TwoWay, hijack
@@ -82,10 +81,6 @@ class HostAccess:
 
     def shell(self, node: str) -> Shell:
         return Shell(lambda: self.ssh.open(("sh",)), node)
-
-    def proxy_shell(self, node: str) -> Shell:
-        """In the container of the host's proxy."""
-        return proxy_shell(self.ssh, self._cluster, node)
 
     def close(self) -> None:
         with contextlib.suppress(docker.errors.DockerException, OSError):

@@ -1,4 +1,4 @@
-"""A host's proxy, asked for its statistics again and again, over an SSH connection of its own.
+"""A host's proxy, asked for its statistics, once or again and again, over an SSH connection of its own.
 
 A session's connection has no room for it: all the ten sessions that sshd allows are taken (link.py). And what is
 read here may be much, and late, and must hold up nothing that the session does.
@@ -7,7 +7,7 @@ read here may be much, and late, and must hold up nothing that the session does.
 import threading
 
 from reconciler.model.objects import Cluster, Node
-from reconciler.model.traffic import SectionTraffic
+from reconciler.model.traffic import Sections
 from reconciler.nodes.errors import ConnectionLost, NodeError
 from reconciler.nodes.proxy_stats import proxy_shell, proxy_traffic
 from reconciler.nodes.shell import Shell
@@ -26,10 +26,10 @@ class ProxyReader:
         self._shell: Shell | None = None
         self._closed = False
 
-    def read(self) -> tuple[SectionTraffic, ...]:
-        """All that its HAProxy serves, within a few seconds. Raises NodeError."""
+    def read(self, names: str = "") -> Sections:
+        """Of the sections whose names begin with this, within some seconds. Raises NodeError."""
         try:
-            return proxy_traffic(self._connected())
+            return proxy_traffic(self._connected(), names)
         except NodeError:
             self.rest()
             raise

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final, Protocol
 
 from reconciler.model.sections import section_called
-from reconciler.model.traffic import Counts, SectionTraffic, ServerTraffic
+from reconciler.model.traffic import Counts, Sections, SectionTraffic, ServerTraffic
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
 from reconciler.nodes.proxy_container import ADMIN_SOCKET, INSIDE, proxy_name
 from reconciler.nodes.shell import Reply, Shell
@@ -44,7 +44,7 @@ def proxy_shell(ssh: SshConnection, cluster: str, node: str) -> Shell:
     return Shell(lambda: ssh.open(command), f"{node}'s proxy")
 
 
-def proxy_traffic(inside: Inside, names: str = "") -> tuple[SectionTraffic, ...]:
+def proxy_traffic(inside: Inside, names: str = "") -> Sections:
     """Of the sections whose names begin with this. Raises NodeError."""
     script = ["sh", "-c", _ASK, "sh", f"{INSIDE}/{ADMIN_SOCKET}", names]
     try:
@@ -52,7 +52,8 @@ def proxy_traffic(inside: Inside, names: str = "") -> tuple[SectionTraffic, ...]
         text = gzip.decompress(base64.b64decode(reply.out)).decode(errors="replace")
     except (OutcomeUnknown, ValueError, OSError, EOFError, zlib.error) as error:
         raise CommandFailed(
-            "the container of its HAProxy does not answer; `docker ps -a` there tells whether it runs"
+            "the container of its HAProxy does not answer; `docker ps -a` there tells whether it runs, "
+            "or whether Docker hangs"
         ) from error
     if not text.startswith(_HEAD):
         why = reply.err.strip() or "it is just starting, or it hangs"
@@ -63,7 +64,7 @@ def proxy_traffic(inside: Inside, names: str = "") -> tuple[SectionTraffic, ...]
         raise CommandFailed(str(error)) from error
 
 
-def read_stats(text: str) -> tuple[SectionTraffic, ...]:
+def read_stats(text: str) -> Sections:
     """From `show stat`, in its order, without what serves nothing by itself. ValueError where a column is missing.
 
     A section's row follows those of its servers; one that listens has a row of its own before them."""

@@ -260,8 +260,7 @@ def test_how_a_service_does_as_each_node_sees_it(shop: Shop) -> None:
         assert all(fetch(shop.world.url(30080, node)) for _ in range(4))
     after = traffic(shop)
     assert {node: after[node]["sessions"] - before[node]["sessions"] for node in nodes} == dict.fromkeys(nodes, 4)
-    assert {len(states(after[node])) for node in nodes} == {2}
-    assert {state for node in nodes for state in states(after[node]).values()} == {"UP"}
+    assert {tuple(backend["up"] for backend in after[node]["backends"]) for node in nodes} == {(True, True)}
     told = measured(shop, "reconciler_service_sessions_total")
     assert {dict(labels)["node"]: count for labels, count in told.items()} == {
         node: after[node]["sessions"] for node in nodes
@@ -275,9 +274,9 @@ def test_how_a_service_does_as_each_node_sees_it(shop: Shop) -> None:
     try:
         down = {(blind.name, name)}
         eventually(lambda: unseen(shop) == down, 10, f"{name} is down for {blind.name} alone")
-        now = traffic(shop)
-        seen = {(node, pod) for node in nodes for pod, state in states(now[node]).items() if state == "DOWN"}
-        assert seen == down
+        seen = {(node, each["pod"]): each for node, port in traffic(shop).items() for each in port["backends"]}
+        assert {one for one, backend in seen.items() if not backend["up"]} == down
+        assert [seen[one]["state"] for one in down] == ["DOWN"]
     finally:
         blind.run(["iptables", "-D", *rule])
 
@@ -286,10 +285,6 @@ def traffic(shop: Shop) -> dict[str, Any]:
     """Of the service's only port, by node, as `describe` has it."""
     told = json.loads(shop.out("describe", "service", "web", "-o", "json"))["traffic"]
     return {each["node"]: each["ports"][0] for each in told}
-
-
-def states(port: dict[str, Any]) -> dict[str, str]:
-    return {backend["pod"]: backend["state"] for backend in port["backends"]}
 
 
 def measured(shop: Shop, name: str) -> dict[frozenset[tuple[str, str]], float]:
