@@ -37,6 +37,13 @@ class Settings(Struct, frozen=True):
     """For hosts whose key is not pinned in their Node manifest."""
 
 
+class Listen(Struct, frozen=True):
+    """Where a server of ours is reached."""
+
+    address: str
+    port: int
+
+
 def default_state_dir() -> Path:
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "reconciler"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,8 +20,9 @@ from reconciler.model.memory import Memory
 from reconciler.model.objects import Cluster, Node, ref_of
 from reconciler.model.observed import Observed
 from reconciler.nodes import Credentials, SshNodeSession, reset_node
+from reconciler.nodes.proxy_reader import ProxyReader
 from reconciler.planning import Options, without_node
-from reconciler.settings import Settings, SourceSettings
+from reconciler.settings import Listen, Settings, SourceSettings
 from reconciler.sources import FolderSource, GitAccess, GitSource, GitTarget, commit_around, path_in_repository
 from reconciler.store import DATABASE_FILE, SqliteStore, StoreLocked, open_reader
 
@@ -157,3 +158,17 @@ def running(wanted: SourceSettings, settings: Settings, narrator: Narrator, opti
             fleet.close()
     finally:
         store.close()
+
+
+@contextmanager
+def measured(it: Running, where: Listen, settings: Settings) -> Iterator[None]:
+    """Serve metrics of the loop, and of the nodes that it knows; CannotListen where the port is taken."""
+    from reconciler.metrics import MetricsServer, Scraper, registry_of  # no other command should pay for it
+
+    credentials = credentials_of(settings)
+    with (
+        closing(MetricsServer(where.address, where.port)) as server,
+        closing(Scraper(lambda node, cluster: ProxyReader(node, cluster, credentials))) as scraper,
+    ):
+        server.serve(registry_of(it.loop, scraper))
+        yield

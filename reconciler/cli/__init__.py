@@ -83,11 +83,12 @@ def main() -> None:
 
 def _complete() -> tuple[type[Exception], ...]:
     """Errors whose messages are for people, with how to go on. Imported only when there is one to show."""
+    from reconciler.metrics import CannotListen
     from reconciler.nodes.errors import NodeError
     from reconciler.sources import BadSource
     from reconciler.store import StoreFailed
 
-    return (BadSource, NodeError, StoreFailed)
+    return (BadSource, CannotListen, NodeError, StoreFailed)
 
 
 def _show_defect(error: Exception) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -23,11 +24,15 @@ from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.plan import ContainerStatus, PodStatus, Status
 from reconciler.nodes.access import HostAccess, reaching
+from reconciler.nodes.errors import NodeError
 from reconciler.settings import Settings
 from reconciler.store import open_reader
 from reconciler.wiring import credentials_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Answer = TypeVar("Answer")
+
+_AT_ONCE = 16
 
 _KINDS = {
     **dict.fromkeys(("pod", "pods", "po"), "Pod"),
@@ -139,6 +144,21 @@ def known(settings: Settings) -> Known:
     """StoreFailed where there is no state."""
     with open_reader(settings.state_dir) as reader:
         return Known(reader.statuses(), reader.memory(), settings)
+
+
+def ask_each(
+    nodes: Collection[str], question: Callable[[str], Answer]
+) -> dict[str, Answer | NodeError | click.ClickException]:
+    """About all hosts at the same time; of one that does not answer, why."""
+
+    def ask(node: str) -> Answer | NodeError | click.ClickException:
+        try:
+            return question(node)
+        except (NodeError, click.ClickException) as error:
+            return error
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(nodes, pool.map(ask, nodes), strict=True))
 
 
 def target(word: str, namespace: str) -> Ref:

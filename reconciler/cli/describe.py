@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
-from reconciler.cli.access import namespace_option
+from reconciler.cli.access import Known, namespace_option
 from reconciler.cli.console import show_lines
-from reconciler.cli.get import KindType, say_age, the_one
-from reconciler.cli.options import state_option
+from reconciler.cli.get import KindType, echo_object, say_age, the_one
+from reconciler.cli.logging import configure_logging
+from reconciler.cli.options import host_options, host_settings, output_option
+from reconciler.cli.traffic import traffic_of
 from reconciler.model.memory import Memory
 from reconciler.model.names import CLUSTER_SCOPED, Ref
 from reconciler.model.plan import (
@@ -25,7 +26,8 @@ from reconciler.model.plan import (
     Status,
 )
 from reconciler.model.records import Event
-from reconciler.reporting import Line
+from reconciler.model.traffic import ProxyTraffic
+from reconciler.reporting import Line, event_json, status_object, traffic_objects
 from reconciler.reporting.describing import (
     describe_claim,
     describe_deployment,
@@ -41,22 +43,37 @@ from reconciler.store import open_reader
 @click.argument("kind", type=KindType(), metavar="KIND")
 @click.argument("name")
 @namespace_option
-@state_option
-def describe(kind: str, name: str, namespace: str, state_dir: Path) -> None:
+@host_options
+@output_option("text", "json", "yaml")
+def describe(kind: str, name: str, namespace: str, output: str, **given: Any) -> None:
     """Show everything known of one object, as the running reconciler last saw it.
 
     KIND is pod, deployment, service, ingress, node or persistentvolumeclaim (pvc). Values of Secrets are never
-    shown.
+    shown. Of a service and an ingress, the HAProxy of every host is asked how its backends do now.
     """
-    with open_reader(state_dir) as reader:
+    configure_logging()
+    settings = host_settings(given)
+    with open_reader(settings.state_dir) as reader:
         statuses, memory = reader.statuses(), reader.memory()
         status = the_one(statuses, Ref(kind, "" if kind in CLUSTER_SCOPED else namespace, name))
         events = [event for event in reader.events() if event.about == status.ref]
         say_age(reader)
-    show_lines(_page(status, statuses, memory, events))
+    traffic = traffic_of(Known(statuses, memory, settings), status)
+    if output == "text":
+        show_lines(_page(status, statuses, memory, events, traffic))
+    else:
+        shown = status_object(status, memory.applied.get(status.ref))
+        told = {"traffic": traffic_objects(traffic)} if traffic else {}
+        echo_object({**shown, **told, "events": [event_json(event) for event in events]}, output)
 
 
-def _page(status: Status, statuses: Mapping[Ref, Status], memory: Memory, events: list[Event]) -> list[Line]:
+def _page(
+    status: Status,
+    statuses: Mapping[Ref, Status],
+    memory: Memory,
+    events: list[Event],
+    traffic: Mapping[str, ProxyTraffic],
+) -> list[Line]:
     now = time.time()
     manifest = memory.applied.get(status.ref, {})
     pods = [other for other in statuses.values() if isinstance(other, PodStatus)]
@@ -72,9 +89,9 @@ def _page(status: Status, statuses: Mapping[Ref, Status], memory: Memory, events
             there = [pod for pod in pods if pod.node == status.ref.name]
             return describe_node(status, manifest, there, events, now)
         case ServiceStatus():
-            return describe_service(status, manifest, events, now)
+            return describe_service(status, manifest, events, now, traffic)
         case IngressStatus():
-            return describe_ingress(status, manifest, events, now)
+            return describe_ingress(status, manifest, events, now, traffic)
         case ClaimStatus():
             users = [pod.ref.name for pod in pods if _mounts(pod, status, memory)]
             return describe_claim(status, manifest, users, events, now)

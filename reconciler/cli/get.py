@@ -149,14 +149,14 @@ def _picked(things: Mapping[Ref, Thing], kind: str, name: str | None, namespace:
 
 def _print(shown: Table, objects: Sequence[dict[str, Any]], output: str, *, one: bool, everywhere: bool) -> None:
     if output in ("json", "yaml"):
-        _echo(objects[0] if one else object_list(objects), output)
+        echo_object(objects[0] if one else object_list(objects), output)
     else:
         show_lines(table_lines(shown))
         if not objects and not everywhere:
             click.echo("(-n NAMESPACE names one other than `default`, and -A all of them)", err=True)
 
 
-def _echo(value: dict[str, Any], output: str) -> None:
+def echo_object(value: dict[str, Any], output: str) -> None:
     text = json.dumps(value, indent=2) if output == "json" else yaml.safe_dump(value, sort_keys=False)
     click.echo(text.rstrip())
 
@@ -169,7 +169,7 @@ def _events(reader: StoreReader, name: str | None, namespace: str | None, output
         and name in (None, event.about.name)
     ]
     if output in ("json", "yaml"):
-        _echo(object_list([event_json(event) for event in events]), output)
+        echo_object(object_list([event_json(event) for event in events]), output)
     else:
         show_lines(table_lines(events_table(events, time.time())))
 

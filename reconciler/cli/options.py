@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from reconciler.planning import Options
-from reconciler.settings import Settings, SourceSettings, default_known_hosts, default_state_dir, git_token
+from reconciler.settings import Listen, Settings, SourceSettings, default_known_hosts, default_state_dir, git_token
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,6 +29,25 @@ class Duration(click.ParamType[float]):
         if match is None:
             self.fail(f"{value!r} is not a duration; write for example 250ms, 10s or 5m", param, ctx)
         return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+class ListenAt(click.ParamType[Listen]):
+    """`9480` (of this machine alone), `192.0.2.7:9480`, `[2001:db8::7]:9480`."""
+
+    name = "address:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Listen:
+        if isinstance(value, Listen):
+            return value
+        match = re.fullmatch(r"(?:(?:\[([0-9a-fA-F:.]+)\]|([^\s:\[\]]+)):)?([0-9]{1,5})", str(value))
+        if match is None or not 0 < int(match[3]) < 65536:
+            self.fail(
+                f"{value!r} is not where one can listen; write a port (9480: for this machine alone), "
+                "or ADDRESS:PORT (0.0.0.0:9480: for everybody)",
+                param,
+                ctx,
+            )
+        return Listen(match[1] or match[2] or "127.0.0.1", int(match[3]))
 
 
 def source_options(command: Command) -> Command:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import signal
+from contextlib import nullcontext
 from typing import Any
 
 import click
 
 from reconciler.cli.console import EventLines
 from reconciler.cli.logging import configure_logging
-from reconciler.cli.options import asked, output_option, planning_options
+from reconciler.cli.options import ListenAt, asked, output_option, planning_options
 from reconciler.control.inbox import Stop
-from reconciler.wiring import running
+from reconciler.settings import Listen
+from reconciler.wiring import measured, running
 
 
 @click.command()
 @planning_options
+@click.option(
+    "--metrics",
+    type=ListenAt(),
+    metavar="[ADDRESS:]PORT",
+    help="Serve Prometheus metrics at /metrics; a port alone is for this machine only. Not served without it.",
+)
 @output_option("text", "json")
-def run(output: str, **given: Any) -> None:
+def run(output: str, metrics: Listen | None, **given: Any) -> None:
     """Keep the hosts as PATH, or the repository, asks: now, and after every change.
 
     One line per event on stdout. SIGTERM or Ctrl-C end it cleanly; the pods keep running.
@@ -27,4 +35,5 @@ def run(output: str, **given: Any) -> None:
     with running(source, settings, EventLines(as_json=output == "json"), options) as it:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: it.inbox.put(Stop()))
-        it.loop.run(lambda _: False)
+        with measured(it, metrics, settings) if metrics else nullcontext():
+            it.loop.run(lambda _: False)

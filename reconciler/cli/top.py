@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.access import Known, known, pod_options
+from reconciler.cli.access import Known, ask_each, known, pod_options
 from reconciler.cli.console import show_lines, show_values
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, output_option
@@ -21,8 +20,6 @@ from reconciler.reporting import table_lines
 from reconciler.reporting.usage import NodeUsage, PodUsage, nodes_usage_table, pods_usage_table, usage_json
 
 Answer = TypeVar("Answer")
-
-_AT_ONCE = 16
 
 
 @click.group()
@@ -92,20 +89,15 @@ def top_nodes(ctx: click.Context, /, name: str | None, output: str, **given: Any
 def _ask(
     state: Known, nodes: Sequence[str], question: Callable[[HostAccess, str], Answer]
 ) -> tuple[list[Answer], bool]:
-    """All hosts at the same time; one that does not answer is said on stderr, and the others are shown."""
+    """One that does not answer is said on stderr, and the others are shown."""
 
-    def ask(node: str) -> Answer | NodeError | click.ClickException:
-        try:
-            with state.reaching(node) as host:
-                return question(host, node)
-        except (NodeError, click.ClickException) as error:
-            return error
+    def ask(node: str) -> Answer:
+        with state.reaching(node) as host:
+            return question(host, node)
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = list(pool.map(ask, nodes))
     told: list[Answer] = []
     failed = False
-    for node, answer in zip(nodes, answers, strict=True):
+    for node, answer in ask_each(nodes, ask).items():
         if isinstance(answer, NodeError | click.ClickException):
             failed = True
             click.echo(f"error: {node}: {answer}", err=True)

@@ -73,6 +73,8 @@ class Loop:
         """Why the newest revision is not in force; None while it is."""
         self.turn: Turn | None = None
         self.observed: Observed | None = None
+        self.took: Callable[[float], None] = lambda _: None
+        """Told of each turn how many seconds it was."""
 
     def run(self, finished: Callable[["Loop"], bool]) -> None:
         """Until `Stop` arrives, or `finished` says so; it is asked after every turn and every wake."""
@@ -194,6 +196,7 @@ class Loop:
         self._narrator.progress(current)
         self._published = stamped(self._published, current.plan.statuses, time.time(), planned)
         self._store.publish(self._published)
+        self.took(time.monotonic() - now)
         return current.plan.wake_at
 
     def _complain(self, failure: StoreFailed) -> None:

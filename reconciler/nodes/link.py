@@ -27,6 +27,7 @@ from reconciler.nodes.pod_files import PodFiles
 from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy
 from reconciler.nodes.proxy_container import proxy_name
+from reconciler.nodes.proxy_stats import proxy_shell
 from reconciler.nodes.pulled_images import PulledImages
 from reconciler.nodes.pulling import Puller
 from reconciler.nodes.setup import SetupKeeper
@@ -82,10 +83,7 @@ class Link:
         self._name = cluster.metadata.name
         self._heartbeat = cluster.spec.sync.heartbeat_seconds
         self._shell = Shell(lambda: ssh.open(("sh",)), node.metadata.name)
-        inside = Shell(
-            lambda: ssh.open(("docker", "exec", "-i", proxy_name(self._name), "sh")),
-            f"{node.metadata.name}'s proxy",
-        )
+        inside = proxy_shell(ssh, self._name, node.metadata.name)
         looking = self._pool(1, _LOOK_OPEN_SECONDS)
         version = negotiate(looking, _LOOK_SECONDS)
         self._events = Engine(self._pool(1), version, _LOOK_SECONDS)

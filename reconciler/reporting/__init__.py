@@ -13,6 +13,7 @@ from reconciler.reporting.plan_text import plan_text
 from reconciler.reporting.problems import problems_github, problems_json, problems_text
 from reconciler.reporting.service_objects import endpoints_object
 from reconciler.reporting.tables import Table, endpoints_table, manifests_table, table, table_lines
+from reconciler.reporting.traffic_objects import traffic_objects
 
 __all__ = [
     "Line",
@@ -38,4 +39,5 @@ __all__ = [
     "status_object",
     "table",
     "table_lines",
+    "traffic_objects",
 ]

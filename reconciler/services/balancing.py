@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Service, ServicePort, is_headless, port_protocol
+from reconciler.model.sections import ServiceSection, ServiceWay
 from reconciler.services.haproxy import Address, Bind, Manner, check_options, listen_text, server_options
 from reconciler.services.parts import Part
 
@@ -85,18 +86,18 @@ def _openings(ref: Ref, service: Service, record: ServiceRecord, address: str) -
     if len(set(names)) < len(names):
         raise ValueError("two of its ports have the same name; give each its own")
     for number in range(len(names)):
-        name = f"{ref.namespace}_{ref.name}_{names[number]}"
         grouped: dict[tuple[bool, Manner], _Opening] = {}
-        for suffix, local, manner, binds, edge_binds in _ways(service, record, address, number):
-            same = grouped.get((local, manner), _Opening(ref, number, name + suffix, manner, local))
+        for way, local, manner, binds, edge_binds in _ways(service, record, address, number):
+            name = ServiceSection(ref, names[number], way).name
+            same = grouped.get((local, manner), _Opening(ref, number, name, manner, local))
             grouped[local, manner] = _Opening(
                 ref, number, same.name, manner, local, same.binds + binds, same.edge_binds + edge_binds
             )
         yield from grouped.values()
 
 
-_Way = tuple[str, bool, Manner, tuple[Bind, ...], tuple[Bind, ...]]
-"""Suffix of the section's name, only to the node's own pods, how, and where: on every node, on edges."""
+_Way = tuple[ServiceWay, bool, Manner, tuple[Bind, ...], tuple[Bind, ...]]
+"""Its name, only to the node's own pods, how, and where: on every node, on edges."""
 
 
 def _ways(service: Service, record: ServiceRecord, address: str, number: int) -> Iterator[_Way]:
@@ -108,10 +109,10 @@ def _ways(service: Service, record: ServiceRecord, address: str, number: int) ->
         outside.append(Bind(Address("0.0.0.0", node_port)))
     local = spec.external_traffic_policy == "Local"
     if outside:
-        yield "_external", local, manner, tuple(outside), ()
+        yield "external", local, manner, tuple(outside), ()
     if spec.type == "LoadBalancer":
         ranges = _manner(service, port, spec.load_balancer_source_ranges)
-        yield "_edge", local, ranges, (), (Bind(Address("0.0.0.0", port.port)),)
+        yield "edge", local, ranges, (), (Bind(Address("0.0.0.0", port.port)),)
 
 
 def _manner(service: Service, port: ServicePort, sources: tuple[str, ...] = ()) -> Manner:

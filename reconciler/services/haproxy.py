@@ -20,7 +20,7 @@ _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _SERVER: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 _SECTION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}(?:_[a-z0-9][a-z0-9-]{0,62}){2}(?:_external|_edge)?")
-"""`namespace_service_port`, of parts without `_`: two services never share a section's name."""
+"""Of a `ServiceSection`."""
 _REPEATABLE: Final = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")
 """Methods that are idempotent: RFC 9110, 9.2.2."""
 
@@ -44,6 +44,7 @@ defaults tcp
     balance roundrobin
     retries 3
     option redispatch 1
+    option contstats
     option clitcpka
     clitcpka-idle 60s
     clitcpka-intvl 10s
@@ -77,6 +78,7 @@ defaults http from tcp
 - `hard-stop-after` and `mworker-max-reloads`: a reload leaves a process behind that finishes its connections;
   this is how long, and how many of them.
 - `peers` with nobody but the process itself: a new one gets the old one's stick tables (session affinity).
+- `contstats`: a connection's bytes are counted every five seconds while they flow, not at its end, a day later.
 - Idle connections live for a day, as with kube-proxy's conntrack; keepalive finds the dead ones in two minutes.
 - A refused or timed-out connection is tried again with another pod (`option redispatch 1`): when a host is lost,
   who was sent there waits for `timeout connect`, and loses nothing.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from reconciler.model.names import Ref
+from reconciler.model.sections import IngressSection
 from reconciler.services.ingress import Target
 
 
@@ -43,9 +44,7 @@ def backend_text(backend: IngressBackend) -> str:
 
 
 def backend_name(target: Target) -> str:
-    """No name of Kubernetes has a `_`, so two backends never share one."""
-    parts = (target.ingress.namespace, target.ingress.name, target.service.name, target.port_name)
-    return "_".join(("ingress", *parts, *(("https",) if target.https_only else ())))
+    return IngressSection(target.ingress, target.service.name, target.port_name, target.https_only).name
 
 
 def clients_table(target: Target) -> str:

@@ -54,6 +54,7 @@ defaults ingress
     retries 3
     retry-on conn-failure empty-response
     option redispatch 1
+    option contstats
     timeout connect 1s
     timeout queue 5s
     timeout check 1s

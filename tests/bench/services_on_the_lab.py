@@ -2,23 +2,30 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 from msgspec.structs import replace
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.registry import Collector
 
+from reconciler.lab import Lab
+from reconciler.metrics.families import traffic_families
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
+from reconciler.model.objects import Cluster, ClusterSpec, ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.operations import NodeSetup
 from reconciler.model.plan import Endpoint
+from reconciler.model.traffic import Sections
+from reconciler.nodes.proxy_reader import ProxyReader
 from reconciler.services import ServiceLayer
 from tests.bench.bars import Measured, at_most, p50, p99
 from tests.lab.conftest import restore
-from tests.node_host import Host, connect, node_of
+from tests.node_host import CLUSTER, Host, connect, credentials_of, node_of
 from tests.own_lab import own_lab
 from tests.unit.services.test_layer import MEMORY, desired
 
 SERVICES, PODS = 1000, 5
-CHANGES, RELOADS = 100, 5
+CHANGES, RELOADS, READS = 100, 5, 20
 
 Endpoints = dict[Ref, tuple[Endpoint, ...]]
 
@@ -32,6 +39,7 @@ def everything() -> Iterator[Measured]:
     try:
         host.found()
         yield from _on(host)
+        yield from _read(lab)
     finally:
         host.session.close()
         if was_up:
@@ -62,6 +70,35 @@ def _on(host: Host) -> Iterator[Measured]:
     yield at_most("  one endpoint's change: rendered, p99", p99(renders), 10, "ms", detail)
     detail = f" (p50 {p50(waits):.1f} ms, n={CHANGES})"
     yield at_most("  one endpoint's change: effective on the node, no reload, p99", p99(waits), 100, "ms", detail)
+
+
+def _read(lab: Lab) -> Iterator[Measured]:
+    """What a scrape costs, of each node: a look at all its services, and writing them down."""
+    cluster = Cluster(ObjectMeta(CLUSTER), ClusterSpec())
+    reads, writes, size = [], [], 0
+    with closing(ProxyReader(node_of(lab), cluster, credentials_of(lab))) as reader:
+        reader.read()
+        for _ in range(READS):
+            began = time.monotonic()
+            told = reader.read()
+            reads.append((time.monotonic() - began) * 1000)
+            registry = CollectorRegistry()
+            registry.register(_Node(told))
+            began = time.monotonic()
+            size = len(generate_latest(registry))
+            writes.append((time.monotonic() - began) * 1000)
+    detail = f" (p50 {p50(reads):.0f} ms, n={READS})"
+    yield at_most("  statistics of a node: asked, sent, understood, p99", p99(reads), 300, "ms", detail)
+    detail = f" (p50 {p50(writes):.0f} ms, {size / 2**20:.1f} MiB)"
+    yield at_most("  as Prometheus' metrics, p99", p99(writes), 500, "ms", detail)
+
+
+class _Node(Collector):
+    def __init__(self, told: Sections) -> None:
+        self._told = told
+
+    def collect(self) -> Iterator[Metric]:
+        return traffic_families(["node-1"], {"node-1": self._told})
 
 
 def _ensured(host: Host, setup: NodeSetup, seconds: float) -> float:

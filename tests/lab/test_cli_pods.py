@@ -13,10 +13,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.lab import Lab
+from tests.haproxy_process import free_ports
 from tests.lab.world import World, deployment, eventually, fetch, service
 
 TALKER = """\
@@ -47,8 +50,9 @@ spec:
 class Shop:
     """A world with running pods, and the commands of a person who looks after them."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, metrics: int) -> None:
         self.world = world
+        self.metrics = f"http://127.0.0.1:{metrics}/metrics"
         self.environment = {
             **os.environ,
             "RECONCILER_STATE": str(world.state),
@@ -91,9 +95,10 @@ def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     world = World(lab, tmp_path_factory.mktemp("shop"))
     world.write("talker.yaml", TALKER)
     world.write("web.yaml", deployment("web", 2) + "---\n" + service("web", 30080))
-    with world.run() as reconciler:
+    (metrics,) = free_ports(1)
+    with world.run(str(world.folder), "--metrics", str(metrics)) as reconciler:
         reconciler.converged()
-        yield Shop(world)
+        yield Shop(world, metrics)
 
 
 @pytest.fixture(autouse=True)
@@ -248,6 +253,58 @@ def test_top(shop: Shop) -> None:
     assert len(shop.out("top", "nodes").splitlines()) == 1 + len(shop.world.lab.nodes)
 
 
+def test_how_a_service_does_as_each_node_sees_it(shop: Shop) -> None:
+    nodes = [host.name for host in shop.world.lab.nodes]
+    before = traffic(shop)
+    for node in nodes:
+        assert all(fetch(shop.world.url(30080, node)) for _ in range(4))
+    after = traffic(shop)
+    assert {node: after[node]["sessions"] - before[node]["sessions"] for node in nodes} == dict.fromkeys(nodes, 4)
+    assert {tuple(backend["up"] for backend in after[node]["backends"]) for node in nodes} == {(True, True)}
+    told = measured(shop, "reconciler_service_sessions_total")
+    assert {dict(labels)["node"]: count for labels, count in told.items()} == {
+        node: after[node]["sessions"] for node in nodes
+    }
+
+    pod = json.loads(shop.out("get", "pods", "-o", "json"))["items"][-1]
+    name, ip = pod["metadata"]["name"], pod["status"]["podIP"]
+    blind = next(host for host in shop.world.lab.nodes if host.name != pod["spec"]["nodeName"])
+    rule = ["OUTPUT", "-d", ip, "-p", "tcp", "--dport", "8080", "-j", "REJECT"]
+    blind.run(["iptables", "-I", *rule])
+    try:
+        down = {(blind.name, name)}
+        eventually(lambda: unseen(shop) == down, 10, f"{name} is down for {blind.name} alone")
+        seen = {(node, each["pod"]): each for node, port in traffic(shop).items() for each in port["backends"]}
+        assert {one for one, backend in seen.items() if not backend["up"]} == down
+        assert [seen[one]["state"] for one in down] == ["DOWN"]
+    finally:
+        blind.run(["iptables", "-D", *rule])
+
+
+def traffic(shop: Shop) -> dict[str, Any]:
+    """Of the service's only port, by node, as `describe` has it."""
+    told = json.loads(shop.out("describe", "service", "web", "-o", "json"))["traffic"]
+    return {each["node"]: each["ports"][0] for each in told}
+
+
+def measured(shop: Shop, name: str) -> dict[frozenset[tuple[str, str]], float]:
+    """The samples of a metric, by their labels."""
+    families = text_string_to_metric_families(fetch(shop.metrics, timeout=5))
+    return {
+        frozenset(sample.labels.items()): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def unseen(shop: Shop) -> set[tuple[str, str]]:
+    """Nodes and pods: whom their HAProxy sends nothing to."""
+    found = measured(shop, "reconciler_service_endpoint_up")
+    assert len(found) == 2 * len(shop.world.lab.nodes)
+    return {(dict(labels)["node"], dict(labels)["pod"]) for labels, up in found.items() if not up}
+
+
 def test_events(shop: Shop) -> None:
     started = json.loads(shop.out("events", "--for", "pod/talker", "-o", "json"))["items"]
     assert {event["name"] for event in started} == {"talker"}
@@ -299,5 +356,7 @@ def test_a_host_that_is_gone_is_said(shop: Shop) -> None:
         assert top.returncode == 2
         assert f"error: {node}: ".encode() in top.stderr
         assert len(top.stdout.splitlines()) == len(shop.world.lab.nodes)
+        told = {dict(labels)["node"]: up for labels, up in measured(shop, "reconciler_proxy_up").items()}
+        assert told == {each.name: each.name != node for each in shop.world.lab.nodes}
     finally:
         host.heal()

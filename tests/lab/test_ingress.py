@@ -1,5 +1,6 @@
 """Ingresses on real hosts: hosts and paths, TLS, and pods that come and go behind them."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -25,6 +26,12 @@ def test_pods_behind_an_ingress_answer_by_host_and_path_in_plain_and_over_tls(la
         assert (status, "pod=" in text) == ("200", True)
         world.write("web.yaml", "---\n".join([deployment("web", 3), SERVICE, INGRESS, secret(chain, key)]))
         eventually(lambda: len({pod(edge) for _ in range(9)}) == 3)
+        shown = world.cli("describe", "ingress", "web", "-o", "json", *world.host_options)
+        told = {each["node"]: each["ports"] for each in json.loads(shown.stdout)["traffic"]}
+    assert told.keys() == {host.name for host in lab.nodes}, "without a label every host is an edge"
+    (backend,) = told[lab.records[0].name]
+    assert (backend["service"], backend["port"], len(backend["backends"])) == ("web", "http", 3)
+    assert backend["responses"]["2xx"] == backend["sessions"] >= 11
 
 
 def pod(edge: str) -> str:

@@ -18,6 +18,7 @@ from reconciler.reporting.describing.page import (
     pairs,
     rows,
 )
+from reconciler.reporting.describing.traffic import NOT_ASKED, Traffic, traffic_entries
 from reconciler.reporting.lines import Line
 from reconciler.reporting.pods_table import pod_state
 
@@ -99,7 +100,11 @@ def describe_node(
 
 
 def describe_ingress(
-    ingress: IngressStatus, manifest: _Manifest, events: Sequence[Event], now: float
+    ingress: IngressStatus,
+    manifest: _Manifest,
+    events: Sequence[Event],
+    now: float,
+    traffic: Traffic = NOT_ASKED,
 ) -> list[Line]:
     spec: _Manifest = manifest.get("spec", {})
     header = (("Host", "Path", "Backends"), ("----", "----", "--------"))
@@ -122,6 +127,7 @@ def describe_ingress(
             entry("Default backend", _backend(default) if default else NONE),
             *((Entry("TLS", tls),) if tls else ()),
             heading("Rules", [rows([*header, *ruled])]) if ruled else entry("Rules", NONE),
+            *traffic_entries((), traffic),
             events_entry(events, now),
         ]
     )

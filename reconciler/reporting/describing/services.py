@@ -5,16 +5,23 @@ from typing import Any
 
 from reconciler.model.plan import ServiceStatus
 from reconciler.model.records import Event
+from reconciler.model.sections import ServiceSection
 from reconciler.reporting.describing.page import NONE, Entry, entry, events_entry, joined, known, named, page
+from reconciler.reporting.describing.traffic import NOT_ASKED, Traffic, traffic_entries
 from reconciler.reporting.lines import Line
 
 _Manifest = Mapping[str, Any]
 
 
 def describe_service(
-    service: ServiceStatus, manifest: _Manifest, events: Sequence[Event], now: float
+    service: ServiceStatus,
+    manifest: _Manifest,
+    events: Sequence[Event],
+    now: float,
+    traffic: Traffic = NOT_ASKED,
 ) -> list[Line]:
     spec: _Manifest = manifest.get("spec", {})
+    ports = [ServiceSection(service.ref, port.get("name") or str(port["port"])) for port in spec.get("ports", ())]
     return page(
         [
             *named(service.ref.name, service.ref.namespace, manifest),
@@ -27,6 +34,7 @@ def describe_service(
             Entry("Endpoints", service.endpoints or (NONE,)),
             entry("Session Affinity", _affinity(spec)),
             *_policies(service, spec),
+            *traffic_entries(ports, traffic),
             events_entry(events, now),
         ]
     )

@@ -1,5 +1,6 @@
 """How a command ends that could not do what it was asked: exit code 2, and a sentence with a way out."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,19 @@ def test_a_second_reconciler_is_told_who_holds_the_state(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "another reconciler is using this state: pid " in done.stderr
     assert "StoreLocked" not in done.stderr
+
+
+def test_a_port_for_metrics_that_is_taken_ends_it_before_any_host_is_touched(tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        source = (str(tmp_path / "manifests"), "--state", str(tmp_path / "state"))
+        done = reconciler("run", *source, "--metrics", str(port))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"Error: metrics cannot be served at 127.0.0.1 port {port}: Address already in use; "
+        "give `--metrics` another one\n"
+    )
 
 
 def test_a_reader_that_goes_away_is_no_answer(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""Asks the hosts' proxies, for `describe`, how a Service or an Ingress does now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+
+import click
+
+from reconciler.cli.access import Known, ask_each
+from reconciler.model.edges import edges
+from reconciler.model.names import Ref
+from reconciler.model.plan import IngressStatus, ServiceStatus, Status
+from reconciler.model.sections import Section, ServiceSection, sections_of
+from reconciler.model.traffic import ProxyTraffic, Sections, Silent, Told
+from reconciler.nodes.proxy_reader import ProxyReader
+from reconciler.wiring import credentials_of
+
+
+def traffic_of(state: Known, status: Status) -> Mapping[str, ProxyTraffic]:
+    """By node, of those that should serve it; of what no proxy serves, nothing. Takes as long as the slowest host
+    may: some seconds."""
+    if not _is_served(status):
+        return {}
+    try:
+        cluster, nodes = state.hosts()
+    except click.ClickException as error:
+        click.echo(f"error: how it does now cannot be asked: {error}", err=True)
+        return {}
+    asked = edges(nodes) if isinstance(status, IngressStatus) else tuple(nodes)
+    credentials, names = credentials_of(state.settings), sections_of(status.ref)
+
+    def look(node: str) -> Sections:
+        with closing(ProxyReader(nodes[node], cluster, credentials)) as reader:
+            return reader.read(names)
+
+    return {node: _told(answer, status.ref) for node, answer in ask_each(asked, look).items()}
+
+
+def _is_served(status: Status) -> bool:
+    if isinstance(status, ServiceStatus):
+        return status.cluster_ip not in ("", "None")
+    return isinstance(status, IngressStatus)
+
+
+def _told(answer: Sections | Exception, ref: Ref) -> ProxyTraffic:
+    if isinstance(answer, Exception):
+        return Silent(str(answer))
+    return Told(tuple(one for one in answer if _owner(one.section) == ref))
+
+
+def _owner(section: Section) -> Ref:
+    return section.service if isinstance(section, ServiceSection) else section.ingress
