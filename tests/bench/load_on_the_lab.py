@@ -11,7 +11,7 @@ from reconciler.lab import Lab
 from reconciler.lab.repo import node_manifests
 from tests.bench.bars import Measured, at_most, p50
 from tests.lab.conftest import restore
-from tests.lab.world import DRAINED, Running, World, deployment, eventually, fetch, service
+from tests.lab.world import DRAINED, World, deployment, eventually, fetch, service
 from tests.own_lab import own_lab
 from tests.wrk import Count, Wrk
 
@@ -68,11 +68,12 @@ def everything() -> Iterator[Measured]:
 class Site:
     """A Deployment behind a Service with two ports, and the master that keeps them."""
 
-    def __init__(self, world: World, running: Running, replicas: int) -> None:
+    def __init__(self, world: World, replicas: int) -> None:
         self.world = world
-        self.running = running
         self.replicas = replicas
         self.version = "1.0"
+        self.write()
+        self.running = world.run()
 
     def roll(self) -> None:
         self.version = "2.0" if self.version == "1.0" else "1.0"
@@ -90,8 +91,7 @@ def _site(lab: Lab, replicas: int = REPLICAS) -> Iterator[Site]:
     restore(lab)
     with tempfile.TemporaryDirectory() as directory:
         world = World(lab, Path(directory))
-        site = Site(world, world.run(), replicas)
-        site.write()
+        site = Site(world, replicas)
         try:
             site.running.converged(timeout=100)
             yield site
@@ -106,10 +106,13 @@ def _rolled(site: Site) -> None:
 def _drained(site: Site) -> None:
     """A node loses its pods, and may have some again."""
     manifest = node_manifests(site.world.lab)["node-2.yaml"]
-    for text in (manifest + DRAINED, manifest):
-        mark = site.running.mark()
-        site.world.write("nodes-node-2.yaml", text)
-        site.running.converged(timeout=100, since=mark)
+    mark = site.running.mark()
+    site.world.write("nodes-node-2.yaml", manifest + DRAINED)
+    site.running.wait_for("Killing", since=mark)
+    site.running.converged(timeout=100, since=mark)
+    mark = site.running.mark()
+    site.world.write("nodes-node-2.yaml", manifest)
+    site.running.wait_for("Accepted", since=mark)
     site.roll()
 
 

@@ -141,10 +141,10 @@ def test_a_container_is_restarted_while_no_master_is_there_and_it_learns_of_it(s
 
 
 def test_a_prober_that_was_killed_comes_back_and_nobody_is_unready_for_it(stage: Stage, lab: Lab) -> None:
-    stage.put(pod("steady", faulty(readinessProbe=ACTIONS["http"] | {"periodSeconds": 5})))
+    stage.put(pod("steady", faulty(readinessProbe=ACTIONS["http"] | {"periodSeconds": 2})))
     stage.up("steady")
     lab.node("node-1").docker("kill", PROBER)
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         assert is_ready(stage.pod("steady"))
         time.sleep(0.1)
