@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from reconciler.acme import AcmeIssuer
 from reconciler.control.fleet import Connect, Fleet
 from reconciler.control.inbox import Inbox, NodeObserved
 from reconciler.control.loop import Loop, Narrator
@@ -148,13 +149,23 @@ def running(wanted: SourceSettings, settings: Settings, narrator: Narrator, opti
     try:
         inbox = Inbox()
         fleet = Fleet(connector(settings, inbox))
-        loop = Loop(inbox=inbox, load=Loader().load, fleet=fleet, store=store, narrator=narrator, options=options)
+        issuer = AcmeIssuer(inbox.order_ended)
+        loop = Loop(
+            inbox=inbox,
+            load=Loader().load,
+            fleet=fleet,
+            store=store,
+            issuer=issuer,
+            narrator=narrator,
+            options=options,
+        )
         refresher = Refresher(open_source(wanted, settings), Loader().load, inbox)
         refresher.start()
         try:
             yield Running(loop, inbox)
         finally:
             refresher.close()
+            issuer.close()
             fleet.close()
     finally:
         store.close()

@@ -2,6 +2,7 @@
 
 import datetime
 from functools import cache
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -43,9 +44,16 @@ def signed(
         .not_valid_after(datetime.datetime.fromtimestamp(end, datetime.UTC))
     )
     if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
+        builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_general, names))), False)
     certificate = builder.sign(own, hashes.SHA256())
     return certificate.public_bytes(serialization.Encoding.PEM).decode(), pem_of(own)
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def pem_of(key: CertificateIssuerPrivateKeyTypes, password: bytes = b"") -> str:

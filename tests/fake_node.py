@@ -61,7 +61,7 @@ class FakeNodeSession:
         self._ids = itertools.count(1)
         self._configs: dict[str, ContainerConfig] = {}
         self._containers: dict[str, ObservedContainer] = {}
-        self._setup: NodeSetup | None = None
+        self.setup: NodeSetup | None = None
         self._proxy = ProxyState()
         self._dns = DnsState()
         self._lost: Unreachable | None = None
@@ -101,9 +101,9 @@ class FakeNodeSession:
         self._listener.finished(self._name, outcome)
 
     def ensure(self, setup: NodeSetup) -> None:
-        if setup == self._setup:
+        if setup == self.setup:
             return
-        self._setup = setup
+        self.setup = setup
         if complaint := re.search(r"^\s*nonsense.*$", setup.proxy.preamble, re.MULTILINE):
             self._proxy = msgspec.structs.replace(self._proxy, error=f"unknown keyword {complaint[0].strip()!r}")
         else:
@@ -249,7 +249,7 @@ class FakeNodeSession:
     def _listening(self) -> frozenset[str]:
         """Whatever runs, answers: on every port that is asked for."""
         live = {c.ip for c in self._containers.values() if c.ip and c.state == "running"}
-        checks = self._setup.checks if self._setup else frozenset()
+        checks = self.setup.checks if self.setup else frozenset()
         return frozenset(check for check in checks if check.rpartition(":")[0] in live)
 
     def _reachable(self) -> Reachable:
@@ -259,8 +259,8 @@ class FakeNodeSession:
             images=self.images,
             used_ports=self._used_ports(),
             network=NetworkState(
-                "in force" if self._setup else "",
-                policies=frozenset(self._setup.network.policy.pods if self._setup else ()),
+                "in force" if self.setup else "",
+                policies=frozenset(self.setup.network.policy.pods if self.setup else ()),
             ),
             proxy=self._proxy,
             dns=self._dns,

@@ -14,6 +14,7 @@ from reconciler.cli.get import KindType, echo_object, say_age, the_one
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, output_option
 from reconciler.cli.traffic import traffic_of
+from reconciler.model.acme import IssuedCertificate
 from reconciler.model.memory import Memory
 from reconciler.model.names import CLUSTER_SCOPED, Ref
 from reconciler.model.plan import (
@@ -27,7 +28,7 @@ from reconciler.model.plan import (
 )
 from reconciler.model.records import Event
 from reconciler.model.traffic import ProxyTraffic
-from reconciler.reporting import Line, event_json, status_object, traffic_objects
+from reconciler.reporting import Line, certificate_objects, event_json, status_object, traffic_objects
 from reconciler.reporting.describing import (
     describe_claim,
     describe_deployment,
@@ -63,7 +64,9 @@ def describe(kind: str, name: str, namespace: str, output: str, **given: Any) ->
         show_lines(_page(status, statuses, memory, events, traffic))
     else:
         shown = status_object(status, memory.applied.get(status.ref))
-        told = {"traffic": traffic_objects(traffic)} if traffic else {}
+        told: dict[str, Any] = {"traffic": traffic_objects(traffic)} if traffic else {}
+        if issued := _issued_for(status.ref, memory):
+            told["certificates"] = certificate_objects(issued)
         echo_object({**shown, **told, "events": [event_json(event) for event in events]}, output)
 
 
@@ -91,10 +94,17 @@ def _page(
         case ServiceStatus():
             return describe_service(status, manifest, events, now, traffic)
         case IngressStatus():
-            return describe_ingress(status, manifest, events, now, traffic)
+            return describe_ingress(status, manifest, events, now, traffic, _issued_for(status.ref, memory))
         case ClaimStatus():
             users = [pod.ref.name for pod in pods if _mounts(pod, status, memory)]
             return describe_claim(status, manifest, users, events, now)
+
+
+def _issued_for(ref: Ref, memory: Memory) -> Mapping[str, IssuedCertificate]:
+    """The certificates that an Ingress uses and an ACME server gave, by the name of the Secret of each."""
+    used = memory.applied.get(ref, {}).get("spec", {}).get("tls", ()) if ref.kind == "Ingress" else ()
+    secrets = {Ref("Secret", ref.namespace, one.get("secretName", "")) for one in used}
+    return {secret.name: memory.certificates[secret] for secret in sorted(secrets & memory.certificates.keys())}
 
 
 def _annotations(pod: PodStatus, manifest: Mapping[str, Any], memory: Memory) -> Mapping[str, str]:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from reconciler.model.desired import Desired, Revision
+from reconciler.model.edges import edges
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import NodeSetup, PodWork, StartContainer
 from reconciler.model.plan import NodeStatus, Plan
-from reconciler.planning import Options, plan
+from reconciler.planning import NO_ORDERS, Due, Options, certificates_due, plan
 from reconciler.services import ServiceLayer
 
 
@@ -24,6 +25,8 @@ class Turn(Struct, frozen=True):
     """The plan is, and every host that can be reached serves what follows from it."""
     unserved: tuple[str, ...] = ()
     """Services and endpoints that the service layer leaves out, with the reason."""
+    due: Due = NO_ORDERS
+    """Certificates to order now: where the edges that can be reached answer the challenges."""
     refused: Mapping[str, str] = {}
     """Nodes that answer and are not the ones we know, with the reason: nothing is sent to them."""
 
@@ -51,6 +54,8 @@ def turn(
         if isinstance(status, NodeStatus) and not status.ready and status.ref.name in answering
     }
     reachable = {name: node for name, node in answering.items() if name not in refused}
+    serving = {name for name, node in reachable.items() if name in setups and _serves(node, setups[name])}
+    at_edge = reachable.keys() & set(edges(desired.nodes))
     return Turn(
         revision=desired.revision,
         plan=planned,
@@ -60,9 +65,11 @@ def turn(
             for work in planned.work
             if _is_ready_for(reachable[work.node], work, setups.get(work.node), planned.memory)
         ),
-        converged=planned.converged
-        and all(_serves(node, setups[name]) for name, node in reachable.items() if name in setups),
+        converged=planned.converged and all(name in serving for name in reachable if name in setups),
         unserved=layer.problems,
+        due=certificates_due(desired, planned.memory, now, at)
+        if at is not None and at_edge and at_edge <= serving
+        else NO_ORDERS,
         refused=refused,
     )
 

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from reconciler.model.acme import IssuedCertificate, Order
 from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
 from reconciler.model.operations import Outcome
 
@@ -35,11 +36,17 @@ class WorkFinished(Struct, frozen=True):
     outcome: Outcome
 
 
+class OrderEnded(Struct, frozen=True):
+    order: Order
+    result: IssuedCertificate | str
+    """Or why there is none."""
+
+
 class Stop(Struct, frozen=True):
     """End after the current turn."""
 
 
-Message: TypeAlias = SourceRead | SourceBroke | NodeObserved | WorkFinished | Stop
+Message: TypeAlias = SourceRead | SourceBroke | NodeObserved | WorkFinished | OrderEnded | Stop
 
 
 class Inbox:
@@ -69,6 +76,10 @@ class Inbox:
     def finished(self, node: str, outcome: Outcome) -> None:
         """Called by a session (`nodes.session.Listener`)."""
         self.put(WorkFinished(node, outcome))
+
+    def order_ended(self, order: Order, result: IssuedCertificate | str) -> None:
+        """Called by the issuer (`acme.AcmeIssuer`)."""
+        self.put(OrderEnded(order, result))
 
     def take(self, timeout: float) -> list[Message]:
         """All messages so far; waits up to `timeout` seconds for the first, and returns none if none came."""

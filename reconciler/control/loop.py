@@ -11,10 +11,20 @@ from msgspec.structs import replace
 
 from reconciler.control.cycle import Turn, turn
 from reconciler.control.fleet import Fleet
-from reconciler.control.inbox import Inbox, Message, NodeObserved, SourceBroke, SourceRead, Stop, WorkFinished
-from reconciler.control.narration import of_hold, of_nodes, of_source, of_turn
+from reconciler.control.inbox import (
+    Inbox,
+    Message,
+    NodeObserved,
+    OrderEnded,
+    SourceBroke,
+    SourceRead,
+    Stop,
+    WorkFinished,
+)
+from reconciler.control.narration import of_hold, of_nodes, of_order, of_order_ended, of_source, of_turn
+from reconciler.control.orders import Orders
 from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
-from reconciler.control.ports import Store
+from reconciler.control.ports import Issuer, Store
 from reconciler.control.pulls import Pulls
 from reconciler.control.refresh import Load
 from reconciler.control.stamping import NOTHING_PLANNED, stamped
@@ -52,7 +62,15 @@ class Loop:
     """
 
     def __init__(
-        self, *, inbox: Inbox, load: Load, fleet: Fleet, store: Store, narrator: Narrator, options: Options
+        self,
+        *,
+        inbox: Inbox,
+        load: Load,
+        fleet: Fleet,
+        store: Store,
+        issuer: Issuer,
+        narrator: Narrator,
+        options: Options,
     ) -> None:
         self._inbox = inbox
         self._load = load
@@ -64,6 +82,7 @@ class Loop:
         self._memory = store.load()
         self._published = store.published()
         self._pulls = Pulls()
+        self._orders = Orders(issuer)
         self._events: list[Event] = []
         self._unkept: Snapshot | None = None
         self._settle_by = 0.0
@@ -111,6 +130,13 @@ class Loop:
                     self._memory = after_success(self._memory, outcome)
                 self._tell(self._pulls.ended(outcome, time.monotonic()))
                 self._tell(of_work_done(node, outcome))
+            case OrderEnded():
+                self._hear_of_order(message)
+
+    def _hear_of_order(self, message: OrderEnded) -> None:
+        self._memory = self._orders.ended(message, self._memory, time.monotonic())
+        failures = self._memory.orders[message.order.secret].failures
+        self._tell(of_order_ended(message.order, message.result, failures))
 
     def _consider(self, read: SourceRead) -> None:
         """Take a new revision, or say why not and stay with the last good one."""
@@ -177,16 +203,18 @@ class Loop:
         self._tell(of_nodes(before, observed))
         self._tell(self._pulls.seen(observed, now))
         at = time.time() // 3600 * 3600
+        self._memory = self._orders.prepared(desired, self._memory)
         current = turn(desired, observed, self._memory, now, self._options, self._layer, at)
         if self._unkept is not None:
             self._store.keep_revision(self._unkept)
             self._unkept = None
-        if current.plan.memory is not self._memory:
-            self._store.save(current.plan.memory)  # The intent, before any effect.
-            self._memory = current.plan.memory
+        self._store.save(current.plan.memory)  # The intent, before any effect.
+        self._memory = current.plan.memory
         self._fleet.ensure(current.setups)
         for work in current.work:
             self._fleet.submit(work)
+        for order in self._orders.place(current.due.orders):
+            self._tell(of_order(order))
         self._tell(self._pulls.begun(current.work, observed, now))
         self._tell(of_turn(self.turn, current))
         self._tell(of_containers(before, observed, current.plan.statuses))
@@ -197,7 +225,8 @@ class Loop:
         self._published = stamped(self._published, current.plan.statuses, time.time(), planned)
         self._store.publish(self._published)
         self.took(time.monotonic() - now)
-        return current.plan.wake_at
+        wakes = [at for at in (current.plan.wake_at, current.due.wake_at) if at is not None]
+        return min(wakes, default=None)
 
     def _complain(self, failure: StoreFailed) -> None:
         """Nothing is done on any host while intents cannot be stored; said once per reason."""

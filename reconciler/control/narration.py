@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 from reconciler.control.cycle import Turn
+from reconciler.model.acme import IssuedCertificate, Order
 from reconciler.model.desired import Desired, Rejected, Revision, Unavailable
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
 from reconciler.model.plan import Action, DeploymentStatus, Hold, PodChange
 from reconciler.model.records import Event
+from reconciler.planning import retry_delay
 
 SOURCE = Ref("Source", "", "desired")
 """What events about the revision itself are about."""
@@ -79,6 +81,28 @@ def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
     if after.converged and not (before and before.converged):
         revision = Revision(after.plan.memory.revision, "")
         yield Event(SOURCE, "Normal", "Converged", f"everything is as revision {revision} asks")
+
+
+def of_order(order: Order) -> Iterator[Event]:
+    """A certificate is asked for."""
+    names = ", ".join(order.wanted.names)
+    for ingress in order.wanted.ingresses:
+        message = f"a certificate for {names} is asked for from {order.terms.server}"
+        yield Event(ingress, "Normal", "CertificateOrdered", message)
+
+
+def of_order_ended(order: Order, result: IssuedCertificate | str, failures: int) -> Iterator[Event]:
+    """`failures`: in a row, with this one."""
+    names = ", ".join(order.wanted.names)
+    for ingress in order.wanted.ingresses:
+        if isinstance(result, IssuedCertificate):
+            days = (result.not_after - result.not_before) / 86400
+            message = f"a certificate for {names} came from {result.server}, for {days:.0f} days"
+            yield Event(ingress, "Normal", "CertificateIssued", message)
+        else:
+            wait = retry_delay(failures) / 60
+            message = f"no certificate for {names}: {result}; tried again in {wait:.0f} min"
+            yield Event(ingress, "Warning", "CertificateFailed", message)
 
 
 def of_nodes(before: Observed | None, after: Observed) -> Iterator[Event]:

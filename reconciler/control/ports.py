@@ -6,6 +6,7 @@ Nothing here blocks the loop on a host or a remote: observing is a look at what 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from reconciler.model.acme import AcmeAccount, Order
 from reconciler.model.desired import Rejected, Snapshot, Unavailable
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
@@ -43,6 +44,15 @@ class NodeSession(Protocol):
         """Bring network and proxy to this state in the background; the last one asked for wins."""
 
     def close(self) -> None: ...
+
+
+class Issuer(Protocol):
+    """Who has certificates issued by ACME servers."""
+
+    def new_account(self) -> AcmeAccount: ...
+
+    def order(self, order: Order) -> None:
+        """Ask in the background; how it ended arrives in the inbox."""
 
 
 class Store(Protocol):

@@ -7,6 +7,7 @@ from reconciler.manifests.documents import Entry
 from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.index import Index
 from reconciler.manifests.ingress_specs import AUTH_AT, AUTH_KEY, backends_of
+from reconciler.manifests.issuing import check_issuing
 from reconciler.model.htpasswd import read_users
 from reconciler.model.ingress import IngressServiceBackend
 from reconciler.model.names import Ref
@@ -22,6 +23,7 @@ def check_backends(entry: Entry, index: Index) -> Iterator[Finding]:
         found = index.objects.get(Ref("Service", namespace, backend.name))
         if found is not None and isinstance(found.thing, Service):
             yield from _port(backend, found.thing, (*at, "port"))
+    yield from check_issuing(entry.thing, index)
     if name := entry.thing.options.auth_secret:
         secret = index.objects.get(Ref("Secret", namespace, name))
         if secret is not None and isinstance(secret.thing, Secret):

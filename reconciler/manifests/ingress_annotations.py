@@ -16,6 +16,8 @@ from reconciler.model.quantities import Quantity
 
 _AT: Final[Pointer] = ("metadata", "annotations")
 _NGINX: Final = "nginx.ingress.kubernetes.io/"
+_ISSUERS: Final = ("kubernetes.io/tls-acme", "cert-manager.io/cluster-issuer", "cert-manager.io/issuer")
+"""By which others are told to have certificates issued."""
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 _DURATION: Final = re.compile(r"([0-9]{1,8})(ms|s|m|h)")
 _NUMBER: Final = re.compile(r"[0-9]{1,7}")
@@ -61,6 +63,9 @@ def ignored_annotations(annotations: Mapping[str, str], options: IngressOptions)
 def _foreign(annotations: Mapping[str, str]) -> Iterator[Finding]:
     """What was written for another controller: a raw snippet is refused, anything else changes nothing here."""
     for name in annotations:
+        if name in _ISSUERS:
+            fix = f'write {GROUP}/acme: "true", and name the server in the Cluster'
+            yield warning((*_AT, name), Code.IGNORED_FIELD, f"{name} changes nothing here", fix, at_key=True)
         if not name.startswith(_NGINX):
             continue
         short = name.removeprefix(_NGINX)
@@ -185,6 +190,7 @@ SETTINGS: Final[Mapping[str, _Setting]] = {
         "auth-secret": _Setting("auth_secret", _text, "the name of a Secret of this namespace"),
         "auth-realm": _Setting("auth_realm", _text, "letters, digits, blanks and `._-`, at most 64"),
         "ssl-redirect": _Setting("ssl_redirect", _truth, '"true" or "false"'),
+        "acme": _Setting("acme", _truth, '"true" or "false"'),
         "canary": _Setting("canary", _truth, '"true" or "false"'),
         "canary-weight": _Setting("canary_weight", _number, 'a percentage without its sign, from "0" to "100"'),
         "canary-by-header": _Setting("canary_header", _text, "a header's name: letters, digits, `-` and `_`"),

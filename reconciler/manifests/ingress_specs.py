@@ -8,6 +8,7 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
 from reconciler.manifests.ingress_annotations import ignored_annotations
 from reconciler.manifests.needs import Need
+from reconciler.model.certificates import issues
 from reconciler.model.ingress import OUR_CLASSES, HttpIngressPath, IngressServiceBackend, IngressSpec
 from reconciler.model.names import ANNOTATION_CLASS, GROUP, Ref
 from reconciler.model.objects import Ingress, ingress_class, is_served_here
@@ -62,7 +63,8 @@ def needs_of_ingress(ingress: Ingress) -> Iterator[Need]:
             named = ("spec", "tls", index, "secretName")
             for key in CERTIFICATE_KEYS:
                 secret = Ref("Secret", namespace, tls.secret_name)
-                yield Need(secret, key, False, named, named, "ingress", False)
+                optional = issues(ingress)
+                yield Need(secret, key, optional, named, named, "ingress", False)
     if name := ingress.options.auth_secret:
         yield Need(Ref("Secret", namespace, name), AUTH_KEY, False, AUTH_AT, AUTH_AT, "ingress", False)
 

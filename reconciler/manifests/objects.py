@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
+from cryptography.x509 import load_pem_x509_certificates
+
 from reconciler.manifests.annotations import check_annotations
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
@@ -12,6 +14,7 @@ from reconciler.manifests.networks import check_network
 from reconciler.manifests.pod_specs import check_pod_spec
 from reconciler.manifests.policy import check_policy
 from reconciler.manifests.service_specs import check_endpoint_slice, check_service
+from reconciler.model.acme import Acme
 from reconciler.model.objects import (
     Cluster,
     Deployment,
@@ -91,6 +94,20 @@ def _is_zero(amount: IntOrPercent) -> bool:
     return amount in (0, "0%")
 
 
+def _acme(acme: Acme) -> Iterator[Finding]:
+    if acme.ca:
+        try:
+            load_pem_x509_certificates(acme.ca.encode())
+        except ValueError:
+            fix = "copy the whole of each, from `-----BEGIN CERTIFICATE-----` to its end"
+            yield Finding(
+                ("spec", "acme", "ca"),
+                Code.INVALID_VALUE,
+                "what stands between these lines is no certificate",
+                fix,
+            )
+
+
 def _namespace(namespace: Namespace) -> Iterator[Finding]:
     for label in namespace.metadata.labels:
         if label.startswith("pod-security.kubernetes.io/"):
@@ -113,6 +130,8 @@ def _claim(claim: PersistentVolumeClaim) -> Iterator[Finding]:
 def _cluster(cluster: Cluster) -> Iterator[Finding]:
     spec = cluster.spec
     yield from check_policy(spec.pod_security, ("spec", "podSecurity"))
+    if spec.acme is not None:
+        yield from _acme(spec.acme)
     if spec.image_gc.low_threshold_percent >= spec.image_gc.high_threshold_percent:
         message = "images would never be removed, or always"
         fix = f"write less than {spec.image_gc.high_threshold_percent}"

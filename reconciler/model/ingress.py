@@ -117,6 +117,8 @@ class IngressOptions(Struct, frozen=True):
     auth_realm: str = "Authentication required"
     ssl_redirect: bool = True
     """Where the Ingress has TLS for the host."""
+    acme: bool = False
+    """Certificates whose Secrets no manifest has are asked for from the Cluster's ACME server."""
     canary: Canary | None = None
 
     def __post_init__(self) -> None:

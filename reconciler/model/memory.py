@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from reconciler.model.acme import AcmeAccount, IssuedCertificate, OrderTry
 from reconciler.model.desired import Json
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Ended
@@ -124,6 +125,10 @@ class Memory(Struct, frozen=True):
     services: Mapping[Ref, ServiceRecord] = {}
     ingresses: Mapping[Ref, IngressRecord] = {}
     claims: Mapping[Ref, ClaimRecord] = {}
+    accounts: Mapping[str, AcmeAccount] = {}
+    """By the URL of the ACME server's directory."""
+    certificates: Mapping[Ref, IssuedCertificate] = {}
+    """By the Secret that each stands for."""
     runs: Mapping[Uid, Mapping[str, Runs]] = {}
     """By pod and container."""
     incarnations: Mapping[Ref, int] = {}
@@ -138,6 +143,8 @@ class Memory(Struct, frozen=True):
     """Volatile; monotonic seconds: for minReadySeconds."""
     leaving_since: Mapping[Uid, float] = {}
     """Volatile; monotonic seconds: a proxy that cannot let go of a pod delays its end only so long."""
+    orders: Mapping[Ref, OrderTry] = {}
+    """Volatile; by the Secret that stands for the certificate."""
     crashes: Mapping[Uid, Mapping[str, Crashes]] = {}
     """Volatile; by pod and container."""
     started: Mapping[Uid, float] = {}

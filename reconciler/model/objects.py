@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from reconciler.model.acme import Acme
 from reconciler.model.ingress import OUR_CLASSES, IngressOptions, IngressSpec
 from reconciler.model.names import ANNOTATION_CLASS, Ref
 from reconciler.model.pods import IntOrName, PodSpec, Resources
@@ -362,6 +363,8 @@ class ClusterSpec(Struct, frozen=True, rename="camel"):
     pod_limits: PodLimits = PodLimits()
     image_gc: ImageGc = field(default=ImageGc(), name="imageGC")
     network: ClusterNetwork = ClusterNetwork()
+    acme: Acme | None = None
+    """None: certificates are in Secrets alone."""
 
 
 class Cluster(Struct, frozen=True, rename="camel"):

@@ -4,6 +4,16 @@
 """
 
 from reconciler.planning.backoff import after_failure, after_success
+from reconciler.planning.certificates import (
+    NO_ORDERS,
+    Due,
+    account_wanted,
+    after_issue,
+    after_refusal,
+    certificates_due,
+    retry_delay,
+    with_account,
+)
 from reconciler.planning.forecast import Forecast, forecast
 from reconciler.planning.guard import held
 from reconciler.planning.options import Options
@@ -11,12 +21,20 @@ from reconciler.planning.plan import plan
 from reconciler.planning.remembering import without_node
 
 __all__ = [
+    "Due",
     "Forecast",
+    "NO_ORDERS",
     "Options",
+    "account_wanted",
     "after_failure",
+    "after_issue",
+    "after_refusal",
     "after_success",
+    "certificates_due",
     "forecast",
     "held",
     "plan",
+    "retry_delay",
+    "with_account",
     "without_node",
 ]

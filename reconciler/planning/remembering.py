@@ -38,6 +38,8 @@ def remember(
         services=services,
         ingresses=ingresses,
         claims=claims,
+        accounts=memory.accounts,
+        certificates=memory.certificates,
         runs=clocks.runs,
         incarnations=incarnations,
         applied=memory.applied if planned else desired.manifests,
@@ -45,6 +47,7 @@ def remember(
         backoffs=clocks.backoffs,
         ready_since=clocks.ready_since,
         leaving_since=clocks.leaving_since,
+        orders=memory.orders,
         crashes=clocks.crashes,
         started=clocks.started,
     )

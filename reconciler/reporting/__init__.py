@@ -11,7 +11,7 @@ from reconciler.reporting.plan_markdown import plan_markdown
 from reconciler.reporting.plan_report import PlanReport, UnreachableNode
 from reconciler.reporting.plan_text import plan_text
 from reconciler.reporting.problems import problems_github, problems_json, problems_text
-from reconciler.reporting.service_objects import endpoints_object
+from reconciler.reporting.service_objects import certificate_objects, endpoints_object
 from reconciler.reporting.tables import Table, endpoints_table, manifests_table, table, table_lines
 from reconciler.reporting.traffic_objects import traffic_objects
 
@@ -21,6 +21,7 @@ __all__ = [
     "Style",
     "Table",
     "UnreachableNode",
+    "certificate_objects",
     "endpoints_object",
     "endpoints_table",
     "event_json",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reconciler.model.acme import IssuedCertificate
 from reconciler.model.plan import ServiceStatus
 from reconciler.reporting.moments import rfc3339
 
@@ -60,3 +61,17 @@ def _port(text: str) -> _Object:
         **({"nodePort": int(node_port)} if node_port else {}),
         "protocol": protocol or "TCP",
     }
+
+
+def certificate_objects(issued: Mapping[str, IssuedCertificate]) -> list[dict[str, Any]]:
+    """Those of an ACME server, by the name of the Secret that each stands for; nothing here is secret."""
+    return [
+        {
+            "secretName": name,
+            "hosts": list(one.names),
+            "issuer": one.server,
+            "notBefore": rfc3339(one.not_before),
+            "notAfter": rfc3339(one.not_after),
+        }
+        for name, one in sorted(issued.items())
+    ]

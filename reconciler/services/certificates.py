@@ -35,6 +35,11 @@ _UNREADABLE: Final = (
 )
 
 
+LATE_SECONDS: Final = 3600.0
+"""`at` may be so much late: a certificate that was just issued is valid."""
+_NONE_AWAITED: Final[Mapping[Ref, str]] = {}
+
+
 class Certificate(Struct, frozen=True):
     """A certificate with its chain and key, of which HAProxy can read every byte."""
 
@@ -59,9 +64,12 @@ def certificates(
     secrets: Mapping[Ref, Secret],
     records: Mapping[Ref, IngressRecord],
     at: float | None,
+    awaited: Mapping[Ref, str] = _NONE_AWAITED,
 ) -> Certificates:
-    """`at` is Unix seconds; None: no date is looked at. For each host the first certificate without a flaw, in the
-    order in which the Ingresses came; one that has expired, or is another host's, is better than none."""
+    """`at` is Unix seconds; None: no date is looked at. `awaited`: who issues what is not there yet.
+
+    For each host the first certificate without a flaw, in the order in which the Ingresses came; one that has
+    expired, or is another host's, is better than none."""
     chosen: dict[str, tuple[str, Ref]] = {}
     held: dict[Ref, Certificate] = {}
     problems: dict[str, None] = {}
@@ -70,6 +78,9 @@ def certificates(
             if not tls.secret_name:
                 continue
             name = Ref("Secret", ref.namespace, tls.secret_name)
+            if name in awaited:
+                problems[f"{ref} has no certificate of {name} yet: it is awaited from {awaited[name]}"] = None
+                continue
             fix = f"renew {name}"
             certificate = read_certificate(secrets.get(name))
             if isinstance(certificate, str):
@@ -168,7 +179,7 @@ def _hosts(ingress: Ingress, tls: IngressTls) -> tuple[str, ...]:
 def _flaw(certificate: Certificate, host: str, at: float | None) -> str:
     if at is not None and at >= certificate.not_after:
         return "has expired"
-    if at is not None and at < certificate.not_before:
+    if at is not None and at + LATE_SECONDS < certificate.not_before:
         return "is not valid yet"
     if host and not any(covers(name, host) for name in certificate.names):
         return f"is not for {host}"

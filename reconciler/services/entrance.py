@@ -9,6 +9,7 @@ from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Ingress, Secret, Service
 from reconciler.model.secrets import SecretText
+from reconciler.services.acme import AcmeAtTheEdge
 from reconciler.services.certificates import certificates
 from reconciler.services.haproxy import Address
 from reconciler.services.ingress import route
@@ -39,6 +40,7 @@ def entrance(
     services: Mapping[Ref, Service],
     secrets: Mapping[Ref, Secret],
     records: Mapping[Ref, IngressRecord],
+    acme: AcmeAtTheEdge,
     checks: str,
     at: float | None,
 ) -> Entrance:
@@ -46,8 +48,10 @@ def entrance(
     if not ingresses:
         return Entrance()
     routing = route(ingresses, services, records)
-    certified = certificates(ingresses, secrets, records, at)
-    rendered = render_ingress(routing, certified, secrets, plain=(PLAIN,), secure=(SECURE,))
+    certified = certificates(ingresses, {**secrets, **acme.issued}, records, at, acme.awaited)
+    rendered = render_ingress(
+        routing, certified, secrets, challenges=acme.challenges, plain=(PLAIN,), secure=(SECURE,)
+    )
     problems = (*routing.problems, *certified.problems, *rendered.problems)
     if not rendered.text:
         return Entrance(problems=problems)

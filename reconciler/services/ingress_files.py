@@ -7,6 +7,7 @@ from reconciler.model.htpasswd import read_users
 from reconciler.model.names import Ref
 from reconciler.model.objects import Secret
 from reconciler.model.secrets import SecretText
+from reconciler.services.acme import Challenges
 from reconciler.services.certificates import Certificates
 from reconciler.services.ingress import Route, Routing, Target
 from reconciler.services.ingress_backends import backend_name, users_list
@@ -20,6 +21,8 @@ USERS: Final = "ingress/users.cfg"
 """A configuration file of its own, for `haproxy -f`: what is in it is secret."""
 HOSTS, EXACT, PREFIXES = "ingress/hosts.map", "ingress/exact.map", "ingress/prefixes.map"
 CERTIFICATES: Final = "ingress/certificates.list"
+CHALLENGED: Final = "ingress/challenged.list"
+"""Hosts that answer ACME's challenges."""
 ANY: Final = "*"
 """In place of a host: any."""
 
@@ -62,6 +65,10 @@ def certificate_files(certificates: Certificates, default_certificate: SecretTex
     if lines:
         files[CERTIFICATES] = "".join(f"{line}\n" for line in lines)
     return files
+
+
+def challenge_files(challenges: Challenges) -> Files:
+    return {CHALLENGED: "".join(f"{host}\n" for host in challenges.hosts)} if challenges.thumbprint else {}
 
 
 def users_file(targets: Sequence[Target], secrets: Mapping[Ref, Secret]) -> tuple[SecretText, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from reconciler.model.ingress import Canary
 from reconciler.model.names import Ref
 from reconciler.model.objects import Secret
 from reconciler.model.secrets import SecretText
+from reconciler.services.acme import NO_CHALLENGES, Challenges
 from reconciler.services.certificates import Certificates
 from reconciler.services.haproxy import Address
 from reconciler.services.ingress import Route, Routing, Target
@@ -31,6 +32,7 @@ from reconciler.services.ingress_backends import (
 from reconciler.services.ingress_files import (
     ANY,
     CERTIFICATES,
+    CHALLENGED,
     EXACT,
     HOSTS,
     INSIDE,
@@ -38,6 +40,7 @@ from reconciler.services.ingress_files import (
     USERS,
     Files,
     certificate_files,
+    challenge_files,
     map_files,
     marks,
     users_file,
@@ -120,6 +123,7 @@ def render_ingress(
     certificates: Certificates,
     secrets: Mapping[Ref, Secret],
     default_certificate: SecretText | None = None,
+    challenges: Challenges = NO_CHALLENGES,
     plain: Sequence[Address] = _PLAIN,
     secure: Sequence[Address] = _SECURE,
 ) -> IngressSections:
@@ -131,7 +135,7 @@ def render_ingress(
     marked = marks(routing)
     certified = certificate_files(certificates, default_certificate)
     users, problems = users_file(targets, secrets)
-    files: Files = {**map_files(routing, marked), USERS: users, **certified}
+    files: Files = {**map_files(routing, marked), USERS: users, **certified, **challenge_files(challenges)}
     heard = secure if CERTIFICATES in certified else ()
     strict = default_certificate is None and "" not in certificates.by_host
     text = [
@@ -142,6 +146,7 @@ def render_ingress(
         *(f"    bind {address}\n" for address in plain),
         *(f"    bind {address} {_tls(strict)}\n" for address in heard),
         _FRONTEND,
+        *_answers(challenges),
         *_no_route(routing.default),
         *(line for route, mark in marked.items() for line in _shared(route, mark)),
         _FORWARDED,
@@ -162,6 +167,17 @@ def _targets(routing: Routing) -> Iterator[Target]:
 def _tls(strict: bool) -> str:
     refusing = " strict-sni" if strict else ""
     return f"ssl crt-list {INSIDE}/{CERTIFICATES} alpn h2,http/1.1 ssl-min-ver TLSv1.2{refusing}"
+
+
+def _answers(challenges: Challenges) -> Iterator[str]:
+    if challenges.thumbprint:
+        asked = "{ path -m reg '^/\\.well-known/acme-challenge/[A-Za-z0-9_-]+$' }"
+        ours = f"{{ var(txn.host) -m str -f {INSIDE}/{CHALLENGED} }}"
+        answer = f'"%[path,field(4,/)].{challenges.thumbprint}"'
+        yield (
+            "    http-request return status 200 content-type application/octet-stream"
+            f" lf-string {answer} if {asked} {ours}\n"
+        )
 
 
 def _no_route(default: Target | None) -> Iterator[str]:

@@ -20,6 +20,7 @@ from reconciler.model.objects import Cluster, Ingress, Node, Secret, Service
 from reconciler.model.operations import NodeDns, NodeProber, NodeSetup, ProbedContainer
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import NodeProxy, ProxySection
+from reconciler.services.acme import AcmeAtTheEdge, acme_at_the_edge
 from reconciler.services.balancing import Layout, lay_out
 from reconciler.services.entrance import Entrance, entrance
 from reconciler.services.haproxy import check_options, guarded, node_proxy
@@ -71,7 +72,8 @@ class ServiceLayer:
     ) -> Mapping[str, NodeSetup]:
         """`at`: Unix seconds, for certificates; None: no date is looked at."""
         isolation = self._policies.isolation(desired, memory)
-        entered = _EntranceInputs(desired.ingresses, desired.secrets, memory.ingresses, at)
+        acme = acme_at_the_edge(desired, memory)
+        entered = _EntranceInputs(desired.ingresses, desired.secrets, memory.ingresses, acme, at)
         laid_out = _LayoutInputs(
             desired.cluster, desired.services, memory.services, entered if desired.ingresses else _NO_ENTRANCE
         )
@@ -96,7 +98,9 @@ class ServiceLayer:
     def _lay_out(self, inputs: "_LayoutInputs") -> None:
         services, opened = inputs.services, inputs.entrance
         checks = check_options(len(services) + len(opened.ingresses))
-        self._entrance = entrance(opened.ingresses, services, opened.secrets, opened.records, checks, opened.at)
+        self._entrance = entrance(
+            opened.ingresses, services, opened.secrets, opened.records, opened.acme, checks, opened.at
+        )
         cidr = inputs.cluster.spec.service_cidr
         self._layout = lay_out(services, inputs.service_records, cidr, self._entrance.addresses)
         self._sections = _Sections((*self._layout.parts, *self._entrance.parts), self._entrance)
@@ -132,6 +136,7 @@ class _EntranceInputs(Struct, frozen=True):
     ingresses: Mapping[Ref, Ingress] = {}
     secrets: Mapping[Ref, Secret] = {}
     records: Mapping[Ref, IngressRecord] = {}
+    acme: AcmeAtTheEdge = AcmeAtTheEdge()
     at: float | None = None
 
 

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from reconciler.model.acme import AcmeAccount, IssuedCertificate
 from reconciler.model.desired import Json
 from reconciler.model.memory import ClaimRecord, IngressRecord, NodeRecord, PodIntent, Runs, ServiceRecord
 from reconciler.model.names import Ref
@@ -17,6 +18,7 @@ from reconciler.model.plan import (
     Status,
 )
 from reconciler.model.quantities import Quantity
+from reconciler.model.secrets import SecretText
 
 T = TypeVar("T")
 
@@ -35,10 +37,17 @@ def _to_json(value: Any) -> str:
 def _from_json(kind: type, value: Any) -> Any:
     if kind is Quantity:
         return Quantity.parse(value)
+    if kind is SecretText:
+        return SecretText(value)
     raise TypeError(f"a {kind.__name__} is never stored")
 
 
+def _to_json_revealed(value: Any) -> Any:
+    return value.reveal() if isinstance(value, SecretText) else _to_json(value)
+
+
 _encoder = msgspec.json.Encoder(enc_hook=_to_json)
+_revealing_encoder = msgspec.json.Encoder(enc_hook=_to_json_revealed)
 
 
 def _decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
@@ -50,6 +59,8 @@ decode_node = _decoder(NodeRecord).decode
 decode_service = _decoder(ServiceRecord).decode
 decode_ingress = _decoder(IngressRecord).decode
 decode_claim = _decoder(ClaimRecord).decode
+decode_account = _decoder(AcmeAccount).decode
+decode_certificate = _decoder(IssuedCertificate).decode
 decode_runs = _decoder(dict[str, Runs]).decode
 decode_number = _decoder(int).decode
 decode_manifest = _decoder(Json).decode
@@ -60,6 +71,11 @@ _status_decoders = {name: _decoder(kind) for name, kind in STATUS_TYPES.items()}
 def encode(value: object) -> str:
     """TypeError for what must never be stored, a SecretText above all."""
     return _encoder.encode(value).decode()
+
+
+def encode_revealed(value: object) -> str:
+    """With secrets in plain text, for what is made here and is nowhere else: keys of accounts and certificates."""
+    return _revealing_encoder.encode(value).decode()
 
 
 def decode_status(type_name: str, payload: str) -> Status:

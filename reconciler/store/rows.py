@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from reconciler.model.memory import Memory
 from reconciler.store.encoding import (
+    decode_account,
+    decode_certificate,
     decode_claim,
     decode_ingress,
     decode_intent,
@@ -19,6 +21,7 @@ from reconciler.store.encoding import (
     decode_service,
     decode_text,
     encode,
+    encode_revealed,
     key_of,
     ref_of_key,
 )
@@ -33,6 +36,7 @@ class _Part(NamedTuple):
     key: Callable[[Any], str]
     key_back: Callable[[str], Any]
     value_back: Callable[[str], Any]
+    value: Callable[[Any], str] = encode
 
 
 _PARTS: Mapping[str, _Part] = {
@@ -41,6 +45,10 @@ _PARTS: Mapping[str, _Part] = {
     "services": _Part(lambda memory: memory.services, key_of, ref_of_key, decode_service),
     "ingresses": _Part(lambda memory: memory.ingresses, key_of, ref_of_key, decode_ingress),
     "claims": _Part(lambda memory: memory.claims, key_of, ref_of_key, decode_claim),
+    "accounts": _Part(lambda memory: memory.accounts, str, str, decode_account, encode_revealed),
+    "certificates": _Part(
+        lambda memory: memory.certificates, key_of, ref_of_key, decode_certificate, encode_revealed
+    ),
     "runs": _Part(lambda memory: memory.runs, str, str, decode_runs),
     "incarnations": _Part(lambda memory: memory.incarnations, key_of, ref_of_key, decode_number),
     "applied": _Part(lambda memory: memory.applied, key_of, ref_of_key, decode_manifest),
@@ -60,7 +68,7 @@ def changed_rows(before: Memory, after: Memory) -> tuple[list[Row], list[RowKey]
         for key, value in new.items():
             known = old.get(key)
             if known is not value and known != value:
-                written.append((name, part.key(key), encode(value)))
+                written.append((name, part.key(key), part.value(value)))
         removed += [(name, part.key(key)) for key in old.keys() - new.keys()]
     return written, removed
 

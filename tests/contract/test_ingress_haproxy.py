@@ -7,9 +7,6 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,73 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.ingress import Canary, IngressTls
-from reconciler.model.memory import IngressRecord
-from reconciler.model.objects import Ingress, ObjectMeta, Secret, ref_of
+from reconciler.model.objects import Ingress, ObjectMeta, Secret
 from reconciler.model.secrets import SecretText
-from reconciler.services.certificates import certificates
-from reconciler.services.haproxy import Address, Server
-from reconciler.services.ingress import route
-from reconciler.services.ingress_haproxy import IngressSections, render_ingress
-from tests.certificates import NOON, rsa_key, secret, signed
-from tests.haproxy_process import Client, answering, free_ports, running, write
+from tests.certificates import rsa_key, secret, signed
+from tests.haproxy_process import Client
 from tests.ingress_oracle import Request, answer, ingress, rule
-from tests.properties.test_ingress_routes import SERVICES, ingresses, slashed
+from tests.ingress_site import Site, rendered, serving
+from tests.properties.test_ingress_routes import ingresses, slashed
 
 HOST = "shop.example.org"
-NOTHING: Mapping[str, int] = {}
-NOBODY: Mapping[str, str] = {}
 ROOT = rule(HOST, ("Prefix", "/", "a"))
-
-
-class Site(NamedTuple):
-    plain: int
-    secure: int
-    sections: IngressSections
-
-
-def rendered(
-    by_age: list[Ingress],
-    plain: int,
-    secure: int = 1,
-    secrets: tuple[Secret, ...] = (),
-    default: SecretText | None = None,
-) -> IngressSections:
-    records = {ref_of(one): IngressRecord(turn) for turn, one in enumerate(by_age)}
-    wanted = {ref_of(one): one for one in by_age}
-    known = {ref_of(one): one for one in secrets}
-    routing = route(wanted, SERVICES, records)
-    found = certificates(wanted, known, records, NOON)
-    binds = (Address("127.0.0.1", plain),), (Address("127.0.0.1", secure),)
-    return render_ingress(routing, found, known, default, *binds)
-
-
-@contextmanager
-def serving(
-    *by_age: Ingress,
-    secrets: tuple[Secret, ...] = (),
-    default: SecretText | None = None,
-    words: str = "",
-    at: Mapping[str, int] = NOTHING,
-    also: Mapping[str, str] = NOBODY,
-) -> Iterator[Site]:
-    """`at`: who answers for a service in place of our own (0: nobody); `also`: another one of ours that
-    answers for it, too."""
-    plain, secure, *ports = free_ports(5)
-    behind = dict(zip("abc", ports, strict=True))
-    sections = rendered(list(by_age), plain, secure, secrets, default)
-    servers = {
-        name: tuple(
-            Server(f"pod-{number}", Address("127.0.0.1", one))
-            for number, one in enumerate((at.get(name, port), behind.get(also.get(name, ""), 0)))
-            if one
-        )
-        for name, port in behind.items()
-    }
-    with TemporaryDirectory() as folder:
-        arguments = write(sections, Path(folder), servers, answering(behind, words))
-        with running(arguments, plain):
-            yield Site(plain, secure, sections)
-
 
 asked = st.lists(
     st.builds(

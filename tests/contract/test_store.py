@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from reconciler.control.ports import Store
+from reconciler.model.acme import AcmeAccount, IssuedCertificate, OrderTry
 from reconciler.model.desired import Revision, Snapshot, SourceFile
 from reconciler.model.memory import (
     Backoff,
@@ -32,6 +33,7 @@ from reconciler.model.plan import (
 from reconciler.model.pods import Container, EnvSource, EnvVar, FieldSelector, PodSpec, Resources, Toleration
 from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
+from reconciler.model.secrets import SecretText
 from reconciler.store.reader import open_reader
 from reconciler.store.sqlite import SqliteStore
 from tests.fake_store import FakeStore
@@ -113,12 +115,19 @@ def intent(uid: str = "web-1-abc", **fields: Any) -> PodIntent:
     return PodIntent(uid, "shop", uid, hash="0123456789", revision="c0ffee", **(known | fields))
 
 
+ACME = "https://acme.example.org/directory"
 MEMORY = Memory(
     pods={"web-1-abc": intent(), "web-2-abc": intent("web-2-abc", wanted="leave", reason="scaled down")},
     nodes={"node-1": NodeRecord("node-1", "ENGINE", "10.244.1.0/24", 7)},
     services={Ref("Service", "shop", "web"): ServiceRecord("10.96.0.10", (30080, 0))},
     ingresses={Ref("Ingress", "shop", "web"): IngressRecord(3)},
     claims={Ref("PersistentVolumeClaim", "shop", "data"): ClaimRecord("node-1", "lab_shop_data", delete=True)},
+    accounts={ACME: AcmeAccount(SecretText("account key"), "thumb")},
+    certificates={
+        Ref("Secret", "shop", "site"): IssuedCertificate(
+            ("a.org",), ACME, SecretText("chain"), SecretText("key"), 1.9e9, 1.9e9 + 7776000
+        )
+    },
     runs={"web-1-abc": {"app": Runs(3, "0123456789ab@2026-11-23T09:22:45Z", Ended(137, oom_killed=True))}},
     incarnations={WEB: 12, Ref("Pod", "shop", "debug"): 1},
     applied={WEB: {"kind": "Deployment", "spec": {"replicas": 2, "paused": None, "weights": [1, 2.5, "é\n"]}}},
@@ -156,7 +165,11 @@ def test_each_save_replaces_all_that_was_remembered(opened: Opened) -> None:
 def test_what_is_volatile_is_forgotten_by_a_restart(opened: Opened) -> None:
     opened.store.save(
         msgspec.structs.replace(
-            MEMORY, backoffs={"u": Backoff(1, 2.0, "no")}, ready_since={"u": 1.0}, leaving_since={"u": 2.0}
+            MEMORY,
+            backoffs={"u": Backoff(1, 2.0, "no")},
+            ready_since={"u": 1.0},
+            leaving_since={"u": 2.0},
+            orders={Ref("Secret", "shop", "site"): OrderTry(("a.org",), ACME, 1, 2.0)},
         )
     )
     assert opened.restarted().load() == MEMORY

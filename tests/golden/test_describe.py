@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from reconciler.model.acme import IssuedCertificate
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Ended
@@ -42,6 +43,7 @@ from reconciler.model.pods import (
 )
 from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
+from reconciler.model.secrets import SecretText
 from reconciler.model.sections import IngressSection, ServiceSection
 from reconciler.model.traffic import Counts, ProxyTraffic, SectionTraffic, ServerTraffic, Silent, Told
 from reconciler.reporting import Line, table, table_lines, traffic_objects
@@ -301,9 +303,14 @@ def test_an_ingress(golden: Golden) -> None:
     spec = {
         "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}},
         "rules": [{"host": "shop.example.org", "http": {"paths": paths}}, {"host": "www.example.org"}],
-        "tls": [{"hosts": ["shop.example.org"], "secretName": "site"}, {}],
+        "tls": [{"hosts": ["shop.example.org"], "secretName": "site"}, {"secretName": "old"}, {}],
     }
-    golden("describe/ingress.txt", text(describe_ingress(INGRESS, {"spec": spec}, (), NOON)))
+    server, nothing = "https://acme.example.org/directory", SecretText("")
+    issued = {
+        name: IssuedCertificate(("shop.example.org",), server, nothing, nothing, NOON - 86400, NOON + left)
+        for name, left in (("site", 89 * 86400.0), ("old", -1.0))
+    }
+    golden("describe/ingress.txt", text(describe_ingress(INGRESS, {"spec": spec}, (), NOON, issued=issued)))
 
 
 def test_a_claim(golden: Golden) -> None:

@@ -2,12 +2,17 @@
 
 import json
 import re
+import socket
+import ssl
 import time
 from pathlib import Path
 
+from cryptography import x509
+
 from reconciler.lab import Lab
+from tests.acme_server import AcmeServer, acme_server
 from tests.certificates import signed
-from tests.lab.world import World, asked, deployment, eventually
+from tests.lab.world import World, asked, cluster, deployment, eventually
 
 HOST = "shop.example.org"
 
@@ -32,6 +37,54 @@ def test_pods_behind_an_ingress_answer_by_host_and_path_in_plain_and_over_tls(la
     (backend,) = told[lab.records[0].name]
     assert (backend["service"], backend["port"], len(backend["backends"])) == ("web", "http", 3)
     assert backend["responses"]["2xx"] == backend["sessions"] >= 11
+
+
+def test_a_certificate_is_issued_served_kept_and_renewed(lab: Lab, tmp_path: Path) -> None:
+    world = World(lab, tmp_path)
+    edge = lab.records[0].ip
+    with acme_server(lambda _: (edge, 80)) as issuer:
+        issuer.lifetime = -80 * 86400.0, 10 * 86400.0
+        world.write("cluster.yaml", cluster() + acme(issuer))
+        world.write("web.yaml", "---\n".join([deployment("web", 1), SERVICE, ISSUED]))
+        with world.run() as running:
+            running.wait_for("CertificateIssued")
+            running.converged()
+            first = served(edge)
+            assert asked(edge, f"https://{HOST}/shop")[0] == "200"
+            shown = world.cli("describe", "ingress", "web", "-o", "json", *world.host_options)
+            (told,) = json.loads(shown.stdout)["certificates"]
+            assert (told["secretName"], told["hosts"]) == ("site", [HOST])
+        assert issuer.names_ordered() == [[HOST]]
+        assert served(edge) == first, "without a master"
+        issuer.lifetime = -60.0, 90 * 86400.0
+        with world.run() as running:
+            running.wait_for("CertificateIssued")
+            eventually(lambda: served(edge) != first)
+            renewed = served(edge)
+        with world.run() as running:
+            running.converged()
+            assert served(edge) == renewed
+        assert len(issuer.orders) == 2
+        assert len(issuer.accounts) == 1
+
+
+def acme(issuer: AcmeServer) -> str:
+    lines = "".join(f"      {line}\n" for line in issuer.ca.splitlines())
+    return f"  acme:\n    server: {issuer.directory}\n    ca: |\n{lines}"
+
+
+def served(edge: str) -> str:
+    """The serial number of the certificate for HOST; empty: none."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((edge, 443), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname=HOST) as secure,
+        ):
+            return str(x509.load_der_x509_certificate(secure.getpeercert(binary_form=True) or b"").serial_number)
+    except OSError:
+        return ""
 
 
 def pod(edge: str) -> str:
@@ -70,3 +123,4 @@ spec:
           - {{path: /shop, pathType: Prefix, backend: {{service: {{name: web, port: {{name: http}}}}}}}}
   tls: [{{hosts: [{HOST}], secretName: site}}]
 """
+ISSUED = INGRESS.replace('{reconciler.dev/ssl-redirect: "false"}', '{reconciler.dev/acme: "true"}')

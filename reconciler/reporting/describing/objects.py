@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reconciler.model.acme import IssuedCertificate
 from reconciler.model.plan import ClaimStatus, DeploymentStatus, IngressStatus, NodeStatus, PodStatus
 from reconciler.model.records import Event
+from reconciler.reporting.ages import age
 from reconciler.reporting.describing.page import (
     NONE,
     Entry,
@@ -23,6 +25,7 @@ from reconciler.reporting.lines import Line
 from reconciler.reporting.pods_table import pod_state
 
 _Manifest = Mapping[str, Any]
+NONE_ISSUED: Mapping[str, IssuedCertificate] = {}
 
 
 def describe_deployment(
@@ -105,7 +108,9 @@ def describe_ingress(
     events: Sequence[Event],
     now: float,
     traffic: Traffic = NOT_ASKED,
+    issued: Mapping[str, IssuedCertificate] = NONE_ISSUED,
 ) -> list[Line]:
+    """`issued`: certificates that an ACME server gave, by the name of the Secret that each stands for."""
     spec: _Manifest = manifest.get("spec", {})
     header = (("Host", "Path", "Backends"), ("----", "----", "--------"))
     ruled = [
@@ -114,10 +119,7 @@ def describe_ingress(
         for path in rule.get("http", {}).get("paths", ())
     ]
     default = spec.get("defaultBackend")
-    tls = tuple(
-        f"{one.get('secretName') or 'the default certificate'} terminates {','.join(one.get('hosts', ())) or '*'}"
-        for one in spec.get("tls", ())
-    )
+    tls = tuple(_tls(one, issued, now) for one in spec.get("tls", ()))
     return page(
         [
             *named(ingress.ref.name, ingress.ref.namespace, manifest),
@@ -131,6 +133,15 @@ def describe_ingress(
             events_entry(events, now),
         ]
     )
+
+
+def _tls(entry: _Manifest, issued: Mapping[str, IssuedCertificate], now: float) -> str:
+    name = entry.get("secretName", "")
+    said = f"{name or 'the default certificate'} terminates {','.join(entry.get('hosts', ())) or '*'}"
+    if name not in issued:
+        return said
+    left = issued[name].not_after - now
+    return f"{said}, from {issued[name].server}, " + (f"ends in {age(left)}" if left > 0 else "has expired")
 
 
 def _backend(backend: _Manifest) -> str:

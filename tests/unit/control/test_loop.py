@@ -19,9 +19,11 @@ from reconciler.model.desired import Snapshot
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Observation, Reachable
 from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StopContainers
+from reconciler.model.proxy import config_text
 from reconciler.model.records import Event
 from reconciler.planning import Options
 from reconciler.store import StoreFailed
+from tests.fake_issuer import FakeIssuer, issued
 from tests.fake_node import FakeNodeSession
 from tests.fake_source import FakeSource
 from tests.fake_store import FakeStore
@@ -53,6 +55,23 @@ spec:
     metadata: {{labels: {{app: web}}}}
     spec:
       containers: [{{name: web, image: "web:{tag}"}}]
+"""
+
+
+ISSUER = "spec:\n  acme: {server: https://acme.example.org/directory}\n"
+
+ENTRY = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, annotations: {reconciler.dev/acme: "true"}}
+spec:
+  defaultBackend: {service: {name: web, port: {number: 80}}}
+  tls: [{hosts: [a.org], secretName: site}]
 """
 
 
@@ -88,6 +107,7 @@ class Cell:
     def __init__(self) -> None:
         self.source = FakeSource({"cluster.yaml": CLUSTER + NODE.format("a", 1) + NODE.format("b", 2)})
         self.store = FakeStore()
+        self.issuer = FakeIssuer()
         self.told = Told()
         self.inbox = Inbox()
         self.hosts: dict[str, FakeNodeSession] = {}
@@ -114,6 +134,7 @@ class Cell:
             load=Loader().load,
             fleet=fleet,
             store=self.store,
+            issuer=self.issuer,
             narrator=self.told,
             options=Options(),
         )
@@ -149,6 +170,10 @@ class Cell:
 
     def calls(self) -> int:
         return sum(len(host.calls) for host in self.hosts.values())
+
+
+def proxy_text(host: FakeNodeSession) -> str:
+    return "" if host.setup is None else config_text(host.setup.proxy)
 
 
 def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
@@ -358,6 +383,30 @@ def test_a_revision_that_drops_most_objects_is_held_and_nothing_ends(cell: Cell)
         until(lambda: "Held" in cell.told.reasons())
         time.sleep(0.1)
         assert len(cell.pods()) == 2
+
+
+def test_a_certificate_is_ordered_when_the_edges_answer_its_challenges_and_then_kept(cell: Cell) -> None:
+    nodes = NODE.format("a", 1) + NODE.format("b", 2)
+    cell.source.put("cluster.yaml", CLUSTER.replace("spec:\n", ISSUER, 1) + nodes)
+    cell.source.put("entry.yaml", ENTRY)
+    with cell.running():
+        until(lambda: cell.issuer.orders)
+        (order,) = cell.issuer.orders
+        answers = f"field(4,/)].{order.account.thumbprint}"
+        assert all(answers in proxy_text(host) for host in cell.hosts.values())
+        assert cell.store.load().accounts.keys() == {order.terms.server}
+        cell.inbox.order_ended(order, "the server is closed")
+        until(lambda: "CertificateFailed" in cell.told.reasons())
+    with cell.running():
+        until(lambda: len(cell.issuer.orders) == 2)
+        now = time.time()
+        cell.inbox.order_ended(order, issued("a.org", server=order.terms.server, start=now - 60, end=now + 9e6))
+        until(lambda: "CertificateIssued" in cell.told.reasons())
+        until(lambda: all("bind 0.0.0.0:443 ssl" in proxy_text(host) for host in cell.hosts.values()))
+        assert [ref.name for ref in cell.store.load().certificates] == ["site"]
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+    assert len(cell.issuer.orders) == 2
 
 
 def test_every_created_container_carries_the_host_contract(cell: Cell) -> None:

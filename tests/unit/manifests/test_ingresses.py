@@ -117,6 +117,69 @@ def test_a_certificate_that_is_named_is_there(load: Load, faults: Faults) -> Non
     assert faults(load({"i.yaml": secured, "site.yaml": SITE})) == []
 
 
+ISSUED = annotated(acme="true") + "  tls:\n    - {hosts: [shop.example.org], secretName: site}\n"
+
+
+@pytest.fixture
+def with_issuer(good: dict[str, str]) -> str:
+    """The good Cluster, with somebody who issues certificates."""
+    return good["cluster.yaml"] + "spec: {acme: {server: https://acme.example.org/directory}}\n"
+
+
+def test_a_certificate_that_is_to_be_issued_need_not_be_there(
+    load: Load, faults: Faults, with_issuer: str
+) -> None:
+    result = load({"cluster.yaml": with_issuer, "i.yaml": ISSUED})
+    assert faults(result) == []
+    assert result.ingresses[WEB].options.acme
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "  tls:\n    - {hosts: [shop.example.org], secretName: site}\n",
+            "",
+            "i.yaml:6:26 /metadata/annotations/reconciler.dev~1acme missing-field",
+        ),
+        (", secretName: site", "", "i.yaml:16:7 /spec/tls/0 missing-field"),
+        ("hosts: [shop.example.org]", 'hosts: ["*.example.org"]', "i.yaml:16:7 /spec/tls/0 invalid-value"),
+    ],
+)
+def test_what_cannot_be_issued_is_refused(
+    load: Load, faults: Faults, with_issuer: str, old: str, new: str, expected: str
+) -> None:
+    assert old in ISSUED
+    result = load({"cluster.yaml": with_issuer, "i.yaml": ISSUED.replace(old, new, 1)})
+    assert isinstance(result, Rejected)
+    assert faults(result) == [expected]
+
+
+def test_somebody_must_issue_it(load: Load, faults: Faults) -> None:
+    assert faults(load({"i.yaml": ISSUED})) == [
+        "i.yaml:6:26 /metadata/annotations/reconciler.dev~1acme missing-field"
+    ]
+
+
+@pytest.mark.parametrize(
+    "acme",
+    [
+        "{server: http://acme.example.org}",
+        "{server: 'https://a.org x'}",
+        "{email: ops@example.org}",
+        "{server: https://a.org, email: nobody}",
+        "{server: https://a.org, ca: no certificate}",
+        "{server: https://a.org, key: x}",
+    ],
+)
+def test_an_issuer_is_an_address_somebody_to_warn_and_whom_to_trust(
+    load: Load, faults: Faults, good: dict[str, str], acme: str
+) -> None:
+    result = load({"cluster.yaml": good["cluster.yaml"] + f"spec: {{acme: {acme}}}\n"})
+    assert isinstance(result, Rejected)
+    assert all(" /spec/acme" in fault for fault in faults(result))
+
+
 @pytest.mark.parametrize(
     ("held", "expected"),
     [
@@ -162,6 +225,7 @@ def test_passwords_are_hashes_that_haproxy_can_check(load: Load, held: str, expe
         ({"allow_list": "10.0.0.0/8, 192.0.2.7"}, {"allow": ("10.0.0.0/8", "192.0.2.7/32")}),
         ({"auth_secret": "site", "auth_realm": "Staff only"}, {"auth_secret": "site", "auth_realm": "Staff only"}),
         ({"ssl_redirect": "false"}, {"ssl_redirect": False}),
+        ({"acme": "false"}, {}),
         ({"canary": "false", "canary_weight": "5"}, {}),
         ({"canary": "true", "canary_weight": "5"}, {"canary": Canary(weight=5)}),
         (
@@ -202,6 +266,7 @@ def test_an_annotation_is_a_typed_option(load: Load, notes: dict[str, str], expe
         {"auth_secret": "site", "auth_realm": " "},
         {"auth_secret": "site\\nx"},
         {"ssl_redirect": "yes"},
+        {"acme": "https://acme.example.org"},
         {"canary": "true", "canary_weight": "101"},
         {"canary": "true", "canary_by_header": "X New"},
         {"canary": "true", "canary_by_header": "X", "canary_by_header_value": "%[env(HOME)]"},

@@ -68,7 +68,7 @@ def test_one_that_has_expired_makes_way_for_a_good_one_and_is_better_than_none()
 
 
 def test_one_of_the_future_or_of_another_host_is_a_problem() -> None:
-    future = secret("site", *signed(HOST, start=NOON + 1, end=NOON + DAY))
+    future = secret("site", *signed(HOST, start=NOON + 7200, end=NOON + DAY))
     assert "not valid yet" in chosen([tls("a", "site")], [future]).problems[0]
     other = secret("site", *signed("www.example.org"))
     assert f"is not for {HOST}" in chosen([tls("a", "site")], [other]).problems[0]

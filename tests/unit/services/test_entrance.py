@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
+import pytest
 from msgspec.structs import replace
 
+from reconciler.model.acme import Acme, AcmeAccount
 from reconciler.model.ingress import IngressOptions, IngressTls
 from reconciler.model.memory import IngressRecord, Memory, ServiceRecord
 from reconciler.model.names import Ref
@@ -13,7 +15,9 @@ from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import NodeProxy, config_text
 from reconciler.model.secrets import SecretText
 from reconciler.services import ServiceLayer
-from tests.certificates import NOON, signed
+from reconciler.services.acme import Challenges
+from tests.certificates import DAY, NOON, signed
+from tests.fake_issuer import THUMBPRINT, issued
 from tests.haproxy_process import accepted
 from tests.ingress_oracle import ingress, rule
 from tests.unit.services.test_layer import MEMORY, desired
@@ -89,3 +93,49 @@ def test_a_load_balancer_does_not_take_the_ports_of_the_ingresses() -> None:
     assert layer.problems == (
         "Service shop/web is not served: 0.0.0.0:80 belongs to the Ingresses; choose another address or port",
     )
+
+
+ACCOUNT = AcmeAccount(SecretText("key"), THUMBPRINT)
+SERVER = "https://acme.example.org/directory"
+
+
+def with_issuer(**remembered: object) -> tuple[dict[str, NodeProxy], tuple[str, ...]]:
+    """The proxies of an Ingress that has its certificate issued, and what is told of it."""
+    made = ingress("entry", rule("a.org", PATH), tls=[IngressTls(("a.org",), "site")], acme=True)
+    wanted = replace(desired(), services=SERVICES, ingresses={ENTRY: made})
+    cluster = replace(wanted.cluster, spec=replace(wanted.cluster.spec, acme=Acme(SERVER)))
+    layer = ServiceLayer()
+    memory = replace(MEMORY, **remembered)
+    setups = layer.setups(replace(wanted, cluster=cluster), memory, ENDPOINTS, at=NOON)
+    return {name: setup.proxy for name, setup in setups.items()}, layer.problems
+
+
+def test_while_a_certificate_is_awaited_challenges_are_answered(tmp_path: Path) -> None:
+    found, problems = with_issuer(accounts={SERVER: ACCOUNT})
+    edge = found["node-1"]
+    assert f"%[path,field(4,/)].{THUMBPRINT}" in config_text(edge)
+    assert "a.org\n" in edge.files.values()
+    assert "bind 0.0.0.0:443" not in config_text(edge)
+    assert problems == (
+        f"Ingress shop/entry has no certificate of Secret shop/site yet: it is awaited from {SERVER}",
+    )
+    assert accepted(edge, tmp_path) == ""
+
+
+def test_an_issued_certificate_is_served_as_one_of_a_secret_is(tmp_path: Path) -> None:
+    site = Ref("Secret", "shop", "site")
+    held = issued("a.org", server=SERVER, start=NOON - DAY, end=NOON + DAY)
+    found, problems = with_issuer(accounts={SERVER: ACCOUNT}, certificates={site: held})
+    assert problems == ()
+    assert "bind 0.0.0.0:443 ssl" in config_text(found["node-1"])
+    assert accepted(found["node-1"], tmp_path) == ""
+
+
+def test_without_an_account_no_challenge_is_answered() -> None:
+    assert "acme-challenge" not in config_text(with_issuer()[0]["node-1"])
+
+
+@pytest.mark.parametrize("thumbprint", ["A" * 42, "A" * 42 + '"', "A" * 43 + "\n", "%[env(HOME)]"])
+def test_what_is_no_thumbprint_gets_into_no_file(thumbprint: str) -> None:
+    with pytest.raises(ValueError):
+        Challenges(thumbprint, ("a.org",))

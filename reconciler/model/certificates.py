@@ -1,0 +1,38 @@
+"""Which certificates are to be asked for."""
+
+from collections.abc import Mapping
+
+from reconciler.model.acme import WantedCertificate
+from reconciler.model.names import Ref
+from reconciler.model.objects import Ingress, Secret, is_served_here
+
+
+def wanted_certificates(
+    ingresses: Mapping[Ref, Ingress], secrets: Mapping[Ref, Secret]
+) -> Mapping[Ref, WantedCertificate]:
+    """By the Secret that stands for each: for Ingresses annotated for it, but where a manifest has that Secret.
+
+    Two Ingresses that name the same Secret share a certificate for the hosts of both.
+    """
+    names: dict[Ref, set[str]] = {}
+    users: dict[Ref, dict[Ref, None]] = {}
+    for ref, ingress in sorted(ingresses.items()):
+        if not issues(ingress):
+            continue
+        for tls in ingress.spec.tls:
+            secret = Ref("Secret", ref.namespace, tls.secret_name)
+            if secret not in secrets and (hosts := tls.hosts or rule_hosts(ingress)):
+                names.setdefault(secret, set()).update(hosts)
+                users.setdefault(secret, {})[ref] = None
+    return {
+        secret: WantedCertificate(tuple(sorted(hosts)), tuple(users[secret])) for secret, hosts in names.items()
+    }
+
+
+def issues(ingress: Ingress) -> bool:
+    """Whether certificates are asked for it; of a canary, they are its main Ingress' matter."""
+    return ingress.options.acme and ingress.options.canary is None and is_served_here(ingress)
+
+
+def rule_hosts(ingress: Ingress) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(rule.host for rule in ingress.spec.rules if rule.host))
