@@ -111,7 +111,8 @@ class Loop:
 
     @property
     def converged(self) -> bool:
-        return self.turn is not None and self.turn.converged
+        """A certificate that is being asked for is waited for: it changes what the edges serve."""
+        return self.turn is not None and self.turn.converged and not self._orders.under_way
 
     # --- hearing ---------------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ class Orders:
 
     def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
-        self._under_way: set[Ref] = set()
+        self.under_way: set[Ref] = set()
+        """By the Secrets that stand for them."""
 
     def prepared(self, desired: Desired, memory: Memory) -> Memory:
         """With an account where one will be needed; it is stored, as all of memory, before anything is done."""
@@ -26,14 +27,14 @@ class Orders:
     def place(self, orders: Iterable[Order]) -> Iterator[Order]:
         """Hand over those that are not under way; yields them."""
         for order in orders:
-            if order.secret not in self._under_way:
-                self._under_way.add(order.secret)
+            if order.secret not in self.under_way:
+                self.under_way.add(order.secret)
                 self._issuer.order(order)
                 yield order
 
     def ended(self, message: OrderEnded, memory: Memory, now: float) -> Memory:
         """`now` is monotonic seconds."""
-        self._under_way.discard(message.order.secret)
+        self.under_way.discard(message.order.secret)
         if isinstance(message.result, IssuedCertificate):
             return after_issue(memory, message.order, message.result, now)
         return after_refusal(memory, message.order, now)

@@ -389,14 +389,16 @@ def test_a_certificate_is_ordered_when_the_edges_answer_its_challenges_and_then_
     nodes = NODE.format("a", 1) + NODE.format("b", 2)
     cell.source.put("cluster.yaml", CLUSTER.replace("spec:\n", ISSUER, 1) + nodes)
     cell.source.put("entry.yaml", ENTRY)
-    with cell.running():
+    with cell.running() as loop:
         until(lambda: cell.issuer.orders)
         (order,) = cell.issuer.orders
         answers = f"field(4,/)].{order.account.thumbprint}"
         assert all(answers in proxy_text(host) for host in cell.hosts.values())
         assert cell.store.load().accounts.keys() == {order.terms.server}
+        assert not loop.converged
         cell.inbox.order_ended(order, "the server is closed")
         until(lambda: "CertificateFailed" in cell.told.reasons())
+        until(lambda: loop.converged)
     with cell.running():
         until(lambda: len(cell.issuer.orders) == 2)
         now = time.time()
