@@ -5,6 +5,7 @@ nowhere else. A reply counts only if its frame is whole: anything else has an un
 """
 
 import base64
+import gzip
 import os
 import re
 import shlex
@@ -23,6 +24,8 @@ _SETUP = (
     "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 _CHUNK = 65536
+_LONG = 16384
+"""Bytes."""
 
 
 class Reply(Struct, frozen=True):
@@ -96,12 +99,18 @@ def _said(reply: Reply) -> str:
 
 
 def command_line(argv: Sequence[str], stdin: str | bytes | None) -> str:
-    """One line (and a here-document) of sh. Input travels as base64: no byte of it means anything to the shell."""
+    """One line (and a here-document) of sh. Input travels as base64: no byte of it means anything to the shell.
+
+    Shells read a here-document slowly: what is long is compressed. A host that cannot undo it says so, and the
+    command does not begin."""
     command = shlex.join(argv)
     if stdin is None:
         return f"{command} </dev/null"
-    encoded = base64.encodebytes(stdin.encode() if isinstance(stdin, str) else stdin).decode()
-    return f"base64 -d <<'.' | {command}\n{encoded}."
+    content = stdin.encode() if isinstance(stdin, str) else stdin
+    if len(content) < _LONG:
+        return f"base64 -d <<'.' | {command}\n{base64.encodebytes(content).decode()}."
+    compressed = base64.encodebytes(gzip.compress(content, 1)).decode()
+    return f"gzip </dev/null >/dev/null && base64 -d <<'.' | gzip -dc | {command}\n{compressed}."
 
 
 def framed(line: str, token: str) -> str:

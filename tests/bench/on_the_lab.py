@@ -17,7 +17,7 @@ import docker
 from reconciler.lab import Host, Lab
 from tests.bench.bars import Measured, at_most, p50, p99
 from tests.lab.conftest import restore
-from tests.lab.world import World, deployment, fetch, service
+from tests.lab.world import World, deployment, engine_events, fetch, service
 from tests.own_lab import own_lab
 
 REPLICAS = (1, 10, 30)
@@ -208,10 +208,7 @@ def _at_rest(lab: Lab) -> Iterator[Measured]:
 
 def _written(lab: Lab) -> int:
     """Everything an engine did or was asked to do that is not reading; every exec counts."""
-    return sum(
-        len(host.docker("events", "--since", "1h", "--until", "0s", "--format", "{{.Action}}").stdout.splitlines())
-        for host in lab.nodes
-    )
+    return sum(len(engine_events(host, 3600, "{{.Action}}")) for host in lab.nodes)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -1,8 +1,9 @@
 """A thousand services of five pods each, on a real HAProxy: what a reload and a change of a pod cost."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -24,7 +25,7 @@ from tests.node_host import CLUSTER, Host, connect, credentials_of, node_of
 from tests.own_lab import own_lab
 from tests.unit.services.test_layer import MEMORY, desired
 
-SERVICES, PODS = 1000, 5
+SERVICES, PODS, NODES = 1000, 5, 3
 CHANGES, RELOADS, READS = 100, 5, 20
 
 Endpoints = dict[Ref, tuple[Endpoint, ...]]
@@ -33,43 +34,60 @@ Endpoints = dict[Ref, tuple[Endpoint, ...]]
 def everything() -> Iterator[Measured]:
     lab = own_lab()
     was_up = lab.is_up()
-    lab.up(nodes=max(1, len(lab.records)))
+    lab.up(nodes=NODES)
     restore(lab)
-    host = connect(node_of(lab), lab)
+    hosts = [connect(node_of(lab, index), lab) for index in range(NODES)]
     try:
-        host.found()
-        yield from _on(host)
+        for host in hosts:
+            host.found()
+        world = _World()
+        yield from _on(hosts[0], world)
+        yield from _on_all(hosts, world)
         yield from _read(lab)
     finally:
-        host.session.close()
+        for host in hosts:
+            host.session.close()
         if was_up:
             restore(lab)
         else:
             lab.down()
 
 
-def _on(host: Host) -> Iterator[Measured]:
-    world = _World()
+def _on(host: Host, world: "_World") -> Iterator[Measured]:
     began = time.monotonic()
-    first = world.setup()
+    first = world.setups()
     yield at_most("1,000 services × 5: everything rendered", time.monotonic() - began, 0.5, "s")
-    _ensured(host, first, 120)
+    _ensured([host], first, 120)
     reloads = []
     for number in range(RELOADS):
         world.add(f"more{number}")
-        reloads.append(_ensured(host, world.setup(), 60))
+        reloads.append(_ensured([host], world.setups(), 60))
     yield at_most("  another structure: checked, reloaded, read back", max(reloads), 2, "s", f" (n={RELOADS})")
     renders, waits = [], []
     for number in range(CHANGES):
         world.change(number)
         began = time.monotonic()
-        after = world.setup()
+        after = world.setups()
         renders.append((time.monotonic() - began) * 1000)
-        waits.append(_ensured(host, after, 20) * 1000)
+        waits.append(_ensured([host], after, 20) * 1000)
     detail = f" (p50 {p50(renders):.1f} ms, n={CHANGES})"
     yield at_most("  one endpoint's change: rendered, p99", p99(renders), 10, "ms", detail)
     detail = f" (p50 {p50(waits):.1f} ms, n={CHANGES})"
     yield at_most("  one endpoint's change: effective on the node, no reload, p99", p99(waits), 100, "ms", detail)
+
+
+def _on_all(hosts: list[Host], world: "_World") -> Iterator[Measured]:
+    """A change that was observed is rendered, sent to every node, and has been read back from each."""
+    _ensured(hosts, world.setups(), 120)
+    waits = []
+    for number in range(CHANGES, 2 * CHANGES):
+        world.change(number)
+        began = time.monotonic()
+        _ensured(hosts, world.setups(), 20)
+        waits.append((time.monotonic() - began) * 1000)
+    detail = f" (p50 {p50(waits):.1f} ms, n={CHANGES})"
+    name = f"  one endpoint's change: effective on all of {NODES} nodes, p99"
+    yield at_most(name, p99(waits), 100, "ms", detail)
 
 
 def _read(lab: Lab) -> Iterator[Measured]:
@@ -101,11 +119,19 @@ class _Node(Collector):
         return traffic_families(["node-1"], {"node-1": self._told})
 
 
-def _ensured(host: Host, setup: NodeSetup, seconds: float) -> float:
+def _ensured(hosts: Sequence[Host], setups: Mapping[str, NodeSetup], seconds: float) -> float:
+    """How many seconds it took until the last one said so."""
     began = time.monotonic()
-    host.ensure(setup)
-    host.told.wait_for(lambda: host.look().proxy.fingerprint == setup.proxy.fingerprint, seconds)
+    for host in hosts:
+        host.ensure(setups[host.session.name])
+    for host in hosts:
+        fingerprint = setups[host.session.name].proxy.fingerprint
+        host.told.wait_for(partial(_has, host, fingerprint), seconds)
     return time.monotonic() - began
+
+
+def _has(host: Host, fingerprint: str) -> bool:
+    return host.look().proxy.fingerprint == fingerprint
 
 
 class _World:
@@ -131,10 +157,10 @@ class _World:
         ref = Ref("Service", "shop", f"s{number}")
         self._endpoints = {**self._endpoints, ref: (*self._endpoints[ref][1:], _pod(number, 9, number + 1))}
 
-    def setup(self) -> NodeSetup:
+    def setups(self) -> Mapping[str, NodeSetup]:
         wanted = replace(desired(), services=self._services)
         memory: Memory = replace(MEMORY, services=self._records)
-        return self._layer.setups(wanted, memory, self._endpoints)["node-1"]
+        return self._layer.setups(wanted, memory, self._endpoints)
 
 
 def _pod(service: int, each: int, turn: int) -> Endpoint:

@@ -13,7 +13,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import PodStatus
 from reconciler.reporting import status_object
 from reconciler.store import open_reader
-from tests.lab.world import OnHost, Running, World, eventually
+from tests.lab.world import OnHost, Running, World, engine_events, eventually
 
 Json = dict[str, Any]
 STAY = "exec /bin/pause"
@@ -212,10 +212,8 @@ class Stage:
 
     def told(self, app: str, shown: str, *filters: str, seconds: float = 600.0) -> list[str]:
         """The engine's own events about the pod's containers, in the last `seconds`."""
-        now = time.time()  # said to the engine in full: of "0s ago" it would keep the whole seconds only
-        span = ["--since", f"{now - seconds:.9f}", "--until", f"{now:.9f}"]
-        of = ["--filter", f"label=reconciler.dev/pod={app}", *(f"--filter={each}" for each in filters)]
-        return self.docker("events", *span, *of, "--format", shown).splitlines()
+        host = self.world.lab.node("node-1")
+        return engine_events(host, seconds, shown, f"label=reconciler.dev/pod={app}", *filters)
 
     def docker(self, *arguments: str, node: str = "node-1", check: bool = True) -> str:
         return self.world.lab.node(node).docker(*arguments, check=check).stdout.strip()

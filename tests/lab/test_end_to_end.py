@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab import Lab
-from tests.lab.world import World, api, deployment, eventually, fetch, service
+from tests.lab.world import World, api, deployment, engine_events, eventually, fetch, service
 
 CONFIG = """\
 apiVersion: v1
@@ -217,9 +217,6 @@ def test_node_reset_removes_what_is_ours_and_only_that(world: World) -> None:
         host.docker("rm", "-f", "foreign")
 
 
-def _engine_events(world: World) -> list[str]:
-    """What each engine was made to do, up to the beginning of this second; exec and health events included."""
-    return [
-        host.docker("events", "--since", "1h", "--until", "0s", "--format", "{{.Type}} {{.Action}}").stdout
-        for host in world.lab.nodes
-    ]
+def _engine_events(world: World) -> list[list[str]]:
+    """What each engine was made to do; exec and health events included."""
+    return [engine_events(host, 3600, "{{.Type}} {{.Action}}") for host in world.lab.nodes]

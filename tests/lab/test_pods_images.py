@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from reconciler.lab import Lab
 from tests.lab.pods import Json, Stage, condition, container, is_running, message, pod, reason, secret, workload
 from tests.lab.registry import PASSWORD, USER, Registry
-from tests.lab.world import eventually
+from tests.lab.world import engine_events, eventually
 
 WAITING = ("ErrImagePull", "ImagePullBackOff")
 
@@ -139,6 +138,5 @@ def test_pods_that_need_one_image_pull_it_once(stage: Stage, registry: Registry)
     stage.put(*(fetched(f"sharer-{number}", f"{registry.open}/shared:1") for number in range(4)))
     for number in range(4):
         stage.up(f"sharer-{number}", 40)
-    time.sleep(1.1)  # The engine tells its events up to the last full second.
-    of = ["--since", "1m", "--until", "0s", "--filter", "event=pull", "--format", "{{.Actor.ID}}"]
-    assert stage.docker("events", *of).splitlines().count(f"{registry.open}/shared:1") == 1
+    pulled = engine_events(stage.world.lab.node("node-1"), 60, "{{.Actor.ID}}", "event=pull")
+    assert pulled.count(f"{registry.open}/shared:1") == 1

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from reconciler.lab import Lab
+from reconciler.lab import Host, Lab
 from reconciler.lab.repo import node_manifests
 
 DRAINED = "spec: {taints: [{key: maintenance, effect: NoExecute}]}\n"
@@ -277,6 +277,14 @@ def asked(edge: str, url: str) -> tuple[str, str]:
     command = ["curl", "-sk", "-m", "5", "--resolve", f"{host}:{port}:{edge}", "-w", "\n%{http_code}", url]
     body, _, status = subprocess.run(command, capture_output=True, text=True, check=False).stdout.rpartition("\n")
     return status, body
+
+
+def engine_events(host: Host, seconds: float, shown: str, *filters: str) -> list[str]:
+    """What the host's engine was made to do in the last `seconds`, up to this moment."""
+    now = time.time()  # said to the engine in full: of "0s ago" it would keep the whole seconds only
+    span = ["--since", f"{now - seconds:.9f}", "--until", f"{now:.9f}"]
+    chosen = (f"--filter={each}" for each in filters)
+    return host.docker("events", *span, *chosen, "--format", shown).stdout.splitlines()
 
 
 def eventually(condition: Callable[[], object], timeout: float = 20.0, what: str = "") -> None:

@@ -21,9 +21,17 @@ def test_an_argument_reaches_the_program_as_it_is(argument: str) -> None:
     assert reply == Reply(0, f"{argument}|end|", "")
 
 
-@pytest.mark.parametrize("stdin", ["", "one\n", "no newline", ".\n", "EOF\n$(id)\n", "x" * 5000])
+@pytest.mark.parametrize(
+    "stdin", ["", "one\n", "no newline", ".\n", "EOF\n$(id)\n", "x" * 5000, "long ü\n" * 9000]
+)
 def test_input_reaches_the_program_as_it_is(stdin: str) -> None:
     assert run_in_sh(framed(command_line(["cat"], stdin), "t"), "t") == Reply(0, stdin, "")
+
+
+def test_without_gzip_a_long_input_begins_nothing() -> None:
+    line = command_line(["sh", "-c", "cat; echo begun"], "x" * 50_000)
+    reply = run_in_sh(framed(f"gzip() {{ echo 'gzip: not found' >&2; return 127; }}\n{line}", "t"), "t")
+    assert (reply.status, reply.out, reply.err) == (127, "", "gzip: not found\n")
 
 
 def test_the_exit_status_and_both_outputs_are_kept_apart() -> None:
