@@ -48,9 +48,8 @@ def test_a_certificate_is_issued_served_kept_and_renewed(lab: Lab, tmp_path: Pat
         world.write("web.yaml", "---\n".join([deployment("web", 1), SERVICE, ISSUED]))
         with world.run() as running:
             running.wait_for("CertificateIssued")
-            running.converged()
+            eventually(lambda: asked(edge, f"https://{HOST}/shop")[0] == "200")
             first = served(edge)
-            assert asked(edge, f"https://{HOST}/shop")[0] == "200"
             shown = world.cli("describe", "ingress", "web", "-o", "json", *world.host_options)
             (told,) = json.loads(shown.stdout)["certificates"]
             assert (told["secretName"], told["hosts"]) == ("site", [HOST])
