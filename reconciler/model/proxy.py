@@ -4,9 +4,11 @@ The sections' text is made by `services`; here is only how it becomes a file, so
 given and adds the servers in the one form that the file and HAProxy's runtime API share.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from reconciler.model.secrets import SecretText
 
@@ -32,6 +34,14 @@ class ProxySection(Struct, frozen=True):
     """By name."""
     cookies: bool = False
     """Each server has a cookie that HAProxy makes."""
+    structure: str = ""
+    """A digest of all but the servers."""
+    membership: str = ""
+    """A digest of the servers. Both are worked out when a section is made: most sections outlive many changes."""
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "structure", digest(self.text, self.server_options))
+        force_setattr(self, "membership", digest(*(f"{each.name} {each.address}" for each in self.servers)))
 
 
 class NodeProxy(Struct, frozen=True):
@@ -55,6 +65,10 @@ class NodeProxy(Struct, frozen=True):
         return frozenset(
             server.address.rpartition(":")[0] for section in self.sections for server in section.servers
         )
+
+
+def digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def config_text(proxy: NodeProxy) -> str:

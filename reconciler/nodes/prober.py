@@ -65,6 +65,8 @@ class Prober:
         """Of the file in force, as told last."""
         self._results = Results()
         self._broken = False
+        self._gone = False
+        """There is none, as far as we know."""
         self._stopped = False
 
     def read_back(self) -> None:
@@ -80,12 +82,16 @@ class Prober:
 
     def ensure(self, wanted: NodeProber, full: bool) -> None:
         """`full`: look at the host too, not only at what has changed. Raises NodeError."""
+        if self._gone and not full and not wanted.containers:
+            return
         existing = self._find() if full or not self._container else None
         if not wanted.containers:
             self._written = ""
             if existing is not None or self._container:
                 self._remove()
+            self._gone = True
             return
+        self._gone = False
         digest, text = probes_file(self._cluster, wanted.containers)
         request = container_request(self._cluster, wanted.image)
         if full or not self._container:

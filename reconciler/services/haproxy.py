@@ -4,7 +4,6 @@ A manifest cannot add a directive. Whatever it names reaches the file through th
 everything but HAProxy's own name characters and IPv4 addresses.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
@@ -12,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from reconciler.model.proxy import NodeProxy, ProxySection
+from reconciler.model.proxy import NodeProxy, ProxySection, digest
 from reconciler.model.secrets import SecretText
 from reconciler.model.services import PortProtocol, ServiceBalance
 
@@ -232,16 +231,10 @@ def node_proxy(
     users: SecretText = _NO_USERS,
 ) -> NodeProxy:
     """HAProxy that serves all this."""
-    texts = (part for one in sections for part in (one.text, one.server_options))
-    structure = _digest(_PREAMBLE, users.fingerprint(_PREAMBLE), *sorted(files), *texts)
-    servers = (
-        f"{section.name} {server.name} {server.address}" for section in sections for server in section.servers
-    )
-    return NodeProxy(image, _PREAMBLE, tuple(sections), structure, _digest(structure, *servers), files, users)
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    own = users.fingerprint(_PREAMBLE)
+    structure = digest(_PREAMBLE, own, *sorted(files), *(section.structure for section in sections))
+    fingerprint = digest(structure, *(section.membership for section in sections))
+    return NodeProxy(image, _PREAMBLE, tuple(sections), structure, fingerprint, files, users)
 
 
 def _check(pattern: re.Pattern[str], name: str) -> None:

@@ -6,8 +6,9 @@ alike have the same objects: any node answers for any service, and for its name;
 policies `Local` make a difference to the proxy.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,6 +31,7 @@ from reconciler.services.parts import Part, left_out, section
 from reconciler.services.policy import Isolation, Policies
 from reconciler.services.sources import ANYBODY, Sources, hosts_own, service_sources
 
+_Key = TypeVar("_Key")
 Endpoints = Mapping[Ref, tuple[Endpoint, ...]]
 Probed = Mapping[str, tuple[ProbedContainer, ...]]
 """By node."""
@@ -169,31 +171,30 @@ class _Sections:
     def __init__(self, parts: tuple[Part, ...], entrance: Entrance) -> None:
         self._parts = parts
         self._entrance = entrance
+        self._of_service: defaultdict[Ref, list[Part]] = defaultdict(list)
+        for part in parts:
+            if part.service:
+                self._of_service[part.service].append(part)
+        self._differ_by_node = any(part.local for part in parts)
+        self._differ_at_edges = any(part.text != part.edge_text for part in parts)
         self._endpoints: Endpoints = {}
         self._sources: Mapping[Ref, tuple[Sources, ...]] = {}
-        self._made: dict[tuple[str, str, bool], ProxySection | None] = {}
+        self._made: defaultdict[str, dict[tuple[str, bool], ProxySection | None]] = defaultdict(dict)
         """By part, and what of a node makes a difference to it."""
         self._problems: dict[str, list[str]] = {}
         self._proxies: dict[tuple[str, str, bool], NodeProxy] = {}
 
     def follow(self, endpoints: Endpoints, sources: Mapping[Ref, tuple[Sources, ...]]) -> None:
-        changed = {
-            part.name
-            for part in self._parts
-            if part.service
-            and (
-                endpoints.get(part.service, ()) != self._endpoints.get(part.service)
-                or sources.get(part.service) != self._sources.get(part.service)
-            )
-        }
-        if changed:
-            self._made = {key: made for key, made in self._made.items() if key[0] not in changed}
-            self._problems = {name: said for name, said in self._problems.items() if name not in changed}
-            self._proxies = {}
+        changed = changed_keys(self._endpoints, endpoints) | changed_keys(self._sources, sources)
         self._endpoints, self._sources = endpoints, sources
-        for part in self._parts:
-            if part.name in changed and (said := left_out(part, self._of(part))):
-                self._problems[part.name] = said
+        if changed:
+            self._proxies = {}
+        for ref in changed:
+            for part in self._of_service.get(ref, ()):
+                self._made.pop(part.name, None)
+                self._problems.pop(part.name, None)
+                if said := left_out(part, self._of(part)):
+                    self._problems[part.name] = said
 
     def problems(self) -> list[str]:
         return list(dict.fromkeys(said for name in sorted(self._problems) for said in self._problems[name]))
@@ -210,15 +211,14 @@ class _Sections:
 
     def _kind(self, node: str, edge: bool) -> tuple[str, bool]:
         """The same for nodes that serve alike."""
-        own = node if any(part.local for part in self._parts) else ""
-        return own, edge and any(part.text != part.edge_text for part in self._parts)
+        return node if self._differ_by_node else "", edge and self._differ_at_edges
 
     def _section(self, part: Part, node: str, edge: bool) -> ProxySection | None:
-        key = (part.name, node if part.local else "", edge and part.text != part.edge_text)
-        if key not in self._made:
+        known, key = self._made[part.name], (node if part.local else "", edge and part.text != part.edge_text)
+        if key not in known:
             made = section(part, node, edge, self._of(part))
-            self._made[key] = made and replace(made, text=self._guarded(part, made.text))
-        return self._made[key]
+            known[key] = made and replace(made, text=self._guarded(part, made.text))
+        return known[key]
 
     def _guarded(self, part: Part, text: str) -> str:
         """A pod sees the proxy and not its client: the policies of both are kept here."""
@@ -236,18 +236,36 @@ class _Checks:
     without a pod is tried by nobody: a manifest says where it is, and no host knocks there for it."""
 
     def __init__(self) -> None:
-        self._known: dict[Ref, tuple[tuple[Endpoint, ...], Mapping[str, Collection[str]]]] = {}
+        self._endpoints: Endpoints = {}
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """How many services have each address, by node."""
+        self._made: dict[str, frozenset[str]] = {}
 
     def of(self, endpoints: Endpoints) -> Mapping[str, frozenset[str]]:
-        known, self._known = self._known, {}
-        checks: defaultdict[str, set[str]] = defaultdict(set)
-        for ref, found in endpoints.items():
-            before = known.get(ref)
-            own = before[1] if before is not None and before[0] == found else _by_node(found)
-            self._known[ref] = found, own
-            for node, addresses in own.items():
-                checks[node].update(addresses)
-        return {node: frozenset(addresses) for node, addresses in checks.items()}
+        touched: set[str] = set()
+        for ref in changed_keys(self._endpoints, endpoints):
+            touched |= self._count(self._endpoints.get(ref, ()), -1) | self._count(endpoints.get(ref, ()), 1)
+        for node in touched:
+            self._made[node] = frozenset(self._counts[node])
+        self._endpoints = endpoints
+        return self._made
+
+    def _count(self, endpoints: Iterable[Endpoint], by: int) -> set[str]:
+        """Returns the nodes."""
+        found = _by_node(endpoints)
+        for node, addresses in found.items():
+            counts = self._counts[node]
+            for address in addresses:
+                counts[address] += by
+                if not counts[address]:
+                    del counts[address]
+        return set(found)
+
+
+def changed_keys(before: Mapping[_Key, object], after: Mapping[_Key, object]) -> set[_Key]:
+    """Those that one of the two has alone, or that have another value."""
+    kept = {key for key, value in after.items() if (was := before.get(key)) is value or was == value}
+    return (before.keys() | after.keys()) - kept
 
 
 def _by_node(endpoints: Iterable[Endpoint]) -> Mapping[str, Collection[str]]:

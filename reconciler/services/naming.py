@@ -54,6 +54,10 @@ class Naming:
         self._spec: ClusterSpec | None = None
         self._known: dict[Ref, _Rendered] = {}
         self._named: Named | None = None
+        self._services: Mapping[Ref, Service] = {}
+        self._records: Mapping[Ref, ServiceRecord] = {}
+        self._by_pod: Mapping[Ref, tuple[Endpoint, ...]] = {}
+        """Of the headless services."""
 
     def named(
         self,
@@ -62,18 +66,35 @@ class Naming:
         endpoints: Mapping[Ref, tuple[Endpoint, ...]],
     ) -> Named:
         spec = desired.cluster.spec
+        if self._named is not None and self._is_as_before(desired, records, endpoints):
+            return self._named
         before = self._known if spec == self._spec else {}
         now: dict[Ref, _Rendered] = {}
         for ref, service in sorted(desired.services.items()):
-            inputs = _Inputs(
-                service, records.get(ref, _NO_RECORD), endpoints.get(ref, ()) if is_headless(service) else ()
-            )
+            by_pod = endpoints.get(ref, ()) if is_headless(service) else ()
+            inputs = _Inputs(service, records.get(ref, _NO_RECORD), by_pod)
             known = before.get(ref)
             now[ref] = known if known is not None and known.inputs == inputs else _rendered(ref, inputs, spec)
         same = now.keys() == before.keys() and all(now[ref] is before[ref] for ref in now)
         if self._named is None or spec != self._spec or not same:
             self._spec, self._known, self._named = spec, now, _named(spec, now)
+        self._services, self._records = desired.services, records
+        self._by_pod = {ref: one.inputs.endpoints for ref, one in now.items() if is_headless(one.inputs.service)}
         return self._named
+
+    def _is_as_before(
+        self,
+        desired: Desired,
+        records: Mapping[Ref, ServiceRecord],
+        endpoints: Mapping[Ref, tuple[Endpoint, ...]],
+    ) -> bool:
+        """Seen at a glance: pods come and go most often, and only those of headless services have names."""
+        return (
+            desired.services is self._services
+            and records is self._records
+            and desired.cluster.spec == self._spec
+            and all(endpoints.get(ref, ()) == known for ref, known in self._by_pod.items())
+        )
 
 
 class _Inputs(Struct, frozen=True):

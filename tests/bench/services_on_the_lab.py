@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from reconciler.lab import Lab
 from reconciler.metrics.families import traffic_families
-from reconciler.model.memory import Memory, ServiceRecord
+from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, ClusterSpec, ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.operations import NodeSetup
@@ -23,9 +23,11 @@ from tests.bench.bars import Measured, at_most, p50, p99
 from tests.lab.conftest import restore
 from tests.node_host import CLUSTER, Host, connect, credentials_of, node_of
 from tests.own_lab import own_lab
-from tests.unit.services.test_layer import MEMORY, desired
+from tests.unit.services.test_layer import desired
 
 SERVICES, PODS, NODES = 1000, 5, 3
+HOSTS = 50
+"""Over which the pods are spread; but for the first ones, they are there in name only."""
 CHANGES, RELOADS, READS = 100, 5, 20
 
 Endpoints = dict[Ref, tuple[Endpoint, ...]]
@@ -40,7 +42,7 @@ def everything() -> Iterator[Measured]:
     try:
         for host in hosts:
             host.found()
-        world = _World()
+        world = _World(lab)
         yield from _on(hosts[0], world)
         yield from _on_all(hosts, world)
         yield from _read(lab)
@@ -135,8 +137,14 @@ def _has(host: Host, fingerprint: str) -> bool:
 
 
 class _World:
-    def __init__(self) -> None:
+    def __init__(self, lab: Lab) -> None:
         self._layer = ServiceLayer()
+        nodes = [node_of(lab, index) for index in range(NODES)]
+        self._desired = replace(desired(), nodes={node.metadata.name: node for node in nodes})
+        self._nodes = {
+            node.metadata.name: NodeRecord(node.metadata.name, pod_cidr=f"10.244.{100 + index}.0/24")
+            for index, node in enumerate(nodes)
+        }
         self._services: dict[Ref, Service] = {}
         self._records: dict[Ref, ServiceRecord] = {}
         self._endpoints: Endpoints = {}
@@ -158,11 +166,11 @@ class _World:
         self._endpoints = {**self._endpoints, ref: (*self._endpoints[ref][1:], _pod(number, 9, number + 1))}
 
     def setups(self) -> Mapping[str, NodeSetup]:
-        wanted = replace(desired(), services=self._services)
-        memory: Memory = replace(MEMORY, services=self._records)
+        wanted = replace(self._desired, services=self._services)
+        memory = Memory(services=self._records, nodes=self._nodes)
         return self._layer.setups(wanted, memory, self._endpoints)
 
 
 def _pod(service: int, each: int, turn: int) -> Endpoint:
     ip = f"10.244.{service // 50}.{service % 50 * 5 + each % 5}"
-    return Endpoint(f"{service}-{each}-{turn}", f"s{service}-{each}-{turn}", "node-1", ip, (8080,), ready=True)
+    return Endpoint(f"{service}-{each}-{turn}", f"s{service}-{each}-{turn}", f"node-{service % HOSTS + 1}", ip, (8080,), ready=True)
