@@ -173,4 +173,11 @@ class _World:
 
 def _pod(service: int, each: int, turn: int) -> Endpoint:
     ip = f"10.244.{service // 50}.{service % 50 * 5 + each % 5}"
-    return Endpoint(f"{service}-{each}-{turn}", f"s{service}-{each}-{turn}", f"node-{service % HOSTS + 1}", ip, (8080,), ready=True)
+    return Endpoint(
+        f"{service}-{each}-{turn}",
+        f"s{service}-{each}-{turn}",
+        f"node-{service % HOSTS + 1}",
+        ip,
+        (8080,),
+        ready=True,
+    )
