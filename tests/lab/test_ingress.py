@@ -39,6 +39,22 @@ def test_pods_behind_an_ingress_answer_by_host_and_path_in_plain_and_over_tls(la
     assert backend["responses"]["2xx"] == backend["sessions"] >= 11
 
 
+def test_a_certificate_that_cannot_be_read_costs_its_own_site_only_its_tls(lab: Lab, tmp_path: Path) -> None:
+    world = World(lab, tmp_path)
+    chain, key = signed(HOST, start=time.time() - 60, end=time.time() + 86400)
+    broken = INGRESS.replace("name: web\n", "name: broken\n", 1).replace(HOST, "broken.org").replace("site", "bad")
+    torn = secret(chain[: len(chain) // 2], key).replace("{name: site}", "{name: bad}")
+    parts = [deployment("web", 1), SERVICE, INGRESS, secret(chain, key), broken, torn]
+    world.write("web.yaml", "---\n".join(parts))
+    edge = lab.records[0].ip
+    with world.run() as running:
+        running.converged()
+        running.wait_for("NotServed", "Ingress default/broken has no certificate of Secret default/bad")
+        assert asked(edge, f"https://{HOST}/shop")[0] == "200"
+        assert asked(edge, "http://broken.org/shop")[0] == "200"
+        assert asked(edge, "https://broken.org/shop")[0] == "000", "no other site's certificate is shown for it"
+
+
 def test_a_certificate_is_issued_served_kept_and_renewed(lab: Lab, tmp_path: Path) -> None:
     world = World(lab, tmp_path)
     edge = lab.records[0].ip
