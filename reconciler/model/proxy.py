@@ -1,10 +1,11 @@
-"""A node's HAProxy as it should be: what only a reload changes, and the servers, which come and go without one.
+"""A node's HAProxy as it should be: what only a reload changes, and what comes and goes without one: servers, and
+the networks that clients may come from.
 
-The sections' text is made by `services`; here is only how it becomes a file, so that `nodes` writes what it was
-given and adds the servers in the one form that the file and HAProxy's runtime API share.
+The sections' text is made by `services`; here is only how it becomes files, so that `nodes` writes what it was
+given and adds the rest in the one form that the files and HAProxy's runtime API share.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -32,6 +33,8 @@ class ProxySection(Struct, frozen=True):
     """By name."""
     cookies: bool = False
     """Each server has a cookie that HAProxy makes."""
+    sources: Mapping[str, tuple[str, ...]] = {}
+    """Lists of networks by name, as `IP/length`, sorted; each is a file of its own, which the text refers to."""
 
 
 class NodeProxy(Struct, frozen=True):
@@ -40,7 +43,7 @@ class NodeProxy(Struct, frozen=True):
     """The `global` and `defaults` sections, and whatever else has no servers and no name."""
     sections: tuple[ProxySection, ...]
     structure: str
-    """A digest of everything but the servers: another one needs a reload."""
+    """A digest of everything but servers and networks: another one needs a reload."""
     fingerprint: str
     """A digest of everything."""
     files: Mapping[str, str | SecretText] = {}
@@ -55,6 +58,16 @@ class NodeProxy(Struct, frozen=True):
         return frozenset(
             server.address.rpartition(":")[0] for section in self.sections for server in section.servers
         )
+
+    @property
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        """Those of all sections."""
+        return {name: listed for section in self.sections for name, listed in section.sources.items()}
+
+
+def source_text(networks: Iterable[str]) -> str:
+    """The file of a list."""
+    return "".join(f"{network}\n" for network in sorted(networks))
 
 
 def config_text(proxy: NodeProxy) -> str:

@@ -1,9 +1,26 @@
 """What the proxy's files say, and HAProxy's master process; and what of the host keeps HAProxy from listening."""
 
+import hashlib
 import re
 from collections.abc import Container, Iterable, Mapping
+from typing import Final
 
 from msgspec import Struct
+
+from reconciler.model.proxy import source_text
+
+WRITE_SOURCES: Final = """\
+set -eu
+umask 077
+rm -rf "$1.next"
+mkdir -p "$1" "$1.next"
+cd "$1.next"
+while read -r name networks; do
+    for network in $networks; do echo "$network"; done >"$name"
+done
+mv -f -- * "$1"
+"""
+"""Into a directory, from lines of a name and its networks. A file is the old or the new one at any moment."""
 
 
 class Header(Struct, frozen=True):
@@ -36,6 +53,15 @@ def read_servers(config: str) -> dict[str, dict[str, str]]:
             case ["server", name, address, *_]:
                 found[section][name] = address
     return found
+
+
+def source_digest(networks: Iterable[str]) -> str:
+    return hashlib.sha256(source_text(networks).encode()).hexdigest()
+
+
+def read_digests(sha256sum: str) -> dict[str, str]:
+    """By file."""
+    return {name: digest for digest, _, name in (line.partition("  ") for line in sha256sum.splitlines())}
 
 
 def read_binds(config: str) -> frozenset[str]:
