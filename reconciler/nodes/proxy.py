@@ -201,29 +201,27 @@ class Proxy:
 
     def _update(self, sections: Iterable[ProxySection]) -> str:
         """Why servers and networks are not the wanted ones; empty: they are."""
-        changed = [
-            (section, changes(section, self._of(section), self._sources))
-            for section in sections
-            if self._is_new(section)
-        ]
-        touched = [section for section, commands in changed if commands]
+        new = [section for section in sections if self._is_new(section)]
+        commands = {section.name: changes(section, self._of(section), self._sources) for section in new}
+        touched = [section for section in new if commands[section.name] or other_sources(section, self._sources)]
         if touched:
             lists = [name for section in touched for name in other_sources(section, self._sources)]
             replies = self._ask(
-                *command_lines(command for _, commands in changed for command in commands),
+                *command_lines(command for section in touched for command in commands[section.name]),
                 *(f"show servers state {section.name}" for section in touched),
                 *shown_sources(lists),
             )
             found = read_servers_state(replies)
             for section in touched:
                 self._servers[section.name] = found.get(section.name, {})
-            unchanged = {name: listed for name, listed in self._sources.items() if name not in lists}
-            self._sources = unchanged | read_sources(replies, lists)
+            for name in lists:
+                self._sources.pop(name, None)
+            self._sources |= read_sources(replies, lists)
             if not all(as_wanted(section, self._of(section), self._sources) for section in touched):
                 return refusals(replies) or "HAProxy does not answer on its socket"
             self._deletion_pause = _FIRST_DELETION
             self._plan_deletions()
-        self._applied |= {section.name: section for section, _ in changed}
+        self._applied |= {section.name: section for section in new}
         return ""
 
     def _is_new(self, section: ProxySection) -> bool:
