@@ -206,11 +206,9 @@ class Proxy:
         touched = [section for section in new if commands[section.name] or other_sources(section, self._sources)]
         if touched:
             lists = [name for section in touched for name in other_sources(section, self._sources)]
-            replies = self._ask(
-                *command_lines(command for section in touched for command in commands[section.name]),
-                *(f"show servers state {section.name}" for section in touched),
-                *shown_sources(lists),
-            )
+            told = [command for section in touched for command in commands[section.name]]
+            shown = [f"show servers state {section.name}" for section in touched]
+            replies = self._ask(*command_lines([*told, *shown, *shown_sources(lists)]))
             found = read_servers_state(replies)
             for section in touched:
                 self._servers[section.name] = found.get(section.name, {})
@@ -242,7 +240,7 @@ class Proxy:
         return read_servers_state(reply) if reply.strip() else None
 
     def _shown(self, lists: Sequence[str]) -> dict[str, frozenset[str]]:
-        return read_sources(self._ask(*shown_sources(lists)), lists) if lists else {}
+        return read_sources(self._ask(*command_lines(shown_sources(lists))), lists) if lists else {}
 
     # --- by a reload ----------------------------------------------------------------------------------------
 

@@ -89,8 +89,8 @@ def _path(name: str) -> str:
 
 
 def shown_sources(names: Iterable[str]) -> Sequence[str]:
-    """The lines that ask for lists; `read_sources` understands the replies."""
-    return command_lines([f"show acl {_path(name)}" for name in names])
+    """The commands that ask for lists; `read_sources` understands the replies."""
+    return [f"show acl {_path(name)}" for name in names]
 
 
 def _put(section: ProxySection, server: ProxyServer, live: Live | None) -> Iterator[str]:

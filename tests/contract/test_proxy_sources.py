@@ -52,7 +52,7 @@ class Site:
         """Whether all is as wanted then."""
         live = {self._pod.name: Live(self._pod.address)}
         names = tuple(section.sources)
-        replies = self.ask(*command_lines(changes(section, live, self.sources)), *shown_sources(names))
+        replies = self.ask(*command_lines([*changes(section, live, self.sources), *shown_sources(names)]))
         self.sources = read_sources(replies, names)
         return as_wanted(section, live, self.sources)
 

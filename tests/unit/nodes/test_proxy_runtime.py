@@ -155,4 +155,4 @@ def test_lists_are_read_by_their_order_at_the_end_of_all_replies() -> None:
     }
     assert read_sources("", names) == read_sources("\n", names) == {}
     assert read_sources(replies, []) == {}
-    assert list(shown_sources(["web.allowed", "x"])) == [f"show acl {PATH}; show acl /etc/reconciler/sources/x"]
+    assert shown_sources(["web.allowed"]) == [f"show acl {PATH}"]
