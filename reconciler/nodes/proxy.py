@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from reconciler.model.observed import ProxyState
-from reconciler.model.proxy import NodeProxy, ProxySection, config_text
+from reconciler.model.proxy import NodeProxy, ProxySection, config_text, source_text
 from reconciler.model.secrets import SecretText
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.proxy_container import (
@@ -67,6 +67,7 @@ from reconciler.nodes.proxy_runtime import (
     taking,
 )
 from reconciler.nodes.shell import Shell
+from reconciler.nodes.text_tar import packed
 from reconciler.nodes.watching import Watcher
 
 _ASK = 'while IFS= read -r line; do printf "%s\\n" "$line" | socat -t2 - "UNIX-CONNECT:$1"; done'
@@ -77,7 +78,7 @@ _ANSWER_SECONDS = 2.0
 """As long as `socat` waits in `_ASK`."""
 _FILE_SECONDS = 1.0
 """So long after a change of servers or networks the files have it too."""
-_WRITE_SECONDS, _WRITE_SECONDS_PER_MIB = 5.0, 5.0
+_WRITE_SECONDS, _WRITE_SECONDS_PER_MIB = 5.0, 2.0
 """For lists of networks."""
 _FIRST_DELETION, _LAST_DELETION = 0.02, 0.64
 """After a server was taken out: when it is tried for the first and for the last time, each time twice as late, to
@@ -132,7 +133,8 @@ class Proxy:
         same = (
             self._structure
             and all(written[section] == taking(live) for section, live in self._servers.items())
-            and self._written == {name: source_digest(listed) for name, listed in self._sources.items()}
+            and self._written
+            == {name: source_digest(source_text(listed)) for name, listed in self._sources.items()}
         )
         balanced = {address for live in self._servers.values() for address in taking(live).values()}
         return self._state(fingerprint=found.fingerprint if same else ""), frozenset(balanced)
@@ -289,17 +291,13 @@ class Proxy:
         return read_digests(self._host.run(script).out)
 
     def _write_sources(self, sources: Mapping[str, Collection[str]]) -> None:
-        digests = {name: source_digest(networks) for name, networks in sources.items()}
-        lines = [
-            f"{name} {' '.join(networks)}\n"
-            for name, networks in sources.items()
-            if self._written.get(name) != digests[name]
-        ]
-        if lines:
-            text = "".join(lines)
-            words = (f"{self._directory}/{SOURCES}",)
-            seconds = _WRITE_SECONDS + len(text) / 2**20 * _WRITE_SECONDS_PER_MIB
-            self._host.script("write the networks of clients", WRITE_SOURCES, words, text.encode(), seconds)
+        texts = {name: source_text(networks) for name, networks in sources.items()}
+        digests = {name: source_digest(text) for name, text in texts.items()}
+        changed = {name: text for name, text in texts.items() if self._written.get(name) != digests[name]}
+        if changed:
+            words, archive = (f"{self._directory}/{SOURCES}",), packed(changed)
+            seconds = _WRITE_SECONDS + _WRITE_SECONDS_PER_MIB * len(archive) / (1 << 20)
+            self._host.script("writing the networks of clients", WRITE_SOURCES, words, archive, seconds)
         self._written = digests
 
     def _remove_others(self, directory: str, kept: Collection[str]) -> None:

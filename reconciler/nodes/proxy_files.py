@@ -7,20 +7,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from reconciler.model.proxy import source_text
-
 WRITE_SOURCES: Final = """\
-set -eu
+set -e
 umask 077
 rm -rf "$1.next"
 mkdir -p "$1" "$1.next"
 cd "$1.next"
-while read -r name networks; do
-    for network in $networks; do echo "$network"; done >"$name"
-done
+tar -x -m
 mv -f -- * "$1"
 """
-"""Into a directory, from lines of a name and its networks. A file is the old or the new one at any moment."""
+"""A tar of lists into a directory. A file is the old or the new one at any moment."""
 
 
 class Header(Struct, frozen=True):
@@ -55,8 +51,9 @@ def read_servers(config: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def source_digest(networks: Iterable[str]) -> str:
-    return hashlib.sha256(source_text(networks).encode()).hexdigest()
+def source_digest(text: str) -> str:
+    """As `sha256sum` has it."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_digests(sha256sum: str) -> dict[str, str]:
