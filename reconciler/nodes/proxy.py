@@ -133,8 +133,7 @@ class Proxy:
         same = (
             self._structure
             and all(written[section] == taking(live) for section, live in self._servers.items())
-            and self._written
-            == {name: source_digest(source_text(listed)) for name, listed in self._sources.items()}
+            and self._written == _digests(self._sources)
         )
         balanced = {address for live in self._servers.values() for address in taking(live).values()}
         return self._state(fingerprint=found.fingerprint if same else ""), frozenset(balanced)
@@ -291,9 +290,8 @@ class Proxy:
         return read_digests(self._host.run(script).out)
 
     def _write_sources(self, sources: Mapping[str, Collection[str]]) -> None:
-        texts = {name: source_text(networks) for name, networks in sources.items()}
-        digests = {name: source_digest(text) for name, text in texts.items()}
-        changed = {name: text for name, text in texts.items() if self._written.get(name) != digests[name]}
+        digests = _digests(sources)
+        changed = {name: source_text(sources[name]) for name, _ in digests.items() - self._written.items()}
         if changed:
             words, archive = (f"{self._directory}/{SOURCES}",), packed(changed)
             seconds = _WRITE_SECONDS + _WRITE_SECONDS_PER_MIB * len(archive) / (1 << 20)
@@ -369,3 +367,8 @@ class Proxy:
         """The reply of HAProxy's master process; empty while it does not answer."""
         script = 'echo "$1" | socat -t2 - "UNIX-CONNECT:$2"'
         return self._inside.run(["sh", "-c", script, "sh", command, f"{INSIDE}/{MASTER_SOCKET}"]).out
+
+
+def _digests(sources: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Of the lists' files."""
+    return {name: source_digest(source_text(networks)) for name, networks in sources.items()}
