@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from reconciler.model.proxy import NodeProxy, config_text
+from reconciler.model.proxy import NodeProxy, config_text, source_text
 from reconciler.model.secrets import SecretText
 from reconciler.services.haproxy import Address, Server
 from reconciler.services.ingress_backends import IngressBackend, backend_text
@@ -77,12 +77,20 @@ def accepted(proxy: NodeProxy, folder: Path) -> str:
     for name, content in proxy.files.items():
         text = content.reveal() if isinstance(content, SecretText) else content
         (folder / "files" / name).write_text(text.replace(INSIDE, str(folder)))
+    write_sources(proxy, folder)
     path = folder / "haproxy.cfg"
     path.write_text(config_text(proxy).replace(INSIDE, str(folder)))
     checked = subprocess.run(
         [HAPROXY, "-c", "-f", str(path)], capture_output=True, text=True, timeout=30, check=False
     )
     return "" if checked.returncode == 0 and "WARNING" not in checked.stderr else checked.stderr
+
+
+def write_sources(proxy: NodeProxy, folder: Path) -> None:
+    """The lists of networks that clients may come from."""
+    (folder / "sources").mkdir(exist_ok=True)
+    for name, networks in proxy.sources.items():
+        (folder / "sources" / name).write_text(source_text(networks))
 
 
 def answering(ports: Mapping[str, int], words: str = "") -> str:

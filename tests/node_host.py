@@ -39,6 +39,7 @@ from reconciler.model.operations import (
 )
 from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer
 from reconciler.nodes import Credentials, SshNodeSession
+from reconciler.services.haproxy import guarded
 
 CLUSTER = "contract"
 IMAGES = frozenset({"lab/pause:1", "lab/web:1.0", "lab/busybox:1", "lab/proxy:1"})
@@ -164,9 +165,10 @@ def setup(
     checks: frozenset[str] = frozenset(),
     structure: str = "",
     servers: tuple[ProxyServer, ...] = WEB.servers,
+    allowed: tuple[str, ...] | None = None,
 ) -> NodeSetup:
     """Another fingerprint is another structure too, unless one is given."""
-    web = msgspec.structs.replace(WEB, servers=servers)
+    web = guarded(msgspec.structs.replace(WEB, servers=servers), allowed, None)
     return NodeSetup(
         NodeNetwork("10.244.9.0/24", "10.244.0.0/16", (), ("10.96.0.10",)),
         NodeProxy("lab/proxy:1", PREAMBLE + extra, (web,), structure or fingerprint, fingerprint),

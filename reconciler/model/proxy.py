@@ -1,11 +1,12 @@
-"""A node's HAProxy as it should be: what only a reload changes, and the servers, which come and go without one.
+"""A node's HAProxy as it should be: what only a reload changes, and what comes and goes without one: servers, and
+the networks that clients may come from.
 
-The sections' text is made by `services`; here is only how it becomes a file, so that `nodes` writes what it was
-given and adds the servers in the one form that the file and HAProxy's runtime API share.
+The sections' text is made by `services`; here is only how it becomes files, so that `nodes` writes what it was
+given and adds the rest in the one form that the files and HAProxy's runtime API share.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -34,14 +35,18 @@ class ProxySection(Struct, frozen=True):
     """By name."""
     cookies: bool = False
     """Each server has a cookie that HAProxy makes."""
+    sources: Mapping[str, tuple[str, ...]] = {}
+    """Lists of networks by name, as `IP/length`, sorted; each is a file of its own, which the text refers to."""
     structure: str = ""
-    """A digest of all but the servers."""
+    """A digest of all that only a reload changes."""
     membership: str = ""
-    """A digest of the servers. Both are worked out when a section is made: most sections outlive many changes."""
+    """A digest of the rest. Both are worked out when a section is made: most sections outlive many changes."""
 
     def __post_init__(self) -> None:
+        servers = (f"{each.name} {each.address}" for each in self.servers)
+        sources = (f"{name} {' '.join(listed)}" for name, listed in self.sources.items())
         force_setattr(self, "structure", digest(self.text, self.server_options))
-        force_setattr(self, "membership", digest(*(f"{each.name} {each.address}" for each in self.servers)))
+        force_setattr(self, "membership", digest(*servers, *sources))
 
 
 class NodeProxy(Struct, frozen=True):
@@ -50,7 +55,7 @@ class NodeProxy(Struct, frozen=True):
     """The `global` and `defaults` sections, and whatever else has no servers and no name."""
     sections: tuple[ProxySection, ...]
     structure: str
-    """A digest of everything but the servers: another one needs a reload."""
+    """A digest of everything but servers and networks: another one needs a reload."""
     fingerprint: str
     """A digest of everything."""
     files: Mapping[str, str | SecretText] = {}
@@ -65,6 +70,16 @@ class NodeProxy(Struct, frozen=True):
         return frozenset(
             server.address.rpartition(":")[0] for section in self.sections for server in section.servers
         )
+
+    @property
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        """Those of all sections."""
+        return {name: listed for section in self.sections for name, listed in section.sources.items()}
+
+
+def source_text(networks: Iterable[str]) -> str:
+    """The file of a list."""
+    return "".join(f"{network}\n" for network in sorted(networks))
 
 
 def digest(*parts: str) -> str:

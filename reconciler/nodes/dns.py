@@ -22,12 +22,11 @@ from reconciler.nodes.dns_request import (
     RESTART,
     container_request,
     files_of,
-    packed,
-    unpacked,
 )
 from reconciler.nodes.errors import NodeError
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.system_container import SystemContainer
+from reconciler.nodes.text_tar import packed, unpacked
 from reconciler.nodes.view import HostView
 
 _SECONDS, _AGAIN_SECONDS, _POLL_SECONDS = 3.0, 1.0, 0.002

@@ -1,10 +1,8 @@
 """What the node's name servers are given: their files, and the container they run in. Pure."""
 
 import hashlib
-import io
 import json
-import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -68,30 +66,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def packed(files: Mapping[str, str]) -> bytes:
-    """As a tar, each file readable for all: the servers are nobody."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for path, text in sorted(files.items()):
-            entry, data = tarfile.TarInfo(path), text.encode()
-            entry.size, entry.mode = len(data), 0o644
-            tar.addfile(entry, io.BytesIO(data))
-    return out.getvalue()
-
-
-def unpacked(archive: bytes) -> dict[str, str]:
-    """The files in a tar; what is no file, or no tar, counts as not there."""
-    found = {}
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
-            for entry in tar:
-                if entry.isfile() and (content := tar.extractfile(entry)) is not None:
-                    found[entry.name.removeprefix("./")] = content.read().decode(errors="replace")
-    except (tarfile.TarError, ValueError):
-        return {}
-    return found
 
 
 def container_request(cluster: str, image: str, addresses: tuple[str, str]) -> dict[str, Any]:

@@ -1,24 +1,25 @@
-"""The node's HAProxy, brought to what is wanted: by its runtime API where only servers differ, else by a reload.
+"""The node's HAProxy, brought to what is wanted: by its runtime API where only servers differ, or the networks
+that clients may come from, else by a reload.
 
 For a reload, a file is written beside the live one, checked by the HAProxy that is to run it, swapped in by a
 rename, reloaded, and believed only when the new worker is there and has the servers of the file. If that fails,
 the file before it is back, and was in force all along. The marker `in-force` says which structure a worker has
 been seen with: a reload that we did not live to see is repeated.
 
-Servers change in the running process first, read back at once. The file follows a moment later, for a HAProxy that
-starts anew: a hundred changes a second are one file a second.
+Servers and networks change in the running process first, read back at once. The files follow a moment later, for a
+HAProxy that starts anew: a hundred changes a second are one file a second.
 
 HAProxy refuses a whole file for one address that somebody else listens on. Such an address is left out, told of,
 and tried again when it is free; every other service is heard, and kept up to date.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from reconciler.model.observed import ProxyState
-from reconciler.model.proxy import NodeProxy, ProxySection, config_text
+from reconciler.model.proxy import NodeProxy, ProxySection, config_text, source_text
 from reconciler.model.secrets import SecretText
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.proxy_container import (
@@ -30,19 +31,23 @@ from reconciler.nodes.proxy_container import (
     MARKER,
     MASTER_SOCKET,
     NEXT,
+    SOURCES,
     STATE,
     ProxyContainer,
     state_directory,
 )
 from reconciler.nodes.proxy_files import (
+    WRITE_SOURCES,
     current_workers,
     haproxy_complaint,
     held_by_others,
     lacking,
     not_heard,
     read_binds,
+    read_digests,
     read_header,
     read_servers,
+    source_digest,
     without_binds,
 )
 from reconciler.nodes.proxy_runtime import (
@@ -53,12 +58,16 @@ from reconciler.nodes.proxy_runtime import (
     connected_ips,
     deletions,
     kept_state,
+    other_sources,
     read_servers_state,
+    read_sources,
     refusals,
     routed_ips,
+    shown_sources,
     taking,
 )
 from reconciler.nodes.shell import Shell
+from reconciler.nodes.text_tar import packed
 from reconciler.nodes.watching import Watcher
 
 _ASK = 'while IFS= read -r line; do printf "%s\\n" "$line" | socat -t2 - "UNIX-CONNECT:$1"; done'
@@ -68,7 +77,9 @@ _POLL_SECONDS = 0.01
 _ANSWER_SECONDS = 2.0
 """As long as `socat` waits in `_ASK`."""
 _FILE_SECONDS = 1.0
-"""So long after a change of servers the file has it too."""
+"""So long after a change of servers or networks the files have it too."""
+_WRITE_SECONDS, _WRITE_SECONDS_PER_MIB = 5.0, 2.0
+"""For lists of networks."""
 _FIRST_DELETION, _LAST_DELETION = 0.02, 0.64
 """After a server was taken out: when it is tried for the first and for the last time, each time twice as late, to
 delete it without its connections. What lasts longer than all this is looked at with the next change."""
@@ -91,8 +102,12 @@ class Proxy:
         """What HAProxy has been told to bind, and may have done."""
         self._servers: dict[str, dict[str, Live]] = {}
         """As last read back."""
+        self._sources: dict[str, frozenset[str]] = {}
+        """As last read back, by list."""
+        self._written: dict[str, str] = {}
+        """The digest of each list's file."""
         self._applied: dict[str, ProxySection] = {}
-        """Sections whose servers are known to be these."""
+        """Sections whose servers and networks are known to be these."""
         self._unwritten: NodeProxy | None = None
         self._write_at = float("inf")
         self._delete_at = float("inf")
@@ -106,6 +121,7 @@ class Proxy:
         live = self._host.run(["cat", f"{self._directory}/{LIVE}"]).out
         found, written = read_header(live), read_servers(live)
         self._bound = read_binds(live)
+        self._written = self._read_digests()
         self._image, self._structure, self._applied = "", "", {}
         servers = self._all_servers() if self._serves() else None
         if servers is None:
@@ -113,7 +129,12 @@ class Proxy:
             return ProxyState(routed=found.routed), frozenset(addresses)
         self._servers = {section: servers.get(section, {}) for section in written}
         self._structure = found.structure if found.structure == marker else ""
-        same = self._structure and all(written[section] == taking(live) for section, live in self._servers.items())
+        self._sources = self._shown(tuple(self._written))
+        same = (
+            self._structure
+            and all(written[section] == taking(live) for section, live in self._servers.items())
+            and self._written == _digests(self._sources)
+        )
         balanced = {address for live in self._servers.values() for address in taking(live).values()}
         return self._state(fingerprint=found.fingerprint if same else ""), frozenset(balanced)
 
@@ -165,9 +186,11 @@ class Proxy:
         return ProxyState(False, fingerprint, routed, connected_ips(self._servers) - routed, error)
 
     def _write_file(self) -> None:
-        """The servers as they are by now; the check is not repeated, for nothing but their lines is new."""
+        """Servers and networks as they are by now; the check is not repeated, for only their lines are new."""
         wanted, self._unwritten, self._write_at = self._unwritten, None, float("inf")
         if wanted is not None:
+            self._write_sources(wanted.sources)
+            self._remove_others(SOURCES, wanted.sources)
             taken = self._structure.partition(" without ")[2].split(",")
             self._write_next(without_binds(config_text(wanted), taken) if taken[0] else config_text(wanted))
             self._host.check(["mv", "-f", f"{self._directory}/{NEXT}", f"{self._directory}/{LIVE}"])
@@ -178,22 +201,26 @@ class Proxy:
     # --- by the runtime API ---------------------------------------------------------------------------------
 
     def _update(self, sections: Iterable[ProxySection]) -> str:
-        """Why the servers are not the wanted ones; empty: they are."""
-        changed = {section: changes(section, self._of(section)) for section in sections if self._is_new(section)}
-        touched = {section: commands for section, commands in changed.items() if commands}
+        """Why servers and networks are not the wanted ones; empty: they are."""
+        new = [section for section in sections if self._is_new(section)]
+        commands = {section.name: changes(section, self._of(section), self._sources) for section in new}
+        touched = [section for section in new if commands[section.name] or other_sources(section, self._sources)]
         if touched:
-            commands = [command for commands in touched.values() for command in commands]
-            replies = self._ask(
-                *command_lines(commands), *(f"show servers state {section.name}" for section in touched)
-            )
+            lists = [name for section in touched for name in other_sources(section, self._sources)]
+            told = [command for section in touched for command in commands[section.name]]
+            shown = [f"show servers state {section.name}" for section in touched]
+            replies = self._ask(*command_lines([*told, *shown, *shown_sources(lists)]))
             found = read_servers_state(replies)
             for section in touched:
                 self._servers[section.name] = found.get(section.name, {})
-            if not all(as_wanted(section, self._of(section)) for section in touched):
+            for name in lists:
+                self._sources.pop(name, None)
+            self._sources |= read_sources(replies, lists)
+            if not all(as_wanted(section, self._of(section), self._sources) for section in touched):
                 return refusals(replies) or "HAProxy does not answer on its socket"
             self._deletion_pause = _FIRST_DELETION
             self._plan_deletions()
-        self._applied |= {section.name: section for section in changed}
+        self._applied |= {section.name: section for section in new}
         return ""
 
     def _is_new(self, section: ProxySection) -> bool:
@@ -213,12 +240,16 @@ class Proxy:
         reply = self._ask("show servers state")
         return read_servers_state(reply) if reply.strip() else None
 
+    def _shown(self, lists: Sequence[str]) -> dict[str, frozenset[str]]:
+        return read_sources(self._ask(*command_lines(shown_sources(lists))), lists) if lists else {}
+
     # --- by a reload ----------------------------------------------------------------------------------------
 
     def _replace(self, wanted: NodeProxy, taken: Mapping[str, str]) -> str:
         """Why the wanted configuration is not in force; empty: it is, but for what others hold."""
         config = without_binds(config_text(wanted), taken) if taken else config_text(wanted)
         self._write_files(wanted.files)
+        self._write_sources(wanted.sources)
         self._write_next(config)
         if trouble := self._check():
             # What is in force stays, and is kept up to date as far as it goes.
@@ -235,7 +266,8 @@ class Proxy:
         self._structure = lacking(wanted.structure, taken)
         self._applied = {section.name: section for section in wanted.sections}
         self._mark(self._structure)
-        self._remove_other_files(wanted.files)
+        self._remove_others(FILES, wanted.files)
+        self._remove_others(SOURCES, wanted.sources)
         return ""
 
     def _write_next(self, config: str) -> None:
@@ -253,9 +285,22 @@ class Proxy:
             text = content.reveal() if isinstance(content, SecretText) else content
             self._host.check(["sh", "-c", script, "sh", f"{folder}/{name}"], stdin=text)
 
-    def _remove_other_files(self, files: Mapping[str, str | SecretText]) -> None:
-        folder = f"{self._directory}/{FILES}"
-        others = sorted(set(self._host.run(["ls", "-1", folder]).out.split()) - files.keys())
+    def _read_digests(self) -> dict[str, str]:
+        script = ["sh", "-c", 'cd "$1" && sha256sum *', "sh", f"{self._directory}/{SOURCES}"]
+        return read_digests(self._host.run(script).out)
+
+    def _write_sources(self, sources: Mapping[str, Collection[str]]) -> None:
+        digests = _digests(sources)
+        changed = {name: source_text(sources[name]) for name, _ in digests.items() - self._written.items()}
+        if changed:
+            words, archive = (f"{self._directory}/{SOURCES}",), packed(changed)
+            seconds = _WRITE_SECONDS + _WRITE_SECONDS_PER_MIB * len(archive) / (1 << 20)
+            self._host.script("writing the networks of clients", WRITE_SOURCES, words, archive, seconds)
+        self._written = digests
+
+    def _remove_others(self, directory: str, kept: Collection[str]) -> None:
+        folder = f"{self._directory}/{directory}"
+        others = sorted(set(self._host.run(["ls", "-1", folder]).out.split()) - set(kept))
         if others:
             self._host.check(["rm", "-f", *(f"{folder}/{name}" for name in others)])
 
@@ -315,9 +360,15 @@ class Proxy:
             return False
         sections = wanted.sections if wanted is not None else ()
         self._servers = {section.name: servers.get(section.name, {}) for section in sections} or servers
-        return all(as_wanted(section, self._of(section)) for section in sections)
+        self._sources = self._shown(tuple(wanted.sources)) if wanted is not None else {}
+        return all(as_wanted(section, self._of(section), self._sources) for section in sections)
 
     def _master(self, command: str) -> str:
         """The reply of HAProxy's master process; empty while it does not answer."""
         script = 'echo "$1" | socat -t2 - "UNIX-CONNECT:$2"'
         return self._inside.run(["sh", "-c", script, "sh", command, f"{INSIDE}/{MASTER_SOCKET}"]).out
+
+
+def _digests(sources: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Of the lists' files."""
+    return {name: source_digest(source_text(networks)) for name, networks in sources.items()}

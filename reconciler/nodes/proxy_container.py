@@ -14,7 +14,7 @@ from reconciler.nodes.watching import Watcher
 INSIDE = "/etc/reconciler"
 """Where the container sees the host's directory; docs/reference/host-contract.md."""
 LIVE, NEXT, LAST, MARKER = "haproxy.cfg", "next.cfg", "last.cfg", "in-force"
-STATE, FILES = "servers.state", "files"
+STATE, FILES, SOURCES = "servers.state", "files", "sources"
 MASTER_SOCKET, ADMIN_SOCKET = "master.sock", "admin.sock"
 _MANY_RESTARTS = 3
 """In a row: HAProxy does not start with its file."""

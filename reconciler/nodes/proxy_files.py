@@ -1,9 +1,22 @@
 """What the proxy's files say, and HAProxy's master process; and what of the host keeps HAProxy from listening."""
 
+import hashlib
 import re
 from collections.abc import Container, Iterable, Mapping
+from typing import Final
 
 from msgspec import Struct
+
+WRITE_SOURCES: Final = """\
+set -e
+umask 077
+rm -rf "$1.next"
+mkdir -p "$1" "$1.next"
+cd "$1.next"
+tar -x -m
+mv -f -- * "$1"
+"""
+"""A tar of lists into a directory. A file is the old or the new one at any moment."""
 
 
 class Header(Struct, frozen=True):
@@ -36,6 +49,16 @@ def read_servers(config: str) -> dict[str, dict[str, str]]:
             case ["server", name, address, *_]:
                 found[section][name] = address
     return found
+
+
+def source_digest(text: str) -> str:
+    """As `sha256sum` has it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_digests(sha256sum: str) -> dict[str, str]:
+    """By file."""
+    return {name: digest for digest, _, name in (line.partition("  ") for line in sha256sum.splitlines())}
 
 
 def read_binds(config: str) -> frozenset[str]:

@@ -1,4 +1,5 @@
-"""HAProxy's runtime API, for 2.6 and later: how servers come and go in a running process, as lines and replies.
+"""HAProxy's runtime API, for 2.6 and later: how servers, and networks that clients may come from, come and go in a
+running process, as lines and replies.
 
 A server leaves in two steps. In maintenance it gets nothing new, and that is what counts; it is deleted once
 nobody is connected to it any more, perhaps hours later. One that comes back before is made ready again.
@@ -10,11 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.model.proxy import ProxySection, ProxyServer
+from reconciler.nodes.proxy_container import INSIDE, SOURCES
 
 _LONGEST_LINE = 12_000
 """Of the 16 kB that HAProxy's buffer has for a line of commands."""
 _COLUMNS = 19
 _EXPECTED = re.compile(r"#|\d|New server registered|Server deleted|no need to change|.*(still has|still attached)")
+_LISTED = re.compile(r"0x[0-9a-f]+ \S+$")
+"""By `show acl`: where it is in HAProxy's memory, and what it is."""
 _MAINTENANCE = 0b111
 """Of srv_admin_state: by the runtime API, by a tracked server, by the file."""
 
@@ -33,9 +37,19 @@ Servers = Mapping[str, Mapping[str, Live]]
 """By section and name."""
 
 
-def as_wanted(section: ProxySection, live: Mapping[str, Live]) -> bool:
-    """New connections go to just the wanted servers."""
-    return taking(live) == {server.name: server.address for server in section.servers}
+Sources = Mapping[str, frozenset[str]]
+"""Networks by list, of those lists that HAProxy has."""
+
+
+def as_wanted(section: ProxySection, live: Mapping[str, Live], sources: Sources) -> bool:
+    """New connections go to just the wanted servers, and come from just the wanted networks."""
+    wanted = {server.name: server.address for server in section.servers}
+    return taking(live) == wanted and not other_sources(section, sources)
+
+
+def other_sources(section: ProxySection, sources: Sources) -> list[str]:
+    """The lists that are not as wanted."""
+    return [name for name, listed in section.sources.items() if sources.get(name) != frozenset(listed)]
 
 
 def taking(live: Mapping[str, Live]) -> dict[str, str]:
@@ -43,16 +57,40 @@ def taking(live: Mapping[str, Live]) -> dict[str, str]:
     return {name: server.address for name, server in live.items() if server.takes}
 
 
-def changes(section: ProxySection, live: Mapping[str, Live]) -> list[str]:
-    """The commands that bring a section to its wanted servers; new ones first: it never has none in between."""
-    commands: list[str] = []
-    for server in section.servers:
-        commands += _put(section, server, live.get(server.name))
+def changes(section: ProxySection, live: Mapping[str, Live], sources: Sources) -> list[str]:
+    """The commands that bring a section to its wanted servers and networks.
+
+    New servers come before others go: it never has none in between. The networks are right before a new server is
+    there; where servers only go, they are as before until then: what may follow is wider."""
     wanted = {server.name for server in section.servers}
-    for name, gone in live.items():
-        if name not in wanted:
-            commands += _take_out(f"{section.name}/{name}", gone)
-    return commands
+    come = [said for server in section.servers for said in _put(section, server, live.get(server.name))]
+    go = [
+        said
+        for name, gone in live.items()
+        if name not in wanted
+        for said in _take_out(f"{section.name}/{name}", gone)
+    ]
+    lists = [
+        said
+        for name in other_sources(section, sources)
+        for said in _relist(name, frozenset(section.sources[name]), sources.get(name, frozenset()))
+    ]
+    return [*lists, *come, *go] if come else [*go, *lists]
+
+
+def _relist(name: str, wanted: frozenset[str], live: frozenset[str]) -> Iterator[str]:
+    """An address may stay as part of another network: no moment is without both."""
+    yield from (f"add acl {_path(name)} {network}" for network in sorted(wanted - live))
+    yield from (f"del acl {_path(name)} {network}" for network in sorted(live - wanted))
+
+
+def _path(name: str) -> str:
+    return f"{INSIDE}/{SOURCES}/{name}"
+
+
+def shown_sources(names: Iterable[str]) -> Sequence[str]:
+    """The commands that ask for lists; `read_sources` understands the replies."""
+    return [f"show acl {_path(name)}" for name in names]
 
 
 def _put(section: ProxySection, server: ProxyServer, live: Live | None) -> Iterator[str]:
@@ -100,6 +138,26 @@ def read_servers_state(text: str) -> dict[str, dict[str, Live]]:
         takes = not int(admin) & _MAINTENANCE
         found.setdefault(section, {})[name] = Live(f"{ip}:{port}", takes, up=operates != "0" or not takes)
     return found
+
+
+def read_sources(text: str, names: Sequence[str]) -> dict[str, frozenset[str]]:
+    """What `show acl` lists of each, in the last replies of the text; a list that HAProxy lacks is left out.
+
+    An empty line ends each reply, and none has one (management guide, 9.3)."""
+    replies: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line:
+            replies[-1].append(line)
+        else:
+            replies.append([])
+    shown = replies[-1 - len(names) : -1]
+    if len(shown) < len(names):
+        return {}
+    return {
+        name: frozenset(line.partition(" ")[2] for line in reply)
+        for name, reply in zip(names, shown, strict=True)
+        if all(_LISTED.match(line) for line in reply)
+    }
 
 
 def kept_state(text: str, wanted: Iterable[ProxySection]) -> str:

@@ -5,11 +5,12 @@ everything but HAProxy's own name characters and IPv4 addresses.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model.proxy import NodeProxy, ProxySection, digest
 from reconciler.model.secrets import SecretText
@@ -20,6 +21,8 @@ _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _SERVER: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 _SECTION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}(?:_[a-z0-9][a-z0-9-]{0,62}){2}(?:_external|_edge)?")
 """Of a `ServiceSection`."""
+_SOURCES: Final = "/etc/reconciler/sources"
+"""Where the container that runs HAProxy has the lists of networks."""
 _REPEATABLE: Final = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")
 """Methods that are idempotent: RFC 9110, 9.2.2."""
 
@@ -183,20 +186,23 @@ def _listen_lines(name: str, binds: Iterable[Bind], manner: Manner) -> Iterator[
         yield f"    balance {manner.balance}"
 
 
-def guarded(text: str, allowed: Sequence[str] | None, denied: Sequence[str]) -> str:
-    """The section, open to the networks `allowed` (None: to all), and in no case to those of `denied`."""
+def guarded(
+    section: ProxySection, allowed: Collection[str] | None, denied: Collection[str] | None
+) -> ProxySection:
+    """Open to the networks `allowed` and in no case to those of `denied`; None: there is no such list."""
     lines: list[str] = []
-    if denied:
-        lines += [*_source_lines("policy_denied", denied), "    tcp-request connection reject if policy_denied"]
-    if allowed:
-        lines += [
-            *_source_lines("policy_allowed", allowed),
-            "    tcp-request connection reject unless policy_allowed",
-        ]
-    elif allowed is not None:
-        lines.append("    tcp-request connection reject")
-    first, rest = text.split("\n", 1)
-    return "".join(f"{line}\n" for line in (first, *lines)) + rest
+    sources: dict[str, tuple[str, ...]] = {}
+    for what, unless, networks in (("denied", "if", denied), ("allowed", "unless", allowed)):
+        if networks is not None:
+            name = f"{section.name}.{what}"
+            sources[name] = tuple(sorted(str(IPv4Network(network)) for network in networks))
+            lines += [
+                f"    acl policy_{what} src -f {_SOURCES}/{name}",
+                f"    tcp-request connection reject {unless} policy_{what}",
+            ]
+    first, rest = section.text.split("\n", 1)
+    text = "".join(f"{line}\n" for line in (first, *lines)) + rest
+    return replace(section, text=text, sources=sources)
 
 
 def _source_lines(name: str, networks: Sequence[str]) -> Iterator[str]:

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edges
@@ -85,7 +84,7 @@ class ServiceLayer:
                 self._lay_out(laid_out)
                 self._layout_inputs = laid_out
             own = hosts_own(desired, memory.nodes)
-            self._sections.follow(endpoints, service_sources(isolation, endpoints, own))
+            self._sections.follow(endpoints, service_sources(desired, isolation, endpoints, own))
             named = self._naming.named(desired, memory.services, endpoints)
             self._setups = self._made(desired, memory, endpoints, probed, named.dns, isolation)
             self.problems = (
@@ -217,15 +216,15 @@ class _Sections:
         known, key = self._made[part.name], (node if part.local else "", edge and part.text != part.edge_text)
         if key not in known:
             made = section(part, node, edge, self._of(part))
-            known[key] = made and replace(made, text=self._guarded(part, made.text))
+            known[key] = made and self._guarded(part, made)
         return known[key]
 
-    def _guarded(self, part: Part, text: str) -> str:
+    def _guarded(self, part: Part, made: ProxySection) -> ProxySection:
         """A pod sees the proxy and not its client: the policies of both are kept here."""
         ports = self._sources.get(part.service, ()) if part.service and part.listens else ()
         if part.port >= len(ports) or ports[part.port] == ANYBODY:
-            return text
-        return guarded(text, ports[part.port].allowed, ports[part.port].denied)
+            return made
+        return guarded(made, ports[part.port].allowed, ports[part.port].denied)
 
     def _of(self, part: Part) -> tuple[Endpoint, ...]:
         return self._endpoints.get(part.service, ()) if part.service else ()

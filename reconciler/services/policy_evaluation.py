@@ -84,7 +84,7 @@ class Evaluation:
         return sets, {node: tuple(sorted(found)) for node, found in sorted(by_node.items())}
 
     def _ingress(self, shape: _Shape) -> RuleSet | None:
-        chosen = [policy for policy in self._selecting(shape) if _governs_ingress(policy.spec)]
+        chosen = [policy for policy in self._selecting(shape) if governs_ingress(policy.spec)]
         if not chosen:
             return None
         entries = (
@@ -97,7 +97,7 @@ class Evaluation:
         return self._rule_set(entries)
 
     def _egress(self, shape: _Shape) -> RuleSet | None:
-        chosen = [policy for policy in self._selecting(shape) if _governs_egress(policy.spec)]
+        chosen = [policy for policy in self._selecting(shape) if governs_egress(policy.spec)]
         if not chosen:
             return None
         rules = ((policy, rule) for policy in chosen for rule in policy.spec.egress)
@@ -168,11 +168,13 @@ def matches(selector: PeerSelector, labels: Mapping[str, str]) -> bool:
     return True
 
 
-def _governs_ingress(spec: NetworkPolicySpec) -> bool:
+def governs_ingress(spec: NetworkPolicySpec) -> bool:
+    """What comes in to the pods that it selects."""
     return not spec.policy_types or "Ingress" in spec.policy_types
 
 
-def _governs_egress(spec: NetworkPolicySpec) -> bool:
+def governs_egress(spec: NetworkPolicySpec) -> bool:
+    """What goes out of the pods that it selects."""
     return "Egress" in spec.policy_types if spec.policy_types else bool(spec.egress)
 
 

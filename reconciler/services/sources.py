@@ -1,6 +1,8 @@
 """Whose connections a node's proxy may pass on to a Service: what the policies of the pods behind it come to.
 
-A pod sees the proxy, not the client, so the policies of both are the proxy's to keep. Pure; for balancing.
+A pod sees the proxy, not the client, so the policies of both are the proxy's to keep. Which lists of addresses a
+Service has follows from the policies alone: pods that come and go change what is on them, and that is no reload.
+Pure; for the layer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,16 +26,17 @@ from reconciler.services.cidrs import (
     union,
 )
 from reconciler.services.policy import Isolation
+from reconciler.services.policy_evaluation import governs_egress, governs_ingress
 
 _LOOPBACK: Final = "127.0.0.0/8"
 
 
 class Sources(Struct, frozen=True):
-    """By their address; all networks, sorted."""
+    """By their address; all networks, sorted. None: there is no such list."""
 
     allowed: tuple[str, ...] | None = None
-    """None: anybody."""
-    denied: tuple[str, ...] = ()
+    """Nobody else."""
+    denied: tuple[str, ...] | None = None
     """Goes before `allowed`."""
 
 
@@ -41,25 +44,28 @@ ANYBODY: Final = Sources()
 
 
 def service_sources(
-    isolation: Isolation, endpoints: Mapping[Ref, Sequence[Endpoint]], own: Sequence[str]
+    desired: Desired, isolation: Isolation, endpoints: Mapping[Ref, Sequence[Endpoint]], own: Sequence[str]
 ) -> Mapping[Ref, tuple[Sources, ...]]:
-    """For each TCP port of each Service, in order; a Service that no policy concerns is not in it.
+    """For each port of each Service, in order; a Service that no policy concerns is not in it.
 
     A client is let through if every pod behind the port may have it, and it every pod: which of them it gets, the
     proxy decides later. `own`: addresses of the hosts, which every pod takes connections from.
     """
-    pods = {pod.ip: pod for found in isolation.pods.values() for pod in found}
-    if not pods:
+    policies = _Policies(desired)
+    if not policies.any:
         return {}
+    pods = {pod.ip: pod for found in isolation.pods.values() for pod in found}
     rules = _Rules(isolation.sets)
     hosts = ranges_of(own)
     confined = _by_egress(pods.values())
     found = {}
-    for ref, behind in endpoints.items():
-        count = max((len(endpoint.ports) for endpoint in behind), default=0)
+    for ref, service in desired.services.items():
+        behind = endpoints.get(ref, ())
         sources = tuple(
-            _sources([(e.ip, e.ports[at]) for e in behind if e.ports[at]], pods, confined, rules, hosts)
-            for at in range(count)
+            policies.listed(
+                ref, _sources([(e.ip, e.ports[at]) for e in behind if e.ports[at]], pods, confined, rules, hosts)
+            )
+            for at in range(len(service.spec.ports))
         )
         if any(each != ANYBODY for each in sources):
             found[ref] = sources
@@ -76,6 +82,25 @@ def hosts_own(desired: Desired, records: Mapping[str, NodeRecord]) -> tuple[str,
     ]
     hosts = [node.ssh.host for node in desired.nodes.values() if _is_address(node.ssh.host)]
     return (_LOOPBACK, desired.cluster.spec.service_cidr, *gateways, *hosts)
+
+
+class _Policies:
+    """Which Services they may concern, whatever pods there are."""
+
+    def __init__(self, desired: Desired) -> None:
+        specs = [(policy.metadata.namespace, policy.spec) for policy in desired.network_policies.values()]
+        self._everywhere = desired.cluster.spec.network.isolate_namespaces
+        self._namespaces = {namespace for namespace, spec in specs if governs_ingress(spec)}
+        self._egress = any(governs_egress(spec) for _, spec in specs)
+        self.any = bool(specs) or self._everywhere
+
+    def listed(self, service: Ref, found: Sources) -> Sources:
+        """With the lists that its section has."""
+        ingress = self._everywhere or service.namespace in self._namespaces
+        return Sources(
+            cidrs_of(EVERYTHING) if found.allowed is None and ingress else found.allowed,
+            () if found.denied is None and self._egress else found.denied,
+        )
 
 
 class _Rules:
@@ -112,7 +137,7 @@ def _sources(
         if not all(_holds(rules.at(name, port), ip) for ip, port in targets):
             denied = union(denied, clients)
     everybody = None if allowed == EVERYTHING else cidrs_of(union(allowed, hosts))
-    return Sources(everybody, cidrs_of(denied))
+    return Sources(everybody, cidrs_of(denied) if denied else None)
 
 
 def _by_egress(pods: Iterable[PodPolicy]) -> Mapping[str, Ranges]:

@@ -13,8 +13,9 @@ from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import config_text
 from reconciler.model.services import ServiceOptions
 from reconciler.services.balancing import lay_out
-from reconciler.services.haproxy import node_proxy
+from reconciler.services.haproxy import guarded, node_proxy
 from reconciler.services.parts import section
+from tests.haproxy_process import accepted
 
 Golden = Callable[[str, str], None]
 
@@ -101,6 +102,15 @@ def test_every_way_to_be_reached_and_balanced_on_an_edge(golden: Golden, tmp_pat
     config = rendered(services, RECORDS, {WEB: pods, API: pods}, edge=True)
     golden("haproxy/edge.cfg", config)
     assert accepted_by_haproxy(config, tmp_path) == ""
+
+
+def test_services_that_policies_guard_by_lists_beside_the_file(golden: Golden, tmp_path: Path) -> None:
+    allowed = ("10.244.0.0/31", "127.0.0.0/8", "192.0.2.0/24")
+    parts = lay_out(SERVICES, RECORDS, "10.96.0.0/16").parts
+    made = [section(part, "node-1", False, ENDPOINTS.get(part.service or WEB, ())) for part in parts]
+    proxy = node_proxy("lab/proxy:1", [guarded(each, allowed, ()) for each in made if each is not None])
+    golden("haproxy/guarded.cfg", config_text(proxy))
+    assert accepted(proxy, tmp_path) == ""
 
 
 def test_a_thousand_services_of_five_pods_pass_haproxys_check(tmp_path: Path) -> None:

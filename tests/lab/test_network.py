@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.lab import Host, Lab
 from tests.lab.conftest import STAGE, restore
-from tests.lab.pods import Json, Stage, container, pod
+from tests.lab.pods import Json, Stage, container, is_ready, pod, workload
 from tests.lab.segments import second_segment
 from tests.lab.world import World, eventually
 
@@ -163,6 +163,38 @@ def test_policies_between_pods_of_a_host_and_of_two(stage: Stage) -> None:
     one.run(["iptables", "-F"])
     stage.event("NetworkRepaired", "iptables chain RECONCILER-I-", timeout=15)
     assert _state(one) == before
+
+
+def test_a_client_of_a_guarded_service_is_replaced_without_a_reload(stage: Stage) -> None:
+    address, client = "10.96.77.7", {"podSelector": {"matchLabels": {"app": "client"}}}
+    ports = [{"name": "http", "port": 8080}]
+    kept = (
+        *(labelled(name, node) for name, node in (("guarded", "node-1"), ("outsider", "node-2"))),
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "guarded"},
+            "spec": {"clusterIP": address, "selector": {"app": "guarded"}, "ports": ports},
+        },
+        policy("guarded", "guarded", ingress=[{"from": [client]}]),
+    )
+    stage.put(*kept, workload("client", container(), template={"version": "1"}, **on("node-2")))
+    stage.up("guarded")
+    stage.up("outsider")
+    first = stage.up("client")["status"]["podIP"]
+    eventually(lambda: received(stage, "client", "node-2", address) > SIZE, 10, "an answer")
+    assert received(stage, "outsider", "node-2", address) == 0
+    before = _processes(stage)
+    stage.put(*kept, workload("client", container(), template={"version": "2"}, **on("node-2")))
+    stage.wait("client", lambda seen: is_ready(seen) and seen["status"]["podIP"] != first)
+    assert received(stage, "client", "node-2", address) > SIZE
+    assert received(stage, "outsider", "node-2", address) == 0
+    assert _processes(stage) == before, "no reload"
+
+
+def _processes(stage: Stage) -> list[str]:
+    """Of each proxy."""
+    return [stage.docker("top", "test_proxy", "-eo", "pid,args", node=f"node-{n}") for n in (1, 2, 3)]
 
 
 def _state(host: Host) -> list[str]:

@@ -12,6 +12,9 @@ from tests.node_host import CLUSTER, Host, app, connect, node_of, sandbox, set_u
 from tests.wrk import Wrk
 
 WEB, OTHER = ProxyServer("web", "10.244.9.2:8080"), ProxyServer("other", "10.244.9.3:8080")
+EVERYBODY, HOSTS = ("0.0.0.0/0",), ("10.96.0.0/16", "127.0.0.0/8")
+LISTS = f"/var/lib/reconciler/{CLUSTER}/proxy/sources"
+LIST = "/etc/reconciler/sources/default_web_http.allowed"
 FILE = f"/var/lib/reconciler/{CLUSTER}/proxy/haproxy.cfg"
 
 
@@ -72,6 +75,68 @@ def test_a_haproxy_that_is_killed_comes_back_with_the_servers_of_now(lab: Lab, h
     host.told.wait_for(lambda: host.look().proxy.fingerprint == "now")
 
 
+def test_networks_come_and_go_in_one_process_and_their_file_follows(lab: Lab, host: Host) -> None:
+    host.ensure(setup("all", structure="guarded", allowed=EVERYBODY))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "all")
+    _wait(lambda: "hi" in _answer(lab))
+    before = _worker(lab)
+    host.ensure(setup("none", structure="guarded", allowed=()))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "none", 1)
+    assert _answer(lab) == ""
+    _wait(lambda: _listed(lab) == [])
+    host.ensure(setup("hosts", structure="guarded", allowed=HOSTS))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "hosts", 1)
+    assert "hi" in _answer(lab)
+    _wait(lambda: _listed(lab) == [*HOSTS])
+    assert _worker(lab) == before
+
+
+def test_networks_that_the_process_has_no_list_for_are_a_reload(lab: Lab, host: Host) -> None:
+    before = _worker(lab)
+    host.ensure(setup("none", structure="one", allowed=()))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "none")
+    assert _worker(lab) != before
+    assert _answer(lab) == ""
+    host.ensure(setup("open"))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "open")
+    _wait(lambda: "hi" in _answer(lab))
+    assert lab.nodes[0].run(["ls", LISTS]).stdout == "", "no list is left that nothing needs"
+
+
+def test_networks_that_others_changed_while_no_master_was_there_are_put_right(lab: Lab, host: Host) -> None:
+    host.ensure(setup("hosts", structure="guarded", allowed=HOSTS))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "hosts")
+    before = _worker(lab)
+    host.session.close()
+    assert "hi" in _answer(lab)
+    _socket(lab, "admin", f"clear acl {LIST}")
+    assert _answer(lab) == ""
+    again = connect(node_of(lab), lab)
+    try:
+        again.found()
+        again.ensure(setup("hosts", structure="guarded", allowed=HOSTS))
+        again.told.wait_for(lambda: again.look().proxy.fingerprint == "hosts")
+        assert "hi" in _answer(lab)
+        lab.nodes[0].run(["rm", f"{LISTS}/default_web_http.allowed"])
+        again.ensure(setup("more", structure="guarded", allowed=("192.0.2.0/24", *HOSTS)))
+        _wait(lambda: _listed(lab) == sorted(("192.0.2.0/24", *HOSTS)))
+    finally:
+        again.session.close()
+    assert _worker(lab) == before
+
+
+def test_a_haproxy_that_is_killed_comes_back_with_the_networks_of_now(lab: Lab, host: Host) -> None:
+    host.ensure(setup("all", structure="guarded", allowed=EVERYBODY))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "all")
+    host.ensure(setup("none", structure="guarded", allowed=()))
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "none")
+    lab.nodes[0].run(["kill", "-KILL", _worker(lab)])
+    _wait(lambda: _state(lab) == {"web": "2 0"})
+    _wait(lambda: [line for line in _socket(lab, "admin", f"show acl {LIST}") if line] == [])
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "none")
+    assert _answer(lab) == ""
+
+
 def test_a_haproxy_that_hangs_is_replaced_by_one_that_answers(lab: Lab, host: Host) -> None:
     lab.nodes[0].run(["kill", "-STOP", _worker(lab)])
     host.ensure(setup("two", structure="one", servers=(OTHER, WEB)))
@@ -97,6 +162,11 @@ def _state(lab: Lab) -> dict[str, str]:
     """Server -> operational and administrative state."""
     rows = [line.split() for line in _socket(lab, "admin", "show servers state default_web_http")]
     return {row[3]: f"{row[5]} {row[6]}" for row in rows if len(row) > 18 and row[0].isdigit()}
+
+
+def _listed(lab: Lab) -> list[str]:
+    """By the file of the list."""
+    return lab.nodes[0].run(["cat", f"{LISTS}/default_web_http.allowed"], check=False).stdout.split()
 
 
 def _answer(lab: Lab) -> str:

@@ -1,5 +1,6 @@
 """Laws of the service layer: whatever manifests and hosts say, HAProxy's file holds the model and nothing else."""
 
+import re
 from collections import Counter
 
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import ProxySection, config_text
 from reconciler.model.services import ServiceOptions
 from reconciler.services.balancing import Layout, lay_out
-from reconciler.services.haproxy import node_proxy
+from reconciler.services.haproxy import guarded, node_proxy
 from reconciler.services.parts import section
 
 Case = tuple[Ref, dict[str, str], ServiceSpec, ServiceOptions, str, tuple[Endpoint, ...]]
@@ -30,8 +31,12 @@ SETTINGS = {
     ("tcp-request", "connection", "reject", "unless", "allowed"),
     ("http-request", "disable-l7-retry", "unless"),
     ("acl", "allowed", "src"),
+    ("acl", "policy_allowed", "src", "-f"),
+    ("acl", "policy_denied", "src", "-f"),
+    ("tcp-request", "connection", "reject", "unless", "policy_allowed"),
+    ("tcp-request", "connection", "reject", "if", "policy_denied"),
 }
-"""How the lines begin that a service's fields may add to its section."""
+"""How the lines begin that a service's fields and policies may add to its section."""
 
 GOOD = Ref("Service", "good", "web")
 GOOD_SECTION = ({"10.96.255.254:80"}, {"web-0": "10.244.255.2:8080"})
@@ -108,8 +113,8 @@ class Served(Struct):
         return config_text(node_proxy("lab/proxy:1", self.sections))
 
 
-def _served(case: list[Case], shuffled: bool = False) -> Served:
-    """As node-1, an edge, has it."""
+def _served(case: list[Case], shuffled: bool = False, allowed: tuple[str, ...] = ("0.0.0.0/0",)) -> Served:
+    """As node-1, an edge, has it, where policies govern what every service's pods may have."""
     services = {GOOD: Service(ObjectMeta("web", "good"), ServiceSpec(ports=(ServicePort(80, "http"),)))}
     records = {GOOD: ServiceRecord("10.96.255.254")}
     selected: dict[Ref, tuple[Endpoint, ...]] = {
@@ -123,7 +128,7 @@ def _served(case: list[Case], shuffled: bool = False) -> Served:
             selected[ref] = found
     layout = lay_out(services, records, "10.96.0.0/16")
     made = [section(part, "node-1", True, selected[part.service or GOOD]) for part in layout.parts]
-    return Served(layout, [each for each in made if each is not None])
+    return Served(layout, [guarded(each, allowed, ()) for each in made if each is not None])
 
 
 def _read_back(config: str) -> Listens:
@@ -158,6 +163,18 @@ def test_the_file_has_the_models_directives_and_no_other(case: list[Case]) -> No
     assert {name: servers for name, (_, servers) in found.items()} == {
         section.name: {server.name: server.address for server in section.servers} for section in served.sections
     }
+
+
+@law
+@given(cases, st.lists(st.sampled_from(["10.244.0.0/16", "192.0.2.7/32", "0.0.0.0/0"]), unique=True))
+def test_who_may_connect_is_in_the_lists_and_never_in_the_file(case: list[Case], allowed: list[str]) -> None:
+    before, after = _served(case), _served(case, allowed=tuple(allowed))
+    assert after.text().splitlines()[1:] == before.text().splitlines()[1:]
+    named = {name for one in after.sections for name in one.sources}
+    assert {f"/etc/reconciler/sources/{name}" for name in named} == {
+        line.split()[-1] for line in after.text().splitlines() if " src -f " in line
+    }
+    assert all(re.fullmatch(r"[a-z0-9_-]+\.(allowed|denied)", name) for name in named)
 
 
 @law

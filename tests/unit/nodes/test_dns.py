@@ -15,7 +15,7 @@ from reconciler.model.operations import NodeDns
 from reconciler.nodes import dns as dns_module
 from reconciler.nodes.dns import Dns
 from reconciler.nodes.dns_query import InForce
-from reconciler.nodes.dns_request import container_request, files_of, name_servers, packed, unpacked
+from reconciler.nodes.dns_request import container_request, name_servers
 from reconciler.nodes.errors import NodeError
 from reconciler.nodes.shell import Reply, Shell
 from reconciler.nodes.system_container import SystemContainer
@@ -226,9 +226,3 @@ def test_a_hosts_name_servers_without_our_own() -> None:
     servers = ("192.0.2.1", "10.96.0.10", "fd00::1", "x;y", "")
     text = "# x\nsearch a.b\n" + "".join(f"nameserver {server}\n" for server in servers)
     assert list(name_servers(text, (FIRST, SECOND))) == ["192.0.2.1", "fd00::1"]
-
-
-def test_files_are_packed_and_unpacked() -> None:
-    wanted = files_of(WANTED, "")
-    assert unpacked(packed(wanted)) == wanted
-    assert unpacked(b"no tar") == unpacked(b"") == {}

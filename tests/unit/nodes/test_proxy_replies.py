@@ -10,8 +10,10 @@ from reconciler.nodes.proxy_files import (
     held_by_others,
     not_heard,
     read_binds,
+    read_digests,
     read_header,
     read_servers,
+    source_digest,
     without_binds,
 )
 
@@ -53,6 +55,12 @@ def test_later_lines_are_not_a_header() -> None:
 
 def test_servers_are_read_from_their_lines() -> None:
     assert read_servers(CONFIG) == {"shop_web_http": {"web-1": "10.244.1.2:8080", "web-2": "10.244.2.3:8080"}}
+
+
+def test_the_digests_of_lists_are_those_of_sha256sum() -> None:
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert read_digests(f"{empty}  shop_web_http.allowed\n") == {"shop_web_http.allowed": source_digest("")}
+    assert read_digests("") == {}
 
 
 def test_a_section_without_servers_is_one_too() -> None:

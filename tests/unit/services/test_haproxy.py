@@ -79,23 +79,40 @@ def test_a_file_without_services_routes_to_nobody() -> None:
     assert config_text(proxy()).splitlines()[2] == "# routed:"
 
 
-def test_a_guard_denies_before_it_allows_and_of_an_empty_list_nobody() -> None:
-    text = "listen a_b_c from tcp\n    bind 10.96.0.1:80\n"
-    assert guarded(text, ("192.0.2.0/24",), ("10.244.0.9/32",)).splitlines() == [
-        "listen a_b_c from tcp",
-        "    acl policy_denied src 10.244.0.9/32",
+def test_a_guard_denies_before_it_allows_by_lists_beside_the_text() -> None:
+    section = guarded(WEB, ("192.0.2.0/24",), ("10.244.0.9/32", "10.244.0.10"))
+    assert section.text.splitlines() == [
+        "listen shop_web_http from tcp",
+        "    acl policy_denied src -f /etc/reconciler/sources/shop_web_http.denied",
         "    tcp-request connection reject if policy_denied",
-        "    acl policy_allowed src 192.0.2.0/24",
+        "    acl policy_allowed src -f /etc/reconciler/sources/shop_web_http.allowed",
         "    tcp-request connection reject unless policy_allowed",
         "    bind 10.96.0.1:80",
     ]
-    assert "    tcp-request connection reject\n" in guarded(text, (), ())
-    assert guarded(text, None, ()) == text
+    assert section.sources == {
+        "shop_web_http.allowed": ("192.0.2.0/24",),
+        "shop_web_http.denied": ("10.244.0.10/32", "10.244.0.9/32"),
+    }
+    assert section.servers == WEB.servers
+    assert guarded(WEB, None, None) == WEB
 
 
-def test_a_long_list_of_networks_is_several_lines() -> None:
-    many = [f"10.244.{number}.0/24" for number in range(120)]
-    lines = [line for line in guarded("listen a_b_c from tcp\n", many, ()).splitlines() if " acl " in line]
+def test_nothing_but_a_network_is_on_a_list() -> None:
+    with pytest.raises(ValueError):
+        guarded(WEB, ("10.0.0.1\n10.0.0.0/8",), None)
+
+
+def test_other_networks_are_another_fingerprint_and_the_same_structure_and_text() -> None:
+    one, other = proxy(guarded(WEB, (), ())), proxy(guarded(WEB, ("192.0.2.0/24",), ()))
+    assert (one.structure, one.fingerprint == other.fingerprint) == (other.structure, False)
+    assert config_text(one).splitlines()[1:] == config_text(other).splitlines()[1:]
+    assert proxy(guarded(WEB, (), None)).structure != one.structure
+
+
+def test_a_long_list_of_a_manifest_is_several_lines() -> None:
+    many = tuple(f"10.244.{number}.0/24" for number in range(120))
+    text = listen_text("shop_web_http", BINDS, Manner(sources=many))
+    lines = [line for line in text.splitlines() if " acl " in line]
     assert [len(line.split()) - 3 for line in lines] == [50, 50, 20]
 
 

@@ -19,7 +19,7 @@ from reconciler.model.objects import (
 )
 from reconciler.model.operations import NodeNetwork, Route
 from reconciler.model.plan import Endpoint
-from reconciler.model.policies import NetworkPolicySpec
+from reconciler.model.policies import IngressRule, NetworkPolicySpec, PeerSelector, PolicyPeer
 from reconciler.model.proxy import config_text
 from reconciler.services import ServiceLayer, node_setups
 
@@ -132,13 +132,42 @@ def test_whatever_a_setup_follows_from_makes_new_ones() -> None:
 
 
 def test_whom_a_policy_keeps_from_the_pods_is_kept_from_their_service() -> None:
-    pod = PodIntent("u1", "shop", "web-0", "node-1", "h", "r", ip="10.244.0.2", labels={"app": "web"})
-    closed = NetworkPolicy(ObjectMeta("closed", "shop"), NetworkPolicySpec(policy_types=("Ingress",)))
-    wanted = replace(desired(), network_policies={Ref("NetworkPolicy", "shop", "closed"): closed})
     layer = ServiceLayer()
     before = layer.setups(desired(), MEMORY, ENDPOINTS)["node-1"].proxy
-    guarded = layer.setups(wanted, replace(MEMORY, pods={"u1": pod}), ENDPOINTS)["node-1"].proxy
+    memory = replace(MEMORY, pods={"u1": pod("web-0", "10.244.0.2")})
+    guarded = layer.setups(closed(), memory, ENDPOINTS)["node-1"].proxy
     assert "reject" not in config_text(before)
-    assert "acl policy_allowed src 10.96.0.0/16" in config_text(guarded)
+    assert "10.96.0.0/16" in guarded.sources["shop_web_http.allowed"]
     assert "tcp-request connection reject unless policy_allowed" in config_text(guarded)
     assert layer.setups(desired(), MEMORY, ENDPOINTS)["node-1"].proxy == before
+
+
+def test_whatever_pods_there_are_the_policies_give_a_service_the_same_lists() -> None:
+    layer = ServiceLayer()
+    server, client = pod("web-0", "10.244.0.2"), pod("client", "10.244.0.7")
+    proxies = [
+        layer.setups(closed(client="client"), replace(MEMORY, pods=pods), endpoints)["node-1"].proxy
+        for pods, endpoints in (
+            ({}, {}),
+            ({"u1": server}, ENDPOINTS),
+            ({"u1": server, "u2": client}, ENDPOINTS),
+        )
+    ]
+    assert len({proxy.structure for proxy in proxies}) == 1
+    assert len({proxy.fingerprint for proxy in proxies}) == 3
+    allowed = [proxy.sources["shop_web_http.allowed"] for proxy in proxies]
+    assert allowed[0] == ("0.0.0.0/0",)
+    assert set(allowed[2]) - set(allowed[1]) == {"10.244.0.7/32"}
+
+
+def pod(name: str, ip: str) -> PodIntent:
+    labels = {"app": name.partition("-")[0]}
+    return PodIntent(f"uid-{name}", "shop", name, "node-1", "h", "r", ip=ip, labels=labels)
+
+
+def closed(client: str = "") -> Desired:
+    """To all but the pods of an app."""
+    rules = (IngressRule(peers=(PolicyPeer(pod_selector=PeerSelector({"app": client})),)),) if client else ()
+    spec = NetworkPolicySpec(PeerSelector({"app": "web"}), ingress=rules, policy_types=("Ingress",))
+    policy = NetworkPolicy(ObjectMeta("closed", "shop"), spec)
+    return replace(desired(), network_policies={Ref("NetworkPolicy", "shop", "closed"): policy})

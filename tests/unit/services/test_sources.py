@@ -1,9 +1,19 @@
 """A proxy lets through whom the pods behind it would: all of them, as it may choose any."""
 
+from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.names import Ref
+from reconciler.model.objects import (
+    ClusterNetwork,
+    ClusterSpec,
+    NetworkPolicy,
+    ObjectMeta,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
 from reconciler.model.plan import Endpoint
-from reconciler.model.policies import Allowed, PodPolicy, RuleSet
+from reconciler.model.policies import Allowed, NetworkPolicySpec, PodPolicy, PolicyType, RuleSet
 from reconciler.services.policy import NOBODY, Isolation
 from reconciler.services.sources import Sources, hosts_own, service_sources
 from tests.simulated import desired
@@ -20,17 +30,48 @@ def isolation(*pods: PodPolicy, **sets: tuple[Allowed, ...]) -> Isolation:
     return Isolation({name: RuleSet(name, allowed) for name, allowed in sets.items()}, {"node-1": pods})
 
 
-def sources(found: Isolation, *endpoints: Endpoint) -> tuple[Sources, ...]:
-    return service_sources(found, {WEB: endpoints}, HOSTS).get(WEB, ())
+def web(ports: int, *policies: NetworkPolicy, isolated: bool = False) -> Desired:
+    """A Service in `shop`."""
+    service = Service(
+        ObjectMeta("web", "shop"), ServiceSpec(ports=tuple(ServicePort(n + 1) for n in range(ports)))
+    )
+    network = ClusterNetwork(isolate_namespaces=isolated)
+    return desired(service, *policies, nodes=1, cluster=ClusterSpec(network=network))
+
+
+def policy(namespace: str, *types: PolicyType) -> NetworkPolicy:
+    return NetworkPolicy(ObjectMeta("some", namespace), NetworkPolicySpec(policy_types=types))
+
+
+ELSEWHERE = policy("elsewhere", "Ingress")
+"""Gives no Service of `shop` a list."""
+
+
+def sources(found: Isolation, *endpoints: Endpoint, policy: NetworkPolicy = ELSEWHERE) -> tuple[Sources, ...]:
+    ports = max((len(endpoint.ports) for endpoint in endpoints), default=1)
+    return service_sources(web(ports, policy), found, {WEB: endpoints}, HOSTS).get(WEB, ())
 
 
 def test_without_policies_nothing_is_restricted() -> None:
-    assert service_sources(NOBODY, {WEB: (endpoint("10.244.0.2", 80),)}, HOSTS) == {}
+    assert service_sources(web(1), NOBODY, {WEB: (endpoint("10.244.0.2", 80),)}, HOSTS) == {}
 
 
 def test_a_service_whose_pods_are_open_is_not_restricted() -> None:
     found = isolation(PodPolicy("10.244.0.9", "none"), none=())
     assert sources(found, endpoint("10.244.0.2", 80)) == ()
+
+
+def test_where_policies_may_concern_a_service_it_has_their_lists_whatever_pods_there_are() -> None:
+    everybody = ("0.0.0.0/0",)
+    assert sources(NOBODY, policy=policy("shop", "Ingress")) == (Sources(everybody),)
+    assert sources(NOBODY, policy=policy("shop", "Egress")) == (Sources(denied=()),)
+    assert sources(NOBODY, policy=policy("elsewhere", "Ingress", "Egress")) == (Sources(denied=()),)
+    assert service_sources(web(2, isolated=True), NOBODY, {}, HOSTS) == {WEB: (Sources(everybody),) * 2}
+
+
+def test_a_pod_of_another_namespace_that_a_slice_names_is_guarded_too() -> None:
+    found = isolation(PodPolicy("10.244.0.2", "none"), none=())
+    assert sources(found, endpoint("10.244.0.2", 80)) == (Sources(("10.244.0.1/32", "127.0.0.0/8")),)
 
 
 def test_a_client_must_be_allowed_by_every_pod_behind_the_port() -> None:
