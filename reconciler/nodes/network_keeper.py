@@ -1,5 +1,7 @@
 """Keeps a host's network as it is wanted, and tells what somebody had changed. For setup.py, on its thread."""
 
+import time
+
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
@@ -11,6 +13,7 @@ from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
 
 _TOLD = 12
+_FULL_SECONDS = 300.0
 
 
 class NetworkKeeper:
@@ -23,6 +26,13 @@ class NetworkKeeper:
         self._digest = ""
         self._in_force: NodeNetwork | None = None
         """All of it, as far as this connection knows."""
+        self._full_at = 0.0
+
+    def keep(self, wanted: NodeNetwork) -> bool:
+        """`apply` in full where a glance shows another network than the last one, or after some minutes: the names
+        of peers may lead elsewhere by then."""
+        known = self._in_force == wanted and time.monotonic() < self._full_at
+        return (known and not self.has_drifted()) or self.apply(wanted, full=True)
 
     def apply(self, wanted: NodeNetwork, full: bool) -> bool:
         """False: not known to be in force, or not all of it. `full`: what else is there may have changed, too."""
@@ -30,6 +40,8 @@ class NetworkKeeper:
         was_in_force = self._view.network_in_force() == fingerprint
         try:
             applied = self._apply(wanted, full)
+            if full:
+                self._full_at = time.monotonic() + _FULL_SECONDS
             self._digest = network_digest(self._shell)
         except (OutcomeUnknown, ConnectionLost) as error:
             self._log.warning("network not known to be applied", reason=str(error))

@@ -6,8 +6,8 @@ rename, reloaded, and believed only when the new worker is there and has the ser
 the file before it is back, and was in force all along. The marker `in-force` says which structure a worker has
 been seen with: a reload that we did not live to see is repeated.
 
-Servers and networks change in the running process first, read back at once. The files follow a moment later, for a
-HAProxy that starts anew: a hundred changes a second are one file a second.
+Servers and networks change in the running process first, read back at once. The files follow when that is over, for a
+HAProxy that starts anew: a hundred changes a second are one file in ten seconds.
 
 HAProxy refuses a whole file for one address that somebody else listens on. Such an address is left out, told of,
 and tried again when it is free; every other service is heard, and kept up to date.
@@ -55,17 +55,16 @@ from reconciler.nodes.proxy_runtime import (
     as_wanted,
     changes,
     command_lines,
-    connected_ips,
-    deletions,
+    count_of_states,
     kept_state,
     other_sources,
     read_servers_state,
     read_sources,
     refusals,
-    routed_ips,
     shown_sources,
     taking,
 )
+from reconciler.nodes.proxy_servers import LiveServers
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.text_tar import packed
 from reconciler.nodes.watching import Watcher
@@ -76,14 +75,13 @@ _RELOAD_SECONDS = 5.0
 _POLL_SECONDS = 0.01
 _ANSWER_SECONDS = 2.0
 """As long as `socat` waits in `_ASK`."""
-_FILE_SECONDS = 1.0
-"""So long after a change of servers or networks the files have it too."""
+_FILE_SECONDS, _LATEST_FILE_SECONDS = 1.0, 10.0
+"""After the last change of servers or networks, and after the first one that the files lack, they are written."""
 _WRITE_SECONDS, _WRITE_SECONDS_PER_MIB = 5.0, 2.0
 """For lists of networks."""
 _FIRST_DELETION, _LAST_DELETION = 0.02, 0.64
 """After a server was taken out: when it is tried for the first and for the last time, each time twice as late, to
 delete it without its connections. What lasts longer than all this is looked at with the next change."""
-_NOBODY: Mapping[str, Live] = {}
 
 
 class Proxy:
@@ -100,7 +98,7 @@ class Proxy:
         """In force, with what was left out of it; empty: not known."""
         self._bound: frozenset[str] = frozenset()
         """What HAProxy has been told to bind, and may have done."""
-        self._servers: dict[str, dict[str, Live]] = {}
+        self._servers = LiveServers({})
         """As last read back."""
         self._sources: dict[str, frozenset[str]] = {}
         """As last read back, by list."""
@@ -109,7 +107,7 @@ class Proxy:
         self._applied: dict[str, ProxySection] = {}
         """Sections whose servers and networks are known to be these."""
         self._unwritten: NodeProxy | None = None
-        self._write_at = float("inf")
+        self._write_at = self._write_by = float("inf")
         self._delete_at = float("inf")
         self._deletion_pause = _FIRST_DELETION
 
@@ -127,7 +125,7 @@ class Proxy:
         if servers is None:
             addresses = {address for section in written.values() for address in section.values()}
             return ProxyState(routed=found.routed), frozenset(addresses)
-        self._servers = {section: servers.get(section, {}) for section in written}
+        self._servers = LiveServers({section: servers.get(section, {}) for section in written})
         self._structure = found.structure if found.structure == marker else ""
         self._sources = self._shown(tuple(self._written))
         same = (
@@ -135,7 +133,7 @@ class Proxy:
             and all(written[section] == taking(live) for section, live in self._servers.items())
             and self._written == _digests(self._sources)
         )
-        balanced = {address for live in self._servers.values() for address in taking(live).values()}
+        balanced = {address for _, live in self._servers.items() for address in taking(live).values()}
         return self._state(fingerprint=found.fingerprint if same else ""), frozenset(balanced)
 
     def ensure(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
@@ -152,7 +150,7 @@ class Proxy:
                 fingerprint = now.fingerprint if self._structure else ""
                 return self._state(fingerprint, trouble, now.routed)
         elif self._unwritten is not wanted:
-            self._unwritten, self._write_at = wanted, min(self._write_at, time.monotonic() + _FILE_SECONDS)
+            self._plan_file(wanted)
         if taken:
             return self._state("", not_heard(taken), now.routed)
         return self._state(wanted.fingerprint)
@@ -168,22 +166,31 @@ class Proxy:
             self._write_file()
         if time.monotonic() < self._delete_at:
             return now
-        commands = deletions(self._servers)
-        found = read_servers_state(self._ask(*command_lines(commands), "show servers state")) if commands else {}
-        if found:
-            self._servers = {section: found.get(section, {}) for section in self._servers}
+        if commands := self._servers.deletions:
+            sections = sorted({command.split(" ")[2].partition("/")[0] for command in commands})
+            shown = [f"show servers state {section}" for section in sections]
+            replies = self._ask(*command_lines([*commands, *shown]))
+            found = read_servers_state(replies)
+            for section in sections if count_of_states(replies) == len(shown) else ():
+                self._servers.put(section, found.get(section, {}))
         self._deletion_pause *= 2
         self._plan_deletions()
-        return replace(now, connected=connected_ips(self._servers))
+        return replace(now, connected=self._servers.connected)
+
+    def _plan_file(self, wanted: NodeProxy) -> None:
+        moment = time.monotonic()
+        if self._unwritten is None:
+            self._write_by = moment + _LATEST_FILE_SECONDS
+        self._unwritten, self._write_at = wanted, min(self._write_by, moment + _FILE_SECONDS)
 
     def _plan_deletions(self) -> None:
-        there = connected_ips(self._servers) and self._deletion_pause <= _LAST_DELETION
+        there = self._servers.connected and self._deletion_pause <= _LAST_DELETION
         self._delete_at = time.monotonic() + self._deletion_pause if there else float("inf")
 
     def _state(self, fingerprint: str, error: str = "", before: frozenset[str] = frozenset()) -> ProxyState:
         """`before`: what was routed to, and perhaps is, where the structure in force is not known."""
-        routed = routed_ips(self._servers) | (frozenset() if self._structure else before)
-        return ProxyState(False, fingerprint, routed, connected_ips(self._servers) - routed, error)
+        routed = self._servers.routed | (frozenset() if self._structure else before)
+        return ProxyState(False, fingerprint, routed, self._servers.connected - routed, error)
 
     def _write_file(self) -> None:
         """Servers and networks as they are by now; the check is not repeated, for only their lines are new."""
@@ -203,7 +210,9 @@ class Proxy:
     def _update(self, sections: Iterable[ProxySection]) -> str:
         """Why servers and networks are not the wanted ones; empty: they are."""
         new = [section for section in sections if self._is_new(section)]
-        commands = {section.name: changes(section, self._of(section), self._sources) for section in new}
+        commands = {
+            section.name: changes(section, self._servers.of(section.name), self._sources) for section in new
+        }
         touched = [section for section in new if commands[section.name] or other_sources(section, self._sources)]
         if touched:
             lists = [name for section in touched for name in other_sources(section, self._sources)]
@@ -212,11 +221,11 @@ class Proxy:
             replies = self._ask(*command_lines([*told, *shown, *shown_sources(lists)]))
             found = read_servers_state(replies)
             for section in touched:
-                self._servers[section.name] = found.get(section.name, {})
+                self._servers.put(section.name, found.get(section.name, {}))
             for name in lists:
                 self._sources.pop(name, None)
             self._sources |= read_sources(replies, lists)
-            if not all(as_wanted(section, self._of(section), self._sources) for section in touched):
+            if not all(as_wanted(section, self._servers.of(section.name), self._sources) for section in touched):
                 return refusals(replies) or "HAProxy does not answer on its socket"
             self._deletion_pause = _FIRST_DELETION
             self._plan_deletions()
@@ -225,9 +234,6 @@ class Proxy:
 
     def _is_new(self, section: ProxySection) -> bool:
         return bool(section.server_options) and self._applied.get(section.name) is not section
-
-    def _of(self, section: ProxySection) -> Mapping[str, Live]:
-        return self._servers.get(section.name, _NOBODY)
 
     def _ask(self, *lines: str) -> str:
         """The replies of the worker to lines of commands."""
@@ -359,9 +365,11 @@ class Proxy:
         if servers is None:
             return False
         sections = wanted.sections if wanted is not None else ()
-        self._servers = {section.name: servers.get(section.name, {}) for section in sections} or servers
+        self._servers = LiveServers(
+            {section.name: servers.get(section.name, {}) for section in sections} or servers
+        )
         self._sources = self._shown(tuple(wanted.sources)) if wanted is not None else {}
-        return all(as_wanted(section, self._of(section), self._sources) for section in sections)
+        return all(as_wanted(section, self._servers.of(section.name), self._sources) for section in sections)
 
     def _master(self, command: str) -> str:
         """The reply of HAProxy's master process; empty while it does not answer."""

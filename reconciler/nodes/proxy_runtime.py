@@ -33,10 +33,6 @@ class Live(Struct, frozen=True):
     """By HAProxy's own checks."""
 
 
-Servers = Mapping[str, Mapping[str, Live]]
-"""By section and name."""
-
-
 Sources = Mapping[str, frozenset[str]]
 """Networks by list, of those lists that HAProxy has."""
 
@@ -140,6 +136,11 @@ def read_servers_state(text: str) -> dict[str, dict[str, Live]]:
     return found
 
 
+def count_of_states(text: str) -> int:
+    """How many times `show servers state` has answered: a section without servers has a heading, too."""
+    return text.count("\n# be_id ")
+
+
 def read_sources(text: str, names: Sequence[str]) -> dict[str, frozenset[str]]:
     """What `show acl` lists of each, in the last replies of the text; a list that HAProxy lacks is left out.
 
@@ -172,30 +173,6 @@ def kept_state(text: str, wanted: Iterable[ProxySection]) -> str:
         if known and addresses.get((words[1], words[3])) == f"{words[4]}:{words[18]}":
             lines.append(line)
     return "".join([*head, *lines])
-
-
-def routed_ips(servers: Servers) -> frozenset[str]:
-    return frozenset(
-        live.address.rpartition(":")[0] for found in servers.values() for live in found.values() if live.takes
-    )
-
-
-def connected_ips(servers: Servers) -> frozenset[str]:
-    """Of the pods that are on their way out: a server in maintenance is there until nobody is connected to it."""
-    leaving = {
-        live.address.rpartition(":")[0] for found in servers.values() for live in found.values() if not live.takes
-    }
-    return frozenset(leaving - routed_ips(servers))
-
-
-def deletions(servers: Servers) -> Sequence[str]:
-    """The commands that delete those of them that nobody is connected to by now."""
-    return [
-        f"del server {section}/{name}"
-        for section, found in servers.items()
-        for name, live in found.items()
-        if not live.takes
-    ]
 
 
 def refusals(replies: str) -> str:

@@ -2,7 +2,7 @@
 
 One thread per link. The network comes first: HAProxy cannot bind a service address that the host does not have.
 Then the names, which take a moment where a reload takes longer. One thing at a time, and the newest request wins:
-a hundred structural changes a second are a few reloads.
+a hundred structural changes a second are a few reloads. Now and then all of it is looked at, step by step.
 """
 
 import threading
@@ -31,12 +31,57 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LOOK_SECONDS = 5.0
 """How long a change that somebody else makes to the network goes unseen."""
 _Done = TypeVar("_Done")
+_Step = Callable[[NodeSetup], bool]
+"""Whether that part of the host is right now."""
 
 
 class _Task(Struct, frozen=True):
     wanted: NodeSetup
     in_doubt: bool
     """What is known of the host's containers may be wrong."""
+
+
+class _Look:
+    """A look at all of the host, step by step: when the next one is due, and how far this one has come."""
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._pause = _FIRST_PAUSE
+        self._next = self._glance = 0.0
+        self._right = True
+        self.steps: list[_Step] = []
+        """Left of the one under way."""
+
+    @property
+    def due(self) -> float:
+        """Monotonic seconds: when there is something to do for it, or for a glance at the network."""
+        return 0.0 if self.steps else min(self._next, self._glance)
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._next
+
+    def begin(self, steps: list[_Step]) -> None:
+        self.steps, self._right = steps, True
+        self.glanced()
+
+    def glanced(self) -> None:
+        self._glance = time.monotonic() + _LOOK_SECONDS
+
+    def took(self, right: bool) -> None:
+        """A step, and whether that part of the host is right."""
+        self._right = self._right and right
+        if not self.steps:
+            self.applied(self._right, everything=True)
+
+    def applied(self, right: bool, everything: bool) -> None:
+        """What is not right is looked at again, ever later."""
+        if not right:
+            self._next = time.monotonic() + self._pause
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        else:
+            self._pause = _FIRST_PAUSE
+            self._next = time.monotonic() + self._every if everything else self._next
 
 
 class SetupKeeper:
@@ -84,20 +129,26 @@ class SetupKeeper:
     def work(self) -> None:
         """Until `stop`; to be run in a thread of its own."""
         done: NodeSetup | None = None
-        pause, next_check, next_look = _FIRST_PAUSE, 0.0, 0.0
-        while (task := self._next(done, min(next_check, next_look))) is not None:
-            full = time.monotonic() >= next_check
-            if time.monotonic() >= next_look:
-                full = full or self._network.has_drifted()
-                next_look = time.monotonic() + _LOOK_SECONDS
-            if not full and not self._is_new(task, done):
-                continue
-            if self._apply(task, done, full):
-                pause = _FIRST_PAUSE
-                next_check = time.monotonic() + self._recheck if full else next_check
+        look = _Look(self._recheck)
+        while (task := self._next(done, look.due)) is not None:
+            if self._is_new(task, done):
+                look.applied(self._apply(task, done), everything=done is None)
+                done = task.wanted
+            elif look.steps:
+                look.took(look.steps.pop(0)(task.wanted))
+            elif look.is_due or self._network.has_drifted():
+                look.begin(self._steps())
             else:
-                next_check, pause = time.monotonic() + pause, min(pause * 2, _LONGEST_PAUSE)
-            done = task.wanted
+                look.glanced()
+
+    def _steps(self) -> list[_Step]:
+        """What has not changed, too, is looked at; between two of them, what is new goes first."""
+        return [
+            lambda wanted: self._network.keep(wanted.network),
+            lambda wanted: wanted.dns is None or self._apply_dns(wanted.dns, full=True),
+            lambda wanted: self._apply_proxy(wanted.proxy, in_doubt=True),
+            lambda wanted: self._apply_prober(wanted.prober, full=True),
+        ]
 
     def _next(self, done: NodeSetup | None, next_check: float) -> "_Task | None":
         """Wait for something to do; None: stopped."""
@@ -115,13 +166,15 @@ class SetupKeeper:
     def _is_new(self, task: _Task, done: NodeSetup | None) -> bool:
         return task.in_doubt or task.wanted != done or time.monotonic() >= self._proxy.due
 
-    def _apply(self, task: _Task, done: NodeSetup | None, full: bool) -> bool:
-        wanted, network_is_right = task.wanted, True
-        if full or done is None or done.network != wanted.network:
-            network_is_right = self._network.apply(wanted.network, full)
-        dns_is_right = wanted.dns is None or self._apply_dns(wanted.dns, full)
-        proxy_is_right = self._apply_proxy(wanted.proxy, full or task.in_doubt)
-        return self._apply_prober(wanted.prober, full) and proxy_is_right and dns_is_right and network_is_right
+    def _apply(self, task: _Task, done: NodeSetup | None) -> bool:
+        wanted, first, network_is_right = task.wanted, done is None, True
+        if done is None or done.network != wanted.network:
+            network_is_right = self._network.apply(wanted.network, full=first)
+        dns_is_right = wanted.dns is None or self._apply_dns(wanted.dns, full=first)
+        proxy_is_right = self._apply_proxy(wanted.proxy, in_doubt=first or task.in_doubt)
+        return (
+            self._apply_prober(wanted.prober, full=first) and proxy_is_right and dns_is_right and network_is_right
+        )
 
     def _apply_dns(self, wanted: NodeDns, full: bool) -> bool:
         try:

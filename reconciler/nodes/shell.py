@@ -7,7 +7,6 @@ nowhere else. A reply counts only if its frame is whole: anything else has an un
 import base64
 import gzip
 import os
-import re
 import shlex
 import threading
 import time
@@ -123,17 +122,26 @@ def framed(line: str, token: str) -> str:
 
 def read_reply(out: bytes, err: bytes, token: str) -> Reply:
     """Inverse of `framed`; ValueError for a broken frame, or anything around it."""
-    frame = re.compile(rf"<{token}>(.*)<{token} (\d+)>".encode(), re.DOTALL)
-    outer, inner = frame.fullmatch(out), frame.fullmatch(err)
+    outer, inner = _unframed(out, token), _unframed(err, token)
     if outer is None or inner is None:
         raise ValueError("the reply has no whole frame around it (does a login script print something?)")
-    return Reply(int(outer[2]), outer[1].decode(errors="replace"), inner[1].decode(errors="replace"))
+    return Reply(outer[1], outer[0].decode(errors="replace"), inner[0].decode(errors="replace"))
+
+
+def _unframed(data: bytes, token: str) -> tuple[bytes, int] | None:
+    """What is in the frame, and the number at its end; None: it is not whole."""
+    begin, end = f"<{token}>".encode(), f"<{token} ".encode()
+    at = data.rfind(end)
+    number = data[at + len(end) : -1]
+    if at < 0 or not data.startswith(begin) or not data.endswith(b">") or not number.isdigit():
+        return None
+    return data[len(begin) : at], int(number)
 
 
 def _read_until(receive: Callable[[int], bytes], channel: paramiko.Channel, token: str, deadline: float) -> bytes:
     data = bytearray()
-    end = re.compile(rf"<{token} \d+>$".encode())
-    while not end.search(data, max(0, len(data) - 64)):
+    end = f"<{token} ".encode()
+    while data.rfind(end, max(0, len(data) - 64)) < 0 or not data.endswith(b">"):
         if (left := deadline - time.monotonic()) <= 0:
             raise ValueError("no end of its reply within the deadline")
         channel.settimeout(left)

@@ -28,6 +28,8 @@ from tests.unit.services.test_layer import desired
 SERVICES, PODS, NODES = 1000, 5, 3
 HOSTS = 50
 """Over which the pods are spread; but for the first ones, they are there in name only."""
+SETTLED_SECONDS = 5.0
+"""After a node's first setup: it looks at its network once more, and is at rest."""
 CHANGES, RELOADS, READS = 100, 5, 20
 
 Endpoints = dict[Ref, tuple[Endpoint, ...]]
@@ -44,8 +46,8 @@ def everything() -> Iterator[Measured]:
             host.found()
         world = _World(lab)
         yield from _on(hosts[0], world)
-        yield from _on_all(hosts, world)
         yield from _read(lab)
+        yield from _on_all(hosts, world)
     finally:
         for host in hosts:
             host.session.close()
@@ -81,6 +83,7 @@ def _on(host: Host, world: "_World") -> Iterator[Measured]:
 def _on_all(hosts: list[Host], world: "_World") -> Iterator[Measured]:
     """A change that was observed is rendered, sent to every node, and has been read back from each."""
     _ensured(hosts, world.setups(), 120)
+    time.sleep(SETTLED_SECONDS)
     waits = []
     for number in range(CHANGES, 2 * CHANGES):
         world.change(number)

@@ -6,15 +6,14 @@ from reconciler.nodes.proxy_runtime import (
     as_wanted,
     changes,
     command_lines,
-    connected_ips,
-    deletions,
+    count_of_states,
     kept_state,
     read_servers_state,
     read_sources,
     refusals,
-    routed_ips,
     shown_sources,
 )
+from reconciler.nodes.proxy_servers import LiveServers
 
 A, B = ProxyServer("a", "10.244.0.2:80"), ProxyServer("b", "10.244.0.3:80")
 HEAD = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state …\n"
@@ -64,11 +63,17 @@ def test_one_that_still_has_connections_is_deleted_when_it_can_be() -> None:
 
 
 def test_a_pod_is_connected_until_its_server_is_deleted_from_every_section() -> None:
-    leaving = {"web": {"a": Live(A.address, takes=False), "b": Live(B.address)}, "other": {"a": Live(A.address)}}
-    assert connected_ips(leaving) == frozenset(), "one section still sends to it"
-    leaving["other"] = {}
-    assert connected_ips(leaving) == {"10.244.0.2"}
-    assert deletions(leaving) == ["del server web/a"]
+    live = LiveServers(
+        {"web": {"a": Live(A.address, takes=False), "b": Live(B.address)}, "other": {"a": Live(A.address)}}
+    )
+    assert live.connected == frozenset(), "one section still sends to it"
+    live.put("other", {})
+    assert live.routed == {"10.244.0.3"}
+    assert live.connected == {"10.244.0.2"}
+    assert live.deletions == ["del server web/a"]
+    live.put("web", {"b": Live(B.address)})
+    assert live.connected == frozenset()
+    assert not live.deletions
 
 
 def test_one_that_comes_back_before_it_was_deleted_is_made_ready_at_its_new_address() -> None:
@@ -92,7 +97,8 @@ def test_the_state_is_read_also_among_other_replies() -> None:
         "b": Live("10.244.0.3:80", up=False),
         "c": Live("10.244.0.4:80", takes=False),
     }
-    assert routed_ips(servers) == {"10.244.0.2", "10.244.0.3"}
+    assert LiveServers(servers).routed == {"10.244.0.2", "10.244.0.3"}
+    assert count_of_states(f"New server registered.\n\n{STATE}") == 1
 
 
 def test_a_new_process_begins_with_what_is_known_of_the_servers_that_stay() -> None:
