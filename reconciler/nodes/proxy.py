@@ -6,8 +6,8 @@ rename, reloaded, and believed only when the new worker is there and has the ser
 the file before it is back, and was in force all along. The marker `in-force` says which structure a worker has
 been seen with: a reload that we did not live to see is repeated.
 
-Servers and networks change in the running process first, read back at once. The files follow when it is quiet, for a
-HAProxy that starts anew: a hundred changes a second are one file in ten seconds.
+Servers and networks change in the running process first, read back at once. The files follow when it is quiet, for
+a HAProxy that starts anew: a hundred changes a second are one file in ten seconds.
 
 HAProxy refuses a whole file for one address that somebody else listens on. Such an address is left out, told of,
 and tried again when it is free; every other service is heard, and kept up to date.
