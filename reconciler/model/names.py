@@ -81,3 +81,7 @@ def owner_from_label(label: str, namespace: str) -> Ref | None:
     """Read LABEL_OWNER back; None where a pod has no owner, or the label is not one of ours."""
     kind, slash, name = label.partition("/")
     return Ref(kind, namespace, name) if slash and kind and name else None
+
+
+DNS_AUTHORITY = ("127.83.82.86", 5300)
+"""Where, on a node, dnsmasq has the answers that it cannot give itself (`reconciler/authority/`)."""

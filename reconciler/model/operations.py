@@ -374,11 +374,15 @@ class NodeDns(Struct, frozen=True):
     """To be given an address, last of all; it has it where these very hosts are in force."""
     upstreams: tuple[str, ...] = ()
     """Empty: the host's own name servers."""
+    answers: Mapping[str, str] = {}
+    """File -> text, of what they ask the authority: read with every question."""
+    answers_name: str = ""
+    """It is known where these very answers are in force."""
 
     @property
     def fingerprint(self) -> str:
         """What DnsState.fingerprint says once this is in force."""
-        return f"{self.config_name} {self.hosts_name}"
+        return f"{self.config_name} {self.hosts_name} {self.answers_name}"
 
 
 class NodeSetup(Struct, frozen=True):

@@ -1,9 +1,10 @@
 """The node's name servers: two dnsmasq in one system container on the host's network. Called by setup.py.
 
 Names that change with every pod are in files of a directory that dnsmasq watches: a file is written beside, and
-renamed into it; nothing is signalled, nothing restarted, and what was learned from others is not forgotten. Ports
-(SRV) are in the configuration, which dnsmasq reads only when it starts: the servers are restarted one after the
-other, so that one always answers.
+renamed into it; nothing is signalled, nothing restarted, and what was learned from others is not forgotten. So are
+the ports of headless services, in files of the program that dnsmasq asks about them. All else is in the
+configuration, which dnsmasq reads only when it starts: the servers are restarted one after the other, so that one
+always answers.
 
 Files alone prove nothing. Each server is asked, at its own address, for names that only these very files hold.
 """
@@ -16,6 +17,7 @@ from reconciler.model.observed import DnsState
 from reconciler.model.operations import NodeDns
 from reconciler.nodes.dns_query import Connect, in_force
 from reconciler.nodes.dns_request import (
+    ANSWERS,
     CONFIG,
     HOSTS,
     RESOLV,
@@ -33,7 +35,9 @@ _SECONDS, _AGAIN_SECONDS, _POLL_SECONDS = 3.0, 1.0, 0.002
 _WRITE = f"""\
 set -e
 umask 022
-[ -d "$1/new/{HOSTS}" ] && [ -d "$1/{HOSTS}" ] || mkdir -p "$1/new/{HOSTS}" "$1/{HOSTS}"
+for folder in {HOSTS} {ANSWERS}; do
+    [ -d "$1/new/$folder" ] && [ -d "$1/$folder" ] || mkdir -p "$1/new/$folder" "$1/$folder"
+done
 cd "$1"
 shift
 tar -x -m -C new
@@ -42,11 +46,14 @@ set -- new/{CONFIG} new/{RESOLV}
 for file; do
     [ ! -e "$file" ] || mv -f "$file" .
 done
-set -- new/{HOSTS}/*
-[ ! -e "$1" ] || mv -f "$@" {HOSTS}
+for folder in {HOSTS} {ANSWERS}; do
+    set -- "new/$folder"/*
+    [ ! -e "$1" ] || mv -f "$@" "$folder"
+done
 """
 """By as few programs as can be: each takes milliseconds. In the order of their names, so the version is last:
 dnsmasq hears of renames in order, and who knows the version knows the rest."""
+_WATCHED = (f"{HOSTS}/", f"{ANSWERS}/")
 _READ = 'cd "$1" 2>/dev/null || exit 0; tar -c --exclude=./new .'
 
 
@@ -111,7 +118,7 @@ class Dns:
             self._files = unpacked(self._host.check(["sh", "-c", _READ, "sh", self._directory]).encode())
         before, after = self._files, files_of(wanted, self._host_resolv)
         changed = {path: text for path, text in after.items() if before.get(path) != text}
-        gone = sorted(path for path in before.keys() - after.keys() if path.startswith(f"{HOSTS}/"))
+        gone = sorted(path for path in before.keys() - after.keys() if path.startswith(_WATCHED))
         if changed or gone:
             self._put(changed, gone)
             self._files = after
@@ -130,13 +137,14 @@ class Dns:
         deadline, reading_ends = now + seconds, now + _AGAIN_SECONDS
         restart_at = reading_ends if restarted else now
         while True:
-            found = in_force(self._connect, address, wanted.config_name, wanted.hosts_name)
-            if found.config and found.hosts:
+            found = in_force(self._connect, address, wanted)
+            if found.config and found.hosts and found.authority:
                 return True
             now = time.monotonic()
             if now >= deadline:
                 return False
-            if found.answers and now >= (max(restart_at, reading_ends) if found.config else restart_at):
+            unread = found.answers and not (found.config and found.hosts)
+            if unread and now >= (max(restart_at, reading_ends) if found.config else restart_at):
                 self._container.signal(signal)
                 restart_at = now + _AGAIN_SECONDS
             time.sleep(_POLL_SECONDS)

@@ -1,10 +1,11 @@
-"""Asks a name server of ours whether it knows a name: two DNS messages on one TCP connection. Called by dns.py."""
+"""Asks a name server of ours what it knows: a few DNS messages on one TCP connection. Called by dns.py."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
 
+from reconciler.model.operations import NodeDns
 from reconciler.nodes.errors import CommandFailed
 
 PORT = 53
@@ -29,9 +30,11 @@ class InForce(Struct, frozen=True):
     answers: bool = False
     config: bool = False
     hosts: bool = False
+    authority: bool = False
+    """It has the answers from the program beside it."""
 
 
-def in_force(connect: Connect, server: str, config_name: str, hosts_name: str) -> InForce:
+def in_force(connect: Connect, server: str, wanted: NodeDns) -> InForce:
     """Raises NodeError where the host, not the server, is the trouble."""
     try:
         stream = connect(server, PORT, _SECONDS)
@@ -39,8 +42,9 @@ def in_force(connect: Connect, server: str, config_name: str, hosts_name: str) -
         return InForce()
     try:
         stream.settimeout(_SECONDS)
-        stream.sendall(_question(config_name, _TXT) + _question(hosts_name, _A))
-        return InForce(True, _is_known(_message(stream)), _is_known(_message(stream)))
+        names = ((wanted.config_name, _TXT), (wanted.hosts_name, _A), (wanted.answers_name, _A))
+        stream.sendall(b"".join(_question(name, kind) for name, kind in names))
+        return InForce(True, *(_is_known(_message(stream)) for _ in names))
     except (OSError, EOFError):
         return InForce()
     finally:

@@ -3,17 +3,26 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import cache
+from importlib import resources
 from ipaddress import ip_address
 from typing import Any
 
-from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH, SYSTEM_DNS, disk_directory
+from reconciler.model.names import (
+    DNS_AUTHORITY,
+    LABEL_CLUSTER,
+    LABEL_CONTAINER,
+    LABEL_HASH,
+    SYSTEM_DNS,
+    disk_directory,
+)
 from reconciler.model.operations import NodeDns
 
 INSIDE = "/etc/reconciler"
 """Where the container sees the host's directory, read-only; docs/reference/host-contract.md."""
-CONFIG, RESOLV, HOSTS = "dnsmasq.conf", "resolv.conf", "hosts"
+CONFIG, RESOLV, HOSTS, ANSWERS = "dnsmasq.conf", "resolv.conf", "hosts", "answers"
 VERSION = "version"
-"""Of the hosts: after all of their files in the order of names."""
+"""Of hosts and answers: after all of their files in the order of names."""
 RESTART = ("USR1", "USR2")
 """For each of the servers, what makes it read its configuration anew."""
 _MEMORY_BYTES = 128 << 20
@@ -28,6 +37,13 @@ keep() {{
         [ "$asked" ] || sleep 0.2
     done
 }}
+authority() {{
+    while :; do
+        python3 -IBc "$3" {DNS_AUTHORITY[0]} {DNS_AUTHORITY[1]} {INSIDE}/{ANSWERS} "$1" "$2"
+        sleep 0.2
+    done
+}}
+authority "$@" &
 trap : USR1 USR2
 keep "$1" USR1 & first=$!
 keep "$2" USR2 & second=$!
@@ -36,20 +52,28 @@ trap 'kill -s USR2 "$second"' USR2
 trap 'exit 0' TERM
 while kill -0 "$first" && kill -0 "$second"; do wait; done
 """
-"""Two servers, each started again when it ends. A signal that comes while there is none would end nothing: the
-first `trap` keeps it from ending us."""
+"""Two servers and the authority, each started again when it ends. A signal that comes while there is none would
+end nothing: the first `trap` keeps it from ending us."""
 
 
 def files_of(wanted: NodeDns, host_resolv: str) -> dict[str, str]:
     """Path below the directory -> text; `host_resolv` is the host's /etc/resolv.conf."""
     hosts = {f"{HOSTS}/{name}": text for name, text in wanted.hosts.items()}
+    answers = {f"{ANSWERS}/{name}": text for name, text in wanted.answers.items()}
     return {
         CONFIG: wanted.config,
         RESOLV: "".join(f"nameserver {server}\n" for server in name_servers(host_resolv, wanted.addresses)),
         **hosts,
         # An address that stands for none: what counts is that the name is there.
         f"{HOSTS}/{VERSION}": f"0.0.0.0 {wanted.hosts_name}\n",
+        **answers,
+        f"{ANSWERS}/{VERSION}": f"version {wanted.answers_name}\n",
     }
+
+
+@cache
+def authority_program() -> str:
+    return resources.files("reconciler.authority").joinpath("__main__.py").read_text()
 
 
 def name_servers(resolv: str, without: tuple[str, ...]) -> Iterator[str]:
@@ -72,7 +96,7 @@ def container_request(cluster: str, image: str, addresses: tuple[str, str]) -> d
     """The body of Docker's create request; its own hash is one of the labels."""
     request: dict[str, Any] = {
         "Image": image,
-        "Entrypoint": ["sh", "-c", _RUN, "sh", *addresses],
+        "Entrypoint": ["sh", "-c", _RUN, "sh", *addresses, authority_program()],
         "Cmd": [],
         # As root, to listen on port 53; each server then becomes nobody, and has to be signalled all the same.
         "User": "0:0",

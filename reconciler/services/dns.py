@@ -4,7 +4,9 @@ A manifest cannot add a directive, or a name outside of the cluster's domain. Wh
 through the types below, which refuse everything but DNS names, IPv4 addresses and ports.
 
 The addresses of names are in files like /etc/hosts, which dnsmasq 2.87 and later reads again when they change.
-Everything else is in its configuration, which it reads when it starts.
+Everything else is in its configuration, which it reads when it starts. So what changes with every pod and is no
+address, the ports of headless services, is in files of the program that dnsmasq asks about those names; so is
+what stands for a name outside, which dnsmasq cannot look up (`reconciler/authority/` has their format).
 """
 
 import hashlib
@@ -15,9 +17,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.names import DNS_AUTHORITY
+
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LONGEST_NAME: Final = 253
+_ANSWERS_VERSION: Final = "answers-version"
 
 _PREAMBLE: Final = """\
 user=nobody
@@ -79,7 +84,15 @@ class Zone(Struct, frozen=True):
 
     hosts: tuple[Host, ...] = ()
     srvs: tuple[Srv, ...] = ()
+    """Those that change with their service alone."""
+    delegated: tuple[str, ...] = ()
+    """Names that dnsmasq asks the authority about."""
+    ports: tuple[Srv, ...] = ()
     aliases: tuple[Alias, ...] = ()
+    """With the ports, what the authority knows."""
+
+    def __post_init__(self) -> None:
+        check_names(*self.delegated)
 
 
 def check_names(*names: str) -> None:
@@ -100,7 +113,17 @@ def render_hosts(hosts: Iterable[Host]) -> str:
 def render_records(zone: Zone) -> str:
     """What of it is part of the configuration."""
     srvs = "".join(f"srv-host={srv.name},{srv.target},{srv.port},0,1\n" for srv in zone.srvs)
-    return srvs + "".join(f"cname={alias.name},{alias.target}\n" for alias in zone.aliases)
+    return srvs + "".join(_delegation(name) for name in zone.delegated)
+
+
+def render_answers(zone: Zone) -> str:
+    """What of it the authority knows."""
+    ports = "".join(f"srv {srv.name} {srv.target} {srv.port}\n" for srv in zone.ports)
+    return ports + "".join(f"cname {alias.name} {alias.target}\n" for alias in zone.aliases)
+
+
+def _delegation(name: str) -> str:
+    return f"server=/{name}/{DNS_AUTHORITY[0]}#{DNS_AUTHORITY[1]}\n"
 
 
 def render_config(
@@ -119,6 +142,11 @@ def version_name(digest: str, domain: str) -> str:
     return f"{digest}.dns-version.{domain}"
 
 
+def answers_name(digest: str, domain: str) -> str:
+    """One that the authority knows."""
+    return f"{digest}.{_ANSWERS_VERSION}.{domain}"
+
+
 def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -127,6 +155,7 @@ def _lines(domain: str, networks: Iterable[str], upstreams: tuple[str, ...]) -> 
     check_names(domain)
     yield _PREAMBLE.rstrip("\n")
     yield f"local=/{domain}/"
+    yield _delegation(f"{_ANSWERS_VERSION}.{domain}").rstrip("\n")
     yield from (f"local=/{zone}/" for network in networks for zone in reverse_zones(network))
     if upstreams:
         yield "no-resolv"

@@ -3,7 +3,8 @@
 Rules: https://github.com/kubernetes/dns/blob/master/docs/specification.md
 
 A service whose names cannot be is left out and told of; it never takes another one down with it. An endpoint of a
-service with a virtual address changes nothing here; one of a headless service changes one file of hosts.
+service with a virtual address changes nothing here; one of a headless service changes one file of hosts, and
+where it has named ports one of answers.
 """
 
 import re
@@ -20,10 +21,13 @@ from reconciler.model.objects import ClusterSpec, Service, dns_addresses, is_hea
 from reconciler.model.operations import NodeDns
 from reconciler.model.plan import Endpoint
 from reconciler.services.dns import (
+    Alias,
     Host,
     Srv,
     Zone,
+    answers_name,
     fingerprint,
+    render_answers,
     render_config,
     render_hosts,
     render_records,
@@ -110,6 +114,7 @@ class _Rendered(Struct, frozen=True):
     zone: Zone
     hosts: str
     records: str
+    answers: str = ""
     problem: str = ""
 
 
@@ -120,11 +125,9 @@ def zone_of(
     for label in (ref.namespace, ref.name):
         if _LABEL.fullmatch(label) is None:
             raise ValueError(f"{label!r} cannot be part of a DNS name")
-    if service.spec.type == "ExternalName":
-        raise ValueError(
-            f"the name servers cannot answer for another name yet; ask for {service.spec.external_name}"
-        )
     name = f"{ref.name}.{ref.namespace}.svc.{domain}"
+    if service.spec.type == "ExternalName":
+        return Zone(delegated=(name,), aliases=(Alias(name, service.spec.external_name.lower().rstrip(".")),))
     ports = [
         (number, f"_{port.name}._{port.protocol.lower()}.{name}", port.port)
         for number, port in enumerate(service.spec.ports)
@@ -136,8 +139,9 @@ def zone_of(
         return Zone(hosts, tuple(Srv(srv, name, port) for _, srv, port in ports if hosts))
     published = [(one, f"{one.hostname or one.ip.replace('.', '-')}.{name}") for one in endpoints if one.ready]
     return Zone(
-        tuple(sorted({Host(one.ip, (own, name)) for one, own in published})),
-        tuple(
+        hosts=tuple(sorted({Host(one.ip, (own, name)) for one, own in published})),
+        delegated=tuple(dict.fromkeys(srv for _, srv, _ in ports)),
+        ports=tuple(
             sorted(
                 {
                     Srv(srv, own, one.ports[number])
@@ -154,8 +158,10 @@ def _rendered(ref: Ref, inputs: _Inputs, spec: ClusterSpec) -> _Rendered:
     try:
         zone = zone_of(ref, inputs.service, inputs.record, inputs.endpoints, spec.cluster_domain)
     except ValueError as error:
-        return _Rendered(inputs, "", Zone(), "", "", f"{ref} has no DNS names: {error}")
-    return _Rendered(inputs, _file(ref), zone, render_hosts(zone.hosts), render_records(zone))
+        return _Rendered(inputs, "", Zone(), "", "", "", f"{ref} has no DNS names: {error}")
+    return _Rendered(
+        inputs, _file(ref), zone, render_hosts(zone.hosts), render_records(zone), render_answers(zone)
+    )
 
 
 def _named(spec: ClusterSpec, services: Mapping[Ref, _Rendered]) -> Named:
@@ -170,17 +176,26 @@ def _named(spec: ClusterSpec, services: Mapping[Ref, _Rendered]) -> Named:
     if _SERVERS not in services:
         name = f"{_SERVERS.name}.{_SERVERS.namespace}.svc.{spec.cluster_domain}"
         hosts["servers"] = render_hosts(Host(address, (name,)) for address in addresses)
-    whole = "".join(f"{file}\n{hosts[file]}" for file in sorted(hosts))
+    answers: dict[str, str] = {}
+    for rendered in services.values():
+        if rendered.answers:
+            answers[rendered.file] = answers.get(rendered.file, "") + rendered.answers
     dns = NodeDns(
         image=spec.images.proxy,
         addresses=addresses,
         config=config,
         config_name=config_name,
         hosts=hosts,
-        hosts_name=version_name(fingerprint(whole), spec.cluster_domain),
+        hosts_name=version_name(_digest(hosts), spec.cluster_domain),
+        answers=answers,
+        answers_name=answers_name(_digest(answers), spec.cluster_domain),
         upstreams=spec.dns.upstreams,
     )
     return Named(dns, tuple(rendered.problem for rendered in services.values() if rendered.problem))
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    return fingerprint("".join(f"{file}\n{files[file]}" for file in sorted(files)))
 
 
 def _files(services: Mapping[Ref, _Rendered]) -> dict[str, str]:

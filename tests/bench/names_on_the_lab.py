@@ -29,7 +29,7 @@ def everything() -> Iterator[Measured]:
     try:
         with set_up(connect(node_of(lab), lab)) as host:
             yield _changes(host, "", "pod of a headless service")
-            yield _changes(host, "http", "port of such a pod (SRV: a restart of each)")
+            yield _changes(host, "http", "port of such a pod (SRV)")
     finally:
         if was_up:
             restore(lab)

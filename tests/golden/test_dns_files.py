@@ -21,6 +21,8 @@ def test_two_services_and_one_headless_whose_pod_has_a_name(golden: Golden) -> N
     golden("dns/dnsmasq.conf", dns.config)
     for file, text in dns.hosts.items():
         golden(f"dns/hosts/{file}", text)
+    for file, text in dns.answers.items():
+        golden(f"dns/answers/{file}", text)
 
 
 def test_no_service_at_all(golden: Golden) -> None:

@@ -27,6 +27,11 @@ def member(name: str) -> Json:
     return made
 
 
+def stands_for(name: str, other: str) -> Json:
+    spec = {"type": "ExternalName", "externalName": other}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
 @pytest.fixture(scope="module")
 def upstream(stage_of_file: Stage) -> Iterator[None]:
     """A name server outside of the cluster, on another host, and the cluster told of it."""
@@ -51,7 +56,8 @@ def asked(stage: Stage, name: str, kind: str = "a", server: str = "") -> str:
 def test_names_of_services_and_pods(stage: Stage, upstream: None) -> None:
     shop: Json = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"}}
     shop["spec"] = {"selector": {"tier": "db"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}
-    stage.put(pod("asks", container()), shop, headless("db"), member("db-0"), member("db-1"))
+    mail, alias = stands_for("mail", "example.org"), stands_for("alias", f"shop.{DOMAIN}")
+    stage.put(pod("asks", container()), shop, headless("db"), member("db-0"), member("db-1"), mail, alias)
     first, second = (stage.up(name)["status"]["podIP"] for name in ("db-0", "db-1"))
     stage.up("asks")
     eventually(lambda: second in asked(stage, f"db-1.db.{DOMAIN}"), 10)
@@ -71,6 +77,11 @@ def test_names_of_services_and_pods(stage: Stage, upstream: None) -> None:
         assert f"db-0.db.{DOMAIN}" in asked(stage, reverse, "ptr", server)
 
     assert "192.0.2.44" in asked(stage, "example.org"), "what is outside is asked for outside"
+    for server in SERVERS:
+        stands = asked(stage, f"mail.{DOMAIN}", server=server)
+        assert f"mail.{DOMAIN}\tcanonical name = example.org" in stands
+        assert "192.0.2.44" in stands
+    assert "Address: 10.96." in asked(stage, "alias"), "what stands for a name inside"
     for name in (f"nothing.{DOMAIN}", "1.0.96.10.in-addr.arpa"):
         assert "NXDOMAIN" in asked(stage, name), "what is not inside is nowhere"
 
@@ -87,8 +98,10 @@ def test_name_servers_that_are_killed_or_removed_are_back(stage: Stage, upstream
     stage.up("asks")
     host = stage.world.lab.node("node-1")
     eventually(lambda: address in asked(stage, f"db-0.db.{DOMAIN}", server=SERVERS[1]), 10)
-    host.docker("exec", "test_dns", "sh", "-c", "killall -9 dnsmasq")
+    host.docker("exec", "test_dns", "sh", "-c", "killall -9 dnsmasq; killall -9 python3")
     eventually(lambda: all(address in asked(stage, f"db-0.db.{DOMAIN}", server=one) for one in SERVERS), 10)
+    ports = f"_http._tcp.db.{DOMAIN}"
+    eventually(lambda: all(f"db-0.db.{DOMAIN}" in asked(stage, ports, "srv", one) for one in SERVERS), 10)
     host.docker("rm", "-f", "test_dns")
     eventually(lambda: address in asked(stage, f"db-0.db.{DOMAIN}"), 20)
     found = host.docker("ps", "-q", "--filter", f"label=reconciler.dev/container={SYSTEM_DNS}").stdout.split()

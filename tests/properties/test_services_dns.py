@@ -46,10 +46,17 @@ Case = Mapping[Ref, tuple[list[ServicePort], str, tuple[Endpoint, ...]]]
 
 
 def services_of(case: Case) -> dict[Ref, Service]:
+    """Each second one is headless, and one without ports stands for another name."""
     return {
-        ref: Service(ObjectMeta(ref.name, ref.namespace), ServiceSpec(ports=tuple(wanted), cluster_ip=ip))
+        ref: Service(ObjectMeta(ref.name, ref.namespace), _spec(tuple(wanted), ip))
         for ref, (wanted, ip, _) in case.items()
     }
+
+
+def _spec(wanted: tuple[ServicePort, ...], ip: str) -> ServiceSpec:
+    if not wanted:
+        return ServiceSpec(type="ExternalName", external_name=ip)
+    return ServiceSpec(ports=wanted, cluster_ip="None" if len(ip) % 2 else ip)
 
 
 def named(case: Case, naming: Naming | None = None) -> Named:
@@ -75,7 +82,7 @@ def records(hosts: Mapping[str, str]) -> set[tuple[str, str]]:
 @given(cases)
 def test_the_files_have_the_models_records_and_no_other(case: Case) -> None:
     dns = named(case).dns
-    hosts, srvs = set(), set()
+    hosts, srvs, answers = set(), set(), set()
     for ref, service in services_of(case).items():
         try:
             zone = zone_of(ref, service, ServiceRecord(), case[ref][2], "cluster.local")
@@ -83,8 +90,12 @@ def test_the_files_have_the_models_records_and_no_other(case: Case) -> None:
             continue
         hosts |= {(host.ip, name) for host in zone.hosts for name in host.names}
         srvs |= {f"srv-host={srv.name},{srv.target},{srv.port},0,1" for srv in zone.srvs}
+        srvs |= {f"server=/{name}/127.83.82.86#5300" for name in zone.delegated}
+        answers |= {f"srv {srv.name} {srv.target} {srv.port}" for srv in zone.ports}
+        answers |= {f"cname {alias.name} {alias.target}" for alias in zone.aliases}
     own = {file: text for file, text in dns.hosts.items() if (file, text) != (SERVERS, EMPTY.hosts[SERVERS])}
     assert records(own) == hosts
+    assert {line for text in dns.answers.values() for line in text.splitlines()} == answers
     assert dns.config.split("\n")[:-2] == [
         *EMPTY.config.split("\n")[:-2],
         *dns.config.split("\n")[-2 - len(srvs) : -2],
@@ -99,7 +110,7 @@ def test_the_files_have_the_models_records_and_no_other(case: Case) -> None:
 def test_every_name_is_below_the_clusters_domain_and_every_file_is_in_its_directory(case: Case) -> None:
     dns = named(case).dns
     assert all(name.endswith(f".{DOMAIN}") for _, name in records(dns.hosts))
-    assert all(re.fullmatch(r"\d\d|servers", file) for file in dns.hosts)
+    assert all(re.fullmatch(r"\d\d|servers", file) for file in (*dns.hosts, *dns.answers))
 
 
 @law

@@ -29,6 +29,8 @@ WANTED = NodeDns(
     config_name="c1.v",
     hosts={"shop.web": "10.96.0.1 web.b\n", "shop.db": "10.244.0.2 db.b\n"},
     hosts_name="h1.v",
+    answers={"07": "srv _a._tcp.db.b db.b 80\n"},
+    answers_name="a1.v",
 )
 
 
@@ -86,13 +88,15 @@ class Bench(Shell, SystemContainer):
 
     # --- the servers ----------------------------------------------------------------------------------------
 
-    def answer(self, _: object, server: str, config_name: str, hosts_name: str) -> InForce:
+    def answer(self, _: object, server: str, wanted: NodeDns) -> InForce:
         config = self._configs[server]
         if not config or "nonsense" in config:
             return InForce()
         if not self.deaf:
             self._hosts[server] = self._text("hosts/version")
-        return InForce(True, f"txt-record={config_name}," in config, hosts_name in self._hosts[server].split())
+        known = wanted.hosts_name in self._hosts[server].split()
+        answers = wanted.answers_name in self._text("answers/version").split()
+        return InForce(True, f"txt-record={wanted.config_name}," in config, known, answers)
 
     def _text(self, path: str) -> str:
         file = self.directory / path
@@ -122,6 +126,8 @@ def test_first_the_files_then_the_servers(bench: Bench) -> None:
         "hosts/shop.web": "10.96.0.1 web.b\n",
         "hosts/shop.db": "10.244.0.2 db.b\n",
         "hosts/version": "0.0.0.0 h1.v\n",
+        "answers/07": "srv _a._tcp.db.b db.b 80\n",
+        "answers/version": "version a1.v\n",
     }
 
 
@@ -144,9 +150,19 @@ def test_other_hosts_are_one_write_and_no_restart(bench: Bench) -> None:
     assert files(bench)["hosts/shop.db"] == "10.244.0.3 db.b\n"
 
 
+def test_other_ports_are_one_write_and_no_restart(bench: Bench) -> None:
+    bench.dns.ensure(WANTED, full=True)
+    bench.done.clear()
+    other = replace(WANTED, answers={"08": "srv _a._tcp.db.b db.b 81\n"}, answers_name="a2.v")
+    assert bench.dns.ensure(other, full=False).fingerprint == other.fingerprint
+    assert bench.done == ["write"]
+    assert not (bench.directory / "answers/07").exists()
+    assert files(bench)["answers/08"] == "srv _a._tcp.db.b db.b 81\n"
+
+
 def test_no_hosts_at_all(bench: Bench) -> None:
-    bench.dns.ensure(replace(WANTED, hosts={}), full=True)
-    assert set(files(bench)) == {"dnsmasq.conf", "resolv.conf", "hosts/version"}
+    bench.dns.ensure(replace(WANTED, hosts={}, answers={}), full=True)
+    assert set(files(bench)) == {"dnsmasq.conf", "resolv.conf", "hosts/version", "answers/version"}
 
 
 def test_another_configuration_restarts_one_server_after_the_other(bench: Bench) -> None:
@@ -172,7 +188,7 @@ def test_a_configuration_that_is_not_taken_is_put_back_and_the_second_server_nev
         bench.dns.ensure(replace(WANTED, config="nonsense\n", config_name="c2.v"), full=False)
     assert bench.done == ["write", "USR1", "write", "USR1"]
     assert files(bench)["dnsmasq.conf"] == WANTED.config
-    assert bench.answer(None, FIRST, "c1.v", "h1.v") == bench.answer(None, SECOND, "c1.v", "h1.v")
+    assert bench.answer(None, FIRST, WANTED) == bench.answer(None, SECOND, WANTED)
     assert bench.dns.ensure(WANTED, full=False).fingerprint == WANTED.fingerprint
 
 
@@ -182,6 +198,8 @@ def test_what_somebody_else_wrote_is_put_right_with_a_full_look(bench: Bench) ->
     (bench.directory / "hosts/foreign").write_text("192.0.2.66 web.b\n")
     bench.dns.ensure(WANTED, full=True)
     assert set(files(bench)) == {f"hosts/{name}" for name in ("shop.web", "shop.db", "version")} | {
+        "answers/07",
+        "answers/version",
         "dnsmasq.conf",
         "resolv.conf",
     }

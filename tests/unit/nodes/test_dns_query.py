@@ -2,9 +2,11 @@
 
 import pytest
 
+from reconciler.model.operations import NodeDns
 from reconciler.nodes.dns_query import InForce, in_force
 from reconciler.nodes.errors import CommandFailed, ConnectionLost
 
+WANTED = NodeDns("i", ("10.96.0.10", "10.96.0.11"), "", "c.v", {}, "h.v", answers_name="a.v")
 KNOWN, UNKNOWN, EMPTY = (
     b"\0\x10\x85\x80\0\1\0\1\0\0\0\0",
     b"\0\1\x85\x83\0\1\0\0\0\0\0\0",
@@ -33,21 +35,23 @@ class Wire:
 
 
 def ask(wire: Wire) -> InForce:
-    return in_force(lambda ip, port, seconds: wire, "10.96.0.10", "c.v", "h.v")
+    return in_force(lambda ip, port, seconds: wire, "10.96.0.10", WANTED)
 
 
-def test_both_names_are_asked_for_in_one_connection() -> None:
-    wire = Wire(KNOWN, KNOWN)
-    assert ask(wire) == InForce(True, True, True)
+def test_all_names_are_asked_for_in_one_connection() -> None:
+    wire = Wire(KNOWN, KNOWN, KNOWN)
+    assert ask(wire) == InForce(True, True, True, True)
     assert b"\1c\1v\0\0\x10\0\1" in wire.sent
     assert b"\1h\1v\0\0\1\0\1" in wire.sent
+    assert b"\1a\1v\0\0\1\0\1" in wire.sent
     assert wire.closed
 
 
 @pytest.mark.parametrize("reply", [UNKNOWN, EMPTY])
 def test_a_name_that_it_does_not_know_is_not_in_force(reply: bytes) -> None:
-    assert ask(Wire(reply, KNOWN)) == InForce(True, config=False, hosts=True)
-    assert ask(Wire(KNOWN, reply)) == InForce(True, config=True, hosts=False)
+    assert ask(Wire(reply, KNOWN, KNOWN)) == InForce(True, config=False, hosts=True, authority=True)
+    assert ask(Wire(KNOWN, reply, KNOWN)) == InForce(True, config=True, hosts=False, authority=True)
+    assert ask(Wire(KNOWN, KNOWN, reply)) == InForce(True, config=True, hosts=True, authority=False)
 
 
 def test_half_a_reply_is_none() -> None:
@@ -61,6 +65,6 @@ def test_a_server_that_is_not_there_is_told_from_a_host_that_is_not() -> None:
     def lost(ip: str, port: int, seconds: float) -> Wire:
         raise ConnectionLost("cut")
 
-    assert in_force(refused, "10.96.0.10", "c", "h") == InForce()
+    assert in_force(refused, "10.96.0.10", WANTED) == InForce()
     with pytest.raises(ConnectionLost):
-        in_force(lost, "10.96.0.10", "c", "h")
+        in_force(lost, "10.96.0.10", WANTED)

@@ -9,6 +9,7 @@ from reconciler.services.dns import (
     Host,
     Srv,
     Zone,
+    render_answers,
     render_config,
     render_hosts,
     render_records,
@@ -33,15 +34,25 @@ def test_the_cluster_answers_for_its_own_names_and_addresses_and_asks_nobody_els
 def test_without_upstreams_the_hosts_own_are_asked() -> None:
     lines = render_config("cluster.local", NETWORKS, (), ())[0].splitlines()
     assert "resolv-file=/etc/reconciler/resolv.conf" in lines
-    assert not [line for line in lines if line.startswith(("server=", "no-resolv"))]
+    assert not [line for line in lines if line.startswith(("server=", "no-resolv")) and "#5300" not in line]
 
 
-def test_ports_and_aliases_are_part_of_the_configuration() -> None:
-    zone = Zone(srvs=(Srv("_http._tcp.web.b", "web.b", 80),), aliases=(Alias("ext.b", "example.org"),))
+def test_ports_of_an_address_are_part_of_the_configuration() -> None:
+    zone = Zone(srvs=(Srv("_http._tcp.web.b", "web.b", 80),))
     text, name = render_config("b", NETWORKS, (), (render_records(zone),))
     assert "srv-host=_http._tcp.web.b,web.b,80,0,1\n" in text
-    assert "cname=ext.b,example.org\n" in text
     assert name != render_config("b", NETWORKS, (), ())[1]
+    assert render_answers(zone) == ""
+
+
+def test_what_the_authority_knows_is_asked_of_it() -> None:
+    zone = Zone(
+        delegated=("_http._tcp.db.b", "ext.b"),
+        ports=(Srv("_http._tcp.db.b", "db-0.db.b", 80),),
+        aliases=(Alias("ext.b", "example.org"),),
+    )
+    assert render_answers(zone) == "srv _http._tcp.db.b db-0.db.b 80\ncname ext.b example.org\n"
+    assert render_records(zone) == ("server=/_http._tcp.db.b/127.83.82.86#5300\nserver=/ext.b/127.83.82.86#5300\n")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +84,7 @@ def test_a_network_as_zones_of_reverse_names(network: str, zones: list[str]) -> 
         lambda: Srv("_a._tcp.b,evil", "b", 80),
         lambda: Srv("_a._tcp.b", "b", 0),
         lambda: Alias("a", "b,c"),
+        lambda: Zone(delegated=("a/192.0.2.66",)),
         lambda: render_config("cluster.local/192.0.2.1", NETWORKS, (), ()),
         lambda: render_config("cluster.local", NETWORKS, ("192.0.2.53#5353",), ()),
     ],

@@ -52,7 +52,8 @@ def test_a_headless_service_is_each_of_its_ready_pods() -> None:
         Host("10.244.0.2", ("db-0.db.shop.svc.cluster.local", "db.shop.svc.cluster.local")),
         Host("10.244.1.2", ("10-244-1-2.db.shop.svc.cluster.local", "db.shop.svc.cluster.local")),
     )
-    assert zone.srvs == (
+    assert zone.delegated == ("_http._tcp.db.shop.svc.cluster.local",)
+    assert zone.ports == (
         Srv("_http._tcp.db.shop.svc.cluster.local", "10-244-1-2.db.shop.svc.cluster.local", 8080),
         Srv("_http._tcp.db.shop.svc.cluster.local", "db-0.db.shop.svc.cluster.local", 8080),
     )
@@ -60,7 +61,7 @@ def test_a_headless_service_is_each_of_its_ready_pods() -> None:
 
 def test_a_port_that_a_pod_does_not_have_leads_nowhere() -> None:
     zone = headless(endpoint("10.244.0.2", (0,)))
-    assert (len(zone.hosts), zone.srvs) == (1, ())
+    assert (len(zone.hosts), zone.ports) == (1, ())
 
 
 def test_pods_at_one_address_are_named_once() -> None:
@@ -75,14 +76,13 @@ def test_a_service_whose_name_cannot_be_takes_no_other_down() -> None:
     assert named.problems == ("Service shop/a b has no DNS names: 'a b' cannot be part of a DNS name",)
 
 
-def test_a_service_that_stands_for_another_name_is_told_of() -> None:
-    spec = ServiceSpec(type="ExternalName", external_name="db.example.org")
+def test_a_service_that_stands_for_another_name_is_an_alias_that_the_authority_knows() -> None:
+    spec = ServiceSpec(type="ExternalName", external_name="DB.example.org.")
     named = Naming().named(replace(desired(), services={DB: Service(ObjectMeta("db", "shop"), spec)}), {}, {})
     assert lines(named.dns) == set()
-    assert named.problems == (
-        "Service shop/db has no DNS names: the name servers cannot answer for another name yet; "
-        "ask for db.example.org",
-    )
+    assert named.problems == ()
+    assert "".join(named.dns.answers.values()) == "cname db.shop.svc.cluster.local db.example.org\n"
+    assert "server=/db.shop.svc.cluster.local/127.83.82.86#5300\n" in named.dns.config
 
 
 def test_the_name_servers_have_the_name_that_they_have_upstream() -> None:
@@ -108,6 +108,18 @@ def test_a_pod_of_a_headless_service_changes_its_file_alone_and_no_configuration
     }
     assert after.dns.config == before.dns.config
     assert after.dns.fingerprint != before.dns.fingerprint
+
+
+def test_a_pod_with_named_ports_changes_a_file_of_answers_and_no_configuration() -> None:
+    naming = Naming()
+    wanted = replace(desired(), services={DB: service(DB, HTTP, cluster_ip="None")})
+    none, one = (naming.named(wanted, {}, {DB: found}).dns for found in ((), (endpoint("10.244.0.2"),)))
+    assert (none.config, none.answers) == (one.config, {})
+    assert list(one.answers.values()) == [
+        "srv _http._tcp.db.shop.svc.cluster.local 10-244-0-2.db.shop.svc.cluster.local 8080\n"
+    ]
+    assert none.answers_name != one.answers_name
+    assert none.fingerprint != one.fingerprint
 
 
 def test_who_gives_a_pod_of_several_services_its_reverse_name_is_in_the_file() -> None:

@@ -1,0 +1,305 @@
+"""Answers, by DNS, for ports of headless services (SRV) and for names that stand for others (CNAME).
+
+    python3 -c THIS LISTEN PORT DIRECTORY SERVER…
+
+dnsmasq hands over the names that its configuration says. What they stand for is in files of a directory, looked at
+with every question: whoever renames a file into it is answered from it at once. A line is one of
+
+    srv NAME TARGET PORT
+    cname NAME TARGET
+    version NAME
+
+The address of what a name stands for is asked of SERVER, which is dnsmasq again. `version` names have the address
+0.0.0.0: who finds one knows that the files which came with it are read. Rules: RFC 1035, RFC 2782, RFC 6891.
+"""
+
+import asyncio
+import os
+import struct
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, cast
+
+A, CNAME, AAAA, SRV, OPT = 1, 5, 28, 33, 41
+NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME = 0, 2, 3
+_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION = 0x8000, 0x0400, 0x0200, 0x0180
+_SMALL = 512
+_OWN_SIZE = 1232
+_ALIAS_TTL = 5
+_LONGEST_CHAIN = 8
+_SECONDS = 2.0
+_NOBODY = 65534
+
+
+class Malformed(Exception):
+    """No message, or none that makes sense."""
+
+
+class Record(NamedTuple):
+    name: str
+    kind: int
+    ttl: int
+    data: bytes
+
+
+class Question(NamedTuple):
+    number: int
+    flags: int
+    name: str
+    kind: int
+    size: int
+    """Bytes that fit into an answer by UDP."""
+    extended: bool
+    asked: bytes
+    """As it came, for the reply to begin with: askers compare it, capitals included."""
+
+
+class Reply(NamedTuple):
+    status: int
+    records: tuple[Record, ...]
+
+
+Ask = Callable[[str, int], Awaitable[Reply | None]]
+"""What a server says of a name and a kind of record; None: nothing in time."""
+
+
+# --- messages ------------------------------------------------------------------------------------------------
+
+
+def packed_name(name: str) -> bytes:
+    labels = [label.encode("ascii") for label in name.split(".") if label]
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+
+
+def read_name(message: bytes, at: int) -> tuple[str, int]:
+    """The name in lower case, and where it ends."""
+    labels: list[str] = []
+    end = 0
+    for _ in range(128):
+        length = message[at]
+        if length == 0:
+            return ".".join(labels), end or at + 1
+        if length & 0xC0 == 0xC0:
+            end = end or at + 2
+            at = struct.unpack_from(">H", message, at)[0] & 0x3FFF
+        elif length & 0xC0:
+            raise Malformed
+        else:
+            labels.append(message[at + 1 : at + 1 + length].decode("ascii").lower())
+            at += 1 + length
+    raise Malformed
+
+
+def read_question(message: bytes) -> Question:
+    try:
+        number, flags, questions, _, _, additional = struct.unpack_from(">6H", message)
+        if questions != 1 or flags & _RESPONSE:
+            raise Malformed
+        name, at = read_name(message, 12)
+        kind, _ = struct.unpack_from(">2H", message, at)
+        size, extended = _SMALL, False
+        if additional and message[at + 4 : at + 7] == struct.pack(">BH", 0, OPT):
+            size, extended = max(_SMALL, struct.unpack_from(">H", message, at + 7)[0]), True
+        return Question(number, flags, name, kind, size, extended, message[12 : at + 4])
+    except (IndexError, struct.error, UnicodeDecodeError):
+        raise Malformed from None
+
+
+def read_reply(message: bytes) -> Reply:
+    """The records of the answer that are addresses, or names for one."""
+    try:
+        _, flags, questions, answers, _, _ = struct.unpack_from(">6H", message)
+        at = 12
+        for _ in range(questions):
+            at = read_name(message, at)[1] + 4
+        found = []
+        for _ in range(answers):
+            name, at = read_name(message, at)
+            kind, _, ttl, length = struct.unpack_from(">2HIH", message, at)
+            at += 10
+            if kind == CNAME:
+                found.append(Record(name, kind, ttl, packed_name(read_name(message, at)[0])))
+            elif kind in (A, AAAA):
+                found.append(Record(name, kind, ttl, message[at : at + length]))
+            at += length
+        return Reply(flags & 0x0F, tuple(found))
+    except (IndexError, struct.error, UnicodeDecodeError):
+        raise Malformed from None
+
+
+def packed_question(number: int, name: str, kind: int) -> bytes:
+    return struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + packed_name(name) + struct.pack(">2H", kind, 1)
+
+
+def packed_reply(question: Question, reply: Reply, size: int) -> bytes:
+    """What does not fit into `size` is left out, and the reply says so: the asker comes again by TCP."""
+    extension = struct.pack(">BHHIH", 0, OPT, _OWN_SIZE, 0, 0) if question.extended else b""
+    body = b"".join(
+        packed_name(one.name) + struct.pack(">2HIH", one.kind, 1, one.ttl, len(one.data)) + one.data
+        for one in reply.records
+    )
+    count, flags = len(reply.records), _RESPONSE | _AUTHORITATIVE | (question.flags & _RECURSION) | reply.status
+    if 12 + len(question.asked) + len(body) + len(extension) > size:
+        body, count, flags = b"", 0, flags | _TRUNCATED
+    header = struct.pack(">6H", question.number, flags, 1, count, 0, 1 if extension else 0)
+    return header + question.asked + body + extension
+
+
+# --- what names stand for ------------------------------------------------------------------------------------
+
+
+class Names:
+    """What the files say now."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._files: dict[str, tuple[object, dict[str, list[Record]]]] = {}
+
+    def of(self, name: str) -> list[Record] | None:
+        """None: no file has the name."""
+        found: list[Record] = []
+        known = False
+        for _, records in self._files.values():
+            if name in records:
+                known = True
+                found += records[name]
+        return found if known else None
+
+    def look(self) -> None:
+        seen = {}
+        try:
+            for entry in os.scandir(self._directory):
+                stat = entry.stat()
+                mark = stat.st_mtime_ns, stat.st_ino, stat.st_size
+                before = self._files.get(entry.name)
+                seen[entry.name] = before if before and before[0] == mark else (mark, read_records(entry.path))
+        except OSError:
+            return  # Renamed at this moment: the next question finds what is there.
+        self._files = seen
+
+
+def read_records(path: str) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    with open(path, encoding="ascii") as file:
+        for line in file:
+            words = line.split()
+            if words[:1] == ["srv"]:
+                _, name, target, port = words
+                made = Record(name, SRV, 0, struct.pack(">3H", 0, 1, int(port)) + packed_name(target))
+            elif words[:1] == ["cname"]:
+                made = Record(words[1], CNAME, _ALIAS_TTL, packed_name(words[2]))
+            else:
+                made = Record(words[1], A, 0, bytes(4))
+            found.setdefault(made.name, []).append(made)
+    return found
+
+
+async def answer(question: Question, names: Names, ask: Ask) -> Reply:
+    names.look()
+    chain: list[Record] = []
+    name, found = question.name, names.of(question.name)
+    if found is None:
+        return Reply(NO_SUCH_NAME, ())
+    while found and found[0].kind == CNAME and question.kind != CNAME:
+        chain.append(found[0])
+        name = read_name(found[0].data, 0)[0]
+        found = names.of(name)
+        if len(chain) > _LONGEST_CHAIN:
+            return Reply(SERVER_FAILURE, ())
+    if found is not None:
+        return Reply(NO_ERROR, (*chain, *(one for one in found if one.kind == question.kind)))
+    said = await ask(name, question.kind)
+    if said is None:
+        return Reply(SERVER_FAILURE, ())
+    return Reply(said.status, (*chain, *said.records))
+
+
+# --- the network ---------------------------------------------------------------------------------------------
+
+
+class Answers(asyncio.DatagramProtocol):
+    def __init__(self, names: Names, ask: Ask) -> None:
+        self._names, self._ask = names, ask
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+        task = asyncio.ensure_future(self._reply(data, address))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _reply(self, data: bytes, address: tuple[str, int]) -> None:
+        try:
+            question = read_question(data)
+        except Malformed:
+            return
+        reply = await answer(question, self._names, self._ask)
+        self._transport.sendto(packed_reply(question, reply, question.size), address)
+
+
+async def serve_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, names: Names, ask: Ask) -> None:
+    """Each message has its length before it; a client may ask many."""
+    try:
+        while True:
+            (length,) = struct.unpack(">H", await asyncio.wait_for(reader.readexactly(2), 30))
+            question = read_question(await asyncio.wait_for(reader.readexactly(length), 5))
+            reply = packed_reply(question, await answer(question, names, ask), 65535)
+            writer.write(struct.pack(">H", len(reply)) + reply)
+            await writer.drain()
+    except (TimeoutError, asyncio.IncompleteReadError, OSError, Malformed):
+        pass
+    finally:
+        writer.close()
+
+
+async def ask_of(servers: Sequence[tuple[str, int]], name: str, kind: int) -> Reply | None:
+    """By TCP: an answer is never cut off. The next server where one does not answer."""
+    for address, port in servers:
+        try:
+            return await asyncio.wait_for(_asked(address, port, name, kind), _SECONDS)
+        except (TimeoutError, asyncio.IncompleteReadError, OSError, Malformed):
+            continue
+    return None
+
+
+async def _asked(address: str, port: int, name: str, kind: int) -> Reply:
+    reader, writer = await asyncio.open_connection(address, port)
+    try:
+        message = packed_question(1, name, kind)
+        writer.write(struct.pack(">H", len(message)) + message)
+        (length,) = struct.unpack(">H", await reader.readexactly(2))
+        return read_reply(await reader.readexactly(length))
+    finally:
+        writer.close()
+
+
+async def serve(listen: str, port: int, directory: str, servers: Sequence[tuple[str, int]]) -> None:
+    """Until it is cancelled."""
+    names = Names(directory)
+
+    async def ask(name: str, kind: int) -> Reply | None:
+        return await ask_of(servers, name, kind)
+
+    async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await serve_stream(reader, writer, names, ask)
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: Answers(names, ask), local_addr=(listen, port))
+    server = await asyncio.start_server(stream, listen, port)
+    try:
+        await server.serve_forever()
+    finally:
+        transport.close()
+
+
+def main(listen: str, port: str, directory: str, *servers: str) -> None:
+    if os.getuid() == 0:
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
+    asyncio.run(serve(listen, int(port), directory, [(server, 53) for server in servers]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
