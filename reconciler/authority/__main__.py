@@ -13,12 +13,14 @@ The address of what a name stands for is asked of SERVER, which is dnsmasq again
 0.0.0.0: who finds one knows that the files which came with it are read. Rules: RFC 1035, RFC 2782, RFC 6891.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import struct
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple, Optional, cast
 
 A, CNAME, AAAA, SRV, OPT = 1, 5, 28, 33, 41
 NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME = 0, 2, 3
@@ -59,7 +61,7 @@ class Reply(NamedTuple):
     records: tuple[Record, ...]
 
 
-Ask = Callable[[str, int], Awaitable[Reply | None]]
+Ask = Callable[[str, int], Awaitable[Optional[Reply]]]
 """What a server says of a name and a kind of record; None: nothing in time."""
 
 
@@ -248,7 +250,7 @@ async def serve_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
             reply = packed_reply(question, await answer(question, names, ask), 65535)
             writer.write(struct.pack(">H", len(reply)) + reply)
             await writer.drain()
-    except (TimeoutError, asyncio.IncompleteReadError, OSError, Malformed):
+    except (asyncio.TimeoutError, asyncio.IncompleteReadError, OSError, Malformed):
         pass
     finally:
         writer.close()
@@ -259,7 +261,7 @@ async def ask_of(servers: Sequence[tuple[str, int]], name: str, kind: int) -> Re
     for address, port in servers:
         try:
             return await asyncio.wait_for(_asked(address, port, name, kind), _SECONDS)
-        except (TimeoutError, asyncio.IncompleteReadError, OSError, Malformed):
+        except (asyncio.TimeoutError, asyncio.IncompleteReadError, OSError, Malformed):
             continue
     return None
 
