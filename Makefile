@@ -47,7 +47,7 @@ format: $(STAMP) ## rewrite the sources in the one format
 # The tiers on real hosts mostly wait: the others run beside them, and are told of in the end.
 test: setup ## every tier of tests, the lab on real engines included
 	@told=$$(mktemp); nice $(BIN)/pytest tests/golden tests/properties tests/unit >$$told 2>&1 & beside=$$!; \
-	$(BIN)/pytest tests/contract tests/lab; real=$$?; \
+	$(BIN)/pytest --durations=15 tests/contract tests/lab; real=$$?; \
 	wait $$beside; pure=$$?; if [ $$pure = 0 ]; then tail -n 6 $$told; else cat $$told; fi; rm -f $$told; \
 	[ $$real = 0 ] && [ $$pure = 0 ]
 
