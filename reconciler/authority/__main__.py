@@ -15,12 +15,15 @@ The address of what a name stands for is asked of SERVER, which is dnsmasq again
 
 from __future__ import annotations
 
-import asyncio
 import os
+import socket
+import socketserver
 import struct
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, Optional, cast
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, Optional
 
 A, CNAME, AAAA, SRV, OPT = 1, 5, 28, 33, 41
 NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME = 0, 2, 3
@@ -29,8 +32,9 @@ _SMALL = 512
 _OWN_SIZE = 1232
 _ALIAS_TTL = 5
 _LONGEST_CHAIN = 8
-_SECONDS = 2.0
+_SECONDS, _IDLE_SECONDS = 2.0, 30.0
 _NOBODY = 65534
+_FOREVER = 3600.0
 
 
 class Malformed(Exception):
@@ -61,7 +65,7 @@ class Reply(NamedTuple):
     records: tuple[Record, ...]
 
 
-Ask = Callable[[str, int], Awaitable[Optional[Reply]]]
+Ask = Callable[[str, int], Optional[Reply]]
 """What a server says of a name and a kind of record; None: nothing in time."""
 
 
@@ -151,7 +155,7 @@ def packed_reply(question: Question, reply: Reply, size: int) -> bytes:
 
 
 class Names:
-    """What the files say now."""
+    """What the files say now. May be shared between threads: what a look finds replaces what was known as one."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -196,7 +200,7 @@ def read_records(path: str) -> dict[str, list[Record]]:
     return found
 
 
-async def answer(question: Question, names: Names, ask: Ask) -> Reply:
+def answer(question: Question, names: Names, ask: Ask) -> Reply:
     names.look()
     chain: list[Record] = []
     name, found = question.name, names.of(question.name)
@@ -210,97 +214,117 @@ async def answer(question: Question, names: Names, ask: Ask) -> Reply:
             return Reply(SERVER_FAILURE, ())
     if found is not None:
         return Reply(NO_ERROR, (*chain, *(one for one in found if one.kind == question.kind)))
-    said = await ask(name, question.kind)
+    said = ask(name, question.kind)
     if said is None:
         return Reply(SERVER_FAILURE, ())
     return Reply(said.status, (*chain, *said.records))
 
 
-# --- the network ---------------------------------------------------------------------------------------------
+# --- the network: a thread for each question -----------------------------------------------------------------
+
+Answer = Callable[[Question], Reply]
 
 
-class Answers(asyncio.DatagramProtocol):
-    def __init__(self, names: Names, ask: Ask) -> None:
-        self._names, self._ask = names, ask
-        self._under_way: set[asyncio.Task[None]] = set()
+class _Datagrams(socketserver.ThreadingUDPServer):
+    daemon_threads = True
+    max_packet_size = 65535
+    answer: Answer
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
 
-    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
-        task = asyncio.ensure_future(self._reply(data, address))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+class _Datagram(socketserver.BaseRequestHandler):
+    server: _Datagrams
 
-    async def _reply(self, data: bytes, address: tuple[str, int]) -> None:
+    def handle(self) -> None:
+        data, out = self.request
         try:
             question = read_question(data)
         except Malformed:
             return
-        reply = await answer(question, self._names, self._ask)
-        self._transport.sendto(packed_reply(question, reply, question.size), address)
+        out.sendto(packed_reply(question, self.server.answer(question), question.size), self.client_address)
 
 
-async def serve_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, names: Names, ask: Ask) -> None:
-    """Each message has its length before it; a client may ask many."""
-    try:
-        while True:
-            (length,) = struct.unpack(">H", await asyncio.wait_for(reader.readexactly(2), 30))
-            question = read_question(await asyncio.wait_for(reader.readexactly(length), 5))
-            reply = packed_reply(question, await answer(question, names, ask), 65535)
-            writer.write(struct.pack(">H", len(reply)) + reply)
-            await writer.drain()
-    except (asyncio.TimeoutError, asyncio.IncompleteReadError, OSError, Malformed):
-        pass
-    finally:
-        writer.close()
+class _Streams(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    answer: Answer
 
 
-async def ask_of(servers: Sequence[tuple[str, int]], name: str, kind: int) -> Reply | None:
-    """By TCP: an answer is never cut off. The next server where one does not answer."""
-    for address, port in servers:
+class _Stream(socketserver.BaseRequestHandler):
+    server: _Streams
+
+    def handle(self) -> None:
+        """Each message has its length before it; a client may ask many."""
+        self.request.settimeout(_IDLE_SECONDS)
         try:
-            return await asyncio.wait_for(_asked(address, port, name, kind), _SECONDS)
-        except (asyncio.TimeoutError, asyncio.IncompleteReadError, OSError, Malformed):
+            while message := read_framed(self.request):
+                question = read_question(message)
+                self.request.sendall(framed(packed_reply(question, self.server.answer(question), 65535)))
+        except (OSError, Malformed):
+            return
+
+
+def framed(message: bytes) -> bytes:
+    return struct.pack(">H", len(message)) + message
+
+
+def read_framed(stream: socket.socket) -> bytes:
+    """One message; empty: there is none any more. Malformed: it is cut off."""
+    head = _exactly(stream, 2)
+    return _exactly(stream, struct.unpack(">H", head)[0], begun=True) if head else b""
+
+
+def _exactly(stream: socket.socket, count: int, begun: bool = False) -> bytes:
+    data = b""
+    while len(data) < count:
+        piece = stream.recv(count - len(data))
+        if not piece and (data or begun):
+            raise Malformed
+        if not piece:
+            return b""
+        data += piece
+    return data
+
+
+def ask_of(servers: Sequence[tuple[str, int]], name: str, kind: int) -> Reply | None:
+    """By TCP: an answer is never cut off. The next server where one does not answer."""
+    for server in servers:
+        try:
+            with socket.create_connection(server, _SECONDS) as stream:
+                stream.sendall(framed(packed_question(1, name, kind)))
+                return read_reply(read_framed(stream))
+        except (OSError, Malformed):
             continue
     return None
 
 
-async def _asked(address: str, port: int, name: str, kind: int) -> Reply:
-    reader, writer = await asyncio.open_connection(address, port)
-    try:
-        message = packed_question(1, name, kind)
-        writer.write(struct.pack(">H", len(message)) + message)
-        (length,) = struct.unpack(">H", await reader.readexactly(2))
-        return read_reply(await reader.readexactly(length))
-    finally:
-        writer.close()
-
-
-async def serve(listen: str, port: int, directory: str, servers: Sequence[tuple[str, int]]) -> None:
-    """Until it is cancelled."""
+@contextmanager
+def serving(
+    listen: str, port: int, directory: str, servers: Sequence[tuple[str, int]], poll: float = _FOREVER
+) -> Iterator[None]:
+    """`poll`: how many seconds the end may take."""
     names = Names(directory)
 
-    async def ask(name: str, kind: int) -> Reply | None:
-        return await ask_of(servers, name, kind)
+    def answer_of(question: Question) -> Reply:
+        return answer(question, names, lambda name, kind: ask_of(servers, name, kind))
 
-    async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await serve_stream(reader, writer, names, ask)
-
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: Answers(names, ask), local_addr=(listen, port))
-    server = await asyncio.start_server(stream, listen, port)
-    try:
-        await server.serve_forever()
-    finally:
-        transport.close()
+    with _Datagrams((listen, port), _Datagram) as datagrams, _Streams((listen, port), _Stream) as streams:
+        datagrams.answer = streams.answer = answer_of
+        for server in (datagrams, streams):
+            threading.Thread(target=server.serve_forever, args=(poll,), daemon=True).start()
+        try:
+            yield
+        finally:
+            datagrams.shutdown()
+            streams.shutdown()
 
 
 def main(listen: str, port: str, directory: str, *servers: str) -> None:
+    """Until a signal ends it."""
     if os.getuid() == 0:
         os.setgid(_NOBODY)
         os.setuid(_NOBODY)
-    asyncio.run(serve(listen, int(port), directory, [(server, 53) for server in servers]))
+    with serving(listen, int(port), directory, [(server, 53) for server in servers]):
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ keep() {{
 }}
 authority() {{
     while :; do
-        python3 -IBc "$3" {DNS_AUTHORITY[0]} {DNS_AUTHORITY[1]} {INSIDE}/{ANSWERS} "$1" "$2"
+        python3 -ISBc "$3" {DNS_AUTHORITY[0]} {DNS_AUTHORITY[1]} {INSIDE}/{ANSWERS} "$1" "$2"
         sleep 0.2
     done
 }}

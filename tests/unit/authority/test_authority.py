@@ -1,10 +1,10 @@
 """The program beside dnsmasq: what it reads, what it answers over both transports, and what it never does."""
 
-import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,13 +24,16 @@ from reconciler.authority.__main__ import (
     Record,
     Reply,
     answer,
+    ask_of,
+    framed,
     packed_name,
     packed_question,
     packed_reply,
+    read_framed,
     read_name,
     read_question,
     read_reply,
-    serve,
+    serving,
 )
 
 PORTS = "_http._tcp.db.b"
@@ -53,12 +56,12 @@ def asked(directory: Path, name: str, kind: int, said: Reply | None = None) -> t
     """The answer, and the names that were asked for elsewhere."""
     elsewhere: list[str] = []
 
-    async def ask(name: str, kind: int) -> Reply | None:
+    def ask(name: str, kind: int) -> Reply | None:
         elsewhere.append(name)
         return said
 
     question = read_question(packed_question(1, name, kind))
-    return asyncio.run(answer(question, Names(str(directory)), ask)), elsewhere
+    return answer(question, Names(str(directory)), ask), elsewhere
 
 
 def test_each_port_of_a_service_is_an_answer(directory: Path) -> None:
@@ -103,63 +106,62 @@ def test_a_file_that_is_renamed_into_the_directory_counts_at_once(directory: Pat
 # --- over the wire ---------------------------------------------------------------------------------------------
 
 
-def served(directory: Path, work: Callable[[int], Awaitable[bytes]]) -> bytes:
-    """What `work` gets from a program that listens on the port it is given."""
+@contextmanager
+def served(directory: Path) -> Iterator[int]:
+    """On a port of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    async def both() -> bytes:
-        running = asyncio.ensure_future(serve("127.0.0.1", port, str(directory), []))
-        try:
-            for _ in range(200):
-                try:
-                    return await asyncio.wait_for(work(port), 5)
-                except OSError:
-                    await asyncio.sleep(0.01)
-            raise AssertionError("it does not listen")
-        finally:
-            running.cancel()
-
-    return asyncio.run(both())
+        port = int(free.getsockname()[1])
+    with serving("127.0.0.1", port, str(directory), [], poll=0.01):
+        yield port
 
 
-async def by_tcp(port: int, message: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(struct.pack(">H", len(message)) + message)
-        (length,) = struct.unpack(">H", await reader.readexactly(2))
-        return await reader.readexactly(length)
-    finally:
-        writer.close()
+def by_tcp(port: int, message: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.sendall(framed(message))
+        return read_framed(client)
 
 
-async def by_udp(port: int, message: bytes) -> bytes:
-    await by_tcp(port, message)  # It listens.
-    loop = asyncio.get_running_loop()
+def by_udp(port: int, message: bytes) -> bytes:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.setblocking(False)
+        client.settimeout(5)
         client.connect(("127.0.0.1", port))
-        await loop.sock_sendall(client, b"no message")
-        await loop.sock_sendall(client, message)
-        return await loop.sock_recv(client, 65535)
+        client.send(b"no message")
+        client.send(message)
+        return client.recv(65535)
 
 
 @pytest.mark.parametrize("way", [by_tcp, by_udp])
-def test_it_is_asked_over_both_transports(directory: Path, way: Callable[[int, bytes], Awaitable[bytes]]) -> None:
-    reply = served(directory, lambda port: way(port, packed_question(7, PORTS, SRV)))
+def test_it_is_asked_over_both_transports(directory: Path, way: Callable[[int, bytes], bytes]) -> None:
+    with served(directory) as port:
+        reply = way(port, packed_question(7, PORTS, SRV))
     number, flags, _, answers, _, _ = struct.unpack_from(">6H", reply)
     assert (number, flags & 0x0F, bool(flags & 0x8000), answers) == (7, NO_ERROR, True, 2)
+
+
+def test_a_connection_takes_many_questions_and_ends_with_what_is_none(directory: Path) -> None:
+    with served(directory) as port, socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.sendall(framed(packed_question(1, PORTS, SRV)) + framed(packed_question(2, "mail.b", CNAME)))
+        assert [read_framed(client)[:2] for _ in range(2)] == [b"\0\1", b"\0\2"]
+        client.sendall(framed(b"no message"))
+        assert read_framed(client) == b""
 
 
 def test_what_does_not_fit_is_asked_for_again_by_tcp(directory: Path) -> None:
     (directory / "01").write_text("".join(f"srv {PORTS} pod-{n}.db.b 80\n" for n in range(300)))
     question = packed_question(7, PORTS, SRV)
-    short = served(directory, lambda port: by_udp(port, question))
-    whole = served(directory, lambda port: by_tcp(port, question))
+    with served(directory) as port:
+        short, whole = by_udp(port, question), by_tcp(port, question)
     assert struct.unpack_from(">6H", short)[1] & 0x0200
     assert len(short) <= 512
     assert struct.unpack_from(">6H", whole)[3] == 300
+
+
+def test_the_address_of_a_name_outside_is_asked_of_the_first_server_that_answers(directory: Path) -> None:
+    with served(directory) as port:
+        said = ask_of([("127.0.0.1", 1), ("127.0.0.1", port)], "v1.answers-version.b", A)
+        assert said == Reply(NO_ERROR, (Record("v1.answers-version.b", A, 0, bytes(4)),))
+    assert ask_of([("127.0.0.1", 1)], "example.org", A) is None
 
 
 # --- messages --------------------------------------------------------------------------------------------------
