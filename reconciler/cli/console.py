@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -14,11 +15,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.control.cycle import Turn
 from reconciler.model.plan import DeploymentStatus, NodeStatus, PodStatus
 from reconciler.model.problems import Problem
 from reconciler.model.records import Event
 from reconciler.reporting import Line, Style, event_json, event_line, problems_github, problems_json, problems_text
+
+if TYPE_CHECKING:  # Most commands plan nothing.
+    from reconciler.control.cycle import Turn
 
 _RICH = {
     Style.PLAIN: "",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from reconciler.planning import Options
 from reconciler.settings import Listen, Settings, SourceSettings, default_known_hosts, default_state_dir, git_token
+
+if TYPE_CHECKING:  # Most commands plan nothing.
+    from reconciler.planning import Options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -178,6 +180,8 @@ def planning_options(command: Command) -> Command:
 
 def asked(given: dict[str, Any]) -> Asked:
     """Take the options of `planning_options` out of a command's keyword arguments."""
+    from reconciler.planning import Options
+
     return Asked(
         source_settings(given),
         host_settings(given),
