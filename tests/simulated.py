@@ -258,4 +258,4 @@ class World:
 
     def forget_volatile(self) -> None:
         """The master is restarted."""
-        self.memory = replace(self.memory, backoffs={}, ready_since={}, leaving_since={}, crashes={}, started={})
+        self.memory = replace(self.memory, backoffs={}, ready_since={}, leaving={}, crashes={}, started={})

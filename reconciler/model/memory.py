@@ -117,6 +117,15 @@ class Backoff(Struct, frozen=True):
     """The image, or the container by its name in the pod, that it failed with; empty: neither."""
 
 
+class Leaving(Struct, frozen=True):
+    """How far a pod that leaves has come: a proxy that cannot let go of it delays its end only so long."""
+
+    since: float
+    """Monotonic seconds."""
+    let_go: float | None = None
+    """Since when no proxy sends it new connections; None: one does."""
+
+
 class Memory(Struct, frozen=True):
     """Replaced as a whole by the plan; unchanged parts are the same objects, so the store writes what changed."""
 
@@ -141,8 +150,8 @@ class Memory(Struct, frozen=True):
     """Volatile; written by the control loop from the outcome of operations."""
     ready_since: Mapping[Uid, float] = {}
     """Volatile; monotonic seconds: for minReadySeconds."""
-    leaving_since: Mapping[Uid, float] = {}
-    """Volatile; monotonic seconds: a proxy that cannot let go of a pod delays its end only so long."""
+    leaving: Mapping[Uid, Leaving] = {}
+    """Volatile."""
     orders: Mapping[Ref, OrderTry] = {}
     """Volatile; by the Secret that stands for the certificate."""
     crashes: Mapping[Uid, Mapping[str, Crashes]] = {}

@@ -20,7 +20,7 @@ from reconciler.planning.controllers.endpoints import endpoints, select
 from reconciler.planning.controllers.ingress import ingress_records
 from reconciler.planning.controllers.node import NodeView, view_nodes
 from reconciler.planning.controllers.service import service_records
-from reconciler.planning.departures import is_gone, leaving_since
+from reconciler.planning.departures import is_gone, leaving
 from reconciler.planning.differences import differences
 from reconciler.planning.ending import with_ends
 from reconciler.planning.guard import held
@@ -69,7 +69,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     intents = {uid: pod.intent for uid, pod in pods.items()}
     claims = claim_records(desired, memory.claims, intents)
     counted = count(pods, memory, now)
-    clocks = _clocks(pods, since, memory, now, counted, ends.started)
+    clocks = _clocks(pods, nodes, since, memory, now, counted, ends.started)
     repairs = works_of(pods.values(), memory.ready_since, nodes, clocks, desired, matched.renamed)
     tidying = (
         tidy(matched, nodes, pods, clocks, options),
@@ -107,7 +107,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         unplaced=placement.unplaced,
         orphans=tuple(f"{stray.node}/{stray.container.name}" for stray in matched.orphans),
         wake_at=_wake_at(nodes, pods, clocks, (repairs, *tidying), (*standing.wake_at, *ends.wake_at)),
-        converged=standing.complete and not work and not placement.unplaced and not clocks.leaving_since,
+        converged=standing.complete and not work and not placement.unplaced and not clocks.leaving,
     )
 
 
@@ -151,6 +151,7 @@ def _with_decisions(
 
 def _clocks(
     pods: Mapping[Uid, PodView],
+    nodes: Mapping[str, NodeView],
     since: Mapping[Uid, float],
     memory: Memory,
     now: float,
@@ -158,8 +159,8 @@ def _clocks(
     started: Mapping[Uid, float],
 ) -> Clocks:
     """What was held off because it failed to start is not held off from leaving."""
-    leaves = leaving_since(pods, memory, now)
-    newly = {uid for uid in leaves if uid not in memory.leaving_since}
+    leaves = leaving(pods, nodes.values(), memory, now)
+    newly = {uid for uid in leaves if uid not in memory.leaving}
     over = [uid for uid, held in memory.backoffs.items() if uid in newly or _is_over(pods.get(uid), held, now)]
     backoffs = {uid: held for uid, held in memory.backoffs.items() if uid not in over} if over else memory.backoffs
     return Clocks(now, since, leaves, backoffs, counted.runs, counted.crashes, started)
@@ -212,6 +213,6 @@ def _wake_at(
 ) -> float | None:
     moments = [*others, *(moment for each in works for moment in each.wake_at)]
     moments += [node.lost_at for node in nodes.values() if node.lost_at is not None]
-    if any(is_gone(pods[uid]) for uid in clocks.leaving_since):
+    if any(is_gone(pods[uid]) for uid in clocks.leaving):
         moments.append(clocks.now)
     return min(moments, default=None)

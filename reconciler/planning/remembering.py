@@ -46,7 +46,7 @@ def remember(
         revision=memory.revision if planned else desired.revision.id,
         backoffs=clocks.backoffs,
         ready_since=clocks.ready_since,
-        leaving_since=clocks.leaving_since,
+        leaving=clocks.leaving,
         orders=memory.orders,
         crashes=clocks.crashes,
         started=clocks.started,

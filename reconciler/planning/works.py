@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Backoff, Crashes, Runs
+from reconciler.model.memory import Backoff, Crashes, Leaving, Runs
 from reconciler.model.names import Ref, Uid
 from reconciler.model.operations import PodWork, RenameContainer
 from reconciler.model.plan import Action, PodChange
@@ -24,7 +24,7 @@ class Clocks(Struct, frozen=True):
 
     now: float
     ready_since: Mapping[Uid, float]
-    leaving_since: Mapping[Uid, float]
+    leaving: Mapping[Uid, Leaving]
     backoffs: Mapping[Uid, Backoff]
     runs: Mapping[Uid, Mapping[str, Runs]]
     crashes: Mapping[Uid, Mapping[str, Crashes]]
@@ -101,7 +101,7 @@ def _waits(pod: PodView, nodes: Mapping[str, NodeView], clocks: Clocks) -> float
         return backoff.not_before
     if pod.intent.wanted == "run":
         return None
-    return held_until(pod, nodes.values(), clocks.leaving_since[pod.uid], clocks.now)
+    return held_until(pod, nodes.values(), clocks.leaving[pod.uid], clocks.now)
 
 
 def _is_as_it_should(pod: PodView) -> bool:

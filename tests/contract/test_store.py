@@ -14,6 +14,7 @@ from reconciler.model.memory import (
     Backoff,
     ClaimRecord,
     IngressRecord,
+    Leaving,
     Memory,
     NodeRecord,
     PodIntent,
@@ -168,7 +169,7 @@ def test_what_is_volatile_is_forgotten_by_a_restart(opened: Opened) -> None:
             MEMORY,
             backoffs={"u": Backoff(1, 2.0, "no")},
             ready_since={"u": 1.0},
-            leaving_since={"u": 2.0},
+            leaving={"u": Leaving(2.0, 3.0)},
             orders={Ref("Secret", "shop", "site"): OrderTry(("a.org",), ACME, 1, 2.0)},
         )
     )

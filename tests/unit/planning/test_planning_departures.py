@@ -49,6 +49,18 @@ def test_it_is_stopped_at_once_when_no_proxy_has_anything_to_do_with_it(world: W
     assert stops(says(world, ProxyState()))
 
 
+def test_their_second_begins_when_the_last_proxy_has_let_go(world: World) -> None:
+    says(world, ProxyState(routed=ip(world)))
+    world.now += 5
+    step = says(world, ProxyState(connected=ip(world)))
+    assert not stops(step)
+    assert step.wake_at == world.now + 1
+    world.now += 0.9
+    assert not stops(says(world, ProxyState(connected=ip(world))))
+    world.now += 0.1
+    assert stops(says(world, ProxyState(connected=ip(world))))
+
+
 def test_short_connections_have_a_second_to_end(world: World) -> None:
     step = says(world, ProxyState(connected=ip(world)))
     assert not stops(step)
