@@ -11,8 +11,8 @@ from reconciler.planning.pods import PodView
 LET_GO_SECONDS = 10.0
 """So long a proxy that cannot let go of a pod delays its end."""
 FINISH_SECONDS = 1.0
-"""So long do connections that were made before, from when the last proxy has let go: enough for short ones, and for
-those the pod has yet to accept. Longer ones have the grace period."""
+"""So long do connections that were made before, from when the last proxy has let go: enough for short ones, and
+for those the pod has yet to accept. Longer ones have the grace period."""
 
 
 def leaving(
