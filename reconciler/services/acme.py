@@ -46,7 +46,7 @@ class AcmeAtTheEdge(Struct, frozen=True):
 
 def acme_at_the_edge(desired: Desired, memory: Memory) -> AcmeAtTheEdge:
     terms = desired.cluster.spec.acme
-    wanted = wanted_certificates(desired.ingresses, desired.secrets)
+    wanted = wanted_certificates(desired.ingresses, desired.secrets) if terms is not None else {}
     if terms is None or not wanted:
         return AcmeAtTheEdge()
     account = memory.accounts.get(terms.server)
