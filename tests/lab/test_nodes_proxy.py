@@ -44,6 +44,7 @@ def test_servers_come_and_go_in_one_process_and_the_file_follows(lab: Lab, host:
 def test_a_hundred_changes_a_second_stay_in_one_process_and_lose_no_request(
     lab: Lab, host: Host, tmp_path: Path
 ) -> None:
+    _wait(lambda: "hi" in _answer(lab))
     before = _worker(lab)
     again = ProxyServer("again", WEB.address)
     enter = ("nsenter", f"--net={lab.nodes[0].network.namespace_path(lab.nodes[0].name)}")
@@ -52,7 +53,7 @@ def test_a_hundred_changes_a_second_stay_in_one_process_and_lose_no_request(
         for n in range(200):
             host.ensure(setup(f"n{n}", structure="one", servers=(WEB, again) if n % 2 else (WEB,)))
             time.sleep(max(0.0, began + n / 100 - time.monotonic()))
-        host.told.wait_for(lambda: host.look().proxy.fingerprint == "n199", 1)
+        host.told.wait_for(lambda: host.look().proxy.fingerprint == "n199")
         _wait(lambda: _state(lab) == {"web": "2 0", "again": "2 0"})
     assert (load.count.failed, load.count.requests > 500) == (0, True), load.count.why
     assert _worker(lab) == before
@@ -81,11 +82,11 @@ def test_networks_come_and_go_in_one_process_and_their_file_follows(lab: Lab, ho
     _wait(lambda: "hi" in _answer(lab))
     before = _worker(lab)
     host.ensure(setup("none", structure="guarded", allowed=()))
-    host.told.wait_for(lambda: host.look().proxy.fingerprint == "none", 1)
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "none")
     assert _answer(lab) == ""
     _wait(lambda: _listed(lab) == [])
     host.ensure(setup("hosts", structure="guarded", allowed=HOSTS))
-    host.told.wait_for(lambda: host.look().proxy.fingerprint == "hosts", 1)
+    host.told.wait_for(lambda: host.look().proxy.fingerprint == "hosts")
     assert "hi" in _answer(lab)
     _wait(lambda: _listed(lab) == [*HOSTS])
     assert _worker(lab) == before
