@@ -44,12 +44,9 @@ format: $(STAMP) ## rewrite the sources in the one format
 	$(BIN)/ruff format reconciler tests
 	$(BIN)/ruff check --fix reconciler tests
 
-# The tiers on real hosts mostly wait: the others run beside them, and are told of in the end.
+# Tests on real hosts mostly wait: each of two workers has a lab of its own.
 test: setup ## every tier of tests, the lab on real engines included
-	@told=$$(mktemp); nice $(BIN)/pytest tests/golden tests/properties tests/unit >$$told 2>&1 & beside=$$!; \
-	$(BIN)/pytest --durations=15 tests/contract tests/lab; real=$$?; \
-	wait $$beside; pure=$$?; if [ $$pure = 0 ]; then tail -n 6 $$told; else cat $$told; fi; rm -f $$told; \
-	[ $$real = 0 ] && [ $$pure = 0 ]
+	$(BIN)/pytest -n 2 --dist loadfile --durations=15
 
 bench: setup ## the bars, measured; prints a table
 	$(BIN)/python -m tests.bench

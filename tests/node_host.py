@@ -83,7 +83,7 @@ class Recorder:
             self.outcomes.append(outcome)
             self._told.notify_all()
 
-    def wait_for(self, what: Callable[[], bool], seconds: float = 20.0) -> None:
+    def wait_for(self, what: Callable[[], bool], seconds: float = 40.0) -> None:
         with self._told:
             deadline = time.monotonic() + seconds
             while not what():
@@ -118,14 +118,14 @@ class Host:
     def ensure(self, setup: NodeSetup) -> None:
         self.session.ensure(setup)
 
-    def lost(self, seconds: float = 15.0) -> Unreachable:
+    def lost(self, seconds: float = 30.0) -> Unreachable:
         """Wait until the session says that the host does not answer."""
         self.told.wait_for(lambda: isinstance(self.session.observe(), Unreachable), seconds)
         seen = self.session.observe()
         assert isinstance(seen, Unreachable)
         return seen
 
-    def found(self, seconds: float = 20.0) -> Reachable:
+    def found(self, seconds: float = 40.0) -> Reachable:
         self.told.wait_for(lambda: isinstance(self.session.observe(), Reachable), seconds)
         return self.look()
 

@@ -9,7 +9,7 @@ import pytest
 from reconciler.lab import Host, Lab
 from tests.lab.pods import Stage
 from tests.lab.world import World
-from tests.own_lab import own_lab
+from tests.own_lab import own_lab, share_images
 
 HERE = Path(__file__).parent
 PIDS = 200
@@ -41,6 +41,7 @@ def lab() -> Iterator[Lab]:
     """A lab of three hosts or more; one that was up before the tests stays up after them."""
     lab = own_lab()
     was_up = any(status.state != "off" for status in lab.status().values())
+    share_images(lab.directory)
     lab.up(nodes=max(3, len(lab.records)))
     yield lab
     if was_up:

@@ -125,7 +125,7 @@ class Stage:
         self.world.write(file, manifests(*objects))
         return mark
 
-    def put(self, *objects: Json, file: str = "test.yaml", timeout: float = 30.0) -> int:
+    def put(self, *objects: Json, file: str = "test.yaml", timeout: float = 60.0) -> int:
         """Save, and wait until the revision is accepted; a rejected one fails with its problems."""
         mark = self.write(*objects, file=file)
         deadline = time.monotonic() + timeout
@@ -138,7 +138,7 @@ class Stage:
             time.sleep(0.02)
         raise AssertionError(f"not read within {timeout} s; {self.running.errors}")
 
-    def event(self, reason: str, text: str = "", timeout: float = 20.0) -> Json:
+    def event(self, reason: str, text: str = "", timeout: float = 40.0) -> Json:
         """Of this test: the first with this reason and this text."""
         return self.running.wait_for(reason, text, timeout, since=self.events_from)
 
@@ -156,7 +156,7 @@ class Stage:
         found = self.pods(app)
         return found[0] if len(found) == 1 else {}
 
-    def wait(self, app: str, holds: Callable[[Json], object], timeout: float = 20.0) -> Json:
+    def wait(self, app: str, holds: Callable[[Json], object], timeout: float = 40.0) -> Json:
         """The pod's status, once `holds` of it; the last one seen is in the failure."""
         deadline = time.monotonic() + timeout
         while not ((seen := self.pod(app)) and holds(seen)):
@@ -168,7 +168,7 @@ class Stage:
             time.sleep(0.05)
         return seen
 
-    def up(self, app: str, timeout: float = 20.0) -> Json:
+    def up(self, app: str, timeout: float = 40.0) -> Json:
         """Wait until the pod is ready."""
         return self.wait(app, is_ready, timeout)
 

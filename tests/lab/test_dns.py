@@ -60,7 +60,7 @@ def test_names_of_services_and_pods(stage: Stage, upstream: None) -> None:
     stage.put(pod("asks", container()), shop, headless("db"), member("db-0"), member("db-1"), mail, alias)
     first, second = (stage.up(name)["status"]["podIP"] for name in ("db-0", "db-1"))
     stage.up("asks")
-    eventually(lambda: second in asked(stage, f"db-1.db.{DOMAIN}"), 10)
+    eventually(lambda: second in asked(stage, f"db-1.db.{DOMAIN}"))
 
     assert f"Name:\tshop.{DOMAIN}\nAddress: 10.96." in asked(stage, "shop")
     answer = stage.inside("asks", "busybox", "wget", "-qO-", "http://db-0.db:8080/")
@@ -86,7 +86,7 @@ def test_names_of_services_and_pods(stage: Stage, upstream: None) -> None:
         assert "NXDOMAIN" in asked(stage, name), "what is not inside is nowhere"
 
     stage.put(pod("asks", container()), shop, headless("db"), member("db-1"))
-    eventually(lambda: "NXDOMAIN" in asked(stage, f"db-0.db.{DOMAIN}"), 20)
+    eventually(lambda: "NXDOMAIN" in asked(stage, f"db-0.db.{DOMAIN}"))
     assert "db-0" not in asked(stage, f"_http._tcp.db.{DOMAIN}", "srv")
     assert first not in asked(stage, f"db.{DOMAIN}")
     assert second in asked(stage, f"db.{DOMAIN}")
@@ -97,12 +97,12 @@ def test_name_servers_that_are_killed_or_removed_are_back(stage: Stage, upstream
     address = stage.up("db-0")["status"]["podIP"]
     stage.up("asks")
     host = stage.world.lab.node("node-1")
-    eventually(lambda: address in asked(stage, f"db-0.db.{DOMAIN}", server=SERVERS[1]), 10)
+    eventually(lambda: address in asked(stage, f"db-0.db.{DOMAIN}", server=SERVERS[1]))
     host.docker("exec", "test_dns", "sh", "-c", "killall -9 dnsmasq; killall -9 python3")
-    eventually(lambda: all(address in asked(stage, f"db-0.db.{DOMAIN}", server=one) for one in SERVERS), 10)
+    eventually(lambda: all(address in asked(stage, f"db-0.db.{DOMAIN}", server=one) for one in SERVERS))
     ports = f"_http._tcp.db.{DOMAIN}"
-    eventually(lambda: all(f"db-0.db.{DOMAIN}" in asked(stage, ports, "srv", one) for one in SERVERS), 10)
+    eventually(lambda: all(f"db-0.db.{DOMAIN}" in asked(stage, ports, "srv", one) for one in SERVERS))
     host.docker("rm", "-f", "test_dns")
-    eventually(lambda: address in asked(stage, f"db-0.db.{DOMAIN}"), 20)
+    eventually(lambda: address in asked(stage, f"db-0.db.{DOMAIN}"))
     found = host.docker("ps", "-q", "--filter", f"label=reconciler.dev/container={SYSTEM_DNS}").stdout.split()
     assert len(found) == 1

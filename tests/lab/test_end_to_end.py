@@ -83,7 +83,7 @@ def test_a_commit_to_a_local_repository_is_applied_at_once(world: World, tmp_pat
         mark = running.mark()
         world.write("web.yaml", deployment("web", 2) + "---\n" + service("web", 30080))
         git("commit", "-qam", "two of them")
-        running.wait_for("Accepted", "two of them", since=mark, timeout=5)
+        running.wait_for("Accepted", "two of them", since=mark)
         running.converged(since=mark)
         assert len(world.containers("web")) == 2
         mark = running.mark()
@@ -91,7 +91,7 @@ def test_a_commit_to_a_local_repository_is_applied_at_once(world: World, tmp_pat
         world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
         git("commit", "-qam", "history rewritten")
         git("branch", "-f", "main", "other")  # What a force-push does to a branch.
-        running.wait_for("Accepted", "history rewritten", since=mark, timeout=5)
+        running.wait_for("Accepted", "history rewritten", since=mark)
         running.converged(since=mark)
         assert len(world.containers("web")) == 3
 

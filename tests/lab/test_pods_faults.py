@@ -44,11 +44,11 @@ def test_a_container_that_exits_at_once_is_restarted_later_each_time(stage: Stag
     assert seen["status"]["phase"] == "Running"
     assert "last words" in stage.event("Exited", "crashing")["message"]
     stage.event("BackOff", "crashing")
-    eventually(lambda: quiet(stage, "crashing"), 10, "the back-off")
+    eventually(lambda: quiet(stage, "crashing"), what="the back-off")
     quick = len(starts(stage, "crashing"))
     assert quick <= 4, "the second restart waits; Docker's own may be faster than its cancelling once or twice"
     eventually(lambda: len(starts(stage, "crashing")) > quick, 14, "the restart after ten seconds")
-    eventually(lambda: quiet(stage, "crashing"), 10, "the next back-off")
+    eventually(lambda: quiet(stage, "crashing"), what="the next back-off")
     later = len(starts(stage, "crashing"))
     assert later <= quick + 2, "the same may happen after each restart of ours"
     time.sleep(9)
@@ -70,7 +70,7 @@ def test_a_command_that_is_not_there(stage: Stage, beside: list[OnHost]) -> None
     stage.up("typo")
     old = stage.container("typo").id
     stage.put(workload("typo", container(command=["/bin/no-such-program"])))
-    eventually(lambda: any("no-such-program" in message(each) for each in stage.pods("typo")), 20)
+    eventually(lambda: any("no-such-program" in message(each) for each in stage.pods("typo")))
     assert any(
         reason(each) in ("RunContainerError", "StartError", "CrashLoopBackOff") for each in stage.pods("typo")
     )
@@ -109,7 +109,7 @@ def test_one_that_ignores_sigterm_is_killed_when_its_grace_is_over(stage: Stage,
     stage.clear()
     began = time.monotonic()
     stage.gone("deaf")
-    assert 1.5 < time.monotonic() - began < 9
+    assert 1.5 < time.monotonic() - began < 25
     assert stage.told("deaf", "{{.Actor.Attributes.exitCode}}", "event=die") == ["137"]
 
 
@@ -118,7 +118,7 @@ def test_one_that_forks_wildly_is_bounded_and_its_host_serves_on(stage: Stage, b
     stage.put(pod("wild", container("main", "sh -c 'while :; do sleep 300 & done' 2>/dev/null; exec sleep 300")))
     stage.up("wild")
     found = stage.container("wild").id
-    eventually(lambda: int(stage.docker("stats", "--no-stream", "--format", "{{.PIDs}}", found)) > PIDS - 10, 20)
+    eventually(lambda: int(stage.docker("stats", "--no-stream", "--format", "{{.PIDs}}", found)) > PIDS - 10)
     assert int(stage.docker("stats", "--no-stream", "--format", "{{.PIDs}}", found)) <= PIDS
     stage.put(pod("after", container()), file="after.yaml")
     stage.up("after")
@@ -176,7 +176,7 @@ def test_dockerd_killed_and_started_again_under_running_pods(lab: Lab, stage: St
     pid = host.status().dockerd
     assert pid is not None
     host.run(["sh", "-c", "kill -9 $(pidof dockerd) $(pidof containerd) 2>/dev/null || true"])
-    stage.running.wait_for("NodeNotReady", "node-1", since=mark, timeout=20)
+    stage.running.wait_for("NodeNotReady", "node-1", since=mark)
     host.start()
     stage.running.wait_for("NodeReady", "node-1", since=mark, timeout=30)
     for name, address in before.items():

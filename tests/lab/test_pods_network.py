@@ -56,7 +56,7 @@ def test_a_pod_on_its_hosts_network(stage: Stage) -> None:
     seen = stage.up("near")
     host = stage.world.lab.node("node-1")
     assert seen["status"]["podIP"] == host.address
-    eventually(lambda: "version=1.0" in fetch(f"http://{host.address}:8097/"), 10)
+    eventually(lambda: "version=1.0" in fetch(f"http://{host.address}:8097/"))
     assert stage.inspect("near")["HostConfig"]["NetworkMode"] == "host"
 
 
@@ -64,4 +64,4 @@ def test_a_host_port_that_the_cluster_allows(stage: Stage) -> None:
     stage.put(pod("edge", web("main", ports=[{"containerPort": 8080, "hostPort": 8093}])))
     stage.up("edge")
     address = stage.world.lab.node("node-1").address
-    eventually(lambda: "pod=edge" in fetch(f"http://{address}:8093/"), 10)
+    eventually(lambda: "pod=edge" in fetch(f"http://{address}:8093/"))

@@ -136,7 +136,7 @@ def test_a_full_disk_is_said_and_healed_when_there_is_room_again(lab: Lab, stage
         stage.up("hungry", 40)
         assert stage.container("early", node="node-2") == before
         stage.clear()
-        eventually(lambda: not stage.containers("hungry", "node-2") + stage.containers("early", "node-2"), 20)
+        eventually(lambda: not stage.containers("hungry", "node-2") + stage.containers("early", "node-2"))
 
 
 @contextmanager

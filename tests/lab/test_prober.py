@@ -98,11 +98,11 @@ def test_a_startup_probe_keeps_the_others_waiting(stage: Stage) -> None:
     assert stage.inside("slow", "sh", "-c", "ls /tmp") == ""
     stage.inside("slow", "touch", "/tmp/started")
     assert restarts(stage.up("slow")) == 0
-    eventually(lambda: "asked" in stage.inside("slow", "sh", "-c", "ls /tmp"), 5, "the liveness probe")
+    eventually(lambda: "asked" in stage.inside("slow", "sh", "-c", "ls /tmp"), what="the liveness probe")
 
 
 def test_a_probe_that_hangs_delays_no_other(stage: Stage) -> None:
-    hanging = {"timeoutSeconds": 5, "periodSeconds": 1, "failureThreshold": 100}
+    hanging = {"timeoutSeconds": 20, "periodSeconds": 1, "failureThreshold": 100}
     stage.put(
         pod("hanging", faulty(readinessProbe=ACTIONS["http"] | hanging)),
         pod("execs", container(readinessProbe={"exec": {"command": ["sleep", "1000"]}, "periodSeconds": 1})),
@@ -115,8 +115,8 @@ def test_a_probe_that_hangs_delays_no_other(stage: Stage) -> None:
     began = time.monotonic()
     stage.inside("quick", "touch", UNHEALTHY)
     stage.wait("quick", is_unready)
-    assert time.monotonic() - began < 3
-    eventually(lambda: not is_ready(stage.pod("execs")), 1)
+    assert time.monotonic() - began < 15
+    eventually(lambda: not is_ready(stage.pod("execs")))
     running = stage.inside("execs", "sh", "-c", "ps | grep -c '[s]leep 1000'")
     assert int(running) <= 1, "a command that hangs is not run again beside itself"
 
@@ -137,7 +137,7 @@ def test_a_container_is_restarted_while_no_master_is_there_and_it_learns_of_it(s
         assert restarts(seen) >= 1
     finally:
         stage.clear()
-        eventually(lambda: not stage.containers("alone"), 30)
+        eventually(lambda: not stage.containers("alone"))
 
 
 def test_a_prober_that_was_killed_comes_back_and_nobody_is_unready_for_it(stage: Stage, lab: Lab) -> None:

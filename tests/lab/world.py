@@ -145,7 +145,7 @@ class Running:
         """How many events there were so far: waiting can begin here."""
         return len(self.events)
 
-    def wait_for(self, reason: str, text: str = "", timeout: float = 30.0, since: int = 0) -> dict[str, Any]:
+    def wait_for(self, reason: str, text: str = "", timeout: float = 60.0, since: int = 0) -> dict[str, Any]:
         """The first event with this reason, and this text in it, after `since`."""
         deadline = time.monotonic() + timeout
         at = since
@@ -287,7 +287,7 @@ def engine_events(host: Host, seconds: float, shown: str, *filters: str) -> list
     return host.docker("events", *span, *chosen, "--format", shown).stdout.splitlines()
 
 
-def eventually(condition: Callable[[], object], timeout: float = 20.0, what: str = "") -> None:
+def eventually(condition: Callable[[], object], timeout: float = 40.0, what: str = "") -> None:
     """Wait until `condition()` holds; the last value it had is in the failure."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
