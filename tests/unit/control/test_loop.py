@@ -176,7 +176,7 @@ def proxy_text(host: FakeNodeSession) -> str:
     return "" if host.setup is None else config_text(host.setup.proxy)
 
 
-def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -131,7 +131,7 @@ def test_one_that_hangs_delays_nobody_and_is_not_asked_twice(cell: Cell, scraper
     for _ in range(3):
         began = time.monotonic()
         assert set(scraper.ask(nodes, CLUSTER, nodes)) == {"b", "c"}
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
     assert [reader.reads for reader in cell.readers.values()] == [2, 4, 4]
     cell.readers["a"].going.set()
     assert set(scraper.ask(nodes, CLUSTER, nodes)) == {"a", "b", "c"}

@@ -37,7 +37,7 @@ def test_a_reply_that_drips_ends_at_the_deadline() -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         source.makefile().read(1_000_000)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
 
 
 def test_without_a_deadline_it_waits_as_long_as_it_takes() -> None:

