@@ -168,20 +168,21 @@ def test_no_text_of_a_manifest_reaches_a_shell(world: World) -> None:
     container = world.containers("hostile")[0]
     inspected = world.lab.node(container.node).docker("inspect", "-f", "{{json .Config}}", container.id).stdout
     assert f"HOSTILE={HOSTILE}" in json.loads(inspected)["Env"]
+    texts = (HOSTILE, "ssh://-oProxyCommand=touch${IFS}/tmp/pwned@h", "ssh://root@-oProxyCommand=x", "$(id)")
+    nodes = []
     for annotation in ("reconciler.dev/ssh", "reconciler.dev/host-key"):
-        for text in (
-            HOSTILE,
-            "ssh://-oProxyCommand=touch${IFS}/tmp/pwned@h",
-            "ssh://root@-oProxyCommand=x",
-            "$(id)",
-        ):
+        for number, text in enumerate(texts):
+            nodes.append(f"{annotation.rpartition('/')[2]}-{number}.yaml")
             world.write(
-                "node.yaml",
-                "apiVersion: v1\nkind: Node\nmetadata:\n  name: hostile\n  annotations:\n"
-                f"    reconciler.dev/ssh: ssh://root@192.0.2.1\n    {annotation}: {json.dumps(text)}\n",
+                nodes[-1],
+                f"apiVersion: v1\nkind: Node\nmetadata:\n  name: hostile-{len(nodes)}\n  annotations:\n"
+                f"    reconciler.dev/ssh: ssh://root@192.0.2.{len(nodes)}\n    {annotation}: {json.dumps(text)}\n",
             )
-            assert world.on_folder("apply").returncode == 2
-    (world.folder / "node.yaml").unlink()
+    refused = world.on_folder("apply")
+    assert refused.returncode == 2
+    for name in nodes:
+        assert f"{name}:" in refused.stderr
+        (world.folder / name).unlink()
     for option in ("--git", "--branch", "--tag", "--commit", "--path"):
         source = () if option == "--git" else ("--git", "ssh://git@127.0.0.1:1/none.git")
         assert world.cli("diff", *source, option, HOSTILE, *world.host_options).returncode == 2
