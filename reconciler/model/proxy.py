@@ -5,12 +5,12 @@ The sections' text is made by `services`; here is only how it becomes files, so 
 given and adds the rest in the one form that the files and HAProxy's runtime API share.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from reconciler.model.digests import digest
 from reconciler.model.secrets import SecretText
 
 
@@ -80,10 +80,6 @@ class NodeProxy(Struct, frozen=True):
 def source_text(networks: Iterable[str]) -> str:
     """The file of a list."""
     return "".join(f"{network}\n" for network in sorted(networks))
-
-
-def digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def config_text(proxy: NodeProxy) -> str:

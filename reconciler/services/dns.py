@@ -9,7 +9,6 @@ address, the ports of headless services, is in files of the program that dnsmasq
 what stands for a name outside, which dnsmasq cannot look up (`reconciler/authority/` has their format).
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
@@ -17,6 +16,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.digests import digest
 from reconciler.model.names import DNS_AUTHORITY
 
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
@@ -134,21 +134,17 @@ def render_config(
     `networks`: whose addresses we name; `records`: each from `render_records`.
     """
     text = "".join((*(f"{line}\n" for line in _lines(domain, networks, tuple(upstreams))), *records))
-    name = version_name(fingerprint(text), domain)
+    name = version_name(digest(text), domain)
     return f"{text}txt-record={name},reconciler\n", name
 
 
-def version_name(digest: str, domain: str) -> str:
-    return f"{digest}.dns-version.{domain}"
+def version_name(version: str, domain: str) -> str:
+    return f"{version}.dns-version.{domain}"
 
 
-def answers_name(digest: str, domain: str) -> str:
+def answers_name(version: str, domain: str) -> str:
     """One that the authority knows."""
-    return f"{digest}.{_ANSWERS_VERSION}.{domain}"
-
-
-def fingerprint(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{version}.{_ANSWERS_VERSION}.{domain}"
 
 
 def _lines(domain: str, networks: Iterable[str], upstreams: tuple[str, ...]) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """Ingresses as parts of HAProxy's file on the edges: the frontend, a backend for each target, and files."""
 
-import hashlib
 from collections.abc import Mapping
 
 from msgspec import Struct
 
+from reconciler.model.digests import file_digest
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Ingress, Secret, Service
@@ -91,7 +91,7 @@ class _Named:
         for path in sorted(files, key=lambda path: path == CERTIFICATES):
             content = files[path]
             text = content if isinstance(content, SecretText) else self.in_text(content)
-            name = f"{_digest(path, text)}-{path.rpartition('/')[2]}"
+            name = f"{file_digest(path, text)}-{path.rpartition('/')[2]}"
             self._names[path] = name
             self._files[name] = text
 
@@ -102,9 +102,3 @@ class _Named:
         for path in sorted(self._names, key=len, reverse=True):
             text = text.replace(f"{INSIDE}/{path}", f"{INSIDE}/files/{self._names[path]}")
         return text
-
-
-def _digest(path: str, content: str | SecretText) -> str:
-    if isinstance(content, SecretText):
-        return content.fingerprint(path)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -12,7 +12,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.proxy import NodeProxy, ProxySection, digest
+from reconciler.model.digests import digest
+from reconciler.model.proxy import NodeProxy, ProxySection
 from reconciler.model.secrets import SecretText
 from reconciler.model.services import PortProtocol, ServiceBalance
 

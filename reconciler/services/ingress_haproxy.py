@@ -9,12 +9,12 @@ No text of a manifest goes on as it is: hosts, paths and names are checked by `R
 words by `IngressOptions`, passwords by `htpasswd`, and certificates are written anew.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.digests import file_digest
 from reconciler.model.ingress import Canary
 from reconciler.model.names import Ref
 from reconciler.model.objects import Secret
@@ -139,7 +139,7 @@ def render_ingress(
     heard = secure if CERTIFICATES in certified else ()
     strict = default_certificate is None and "" not in certificates.by_host
     text = [
-        *(f"# {path} {_digest(path, content)}\n" for path, content in sorted(files.items())),
+        *(f"# {path} {file_digest(path, content)}\n" for path, content in sorted(files.items())),
         _DEFAULTS,
         *dict.fromkeys(clients_section(target) for target in targets if target.options.rate_limit),
         "\nfrontend ingress from ingress\n",
@@ -212,9 +212,3 @@ def _parts(part: Canary) -> Iterator[tuple[str, str]]:
         yield "main", f"{{ {sample} -m str never }}"
     if part.weight:
         yield "canary", f"{{ rand(100) lt {part.weight} }}"
-
-
-def _digest(path: str, content: str | SecretText) -> str:
-    if isinstance(content, SecretText):
-        return content.fingerprint(path)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]

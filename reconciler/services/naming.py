@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from reconciler.model.desired import Desired
+from reconciler.model.digests import digest
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import ClusterSpec, Service, dns_addresses, is_headless
@@ -26,7 +27,6 @@ from reconciler.services.dns import (
     Srv,
     Zone,
     answers_name,
-    fingerprint,
     render_answers,
     render_config,
     render_hosts,
@@ -195,7 +195,7 @@ def _named(spec: ClusterSpec, services: Mapping[Ref, _Rendered]) -> Named:
 
 
 def _digest(files: Mapping[str, str]) -> str:
-    return fingerprint("".join(f"{file}\n{files[file]}" for file in sorted(files)))
+    return digest("".join(f"{file}\n{files[file]}" for file in sorted(files)))
 
 
 def _files(services: Mapping[Ref, _Rendered]) -> dict[str, str]:
