@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from reconciler.model.names import disk_directory
 from reconciler.model.observed import DnsState
 from reconciler.model.operations import NodeDns
-from reconciler.nodes.dns_query import Connect, in_force
+from reconciler.nodes.dns_query import Connect, InForce, in_force
 from reconciler.nodes.dns_request import (
     ANSWERS,
     CONFIG,
     HOSTS,
     RESOLV,
     RESTART,
+    RESTART_AUTHORITY,
     container_request,
     files_of,
 )
@@ -53,12 +54,9 @@ done
 """
 """By as few programs as can be: each takes milliseconds. In the order of their names, so the version is last:
 dnsmasq hears of renames in order, and who knows the version knows the rest."""
+_MUTE = "ports of headless services and names outside are not answered, all other names are"
 _WATCHED = (f"{HOSTS}/", f"{ANSWERS}/")
 _READ = 'cd "$1" 2>/dev/null || exit 0; tar -c --exclude=./new .'
-
-
-def dns_name(cluster: str) -> str:
-    return f"{cluster}_dns"
 
 
 class Dns:
@@ -80,7 +78,8 @@ class Dns:
         """What both servers have last answered for."""
         self._run = ""
         """The run of the container that did."""
-        self._broken = False
+        self._broken = self._mute = False
+        """A server, or the authority alone, did not answer."""
 
     def ensure(self, wanted: NodeDns, full: bool) -> DnsState:
         """`full`: look at the host too, not only at what has changed. Raises NodeError."""
@@ -94,15 +93,23 @@ class Dns:
             self._container.ensure(request, anew=full and self._broken)
             self._run = self._present_run()
         # The proxy waits for its turn meanwhile: a server that does not answer is not waited for over and over.
-        seconds = _SECONDS if full or not self._broken else 0.0
+        seconds = _SECONDS if full or not (self._broken or self._mute) else 0.0
+        authority_answers = True
         for address, signal in zip(wanted.addresses, RESTART, strict=True):
             restart = known is not None and known.config != wanted.config
             if restart:
                 self._container.signal(signal)
-            if not self._takes_up(wanted, address, signal, seconds, restart):
+            found = self._takes_up(wanted, address, signal, seconds, restart)
+            if not (found.config and found.hosts):
                 self._broken = True
                 raise NodeError(self._complaint(wanted, address, signal, before))
-        self._broken, self._done = False, wanted
+            authority_answers &= found.authority
+        self._broken, self._mute = False, not authority_answers
+        if self._mute:
+            if seconds:
+                self._container.signal(RESTART_AUTHORITY)
+            raise NodeError(f"{_MUTE}: {self._last_words()}")
+        self._done = wanted
         return DnsState(wanted.fingerprint)
 
     def _present_run(self) -> str:
@@ -131,18 +138,17 @@ class Dns:
 
     # --- the servers ----------------------------------------------------------------------------------------
 
-    def _takes_up(self, wanted: NodeDns, address: str, signal: str, seconds: float, restarted: bool) -> bool:
-        """Wait until the server has read everything. One that does not read the hosts by itself is restarted."""
+    def _takes_up(self, wanted: NodeDns, address: str, signal: str, seconds: float, restarted: bool) -> InForce:
+        """Wait until the server has read everything, or the deadline. One that does not read the hosts by itself
+        is restarted."""
         now = time.monotonic()
         deadline, reading_ends = now + seconds, now + _AGAIN_SECONDS
         restart_at = reading_ends if restarted else now
         while True:
             found = in_force(self._connect, address, wanted)
-            if found.config and found.hosts and found.authority:
-                return True
             now = time.monotonic()
-            if now >= deadline:
-                return False
+            if (found.config and found.hosts and found.authority) or now >= deadline:
+                return found
             unread = found.answers and not (found.config and found.hosts)
             if unread and now >= (max(restart_at, reading_ends) if found.config else restart_at):
                 self._container.signal(signal)
@@ -151,9 +157,12 @@ class Dns:
 
     def _complaint(self, wanted: NodeDns, address: str, signal: str, before: Mapping[str, str]) -> str:
         """With the configuration put back that this server, and the other one, started with."""
-        said = self._container.last_words(5).replace("\n", "; ")
+        said = self._last_words()
         last = before.get(CONFIG)
         if last is not None and last != wanted.config:
             self._put({CONFIG: last}, [])
             self._container.signal(signal)
-        return f"the name server at {address} does not answer for what it was given: {said or 'it says nothing'}"
+        return f"the name server at {address} does not answer for what it was given: {said}"
+
+    def _last_words(self) -> str:
+        return self._container.last_words(5).replace("\n", "; ") or "it says nothing"

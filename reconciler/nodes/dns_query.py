@@ -1,6 +1,7 @@
 """Asks a name server of ours what it knows: a few DNS messages on one TCP connection. Called by dns.py."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from msgspec import Struct
@@ -40,15 +41,27 @@ def in_force(connect: Connect, server: str, wanted: NodeDns) -> InForce:
         stream = connect(server, PORT, _SECONDS)
     except CommandFailed:
         return InForce()
+    own = ((wanted.config_name, _TXT), (wanted.hosts_name, _A))
+    names = (*own, (wanted.answers_name, _A))
     try:
         stream.settimeout(_SECONDS)
-        names = ((wanted.config_name, _TXT), (wanted.hosts_name, _A), (wanted.answers_name, _A))
         stream.sendall(b"".join(_question(name, kind) for name, kind in names))
-        return InForce(True, *(_is_known(_message(stream)) for _ in names))
-    except (OSError, EOFError):
+        known = _known(stream, len(names))
+    except OSError:
         return InForce()
     finally:
         stream.close()
+    # What it has to ask the authority for may be missing, nothing else.
+    return InForce(True, *known) if len(known) >= len(own) else InForce()
+
+
+def _known(stream: Stream, count: int) -> list[bool]:
+    """For each reply that comes."""
+    known: list[bool] = []
+    with suppress(OSError, EOFError):
+        while len(known) < count:
+            known.append(_is_known(_message(stream)))
+    return known
 
 
 def _question(name: str, kind: int) -> bytes:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 import structlog
 from msgspec import Struct
 
+from reconciler.model.names import SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PROXY
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState
 from reconciler.model.operations import NodeSetup
 from reconciler.nodes.acting import Actor
 from reconciler.nodes.checks import Checker
-from reconciler.nodes.dns import Dns, dns_name
+from reconciler.nodes.dns import Dns
 from reconciler.nodes.docker_replies import DiskUse, event_time, read_disk, read_facts, read_load
 from reconciler.nodes.endings import Note
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
@@ -26,14 +27,13 @@ from reconciler.nodes.image_gc import ImageCollector
 from reconciler.nodes.pod_files import PodFiles
 from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy
-from reconciler.nodes.proxy_container import proxy_name
 from reconciler.nodes.proxy_stats import proxy_shell
 from reconciler.nodes.pulled_images import PulledImages
 from reconciler.nodes.pulling import Puller
 from reconciler.nodes.setup import SetupKeeper
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
-from reconciler.nodes.system_container import SystemContainer
+from reconciler.nodes.system_container import SystemContainer, system_name
 from reconciler.nodes.view import HostView, PodRun
 from reconciler.nodes.watching import Watcher, follow_events
 
@@ -107,11 +107,11 @@ class Link:
             self._log,
         )
         self._proxy = Proxy(self._name, actor_engine, self.watcher, self._shell, inside)
-        servers = SystemContainer(dns_name(self._name), actor_engine, self.watcher, self._shell)
+        servers = SystemContainer(self._name, SYSTEM_DNS, actor_engine, self.watcher, self._shell)
         dns = Dns(self._name, servers, self._shell, ssh.connect_to, view)
         self._prober = Prober(
             self._name,
-            actor_engine,
+            SystemContainer(self._name, SYSTEM_PROBER, actor_engine, self.watcher, self._shell),
             Engine(self._pool(1), version, _LOOK_SECONDS),
             self._shell,
             view,
@@ -189,7 +189,8 @@ class Link:
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _system_containers(self) -> list[ObservedContainer | None]:
-        return [self._view.container(name) for name in (proxy_name(self._name), dns_name(self._name))]
+        parts = (SYSTEM_PROXY, SYSTEM_DNS)
+        return [self._view.container(system_name(self._name, part)) for part in parts]
 
     def _pool(self, channels: int, open_seconds: float = 5.0) -> ChannelPool:
         return ChannelPool(lambda: self.ssh.open(DIAL, open_seconds), channels)

@@ -13,23 +13,19 @@ from typing import Any
 
 import msgspec
 
-from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH, SYSTEM_PROBER, disk_directory
+from reconciler.model.names import disk_directory
 from reconciler.model.observed import Probed
 from reconciler.model.operations import NodeProber
-from reconciler.nodes.engine import Engine, engine_errors
-from reconciler.nodes.errors import EngineError, NodeError, NotOurs
+from reconciler.nodes.engine import Engine
+from reconciler.nodes.errors import EngineError, NodeError
 from reconciler.nodes.prober_request import PROBES, PROGRAM, container_request, probes_file, program
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.streams import STDOUT, Demultiplexer
+from reconciler.nodes.system_container import SystemContainer, is_made_from
 from reconciler.nodes.view import HostView
 
-_SECONDS = 10.0
 _TELLING_SECONDS, _READ_BACK_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 3.0, 0.25
 """How long it may take to tell everything; a signal that came before it listened is sent again."""
-
-
-def prober_name(cluster: str) -> str:
-    return f"{cluster}_prober"
 
 
 class Prober:
@@ -38,16 +34,15 @@ class Prober:
     def __init__(
         self,
         cluster: str,
-        engine: Engine,
+        container: SystemContainer,
         log_engine: Engine,
         host: Shell,
         view: HostView,
         ended: Callable[[], None],
     ) -> None:
         self._cluster = cluster
-        self._name = prober_name(cluster)
+        self._container = container
         self._directory = f"{disk_directory(cluster)}/prober"
-        self._engine = engine
         self._log_engine = log_engine
         self._host = host
         self._view = view
@@ -55,7 +50,7 @@ class Prober:
         self._written = ""
         """Digest of the file that this connection has written."""
         self._cond = threading.Condition()
-        self._container = ""
+        self._followed = ""
         """Id of the one to follow; empty: none."""
         self._heard = False
         """It is followed, and has told everything since."""
@@ -73,38 +68,24 @@ class Prober:
         """What it says now, before anybody is told of the host: a pod is not unready because we were away.
 
         To be called when the connection is made, with `follow` running. Raises NodeError."""
-        existing = self._find()
-        if existing is not None and existing["State"]["Running"] and self._is_ours(existing):
-            self._follow_from_now(existing["Id"])
+        found = self._container.find()
+        if found is not None and found["State"]["Running"] and self._container.is_ours(found):
+            self._follow_from_now(found["Id"])
             self._asked_for_everything(lambda: True, _READ_BACK_SECONDS)
 
     # --- keeping it, in the setup thread --------------------------------------------------------------------
 
     def ensure(self, wanted: NodeProber, full: bool) -> None:
         """`full`: look at the host too, not only at what has changed. Raises NodeError."""
-        if self._gone and not full and not wanted.containers:
-            return
-        existing = self._find() if full or not self._container else None
         if not wanted.containers:
-            self._written = ""
-            if existing is not None or self._container:
+            if full or not self._gone:
                 self._remove()
-            self._gone = True
+            self._written, self._gone = "", True
             return
         self._gone = False
         digest, text = probes_file(self._cluster, wanted.containers)
-        request = container_request(self._cluster, wanted.image)
-        if full or not self._container:
-            if existing is not None and not self._is_right(existing, request):
-                self._remove()
-                existing = None
-            if existing is None or not existing["State"]["Running"]:
-                self._write_program()
-                self._write(PROBES, text)
-                self._written = digest
-                self._start(existing["Id"] if existing else self._create(request))
-            else:
-                self._follow_from_now(existing["Id"])
+        if full or not self._followed:
+            self._follow_from_now(self._running(container_request(self._cluster, wanted.image), digest, text))
         if digest != self._written:
             self._write(PROBES, text)
             self._written = digest
@@ -114,7 +95,7 @@ class Prober:
         seconds = _TELLING_SECONDS if full or not self._broken else 0.0
         self._broken = not self._asked_for_everything(lambda: self._digest == digest, seconds)
         if self._broken:
-            raise NodeError(f"the node's prober does not answer: see `docker logs {self._name}` there")
+            raise NodeError(f"the node's prober does not answer: see `docker logs {self._container.name}` there")
 
     def _asked_for_everything(self, enough: Callable[[], bool], seconds: float) -> bool:
         """Wait until it has told everything since it is followed; sends the signal that makes it do so."""
@@ -123,7 +104,7 @@ class Prober:
             with self._cond:
                 if self._heard and enough():
                     return True
-                followed, listening = self._container, self._listening
+                followed, listening = self._followed, self._listening
             if not followed or time.monotonic() >= deadline:
                 return False
             if listening:
@@ -131,42 +112,26 @@ class Prober:
             with self._cond:
                 self._cond.wait(_ASK_AGAIN_SECONDS)
 
-    def _is_ours(self, existing: Mapping[str, Any]) -> bool:
-        labels = existing["Config"].get("Labels") or {}
-        return (labels.get(LABEL_CLUSTER), labels.get(LABEL_CONTAINER)) == (self._cluster, SYSTEM_PROBER)
-
-    def _is_right(self, existing: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
-        """Raises NotOurs for one of that name that is somebody else's."""
-        if not self._is_ours(existing):
-            raise NotOurs(f"a container named {self._name} exists and is not ours; rename or remove it by hand")
-        hashed = existing["Config"]["Labels"].get(LABEL_HASH)
-        return bool(hashed == request["Labels"][LABEL_HASH]) and not existing["State"].get("Paused")
-
-    def _find(self) -> dict[str, Any] | None:
-        try:
-            with engine_errors(f"inspect {self._name}"):
-                found: dict[str, Any] = self._engine.inspect_container(self._name)
-        except EngineError as error:
-            if error.status == 404:
-                return None
-            raise
-        return found
-
-    def _create(self, request: dict[str, Any]) -> str:
-        with engine_errors(f"create {self._name}"):
-            return self._engine.create(self._name, request)
-
-    def _start(self, container_id: str) -> None:
-        with engine_errors("start the prober"):
-            self._engine.start(container_id)
-        self._follow_from_now(container_id)
+    def _running(self, request: Mapping[str, Any], digest: str, text: str) -> str:
+        """The id of the container; one that has to be made or started begins with this file."""
+        found = self._container.ours()
+        if found is not None and not is_made_from(found, request):
+            self._remove()
+            found = None
+        if found is None or not found["State"]["Running"]:
+            self._write_program()
+            self._write(PROBES, text)
+            self._written = digest
+        if found is None:
+            return self._container.make(request)
+        self._container.resume(found)
+        return str(found["Id"])
 
     def _remove(self) -> None:
         self._follow_from_now("")
-        existing = self._find()
-        if existing is not None and self._is_ours(existing):
-            with engine_errors(f"remove {self._name}"):
-                self._engine.remove_container(existing["Id"], force=True, v=True)
+        found = self._container.find()
+        if found is not None and self._container.is_ours(found):
+            self._container.remove(found)
 
     def _write_program(self) -> None:
         """The directory's name is the hash of what is in it, so a program that runs is never changed under it."""
@@ -186,8 +151,7 @@ class Prober:
     def _reload(self) -> None:
         """It reads its file again and tells everything."""
         try:
-            with engine_errors("signal the prober"):
-                self._engine.kill_within(self._name, "SIGHUP", _SECONDS)
+            self._container.signal("HUP")
         except EngineError as error:
             if error.status not in (404, 409):
                 raise
@@ -197,8 +161,8 @@ class Prober:
 
     def _follow_from_now(self, container_id: str) -> None:
         with self._cond:
-            if container_id != self._container:
-                self._container, self._heard, self._listening = container_id, False, False
+            if container_id != self._followed:
+                self._followed, self._heard, self._listening = container_id, False, False
                 self._cond.notify_all()
 
     def stop(self) -> None:
@@ -213,16 +177,16 @@ class Prober:
             with contextlib.suppress(NodeError):
                 self._read(container_id)
             with self._cond:
-                if self._container == container_id:
-                    self._container = ""  # It has ended, for all we know; the next look follows it again.
+                if self._followed == container_id:
+                    self._followed = ""  # It has ended, for all we know; the next look follows it again.
                 self._heard = self._listening = False
                 self._cond.wait_for(lambda: self._stopped, _ASK_AGAIN_SECONDS)
             self._ended()
 
     def _next(self) -> str | None:
         with self._cond:
-            self._cond.wait_for(lambda: bool(self._container) or self._stopped)
-            return None if self._stopped else self._container
+            self._cond.wait_for(lambda: bool(self._followed) or self._stopped)
+            return None if self._stopped else self._followed
 
     def _read(self, container_id: str) -> None:
         """From now on, to the container's end. Nobody is told of anything before it has told everything."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH, SYSTEM_PROBER, disk_directory
+from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_PROBER, disk_directory
 from reconciler.model.operations import (
     CheckHealth,
     GetUrl,
@@ -22,6 +22,7 @@ from reconciler.model.operations import (
     RunCommand,
     Wait,
 )
+from reconciler.nodes.docker_request import hashed
 
 INSIDE = "/etc/reconciler"
 """Where the container sees the host's directory, read-only; docs/reference/host-contract.md."""
@@ -85,28 +86,28 @@ def program() -> tuple[str, str]:
 def container_request(cluster: str, image: str) -> dict[str, Any]:
     """The body of Docker's create request; its own hash, and with it the program's, is one of the labels."""
     _, digest = program()
-    request: dict[str, Any] = {
-        "Image": image,
-        "Entrypoint": ["python3", "-B", "-m", "reconciler.prober"],
-        "Cmd": [f"{INSIDE}/{PROBES}"],
-        "Env": [f"PYTHONPATH={INSIDE}/{PROGRAM}-{digest}"],
-        "WorkingDir": "/",
-        # As root: Docker's socket is root's.
-        "User": "0:0",
-        "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_PROBER},
-        "HostConfig": {
-            "NetworkMode": "host",
-            "RestartPolicy": {"Name": "unless-stopped"},
-            "Binds": [
-                f"{disk_directory(cluster)}/prober:{INSIDE}:ro",
-                "/var/run/docker.sock:/var/run/docker.sock",
-            ],
-            "Memory": _MEMORY_BYTES,
-            "ReadonlyRootfs": True,
-            "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
-            "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
-        },
-    }
-    own = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:10]
-    return request | {"Labels": {**request["Labels"], LABEL_HASH: own}}
+    return hashed(
+        {
+            "Image": image,
+            "Entrypoint": ["python3", "-B", "-m", "reconciler.prober"],
+            "Cmd": [f"{INSIDE}/{PROBES}"],
+            "Env": [f"PYTHONPATH={INSIDE}/{PROGRAM}-{digest}"],
+            "WorkingDir": "/",
+            # As root: Docker's socket is root's.
+            "User": "0:0",
+            "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_PROBER},
+            "HostConfig": {
+                "NetworkMode": "host",
+                "RestartPolicy": {"Name": "unless-stopped"},
+                "Binds": [
+                    f"{disk_directory(cluster)}/prober:{INSIDE}:ro",
+                    "/var/run/docker.sock:/var/run/docker.sock",
+                ],
+                "Memory": _MEMORY_BYTES,
+                "ReadonlyRootfs": True,
+                "CapDrop": ["ALL"],
+                "SecurityOpt": ["no-new-privileges"],
+                "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
+            },
+        }
+    )

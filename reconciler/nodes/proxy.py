@@ -37,6 +37,7 @@ from reconciler.nodes.proxy_container import (
     state_directory,
 )
 from reconciler.nodes.proxy_files import (
+    PUT,
     WRITE_SOURCES,
     current_workers,
     haproxy_complaint,
@@ -199,8 +200,7 @@ class Proxy:
             self._write_sources(wanted.sources)
             self._remove_others(SOURCES, wanted.sources)
             taken = self._structure.partition(" without ")[2].split(",")
-            self._write_next(without_binds(config_text(wanted), taken) if taken[0] else config_text(wanted))
-            self._host.check(["mv", "-f", f"{self._directory}/{NEXT}", f"{self._directory}/{LIVE}"])
+            self._put(LIVE, without_binds(config_text(wanted), taken) if taken[0] else config_text(wanted))
 
     def _taken(self, wanted: NodeProxy) -> Mapping[str, str]:
         return held_by_others(read_binds(config_text(wanted)), self._bound, self._host.check(["ss", "-Hltnp"]))
@@ -256,7 +256,7 @@ class Proxy:
         config = without_binds(config_text(wanted), taken) if taken else config_text(wanted)
         self._write_files(wanted.files)
         self._write_sources(wanted.sources)
-        self._write_next(config)
+        self._put(NEXT, config)
         if trouble := self._check():
             # What is in force stays, and is kept up to date as far as it goes.
             self._update(section for section in wanted.sections if section.name in self._servers)
@@ -271,13 +271,10 @@ class Proxy:
         self._bound = read_binds(config)
         self._structure = lacking(wanted.structure, taken)
         self._applied = {section.name: section for section in wanted.sections}
-        self._mark(self._structure)
+        self._put(MARKER, self._structure)
         self._remove_others(FILES, wanted.files)
         self._remove_others(SOURCES, wanted.sources)
         return ""
-
-    def _write_next(self, config: str) -> None:
-        self._host.check(["sh", "-c", 'umask 077 && cat >"$1"', "sh", f"{self._directory}/{NEXT}"], stdin=config)
 
     def _write_files(self, files: Mapping[str, str | SecretText]) -> None:
         if not files:
@@ -285,11 +282,9 @@ class Proxy:
         folder = f"{self._directory}/{FILES}"
         self._host.check(["mkdir", "-p", "-m", "0700", folder])
         there = self._host.check(["ls", "-1", folder]).split()
-        script = 'umask 077 && cat >"$1.tmp" && mv -f "$1.tmp" "$1"'
         for name in sorted(files.keys() - set(there)):
             content = files[name]
-            text = content.reveal() if isinstance(content, SecretText) else content
-            self._host.check(["sh", "-c", script, "sh", f"{folder}/{name}"], stdin=text)
+            self._put(f"{FILES}/{name}", content.reveal() if isinstance(content, SecretText) else content)
 
     def _read_digests(self) -> dict[str, str]:
         script = ["sh", "-c", 'cd "$1" && sha256sum *', "sh", f"{self._directory}/{SOURCES}"]
@@ -317,9 +312,7 @@ class Proxy:
 
     def _keep_state(self, wanted: NodeProxy) -> None:
         """A pod that HAProxy knows to be dead stays so in the new process."""
-        state = kept_state(self._ask("show servers state"), wanted.sections)
-        path = f"{self._directory}/{STATE}"
-        self._host.check(["sh", "-c", 'cat >"$1.tmp" && mv -f "$1.tmp" "$1"', "sh", path], stdin=state)
+        self._put(STATE, kept_state(self._ask("show servers state"), wanted.sections))
 
     def _swap_in(self) -> None:
         script = 'cd "$1" && { [ ! -e "$2" ] || ln -f "$2" "$3"; } && mv -f "$4" "$2"'
@@ -330,9 +323,11 @@ class Proxy:
         if self._host.run(["sh", "-c", script, "sh", self._directory, LIVE, LAST]).status == 0:
             self._reload(None)
 
-    def _mark(self, structure: str) -> None:
-        script = 'printf %s "$2" >"$1.tmp" && mv -f "$1.tmp" "$1"'
-        self._host.check(["sh", "-c", script, "sh", f"{self._directory}/{MARKER}", structure])
+    def _put(self, name: str, text: str) -> None:
+        """A file, the whole of it."""
+        content = text.encode()
+        words = (f"{self._directory}/{name}", str(len(content)))
+        self._host.script("writing a file of the proxy", PUT, words, content)
 
     def _serves(self) -> bool:
         """A worker is there. After a power cut only the files are; HAProxy cannot bind, and keeps starting."""

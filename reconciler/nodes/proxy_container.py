@@ -1,14 +1,13 @@
 """The system container that HAProxy runs in, on its host's network. Called by proxy.py."""
 
-import hashlib
-import json
 from typing import Any
 
-from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH, SYSTEM_PROXY
-from reconciler.nodes.engine import Engine, engine_errors
-from reconciler.nodes.errors import EngineError, NotOurs
+from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_PROXY
+from reconciler.nodes.docker_request import hashed
+from reconciler.nodes.engine import Engine
 from reconciler.nodes.proxy_files import haproxy_complaint
 from reconciler.nodes.shell import Shell
+from reconciler.nodes.system_container import SystemContainer, is_made_from
 from reconciler.nodes.watching import Watcher
 
 INSIDE = "/etc/reconciler"
@@ -25,94 +24,47 @@ _RUN = (
 )
 
 
-def proxy_name(cluster: str) -> str:
-    return f"{cluster}_proxy"
-
-
 def state_directory(cluster: str) -> str:
     return f"/var/lib/reconciler/{cluster}"
 
 
 class ProxyContainer:
+    """For one connection; used by the setup thread alone. What it does may raise NodeError."""
+
     def __init__(self, cluster: str, engine: Engine, watcher: Watcher, host: Shell) -> None:
         self._cluster = cluster
-        self._name = proxy_name(cluster)
+        self._container = SystemContainer(cluster, SYSTEM_PROXY, engine, watcher, host)
         self._directory = f"{state_directory(cluster)}/proxy"
-        self._engine = engine
-        self._watcher = watcher
         self._host = host
 
     def runs(self) -> bool:
-        existing = self._find()
-        return existing is not None and existing["State"]["Status"] == "running"
+        found = self._container.find()
+        return found is not None and found["State"]["Status"] == "running"
 
     def ensure(self, image: str) -> bool:
-        """True if it had to be made or started. Raises NodeError."""
+        """True if it had to be made or started."""
         request = container_request(self._cluster, image)
-        existing = self._find()
-        if existing is not None:
-            labels = existing["Config"].get("Labels") or {}
-            if (labels.get(LABEL_CLUSTER), labels.get(LABEL_CONTAINER)) != (self._cluster, SYSTEM_PROXY):
-                raise NotOurs(
-                    f"a container named {self._name} exists and is not ours; rename or remove it by hand"
-                )
-            restarting = existing["State"]["Status"] == "restarting"
-            crashes = restarting and existing["RestartCount"] >= _MANY_RESTARTS
-            if labels.get(LABEL_HASH) == request["Labels"][LABEL_HASH] and not crashes:
-                return self._start_if_needed(existing)
+        found = self._container.ours()
+        if found is not None:
+            restarting = found["State"]["Status"] == "restarting"
+            crashes = restarting and found["RestartCount"] >= _MANY_RESTARTS
+            if is_made_from(found, request) and not crashes:
+                return self._container.resume(found)
             if crashes:
                 self._set_aside()
-            self._remove(existing["Id"])
+            self._container.remove(found)
         self._host.check(["mkdir", "-p", "-m", "0755", self._directory])
-        with engine_errors(f"create {self._name}"):
-            made = self._engine.create(self._name, request)
-        return self._start(made)
+        self._container.make(request)
+        return True
 
     def make_anew(self, image: str) -> None:
         """For one that hangs: what it has under way is lost, and it was lost before."""
-        if existing := self._find():
-            self._remove(existing["Id"])
+        if found := self._container.ours():
+            self._container.remove(found)
         self.ensure(image)
 
     def last_words(self) -> str:
-        with engine_errors("the proxy's log"):
-            log: bytes = self._engine.logs(self._name, tail=20)
-        return haproxy_complaint(log.decode(errors="replace"))
-
-    def _find(self) -> dict[str, Any] | None:
-        try:
-            with engine_errors(f"inspect {self._name}"):
-                found: dict[str, Any] = self._engine.inspect_container(self._name)
-        except EngineError as error:
-            if error.status == 404:
-                return None
-            raise
-        return found
-
-    def _remove(self, container_id: str) -> None:
-        with engine_errors(f"remove {self._name}"):
-            self._engine.remove_container(container_id, force=True, v=True)
-        self._watcher.look_at(container_id)
-
-    def _start_if_needed(self, existing: dict[str, Any]) -> bool:
-        match existing["State"]["Status"]:
-            case "running" | "restarting":
-                return False
-            case "paused":
-                with engine_errors("unpause the proxy"):
-                    self._engine.unpause(existing["Id"])
-                self._watcher.look_at(existing["Id"])
-                return False
-            case _:
-                return self._start(existing["Id"])
-
-    def _start(self, container_id: str) -> bool:
-        try:
-            with engine_errors("start the proxy"):
-                self._engine.start(container_id)
-        finally:
-            self._watcher.look_at(container_id)
-        return True
+        return haproxy_complaint(self._container.last_words(20))
 
     def _set_aside(self) -> None:
         """HAProxy does not start with the live file: a new container waits for the next one, and checks it."""
@@ -122,18 +74,18 @@ class ProxyContainer:
 
 def container_request(cluster: str, image: str) -> dict[str, Any]:
     """The body of Docker's create request; its own hash is one of the labels."""
-    request: dict[str, Any] = {
-        "Image": image,
-        "Entrypoint": ["sh", "-c", _RUN],
-        "Cmd": [],
-        # As root: services listen on ports below 1024, on the host's own network.
-        "User": "0:0",
-        "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_PROXY},
-        "HostConfig": {
-            "NetworkMode": "host",
-            "RestartPolicy": {"Name": "always"},
-            "Binds": [f"{state_directory(cluster)}/proxy:{INSIDE}"],
-        },
-    }
-    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:10]
-    return request | {"Labels": {**request["Labels"], LABEL_HASH: digest}}
+    return hashed(
+        {
+            "Image": image,
+            "Entrypoint": ["sh", "-c", _RUN],
+            "Cmd": [],
+            # As root: services listen on ports below 1024, on the host's own network.
+            "User": "0:0",
+            "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_PROXY},
+            "HostConfig": {
+                "NetworkMode": "host",
+                "RestartPolicy": {"Name": "always"},
+                "Binds": [f"{state_directory(cluster)}/proxy:{INSIDE}"],
+            },
+        }
+    )

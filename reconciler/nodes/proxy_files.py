@@ -7,6 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+PUT: Final = 'umask 077 && cat >"$1.tmp" && [ "$(wc -c <"$1.tmp")" -eq "$2" ] && mv -f "$1.tmp" "$1"'
+"""A file, and its length in bytes: what is cut short on its way to the host changes nothing."""
 WRITE_SOURCES: Final = """\
 set -e
 umask 077

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, Protocol
 
+from reconciler.model.names import SYSTEM_PROXY
 from reconciler.model.sections import section_called
 from reconciler.model.traffic import Counts, Sections, SectionTraffic, ServerTraffic
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
-from reconciler.nodes.proxy_container import ADMIN_SOCKET, INSIDE, proxy_name
+from reconciler.nodes.proxy_container import ADMIN_SOCKET, INSIDE
 from reconciler.nodes.shell import Reply, Shell
 from reconciler.nodes.ssh import SshConnection
+from reconciler.nodes.system_container import system_name
 
 _ASK: Final = 'echo "show stat" | socat -t2 - "UNIX-CONNECT:$1" | grep -e "^#" -e "^$2" | gzip -1 | base64'
 _ANSWER_SECONDS: Final = 5.0
@@ -40,7 +42,7 @@ class Inside(Protocol):
 
 def proxy_shell(ssh: SshConnection, cluster: str, node: str) -> Shell:
     """In the container of the host's proxy."""
-    command = ("docker", "exec", "-i", proxy_name(cluster), "sh")
+    command = ("docker", "exec", "-i", system_name(cluster, SYSTEM_PROXY), "sh")
     return Shell(lambda: ssh.open(command), f"{node}'s proxy")
 
 

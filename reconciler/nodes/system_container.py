@@ -1,4 +1,4 @@
-"""A container of ours that belongs to the node, not to a pod: made, started and replaced as its request says."""
+"""A container of ours that belongs to the node, not to a pod: HAProxy's, the name servers', the prober's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,8 @@ from reconciler.nodes.errors import EngineError, NotOurs
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.watching import Watcher
 
+Found = Mapping[str, Any]
+"""What Docker says of a container when it is inspected."""
 _SIGNAL_SECONDS = 5.0
 _SIGNAL = """\
 while read -r group; do
@@ -19,37 +21,89 @@ exit 1
 """Only a process of the container: its number may be another's by now."""
 
 
-class SystemContainer:
-    """For one connection; used by one thread."""
+def system_name(cluster: str, part: str) -> str:
+    """`shop_dns`, say; `part`: SYSTEM_DNS, or another of them."""
+    return f"{cluster}_{part.lower()}"
 
-    def __init__(self, name: str, engine: Engine, watcher: Watcher, host: Shell) -> None:
-        self.name = name
+
+def is_made_from(found: Found, request: Mapping[str, Any]) -> bool:
+    """By the hash that is one of the request's labels."""
+    return bool((found["Config"].get("Labels") or {}).get(LABEL_HASH) == request["Labels"][LABEL_HASH])
+
+
+class SystemContainer:
+    """For one connection; used by one thread. What it does may raise NodeError."""
+
+    def __init__(self, cluster: str, part: str, engine: Engine, watcher: Watcher, host: Shell) -> None:
+        self.name = system_name(cluster, part)
+        self._labels = {LABEL_CLUSTER: cluster, LABEL_CONTAINER: part}
         self._engine = engine
         self._watcher = watcher
         self._host = host
         self._process = ("", 0)
-        """Of the container that runs: its id, and its first process."""
+        """Of the one that ran when it was last looked at: its id, and its first process."""
 
     def ensure(self, request: Mapping[str, Any], anew: bool = False) -> None:
-        """Have it run as the request says, its labels included; `anew`: another one, whatever there is."""
-        existing = self._find()
-        if existing is not None:
-            labels = existing["Config"].get("Labels") or {}
-            if any(labels.get(key) != request["Labels"][key] for key in (LABEL_CLUSTER, LABEL_CONTAINER)):
-                raise NotOurs(f"a container named {self.name} exists and is not ours; rename or remove it by hand")
-            state = existing["State"]["Status"]
-            if labels.get(LABEL_HASH) == request["Labels"][LABEL_HASH] and state != "paused" and not anew:
-                if state != "running":
-                    self._start(existing["Id"])
-                else:
-                    self._process = existing["Id"], existing["State"]["Pid"]
-                return
-            with engine_errors(f"remove {self.name}"):
-                self._engine.remove_container(existing["Id"], force=True, v=True)
-            self._watcher.look_at(existing["Id"])
+        """Have it run as the request says; `anew`: another one, whatever there is."""
+        found = self.ours()
+        if found is not None and (anew or not is_made_from(found, request)):
+            self.remove(found)
+            found = None
+        if found is None:
+            self.make(request)
+        else:
+            self.resume(found)
+
+    def find(self) -> Found | None:
+        """What has its name, whoever made it."""
+        self._process = "", 0
+        try:
+            with engine_errors(f"inspect {self.name}"):
+                found: dict[str, Any] = self._engine.inspect_container(self.name)
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        if found["State"]["Status"] == "running" and self.is_ours(found):
+            self._process = found["Id"], found["State"]["Pid"]
+        return found
+
+    def is_ours(self, found: Found) -> bool:
+        labels = found["Config"].get("Labels") or {}
+        return all(labels.get(key) == value for key, value in self._labels.items())
+
+    def ours(self) -> Found | None:
+        """Raises NotOurs, too."""
+        found = self.find()
+        if found is not None and not self.is_ours(found):
+            raise NotOurs(f"a container named {self.name} exists and is not ours; rename or remove it by hand")
+        return found
+
+    def make(self, request: Mapping[str, Any]) -> str:
+        """Its id; it runs."""
         with engine_errors(f"create {self.name}"):
             made = self._engine.create(self.name, dict(request))
         self._start(made)
+        return made
+
+    def resume(self, found: Found) -> bool:
+        """Have it run; True if it had ended."""
+        match found["State"]["Status"]:
+            case "running" | "restarting":
+                return False
+            case "paused":
+                with engine_errors(f"unpause {self.name}"):
+                    self._engine.unpause(found["Id"])
+                self._watcher.look_at(found["Id"])
+                return False
+            case _:
+                self._start(found["Id"])
+                return True
+
+    def remove(self, found: Found) -> None:
+        with engine_errors(f"remove {self.name}"):
+            self._engine.remove_container(found["Id"], force=True, v=True)
+        self._watcher.look_at(found["Id"])
 
     def signal(self, signal: str) -> None:
         """`USR1`, say. By the host's own hand: Docker takes tens of milliseconds for it."""
@@ -64,22 +118,10 @@ class SystemContainer:
             log: bytes = self._engine.logs(self.name, tail=lines)
         return log.decode(errors="replace").strip()
 
-    def _find(self) -> dict[str, Any] | None:
-        try:
-            with engine_errors(f"inspect {self.name}"):
-                found: dict[str, Any] = self._engine.inspect_container(self.name)
-        except EngineError as error:
-            if error.status == 404:
-                return None
-            raise
-        return found
-
     def _start(self, container_id: str) -> None:
-        self._process = "", 0
         try:
             with engine_errors(f"start {self.name}"):
                 self._engine.start(container_id)
         finally:
             self._watcher.look_at(container_id)
-        if (started := self._find()) is not None:
-            self._process = started["Id"], started["State"]["Pid"]
+        self.find()

@@ -102,6 +102,11 @@ def test_name_servers_that_are_killed_or_removed_are_back(stage: Stage, upstream
     eventually(lambda: all(address in asked(stage, f"db-0.db.{DOMAIN}", server=one) for one in SERVERS))
     ports = f"_http._tcp.db.{DOMAIN}"
     eventually(lambda: all(f"db-0.db.{DOMAIN}" in asked(stage, ports, "srv", one) for one in SERVERS))
+    of_now = host.docker("inspect", "-f", "{{.Id}}", "test_dns").stdout
+    host.docker("exec", "test_dns", "killall", "-STOP", "python3")
+    assert all(address in asked(stage, f"db-0.db.{DOMAIN}", server=one) for one in SERVERS)
+    eventually(lambda: f"db-0.db.{DOMAIN}" in asked(stage, ports, "srv"))
+    assert host.docker("inspect", "-f", "{{.Id}}", "test_dns").stdout == of_now
     host.docker("rm", "-f", "test_dns")
     eventually(lambda: address in asked(stage, f"db-0.db.{DOMAIN}"))
     found = host.docker("ps", "-q", "--filter", f"label=reconciler.dev/container={SYSTEM_DNS}").stdout.split()

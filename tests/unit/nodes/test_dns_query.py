@@ -58,6 +58,12 @@ def test_half_a_reply_is_none() -> None:
     assert ask(Wire(KNOWN)) == InForce()
 
 
+def test_an_authority_that_hangs_is_not_the_servers_silence() -> None:
+    wire = Wire(KNOWN, KNOWN)
+    assert ask(wire) == InForce(True, config=True, hosts=True, authority=False)
+    assert wire.closed
+
+
 def test_a_server_that_is_not_there_is_told_from_a_host_that_is_not() -> None:
     def refused(ip: str, port: int, seconds: float) -> Wire:
         raise CommandFailed("nothing accepts")

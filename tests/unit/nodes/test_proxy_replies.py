@@ -1,9 +1,13 @@
 """What the proxy's files and HAProxy itself say."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from reconciler.nodes.proxy_container import container_request
 from reconciler.nodes.proxy_files import (
+    PUT,
     Header,
     current_workers,
     haproxy_complaint,
@@ -129,3 +133,11 @@ def test_what_is_held_is_left_out_and_the_file_no_longer_passes_for_the_whole_on
     assert read_header(partial) == Header("", "4567 without 10.96.0.10:80", read_header(CONFIG).routed)
     assert read_servers(partial) == read_servers(CONFIG)
     assert "10.96.0.10:80 (held by nginx)" in not_heard({"10.96.0.10:80": "nginx"})
+
+
+@pytest.mark.parametrize(("sent", "there"), [("new text", "new text"), ("new te", "old"), ("", "old")])
+def test_a_file_that_comes_cut_short_is_not_put_in_place(tmp_path: Path, sent: str, there: str) -> None:
+    file = tmp_path / "haproxy.cfg"
+    file.write_text("old")
+    done = subprocess.run(["sh", "-c", PUT, "sh", str(file), "8"], input=sent, text=True, check=False)
+    assert (done.returncode == 0, file.read_text()) == (sent == "new text", there)

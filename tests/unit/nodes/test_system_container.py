@@ -38,6 +38,9 @@ class Engine:
         assert self.found is not None
         self.found = self._made(self.found["Config"]["Labels"], "running")
 
+    def unpause(self, container_id: str) -> None:
+        self.done.append("unpause")
+
     def remove_container(self, container_id: str, force: bool, v: bool) -> None:
         self.done.append("remove")
         self.found = None
@@ -58,7 +61,7 @@ class Engine:
 
 def container(engine: Engine) -> SystemContainer:
     stand_in = cast(Any, engine)
-    return SystemContainer("shop_dns", stand_in, stand_in, stand_in)
+    return SystemContainer("shop", "DNS", stand_in, stand_in, stand_in)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def container(engine: Engine) -> SystemContainer:
         (Engine(), ["create", "start"]),
         (Engine("running"), []),
         (Engine("exited"), ["start"]),
-        (Engine("paused"), ["remove", "create", "start"]),
+        (Engine("paused"), ["unpause"]),
         (Engine("running", **{LABEL_HASH: "old"}), ["remove", "create", "start"]),
     ],
 )
