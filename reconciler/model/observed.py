@@ -80,6 +80,8 @@ class ObservedContainer(Struct, frozen=True):
     """Of the run before the present one, or of this one where it ended; None: none was seen to end."""
     image_id: str = ""
     """Of the image it was made from: `sha256:…`."""
+    inspected: bool = True
+    """False: Docker has listed it and said no more of it. How it ended and when it began are not known."""
 
     @property
     def run(self) -> str:
@@ -178,7 +180,8 @@ class Reachable(Struct, frozen=True):
     """Why the node's prober does not do what was asked; empty: it does."""
     dns: DnsState = DnsState()
     busy: frozenset[Uid] = frozenset()
-    """Pods whose operations are under way: they get no further ones until these end."""
+    """Pods whose operations are under way, or of whose containers too little is known: they get no operation until
+    that ends."""
     since: float = 0.0
     """When it began to answer without a break; monotonic seconds."""
     at: float = 0.0

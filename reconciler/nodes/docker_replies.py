@@ -51,6 +51,7 @@ def read_listed(listed: Json) -> ObservedContainer:
         state=_state(listed.get("State", "")),
         ip=_pod_ip(listed, listed.get("Labels") or {}),
         image_id=listed.get("ImageID", ""),
+        inspected=False,
     )
 
 

@@ -47,11 +47,11 @@ class ImageCollector:
     def work(self) -> None:
         """Until `stop`; to be run in a thread of its own."""
         while self._full.wait() and not self._stopped:
+            self._full.clear()  # First: a word that comes meanwhile counts for the next round.
             try:
                 self.collect()
             except NodeError as error:
                 self._log.warning("cannot free the disk of images", reason=str(error))
-            self._full.clear()
 
     def collect(self) -> None:
         """Raises NodeError."""

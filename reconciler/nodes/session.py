@@ -199,5 +199,5 @@ def _take(notes: "queue.SimpleQueue[Note]", timeout: float) -> dict[str, Note]:
 
 def _pause(failures: int) -> float:
     """Capped, and jittered: hosts that were lost together do not come back in step."""
-    longest: float = min(_FIRST_PAUSE * 2**failures, _LONGEST_PAUSE)
+    longest = min(_FIRST_PAUSE * 2.0 ** min(failures, 16), _LONGEST_PAUSE)
     return random.uniform(longest / 2, longest)

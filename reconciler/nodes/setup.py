@@ -75,13 +75,14 @@ class _Look:
             self.applied(self._right, everything=True)
 
     def applied(self, right: bool, everything: bool) -> None:
-        """What is not right is looked at again, ever later."""
+        """What is not right is looked at again, ever later. A change puts off no look that is due before."""
+        now = time.monotonic()
         if not right:
-            self._next = time.monotonic() + self._pause
-            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
-        else:
-            self._pause = _FIRST_PAUSE
-            self._next = time.monotonic() + self._every if everything else self._next
+            again = now + self._pause
+            self._next = again if everything else min(self._next, again)
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE) if everything else self._pause
+        elif everything:
+            self._pause, self._next = _FIRST_PAUSE, now + self._every
 
 
 class SetupKeeper:

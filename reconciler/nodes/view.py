@@ -142,8 +142,11 @@ class HostView:
         self._changed()
 
     def list_all(self, ticket: Ticket, found: Mapping[str, Seen], ends: Mapping[str, Ended] = _NO_ENDS) -> None:
-        """A full list: what is not in it is gone, unless it was looked at later."""
+        """A full list: what is not in it is gone, unless it was looked at later. One that was asked for before
+        another one that is here already says nothing new."""
         with self._cond:
+            if ticket < self._listed:
+                return
             news = bool([key for key, end in ends.items() if self._note_end(key, end)])
             newer = {key: self._seen[key] for key, at in self._looked.items() if at > ticket and key in self._seen}
             gone_since = {key for key, at in self._looked.items() if at > ticket and key not in self._seen}
@@ -319,7 +322,7 @@ class HostView:
             pulling=self._pulling,
             prober_error=self._prober_error,
             dns=self._dns,
-            busy=self._busy,
+            busy=self._busy | {one.uid for one in ours if one.uid and not one.inspected},
             since=self._since,
             at=self._heard,
         )

@@ -53,8 +53,9 @@ class Watcher:
     def list_all(self) -> None:
         """Every container, ours in full. Raises NodeError, and changes nothing then.
 
-        Of one whose inspect hangs or fails, as much as the list says: it must not hide all the others. One that is
-        still in the run that the last listing saw is not inspected again: a hundred would keep Docker busy.
+        One whose inspect hangs or fails must not hide all the others: it is taken to be as it was, and its pod to
+        be busy. One that is still in the run that the last listing saw is not inspected again: a hundred would keep
+        Docker busy.
         """
         began, ticket = time.monotonic(), self._view.look()
         found: dict[str, Seen] = {}
@@ -105,7 +106,9 @@ class Watcher:
         try:
             _, seen, end = self._inspect(entry["Id"], None)
         except (OutcomeUnknown, EngineError):
-            listed = read_listed(entry)
+            listed, known = read_listed(entry), self._view.seen(entry["Id"])
+            if known is not None and known.ours is not None and known.ours.state == listed.state:
+                listed = msgspec.structs.replace(known.ours, name=listed.name, inspected=False)
             return Seen(listed, listed.name, read_listed_ports(entry)), None
         else:
             return seen, end
@@ -133,7 +136,7 @@ class Watcher:
 
 def _is_settled(entry: Mapping[str, Any], known: Seen, since_last: float) -> bool:
     """In the same state since before the last listing, `since_last` seconds ago."""
-    if known.ours is None or not state_age(entry.get("Status") or "") > since_last:
+    if known.ours is None or not known.ours.inspected or not state_age(entry.get("Status") or "") > since_last:
         return False
     listed = read_listed(entry)
     now = (listed.name, listed.state, listed.ip, read_listed_ports(entry))

@@ -73,6 +73,7 @@ def _conditions(owner: Ref, desired: Desired) -> Mapping[str, str]:
 
 
 def _as_before(one: Container, found: ObservedContainer, told: Told) -> bool:
-    """A prober that we have just begun to hear says nothing yet: what was in rotation stays there until then."""
+    """A prober that we have just begun to hear says nothing yet: what was in rotation stays there until then. So
+    does one whose run Docker does not tell."""
     known = told.runs.get(one.name)
-    return told.was_ready and (known is None or known.run == found.run)
+    return told.was_ready and (known is None or known.run == found.run or not found.inspected)

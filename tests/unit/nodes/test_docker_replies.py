@@ -127,7 +127,7 @@ def test_a_listed_container_is_known_by_its_labels_and_state() -> None:
         "NetworkSettings": {"Networks": {"reconciler": {"IPAddress": "10.244.1.2"}}},
     }
     whole = read_container(RUNNING)
-    assert read_listed(listed) == msgspec.structs.replace(whole, restart_count=0, started_at="")
+    assert read_listed(listed) == msgspec.structs.replace(whole, restart_count=0, started_at="", inspected=False)
 
 
 def test_an_image_without_a_tag_has_no_name() -> None:

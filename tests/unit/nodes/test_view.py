@@ -69,6 +69,14 @@ def test_a_look_from_before_a_full_list_is_ignored_after_it() -> None:
     assert states(view) == []
 
 
+def test_an_older_full_list_says_nothing_after_a_newer_one() -> None:
+    view = connected(Told())
+    older, newer = view.look(), view.look()
+    view.list_all(newer, {"c1": container()})
+    view.list_all(older, {})
+    assert states(view) == ["running"]
+
+
 def test_the_same_again_is_not_told() -> None:
     told = Told()
     view = connected(told)

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.model.observed import Facts, ProxyState, Reachable
+from reconciler.nodes.errors import OutcomeUnknown
 from reconciler.nodes.view import HostView
 from reconciler.nodes.watching import Watcher, state_age
 
@@ -17,6 +19,7 @@ class CountingEngine:
         self.inspected = 0
         self.status = "Up 5 minutes"
         self.name = "app"
+        self.hangs = False
 
     def containers(self, **_: Any) -> list[dict[str, Any]]:
         state = "exited" if self.status.startswith("Exited") else "running"
@@ -25,6 +28,8 @@ class CountingEngine:
 
     def inspect_container(self, container: str) -> dict[str, Any]:
         self.inspected += 1
+        if self.hangs:
+            raise OutcomeUnknown("inspect c1: no reply within 5 s")
         state = {"Status": self.containers()[0]["State"], "StartedAt": "2026-01-01T00:00:00Z", "ExitCode": 0}
         config = {"Image": "web:1", "Labels": LABELS}
         return {"Id": "c1", "Name": f"/{self.name}", "Config": config, "State": state, "NetworkSettings": {}}
@@ -76,3 +81,45 @@ def test_what_has_another_name_is() -> None:
     engine.name, engine.inspected = "renamed", 0
     watcher.list_all()
     assert engine.inspected == 1
+
+
+def connected() -> HostView:
+    view = HostView(lambda: None)
+    view.connected(Facts("engine", "20.10", "Debian", "6.1", "x86_64", 2, 1 << 30), frozenset(), ProxyState(), {})
+    return view
+
+
+def reachable(view: HostView) -> Reachable:
+    seen = view.observation()
+    assert isinstance(seen, Reachable)
+    return seen
+
+
+@pytest.mark.parametrize("status", ["Up 5 minutes", "Exited (1) 5 minutes ago"])
+def test_of_one_that_docker_does_not_tell_of_nothing_is_concluded_and_it_is_asked_for_again(status: str) -> None:
+    engine, view = CountingEngine(), connected()
+    watcher = Watcher(engine, "demo", view)  # type: ignore[arg-type]
+    engine.status, engine.hangs = status, True
+    for _ in range(2):
+        watcher.list_all()
+        assert reachable(view).busy == {"u1"}
+    assert engine.inspected == 2
+    engine.hangs = False
+    watcher.list_all()
+    assert reachable(view).busy == frozenset()
+    assert engine.inspected == 3
+
+
+def test_one_that_hangs_for_a_moment_is_taken_to_be_as_it_was() -> None:
+    engine, view = CountingEngine(), connected()
+    watcher = Watcher(engine, "demo", view)  # type: ignore[arg-type]
+    watcher.list_all()
+    (before,) = reachable(view).containers
+    engine.status, engine.hangs = "Up Less than a second", True
+    watcher.list_all()
+    (hanging,) = reachable(view).containers
+    assert (hanging.run, hanging.state) == (before.run, "running")
+    assert reachable(view).busy == {"u1"}
+    engine.status, engine.hangs = "Up 5 minutes", False
+    watcher.list_all()
+    assert reachable(view).containers == (before,)
