@@ -54,8 +54,8 @@ class Watcher:
         """Every container, ours in full. Raises NodeError, and changes nothing then.
 
         One whose inspect hangs or fails must not hide all the others: it is taken to be as it was, and its pod to
-        be busy. One that is still in the run that the last listing saw is not inspected again: a hundred would keep
-        Docker busy.
+        be busy. One that is still in the run that the last listing saw is not inspected again: a hundred would
+        keep Docker busy.
         """
         began, ticket = time.monotonic(), self._view.look()
         found: dict[str, Seen] = {}
