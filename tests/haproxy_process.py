@@ -57,7 +57,7 @@ def write(
 
 
 def _section(backend: IngressBackend, servers: Sequence[Server]) -> str:
-    words = "".join(f" {word}" for word in backend.server_words)
+    words = " proto h2" if backend.protocol == "h2c" else ""
     lines = "".join(f"    server {server.name} {server.address}{words}\n" for server in servers)
     return f"\n{backend_text(backend)}{lines}"
 

@@ -47,9 +47,10 @@ def lay_out(
         try:
             record = records.get(ref, ServiceRecord())
             address = claims.virtual(record)
-            opened = list(_openings(ref, service, record, address))
+            opened, refused = claims.left(_openings(ref, service, record, address))
             drawn = [(_part(opening), opening.manner) for opening in opened]
             claims.claim(ref, address, opened)
+            problems += (f"{ref} is not reached at {why}" for why in refused)
         except ValueError as error:
             problems.append(f"{ref} is not served: {error}")
         else:
@@ -143,6 +144,21 @@ class _Claims:
         self._service_cidr = service_cidr
         self._owners: dict[Address, Ref | str] = dict.fromkeys(taken, "the Ingresses")
         self._addresses: set[IPv4Address] = set()
+
+    def left(self, openings: Iterable[_Opening]) -> tuple[list[_Opening], list[str]]:
+        """Without those of their addresses on edges that another one has, each of which is told of."""
+        left: list[_Opening] = []
+        refused: list[str] = []
+        for opening in openings:
+            free = tuple(bind for bind in opening.edge_binds if bind.address not in self._owners)
+            refused += (
+                f"the edges' {bind.address}: it belongs to {self._owners[bind.address]}; choose another port"
+                for bind in opening.edge_binds
+                if bind not in free
+            )
+            if opening.binds or free:
+                left.append(replace(opening, edge_binds=free))
+        return left, refused
 
     def claim(self, ref: Ref, address: str, openings: Sequence[_Opening]) -> None:
         """HAProxy lets two sections bind one address, and the kernel then deals connections out at random.

@@ -9,9 +9,10 @@ from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Ingress, Secret, Service
 from reconciler.model.secrets import SecretText
+from reconciler.model.services import ServiceOptions
 from reconciler.services.acme import AcmeAtTheEdge
 from reconciler.services.certificates import certificates
-from reconciler.services.haproxy import Address
+from reconciler.services.haproxy import Address, Manner, server_options
 from reconciler.services.ingress import route
 from reconciler.services.ingress_backends import IngressBackend, backend_text
 from reconciler.services.ingress_files import CERTIFICATES, INSIDE, USERS, Files
@@ -61,7 +62,7 @@ def entrance(
     return Entrance(
         (
             Part("ingress", "", named.in_text(rendered.text), listens=False),
-            *(_backend(backend, checks) for backend in rendered.backends),
+            *(_backend(backend, services.get(backend.service), checks) for backend in rendered.backends),
         ),
         named.files(),
         users if isinstance(users, SecretText) else SecretText(users),
@@ -69,14 +70,17 @@ def entrance(
     )
 
 
-def _backend(backend: IngressBackend, checks: str) -> Part:
+def _backend(backend: IngressBackend, service: Service | None, checks: str) -> Part:
+    """Its pods are reached as they are by way of their Service; what they speak, the Ingress says."""
+    options = service.options if service is not None else ServiceOptions()
+    manner = Manner(backend.protocol, proxy_protocol=options.proxy_protocol, slow_start_ms=options.slow_start)
     return Part(
         backend.name,
         "",
         backend_text(backend),
         backend.service,
         backend.port,
-        " ".join((checks, *backend.server_words)),
+        server_options(manner, checks),
         listens=False,
         cookies=backend.affinity,
     )

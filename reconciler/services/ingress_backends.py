@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from reconciler.model.names import Ref
 from reconciler.model.sections import IngressSection
+from reconciler.model.services import PortProtocol
 from reconciler.services.ingress import Target
 
 
@@ -21,8 +22,8 @@ class IngressBackend(Struct, frozen=True):
     """Index of the Service's port: of `Endpoint.ports`, too."""
     lines: tuple[str, ...]
     """Of its section, without servers."""
-    server_words: tuple[str, ...] = ()
-    """To be added to each of its servers, also at run time."""
+    protocol: PortProtocol = "http"
+    """Spoken with its servers."""
     affinity: bool = False
     """A server added at run time has a cookie only after `enable dynamic-cookie backend NAME`."""
 
@@ -33,7 +34,7 @@ def backend_of(target: Target) -> IngressBackend:
         service=target.service,
         port=target.port,
         lines=tuple(_lines(target)),
-        server_words=("proto", "h2") if target.options.backend_protocol == "h2c" else (),
+        protocol="h2c" if target.options.backend_protocol == "h2c" else "http",
         affinity=bool(target.options.affinity_cookie),
     )
 

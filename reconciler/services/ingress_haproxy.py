@@ -73,6 +73,7 @@ _FRONTEND: Final = f"""\
     http-request return status 400 if {{ path,url_dec -m reg '/\\.\\.?(;|/|$)|[[:cntrl:]]' }}
     http-request set-var(txn.host) req.fhdr(host),field(1,:),lower,rtrim(.)
     http-request set-var(txn.path) path,url_dec,regsub(//+,/,g)
+    http-request return status 400 unless {{ var(txn.path) -m found }}
     http-request set-var(txn.site) var(txn.host),map_str({INSIDE}/{HOSTS})
     http-request set-var(txn.wild) var(txn.host),regsub(^[^.]*,*) unless {{ var(txn.site) -m found }}
     http-request set-var(txn.site) var(txn.wild),map_str({INSIDE}/{HOSTS}) unless {{ var(txn.site) -m found }}
@@ -95,7 +96,8 @@ _FORWARDED: Final = """\
 """What surprises in these:
 
 - The path is compared decoded, and one with `.` or `..` in it, or a control character, gets 400: what a pod makes
-  of `/public/%2e%2e/admin` must not be another thing than what was let through.
+  of `/public/%2e%2e/admin` must not be another thing than what was let through. So does one that cannot be
+  decoded: without a path, every rule but that of `/` would be passed over.
 - X-Forwarded headers are replaced: what a client wrote there is nobody's word.
 - A request that a pod took and did not answer is tried again with another pod if it is a GET or HEAD alone.
 - `timeout client` is one for all sites: HAProxy 2.6 cannot set it for one.

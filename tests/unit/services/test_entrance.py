@@ -14,6 +14,7 @@ from reconciler.model.objects import Ingress, ObjectMeta, Secret, Service, Servi
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import NodeProxy, config_text
 from reconciler.model.secrets import SecretText
+from reconciler.model.services import ServiceOptions
 from reconciler.services import ServiceLayer
 from reconciler.services.acme import Challenges
 from tests.certificates import DAY, NOON, signed
@@ -85,14 +86,31 @@ def test_users_are_in_the_file_and_in_nothing_that_is_shown(tmp_path: Path) -> N
     assert accepted(edge, tmp_path) == ""
 
 
-def test_a_load_balancer_does_not_take_the_ports_of_the_ingresses() -> None:
+def test_a_load_balancer_does_not_take_the_ports_of_the_ingresses_and_keeps_its_others() -> None:
     layer = ServiceLayer()
     spec = replace(SERVICES[WEB].spec, type="LoadBalancer")
     wanted = replace(desired(), services={WEB: replace(SERVICES[WEB], spec=spec)}, ingresses={ENTRY: entry()})
-    layer.setups(wanted, replace(MEMORY, services={WEB: ServiceRecord("10.96.0.1", (30080,))}), ENDPOINTS)
+    setups = layer.setups(wanted, replace(MEMORY, services={WEB: ServiceRecord("10.96.0.1", (30080,))}), ENDPOINTS)
     assert layer.problems == (
-        "Service shop/web is not served: 0.0.0.0:80 belongs to the Ingresses; choose another address or port",
+        "Service shop/web is not reached at the edges' 0.0.0.0:80: it belongs to the Ingresses; "
+        "choose another port",
     )
+    for name in ("node-1", "node-2"):
+        assert "10.96.0.1" in setups[name].network.addresses
+        binds = [line.split()[1] for line in config_text(setups[name].proxy).splitlines() if " bind " in line]
+        assert {"10.96.0.1:80", "0.0.0.0:30080"} <= set(binds)
+        assert len(binds) == len(set(binds))
+
+
+def test_pods_behind_an_ingress_are_spoken_to_as_their_service_says() -> None:
+    options = ServiceOptions(proxy_protocol=True, slow_start=5000)
+    wanted = replace(
+        desired(), services={WEB: replace(SERVICES[WEB], options=options)}, ingresses={ENTRY: entry()}
+    )
+    edge = ServiceLayer().setups(wanted, MEMORY, ENDPOINTS)["node-1"].proxy
+    (section,) = (each for each in edge.sections if each.text.startswith("backend ingress"))
+    for words in ("pool-max-conn -1", "slowstart 5000ms", "send-proxy-v2 check-send-proxy"):
+        assert words in section.server_options
 
 
 ACCOUNT = AcmeAccount(SecretText("key"), THUMBPRINT)
