@@ -122,7 +122,7 @@ class Dns:
         """What was there before."""
         if full or self._files is None:
             self._host_resolv = self._host.run(["cat", "/etc/resolv.conf"]).out
-            self._files = unpacked(self._host.check(["sh", "-c", _READ, "sh", self._directory]).encode())
+            self._files = unpacked(self._host.read(["sh", "-c", _READ, "sh", self._directory]).encode())
         before, after = self._files, files_of(wanted, self._host_resolv)
         changed = {path: text for path, text in after.items() if before.get(path) != text}
         gone = sorted(path for path in before.keys() - after.keys() if path.startswith(_WATCHED))

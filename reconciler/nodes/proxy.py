@@ -16,6 +16,7 @@ and tried again when it is free; every other service is heard, and kept up to da
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.observed import ProxyState
@@ -39,6 +40,7 @@ from reconciler.nodes.proxy_container import (
 from reconciler.nodes.proxy_files import (
     PUT,
     WRITE_SOURCES,
+    Header,
     current_workers,
     haproxy_complaint,
     held_by_others,
@@ -85,6 +87,15 @@ _FIRST_DELETION, _LAST_DELETION = 0.02, 0.64
 delete it without its connections. What lasts longer than all this is looked at with the next change."""
 
 
+class _LiveFile(Struct, frozen=True):
+    """What a haproxy.cfg says."""
+
+    digest: str = ""
+    header: Header = Header()
+    servers: Mapping[str, Mapping[str, str]] = {}
+    binds: frozenset[str] = frozenset()
+
+
 class Proxy:
     """For one connection; used by the setup thread alone. `inside` is a shell in the container, `host` outside."""
 
@@ -93,6 +104,8 @@ class Proxy:
         self._host = host
         self._inside = inside
         self._container = ProxyContainer(cluster, engine, watcher, host)
+        self._file = _LiveFile()
+        """As last read."""
         self._image = ""
         """Of the container that is known to run; empty: it is to be looked at."""
         self._structure = ""
@@ -117,9 +130,8 @@ class Proxy:
 
         Called when the connection is made, and whenever what is known of it may have become wrong."""
         marker = self._host.run(["cat", f"{self._directory}/{MARKER}"]).out.strip()
-        live = self._host.run(["cat", f"{self._directory}/{LIVE}"]).out
-        found, written = read_header(live), read_servers(live)
-        self._bound = read_binds(live)
+        file = self._live_file()
+        found, written, self._bound = file.header, file.servers, file.binds
         self._written = self._read_digests()
         self._image, self._structure, self._applied = "", "", {}
         servers = self._all_servers() if self._serves() else None
@@ -155,6 +167,15 @@ class Proxy:
         if taken:
             return self._state("", not_heard(taken), now.routed)
         return self._state(wanted.fingerprint)
+
+    def _live_file(self) -> "_LiveFile":
+        """Read only if it is another one than before: it is as long as the cluster has pods behind services."""
+        path = f"{self._directory}/{LIVE}"
+        digest = self._host.run(["sha256sum", path]).out.partition(" ")[0]
+        if digest != self._file.digest:
+            text = self._host.read(["cat", path]) if digest else ""
+            self._file = _LiveFile(digest, read_header(text), read_servers(text), read_binds(text))
+        return self._file
 
     @property
     def due(self) -> float:
@@ -241,10 +262,14 @@ class Proxy:
         seconds = _ANSWER_SECONDS * (len(lines) + 1)
         return self._inside.run(script, stdin="".join(f"{line}\n" for line in lines), timeout=seconds).out
 
+    def _servers_state(self) -> str:
+        """All of it; empty: the worker does not answer."""
+        script = ["sh", "-c", _ASK, "sh", f"{INSIDE}/{ADMIN_SOCKET}"]
+        return self._inside.read(script, "show servers state\n", 2 * _ANSWER_SECONDS)
+
     def _all_servers(self) -> dict[str, dict[str, Live]] | None:
         """None: the worker does not answer."""
-        reply = self._ask("show servers state")
-        return read_servers_state(reply) if reply.strip() else None
+        return read_servers_state(reply) if (reply := self._servers_state()).strip() else None
 
     def _shown(self, lists: Sequence[str]) -> dict[str, frozenset[str]]:
         return read_sources(self._ask(*command_lines(shown_sources(lists))), lists) if lists else {}
@@ -312,7 +337,7 @@ class Proxy:
 
     def _keep_state(self, wanted: NodeProxy) -> None:
         """A pod that HAProxy knows to be dead stays so in the new process."""
-        self._put(STATE, kept_state(self._ask("show servers state"), wanted.sections))
+        self._put(STATE, kept_state(self._servers_state(), wanted.sections))
 
     def _swap_in(self) -> None:
         script = 'cd "$1" && { [ ! -e "$2" ] || ln -f "$2" "$3"; } && mv -f "$4" "$2"'

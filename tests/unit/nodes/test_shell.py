@@ -1,10 +1,12 @@
 """Commands are quoted in one place, and a reply without its whole frame is never a success."""
 
 import subprocess
+from collections.abc import Sequence
 
 import pytest
 
-from reconciler.nodes.shell import Reply, command_line, framed, read_reply
+from reconciler.nodes.errors import OutcomeUnknown
+from reconciler.nodes.shell import Reply, Shell, command_line, framed, read_reply
 
 
 def run_in_sh(script: str, token: str) -> Reply:
@@ -54,3 +56,28 @@ def test_the_exit_status_and_both_outputs_are_kept_apart() -> None:
 def test_a_broken_frame_or_noise_around_it_is_not_a_reply(out: bytes, err: bytes) -> None:
     with pytest.raises(ValueError, match="frame"):
         read_reply(out, err, "t")
+
+
+class Local(Shell):
+    """A shell on this machine."""
+
+    def __init__(self) -> None:
+        self._where = "here"
+
+    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> Reply:
+        return run_in_sh(framed(command_line(argv, stdin), "t"), "t")
+
+
+@pytest.mark.parametrize("text", ["", "one\n", "long ü\n" * 90_000])
+def test_what_says_much_is_read_as_it_is(text: str) -> None:
+    assert Local().read(["cat"], text) == text
+
+
+def test_what_cannot_be_unpacked_is_no_answer() -> None:
+    class Cut(Local):
+        def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> Reply:
+            reply = super().run(argv, stdin, timeout)
+            return Reply(0, reply.out[:20], "gzip: cut short")
+
+    with pytest.raises(OutcomeUnknown, match="cut short"):
+        Cut().read(["echo", "something that is longer than a few bytes"])
