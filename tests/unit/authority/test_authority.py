@@ -164,6 +164,15 @@ def test_the_address_of_a_name_outside_is_asked_of_the_first_server_that_answers
     assert ask_of([("127.0.0.1", 1)], "example.org", A) is None
 
 
+def test_an_address_among_many_is_asked_for_by_tcp(directory: Path) -> None:
+    names = "".join(f"cname many.b host-{n}.b\n" for n in range(100))
+    (directory / "03").write_text(names)
+    with served(directory) as port:
+        said = ask_of([("127.0.0.1", port)], "many.b", CNAME)
+    assert said is not None
+    assert len(said.records) == 100
+
+
 # --- messages --------------------------------------------------------------------------------------------------
 
 
