@@ -286,8 +286,8 @@ def _exactly(stream: socket.socket, count: int, begun: bool = False) -> bytes:
 
 
 def ask_of(servers: Sequence[tuple[str, int]], name: str, kind: int) -> Reply | None:
-    """By UDP, for dnsmasq serves few by TCP at a time; by TCP what does not fit. The next server where one does not
-    answer."""
+    """By UDP, for dnsmasq serves few by TCP at a time; by TCP what does not fit. The next server where one does
+    not answer."""
     question = packed_question(int.from_bytes(os.urandom(2), "big"), name, kind)
     for server in servers:
         try:
