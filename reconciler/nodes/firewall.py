@@ -3,11 +3,12 @@
 Rules are written as `iptables -S` shows them, so that comparing is comparing texts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.model.operations import NodeNetwork, Route
+from reconciler.model.operations import NodeNetwork
 from reconciler.nodes.overlay import BRIDGE, PORT, gateway_of
 from reconciler.nodes.policy_rules import policy_chains, policy_jumps
 from reconciler.nodes.shell import Shell
@@ -32,11 +33,12 @@ class Table(Struct, frozen=True):
 # --- pure ---------------------------------------------------------------------------------------------------
 
 
-def filter_table(network: NodeNetwork, routes: Sequence[Route], tunnel: bool) -> Table:
-    chains = {**policy_chains(network.policy), FORWARD_CHAIN: forward_rules(network, routes)}
+def filter_table(network: NodeNetwork, peers: Collection[str]) -> Table:
+    """`peers`: addresses of the other hosts."""
+    chains = {**policy_chains(network.policy), FORWARD_CHAIN: forward_rules(network, peers)}
     jumps = [("FORWARD", FORWARD_HOOK), (FORWARD_HOOK, FORWARD_CHAIN)]
-    if tunnel:
-        chains[TUNNEL_CHAIN] = tunnel_rules(routes)
+    if network.routes and network.mode != "routes":
+        chains[TUNNEL_CHAIN] = tunnel_rules(peers)
         jumps.append(("INPUT", TUNNEL_CHAIN))
     return Table("filter", chains, jumps)
 
@@ -45,24 +47,29 @@ def nat_table(network: NodeNetwork) -> Table:
     return Table("nat", {NAT_CHAIN: nat_rules(network)}, [("POSTROUTING", NAT_CHAIN)])
 
 
-def forward_rules(network: NodeNetwork, routes: Iterable[Route]) -> list[str]:
+def forward_rules(network: NodeNetwork, peers: Collection[str]) -> list[str]:
     """Pods reach each other, and so do the other hosts, whichever of their addresses they come from."""
     pods, cluster = network.pod_cidr, network.cluster_cidr
-    peers = {route.via for route in routes}
-    gateways = {gateway_of(route.cidr) for route in routes}
+    gateways = {gateway_of(route.cidr) for route in network.routes}
     return [
-        *policy_jumps(FORWARD_CHAIN, network, peers | gateways, BRIDGE),
+        *policy_jumps(FORWARD_CHAIN, network, gateways.union(peers), BRIDGE),
         *(f"-A {FORWARD_CHAIN} -s {via}/32 -d {pods} -j ACCEPT" for via in sorted(peers)),
         f"-A {FORWARD_CHAIN} -s {cluster} -d {pods} -j ACCEPT",
         f"-A {FORWARD_CHAIN} -s {pods} -d {cluster} -j ACCEPT",
     ]
 
 
-def tunnel_rules(routes: Iterable[Route]) -> list[str]:
+def peers_let_in(has: Mapping[str, Sequence[str]]) -> set[str]:
+    """The peers that `forward_rules` was made with, read from the rules of each chain."""
+    rule = re.compile(rf"-A {FORWARD_CHAIN} -s (\S+)/32 -d \S+ -j ACCEPT")
+    return {found[1] for line in has.get(FORWARD_CHAIN, ()) if (found := rule.fullmatch(line))}
+
+
+def tunnel_rules(peers: Iterable[str]) -> list[str]:
     """Whoever can send VXLAN to a host is inside of the pod network: only the other hosts are."""
     to_us = f"-p udp -m udp --dport {PORT}"
-    peers = [f"-A {TUNNEL_CHAIN} -s {via}/32 {to_us} -j ACCEPT" for via in sorted({r.via for r in routes})]
-    return [*peers, f"-A {TUNNEL_CHAIN} {to_us} -j DROP"]
+    accepts = (f"-A {TUNNEL_CHAIN} -s {peer}/32 {to_us} -j ACCEPT" for peer in sorted(peers))
+    return [*accepts, f"-A {TUNNEL_CHAIN} {to_us} -j DROP"]
 
 
 def nat_rules(network: NodeNetwork) -> list[str]:
@@ -119,10 +126,14 @@ def _is_entered(hook: str, chain: str, rules: Sequence[str]) -> bool:
 # --- on the host --------------------------------------------------------------------------------------------
 
 
+def show_rules(shell: Shell, name: str) -> dict[str, list[str]]:
+    """Of a table, by chain."""
+    return read_rules(shell.check(["iptables", "-w", "5", "-t", name, "-S"], timeout=IPTABLES_SECONDS))
+
+
 def ensure_table(shell: Shell, wanted: Table) -> tuple[str, ...]:
     """What was put right, in words."""
-    shown = shell.check(["iptables", "-w", "5", "-t", wanted.name, "-S"], timeout=IPTABLES_SECONDS)
-    text, words = difference(wanted, read_rules(shown))
+    text, words = difference(wanted, show_rules(shell, wanted.name))
     if text:
         shell.check(["iptables-restore", "-w", "5", "--noflush"], stdin=text, timeout=IPTABLES_SECONDS)
     return words
@@ -130,7 +141,7 @@ def ensure_table(shell: Shell, wanted: Table) -> tuple[str, ...]:
 
 def remove_chains(shell: Shell, name: str) -> list[str]:
     """Everything of ours in a table; returns the chains that were there. For reset.py."""
-    shown = read_rules(shell.check(["iptables", "-w", "5", "-t", name, "-S"], timeout=IPTABLES_SECONDS))
+    shown = show_rules(shell, name)
     text, _ = difference(Table(name, {}, ()), shown)
     if text:
         shell.check(["iptables-restore", "-w", "5", "--noflush"], stdin=text, timeout=IPTABLES_SECONDS)

@@ -6,7 +6,6 @@ with a jump to each, and the service addresses on the interface `rcn-svc`. Nothi
 
 import hashlib
 import ipaddress
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +18,16 @@ from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK
 from reconciler.model.operations import NodeNetwork, Route
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import CommandFailed, EngineError, NotOurs
-from reconciler.nodes.firewall import IPTABLES_SECONDS, ensure_table, filter_table, nat_table
+from reconciler.nodes.firewall import (
+    IPTABLES_SECONDS,
+    ensure_table,
+    filter_table,
+    nat_table,
+    peers_let_in,
+    show_rules,
+)
 from reconciler.nodes.overlay import BRIDGE, PROTOCOL, VXLAN, batch, ensure_overlay, gateway_of, in_words, show
+from reconciler.nodes.resolving import HOSTS, Resolver
 from reconciler.nodes.shell import Shell
 
 SERVICES = "rcn-svc"
@@ -52,12 +59,16 @@ class Applied(Struct, frozen=True):
     changes: tuple[str, ...]
     """What was not as it should be, in words."""
     complaint: str = ""
-    """Peers that no route could be made to; all the rest is in force."""
+    """Peers that no route could be made to, or whose present address is not known; all the rest is in force."""
 
 
-def apply_network(network: NodeNetwork, cluster: str, engine: Engine, shell: Shell) -> Applied:
-    """Make it so. Raises NodeError where more is missing than the way to some peers."""
-    routes, unresolved = _resolved(network.routes)
+def apply_network(
+    network: NodeNetwork, cluster: str, engine: Engine, shell: Shell, hosts: Resolver = HOSTS
+) -> Applied:
+    """Make it so. Raises NodeError where more is missing than the way to some peers.
+
+    What the host has for a peer that nothing is known of now stays as it is: it is not one that is gone."""
+    routes, unresolved = _resolved(network.routes, hosts)
     changes = [
         *_ensure_pod_network(network.pod_cidr, cluster, engine),
         *_ensure_links(shell, network),
@@ -70,9 +81,9 @@ def apply_network(network: NodeNetwork, cluster: str, engine: Engine, shell: She
     return Applied(tuple(changes), " ".join(filter(None, complaints)))
 
 
-def apply_policy(network: NodeNetwork, shell: Shell) -> Applied:
+def apply_policy(network: NodeNetwork, shell: Shell, hosts: Resolver = HOSTS) -> Applied:
     """The same where all but the policy is in force: a fraction of the work, for pods come and go."""
-    routes, unresolved = _resolved(network.routes)
+    routes, unresolved = _resolved(network.routes, hosts)
     filtering = _ensure_filtering(shell, network, routes)
     return Applied(filtering.changes, " ".join(filter(None, (unresolved, filtering.complaint))))
 
@@ -128,8 +139,10 @@ def _ensure_forwarding(shell: Shell) -> tuple[str, ...]:
 
 
 def _ensure_filtering(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) -> Applied:
-    tunnel = bool(routes) and network.mode != "routes"
-    changes = ensure_table(shell, filter_table(network, routes, tunnel))
+    peers = {route.via for route in routes}
+    if len(routes) < len(network.routes):
+        peers |= peers_let_in(show_rules(shell, "filter"))
+    changes = ensure_table(shell, filter_table(network, peers))
     if not network.policy.pods or _filters_bridge(shell):
         return Applied(changes)
     shell.run(["modprobe", "br_netfilter"])
@@ -213,12 +226,16 @@ def _subnet(network: Mapping[str, Any]) -> str:
     return str(pools[0].get("Subnet", ""))
 
 
-def _resolved(routes: Iterable[Route]) -> tuple[list[Route], str]:
-    """With addresses in the place of names, and what is wrong with the others."""
+def _resolved(routes: Sequence[Route], hosts: Resolver) -> tuple[list[Route], str]:
+    """With addresses in the place of names, as last known, and what is wrong with them; without those of peers
+    that none is known of."""
+    answers = hosts.resolve(route.via for route in routes)
     found, complaints = [], []
     for route in routes:
-        try:
-            found.append(Route(route.cidr, socket.gethostbyname(route.via)))
-        except OSError as error:
-            complaints.append(f"no route to {route.cidr}: cannot resolve {route.via} ({error.strerror}).")
+        answer = answers[route.via]
+        if answer.address:
+            found.append(Route(route.cidr, answer.address))
+        if answer.complaint:
+            stays = f"it is taken to be {answer.address} still" if answer.address else "what is there stays"
+            complaints.append(f"the way to {route.cidr}: {answer.complaint}; {stays}.")
     return found, " ".join(complaints)

@@ -6,7 +6,7 @@ itself. Packets may come in either way, whatever it has decided. Called by netwo
 
 import ipaddress
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -61,13 +61,20 @@ def read_ways(shown: str, links: Sequence[Mapping[str, Any]]) -> dict[str, Way]:
 
 
 def hops_to(routes: Iterable[Route], mode: NetworkMode, ways: Mapping[str, Way]) -> list[Hop]:
-    """A peer without a way is taken for a direct one: `ip` then says what is wrong with it."""
+    """Without the peers that cannot be decided on: in `auto`, one that the host has no way to at this moment."""
     found = []
     for route in routes:
         way = ways.get(route.via)
+        if mode == "auto" and way is None:
+            continue
         tunnelled = mode == "vxlan" or (mode == "auto" and way is not None and not way.direct)
-        found.append(Hop(str(ipaddress.IPv4Network(route.cidr)), route.via, tunnelled))
+        found.append(Hop(network_of(route), route.via, tunnelled))
     return sorted(found)
+
+
+def network_of(route: Route) -> str:
+    """The peer's pod CIDR, written as `ip` writes it."""
+    return str(ipaddress.IPv4Network(route.cidr))
 
 
 def tunnel_mtu(mtu: int, ways: Mapping[str, Way]) -> int:
@@ -85,8 +92,10 @@ def hardware_address(pod_cidr: str) -> str:
     return "06:52:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Network(pod_cidr).network_address.packed)
 
 
-def device_batch(pod_cidr: str, mtu: int, shown: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Lines for `ip -batch` that make the VXLAN device or put it right, given `ip -json -details addr show`."""
+def device_batch(pod_cidr: str, mtu: int, shown: Sequence[Mapping[str, Any]], may_grow: bool = True) -> list[str]:
+    """Lines for `ip -batch` that make the VXLAN device or put it right, given `ip -json -details addr show`.
+
+    `may_grow`: all ways are known, so no packet needs a smaller MTU than this one."""
     link = next((entry for entry in shown if entry.get("ifname") == VXLAN), None)
     address = hardware_address(pod_cidr)
     make = f"link add {VXLAN} address {address} mtu {mtu} type vxlan id {VNI} dstport {PORT} nolearning"
@@ -99,13 +108,19 @@ def device_batch(pod_cidr: str, mtu: int, shown: Sequence[Mapping[str, Any]]) ->
     if fixed != ("vxlan", VNI, PORT, False):
         return [f"link del {VXLAN}", make, up]
     lines = [] if link.get("address") == address else [f"link set {VXLAN} address {address}"]
-    lines += [] if link.get("mtu") == mtu else [f"link set {VXLAN} mtu {mtu}"]
+    has = int(link.get("mtu", 0))
+    lines += [] if has == mtu or (has < mtu and not may_grow) else [f"link set {VXLAN} mtu {mtu}"]
     return lines + ([] if "UP" in link.get("flags", ()) else [up])
 
 
-def neighbour_batch(hops: Iterable[Hop], shown: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Lines for `ip -batch`, given `ip -json neigh show dev rcn-vx nud permanent`."""
-    has = {entry["dst"]: entry.get("lladdr") for entry in shown}
+def neighbour_batch(
+    hops: Iterable[Hop], shown: Sequence[Mapping[str, Any]], kept: Iterable[str] = ()
+) -> list[str]:
+    """Lines for `ip -batch`, given `ip -json neigh show dev rcn-vx nud permanent`.
+
+    `kept`, here and below: pod CIDRs of peers that nothing is known of now; what is there for them stays."""
+    stay = {_next_hop(cidr) for cidr in kept}
+    has = {entry["dst"]: entry.get("lladdr") for entry in shown if entry["dst"] not in stay}
     needs = {_next_hop(hop.cidr): hardware_address(hop.cidr) for hop in hops if hop.tunnelled}
     lines = [f"neigh del {address} dev {VXLAN}" for address in sorted(has.keys() - needs.keys())]
     return lines + [
@@ -115,9 +130,12 @@ def neighbour_batch(hops: Iterable[Hop], shown: Sequence[Mapping[str, Any]]) -> 
     ]
 
 
-def forwarding_batch(hops: Iterable[Hop], shown: Sequence[Mapping[str, Any]]) -> list[str]:
+def forwarding_batch(
+    hops: Iterable[Hop], shown: Sequence[Mapping[str, Any]], kept: Iterable[str] = ()
+) -> list[str]:
     """Lines for `bridge -batch`, given `bridge -json fdb show dev rcn-vx`: the host behind each address."""
-    has = {(entry["mac"], entry["dst"]) for entry in shown if "dst" in entry}
+    stay = {hardware_address(cidr) for cidr in kept}
+    has = {(entry["mac"], entry["dst"]) for entry in shown if "dst" in entry and entry["mac"] not in stay}
     needs = {(hardware_address(hop.cidr), hop.peer) for hop in hops if hop.tunnelled}
     lines = [f"fdb del {hardware} dev {VXLAN} dst {peer} self" for hardware, peer in sorted(has - needs)]
     return lines + [
@@ -125,7 +143,9 @@ def forwarding_batch(hops: Iterable[Hop], shown: Sequence[Mapping[str, Any]]) ->
     ]
 
 
-def route_batch(hops: Iterable[Hop], source: str, mtu: int, shown: Sequence[Mapping[str, Any]]) -> list[str]:
+def route_batch(
+    hops: Iterable[Hop], source: str, mtu: int, shown: Sequence[Mapping[str, Any]], kept: Collection[str] = ()
+) -> list[str]:
     """Lines for `ip -batch`, given `ip -json route show proto 82`.
 
     `source`: what this host's own connections to pods come from, its address on the pod network: however the
@@ -133,7 +153,7 @@ def route_batch(hops: Iterable[Hop], source: str, mtu: int, shown: Sequence[Mapp
     """
     has = {str(ipaddress.ip_network(entry["dst"])): _shown_route(entry) for entry in shown}
     needs = {hop.cidr: _wanted_route(hop, source, mtu) for hop in hops}
-    lines = [f"route del {cidr} proto {PROTOCOL}" for cidr in sorted(has.keys() - needs.keys())]
+    lines = [f"route del {cidr} proto {PROTOCOL}" for cidr in sorted(has.keys() - needs.keys() - set(kept))]
     return lines + [
         f"route replace {cidr} {wanted} proto {PROTOCOL}"
         for cidr, wanted in sorted(needs.items())
@@ -182,7 +202,9 @@ class Laid(Struct, frozen=True):
 
 
 def ensure_overlay(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) -> Laid:
-    """The ways to all peers; the bridge of the pods must be up: routes have its address as their source."""
+    """The ways to all peers; the bridge of the pods must be up: routes have its address as their source.
+
+    `routes`: those of the network whose peers' addresses are known. What is there for any other peer stays."""
     ways: dict[str, Way] = {}
     changes: tuple[str, ...] = ()
     complaint = ""
@@ -191,18 +213,24 @@ def ensure_overlay(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) 
         gets = [f"route get {peer}" for peer in sorted({route.via for route in routes})]
         ways = read_ways(batch(shell, ("ip", "-json"), gets).out, links)
     hops = hops_to(routes, network.mode, ways)
+    kept = {network_of(route) for route in network.routes} - {hop.cidr for hop in hops}
     tunnelled = any(hop.tunnelled for hop in hops)
     if ways or tunnelled:
-        changes, complaint = _ensure_tunnel(shell, network, hops, ways, links)
+        changes, complaint = _ensure_tunnel(shell, network, hops, ways, links, kept)
         complaint = complaint if tunnelled else ""
-    elif any(link.get("ifname") == VXLAN for link in links):
+    elif not kept and any(link.get("ifname") == VXLAN for link in links):
         changes = _carry_out(shell, ("ip",), [f"link del {VXLAN}"])[0]
     shown = show(shell, "ip", "-json", "route", "show", "proto", PROTOCOL)
-    lines = route_batch(hops, gateway_of(network.pod_cidr), network.mtu, shown)
+    lines = route_batch(hops, gateway_of(network.pod_cidr), network.mtu, shown, kept)
     routed, refused = _carry_out(shell, ("ip",), lines)
     if refused:
         refused += "; are these hosts in one network? If not, spec.network.mode of the Cluster is auto or vxlan"
-    return Laid((*changes, *routed), " ".join(filter(None, (complaint, refused))))
+    lost = [
+        f"this host has no route to {route.via}, behind which {route.cidr} is; the way to there is left as it is."
+        for route in routes
+        if network_of(route) in kept
+    ]
+    return Laid((*changes, *routed), " ".join(filter(None, (complaint, refused, *lost))))
 
 
 def _ensure_tunnel(
@@ -211,15 +239,18 @@ def _ensure_tunnel(
     hops: Sequence[Hop],
     ways: Mapping[str, Way],
     links: Sequence[Mapping[str, Any]],
+    kept: Collection[str],
 ) -> tuple[tuple[str, ...], str]:
     """There also where this host needs it for nobody: a peer may see that otherwise."""
-    made, why = _carry_out(shell, ("ip",), device_batch(network.pod_cidr, tunnel_mtu(network.mtu, ways), links))
+    all_known = bool(network.mtu) or (not kept and all(hop.peer in ways for hop in hops))
+    device = device_batch(network.pod_cidr, tunnel_mtu(network.mtu, ways), links, may_grow=all_known)
+    made, why = _carry_out(shell, ("ip",), device)
     if why:
         return (), f"cannot set up {VXLAN}: {why}"
     neighbours = show(shell, "ip", "-json", "neigh", "show", "dev", VXLAN, "nud", "permanent")
-    known, no_neighbour = _carry_out(shell, ("ip",), neighbour_batch(hops, neighbours))
+    known, no_neighbour = _carry_out(shell, ("ip",), neighbour_batch(hops, neighbours, kept))
     entries = show(shell, "bridge", "-json", "fdb", "show", "dev", VXLAN)
-    behind, no_entry = _carry_out(shell, ("bridge",), forwarding_batch(hops, entries))
+    behind, no_entry = _carry_out(shell, ("bridge",), forwarding_batch(hops, entries, kept))
     loosened = _loosen(
         shell, {VXLAN, *(ways[hop.peer].device for hop in hops if hop.tunnelled and hop.peer in ways)}
     )

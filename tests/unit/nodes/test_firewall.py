@@ -4,9 +4,18 @@ import msgspec
 
 from reconciler.model.operations import NodeNetwork, Route
 from reconciler.model.policies import Allowed, NodePolicy, PodPolicy, RuleSet
-from reconciler.nodes.firewall import Table, difference, filter_table, forward_rules, nat_rules, read_rules
+from reconciler.nodes.firewall import (
+    Table,
+    difference,
+    filter_table,
+    forward_rules,
+    nat_rules,
+    peers_let_in,
+    read_rules,
+)
 
 ROUTES = (Route("10.244.2.0/24", "192.0.2.2"), Route("10.244.3.0/24", "192.0.2.3"))
+PEERS = ("192.0.2.2", "192.0.2.3")
 NETWORK = NodeNetwork("10.244.1.0/24", "10.244.0.0/16", ROUTES, ())
 DOCKERS = """\
 -P FORWARD DROP
@@ -23,18 +32,32 @@ def test_pods_keep_their_address_inside_the_cluster_only() -> None:
 
 
 def test_the_peers_may_reach_the_pods() -> None:
-    rules = forward_rules(NETWORK, ROUTES)
+    rules = forward_rules(NETWORK, PEERS)
     assert "-A RECONCILER-FWD -s 192.0.2.2/32 -d 10.244.1.0/24 -j ACCEPT" in rules
     assert len(rules) == 4
 
 
 def test_nobody_but_the_peers_may_send_vxlan() -> None:
-    assert filter_table(NETWORK, ROUTES, tunnel=True).chains["RECONCILER-VXLAN"] == [
+    assert filter_table(NETWORK, PEERS).chains["RECONCILER-VXLAN"] == [
         "-A RECONCILER-VXLAN -s 192.0.2.2/32 -p udp -m udp --dport 8482 -j ACCEPT",
         "-A RECONCILER-VXLAN -s 192.0.2.3/32 -p udp -m udp --dport 8482 -j ACCEPT",
         "-A RECONCILER-VXLAN -p udp -m udp --dport 8482 -j DROP",
     ]
-    assert "RECONCILER-VXLAN" not in filter_table(NETWORK, ROUTES, tunnel=False).chains
+    for alone in (msgspec.structs.replace(NETWORK, mode="routes"), msgspec.structs.replace(NETWORK, routes=())):
+        assert "RECONCILER-VXLAN" not in filter_table(alone, PEERS).chains
+
+
+def test_a_peer_whose_address_is_not_known_is_none_that_is_gone() -> None:
+    network = msgspec.structs.replace(NETWORK, policy=POLICY)
+    chains = filter_table(network, ()).chains
+    assert chains["RECONCILER-VXLAN"] == ["-A RECONCILER-VXLAN -p udp -m udp --dport 8482 -j DROP"]
+    assert "-A RECONCILER-FWD -s 10.244.3.1/32 -d 10.244.1.0/24 ! -i rcn0 -j ACCEPT" in chains["RECONCILER-FWD"]
+
+
+def test_the_chain_tells_which_peers_it_lets_in() -> None:
+    network = msgspec.structs.replace(NETWORK, policy=POLICY)
+    assert peers_let_in(filter_table(network, PEERS).chains) == set(PEERS)
+    assert peers_let_in({}) == set()
 
 
 def test_a_chain_and_its_jump_come_in_one_transaction() -> None:
@@ -108,7 +131,7 @@ POLICY = NodePolicy(
 
 
 def test_pods_with_the_same_rules_share_a_chain_that_ends_what_it_does_not_allow() -> None:
-    table = filter_table(msgspec.structs.replace(NETWORK, policy=POLICY), ROUTES, tunnel=False)
+    table = filter_table(msgspec.structs.replace(NETWORK, policy=POLICY), PEERS)
     assert table.chains["RECONCILER-I-aaa"] == [
         "-A RECONCILER-I-aaa -p tcp -m tcp --dport 80 -j RETURN",
         "-A RECONCILER-I-aaa -s 10.244.2.0/31 -j RETURN",
@@ -119,11 +142,12 @@ def test_pods_with_the_same_rules_share_a_chain_that_ends_what_it_does_not_allow
         "-A RECONCILER-E-bbb -d 10.96.0.10/32 -p udp -m udp --dport 50:60 -j RETURN",
         "-A RECONCILER-E-bbb -j DROP",
     ]
-    assert set(table.chains) == {"RECONCILER-I-aaa", "RECONCILER-E-bbb", "RECONCILER-FWD"}
+    assert set(table.chains) == {"RECONCILER-I-aaa", "RECONCILER-E-bbb", "RECONCILER-FWD", "RECONCILER-VXLAN"}
 
 
 def test_replies_and_hosts_go_before_every_policy_and_policies_before_the_rest() -> None:
-    rules = forward_rules(msgspec.structs.replace(NETWORK, policy=POLICY), ROUTES[:1])
+    network = msgspec.structs.replace(NETWORK, policy=POLICY, routes=ROUTES[:1])
+    rules = forward_rules(network, PEERS[:1])
     assert [rule.removeprefix("-A RECONCILER-FWD ") for rule in rules] == [
         "-d 10.244.1.0/24 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         "-s 10.244.1.0/24 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
@@ -139,11 +163,10 @@ def test_replies_and_hosts_go_before_every_policy_and_policies_before_the_rest()
 
 
 def test_a_pod_that_comes_rewrites_no_rules_of_others() -> None:
-    before = filter_table(msgspec.structs.replace(NETWORK, policy=POLICY), ROUTES, tunnel=False)
+    before = filter_table(msgspec.structs.replace(NETWORK, policy=POLICY), PEERS)
     more = msgspec.structs.replace(POLICY, pods=(*POLICY.pods, PodPolicy("10.244.1.4", "aaa")))
-    after = filter_table(msgspec.structs.replace(NETWORK, policy=more), ROUTES, tunnel=False)
-    has = {**before.chains, "FORWARD": ["-A FORWARD -j DOCKER-USER"], "DOCKER-USER": []}
-    has["DOCKER-USER"] = ["-A DOCKER-USER -j RECONCILER-FWD"]
+    after = filter_table(msgspec.structs.replace(NETWORK, policy=more), PEERS)
+    has = {**before.chains, **{hook: [f"-A {hook} -j {chain}"] for hook, chain in before.jumps}}
     assert difference(after, has)[1] == ("iptables chain RECONCILER-FWD",)
 
 

@@ -49,8 +49,10 @@ def test_the_mode_decides_or_else_each_peers_way(mode: NetworkMode, tunnelled: l
     assert [hop.tunnelled for hop in hops_to((FAR, NEAR), mode, WAYS)] == tunnelled
 
 
-def test_a_peer_without_a_way_is_left_to_ip_to_complain_about() -> None:
-    assert hops_to((FAR,), "auto", {}) == [Hop(FAR.cidr, FAR.via, False)]
+def test_which_way_to_a_peer_that_the_host_has_no_route_to_is_not_decided() -> None:
+    assert hops_to((FAR, NEAR), "auto", {NEAR.via: WAYS[NEAR.via]}) == HOPS[:1]
+    assert [hop.tunnelled for hop in hops_to((FAR, NEAR), "vxlan", {})] == [True, True]
+    assert [hop.tunnelled for hop in hops_to((FAR, NEAR), "routes", {})] == [False, False]
 
 
 @pytest.mark.parametrize(("mtu", "inside"), [(0, 1350), (9000, 8950)])
@@ -81,6 +83,21 @@ def test_a_far_peer_is_known_by_the_address_that_follows_from_its_pod_cidr() -> 
         "fdb del 06:52:0a:f4:03:00 dev rcn-vx dst 198.51.100.99 self",
         "fdb append 06:52:0a:f4:03:00 dev rcn-vx dst 198.51.100.3 self permanent",
     ]
+
+
+def test_what_is_there_for_a_peer_that_nothing_is_known_of_now_stays() -> None:
+    kept = {FAR.cidr}
+    neighbours = [{"dst": f"10.244.{net}.0", "lladdr": f"06:52:0a:f4:{net:02}:00"} for net in (3, 9)]
+    entries = [{"mac": f"06:52:0a:f4:{net:02}:00", "dst": f"198.51.100.{net}"} for net in (3, 9)]
+    through = [{"dst": f"10.244.{net}.0/24", "gateway": f"10.244.{net}.0", "dev": "rcn-vx"} for net in (3, 9)]
+    assert neighbour_batch([], neighbours, kept) == ["neigh del 10.244.9.0 dev rcn-vx"]
+    assert forwarding_batch([], entries, kept) == ["fdb del 06:52:0a:f4:09:00 dev rcn-vx dst 198.51.100.9 self"]
+    assert route_batch([], SOURCE, 0, through, kept) == ["route del 10.244.9.0/24 proto 82"]
+
+
+def test_packets_do_not_grow_while_a_way_is_not_known() -> None:
+    assert device_batch("10.244.1.0/24", 1450, [DEVICE], may_grow=False) == []
+    assert device_batch("10.244.1.0/24", 1300, [DEVICE], may_grow=False) == ["link set rcn-vx mtu 1300"]
 
 
 def test_routes_are_replaced_removed_and_left_alone() -> None:
