@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.prober.checks import Checker, bounded
 from reconciler.prober.docker import Docker, DockerError
+from reconciler.prober.looking import Looking
 from reconciler.prober.runs import Began, Run
 from reconciler.prober.schedule import Backoff
 from reconciler.prober.specs import Probe, Target
@@ -23,9 +24,18 @@ _FRESH_SECONDS = 10.0
 
 
 class Container:
-    """By its name on the host; whatever id it has."""
+    """By its name on the host; whatever id it has.
 
-    def __init__(self, docker: Docker, cluster: str, target: Target, tell: Callable[[Told], None]) -> None:
+    `booting`: this program has just begun, so what the first look finds running may have run before it."""
+
+    def __init__(
+        self,
+        docker: Docker,
+        cluster: str,
+        target: Target,
+        tell: Callable[[Told], None],
+        booting: bool = False,
+    ) -> None:
         self._docker = docker
         self._cluster = cluster
         self._target = target
@@ -37,7 +47,8 @@ class Container:
         """Kind and message of the probe that ended the last run."""
         self._backoff = Backoff()
         self._ending: asyncio.Task[None] | None = None
-        self._looks = 0
+        self._booting = booting
+        self._looking = Looking(target.name, self._look)
         self._last: Told | None = None
 
     def update(self, target: Target) -> None:
@@ -51,6 +62,7 @@ class Container:
 
     def end(self) -> None:
         """It is no longer to be probed. A restart that has begun goes to its end."""
+        self._looking.end()
         self._end_run()
 
     def told(self) -> Told | None:
@@ -68,13 +80,16 @@ class Container:
             known=run.health.decided or run.began.fresh,
         )
 
-    async def look(self, booting: bool = False) -> None:
-        """At Docker: does it run, and is it another run? Raises DockerError."""
-        self._looks += 1
-        look = self._looks
+    def look(self) -> asyncio.Task[None]:
+        """At Docker: does it run, and is it another run? The task ends when Docker has answered."""
+        return self._looking.look()
+
+    # --- inside ---------------------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Raises DockerError; what was known holds on then."""
         found = await self._docker.inspect(self._target.name)
-        if look != self._looks:
-            return  # A later look has a later answer.
+        booting, self._booting = self._booting, False
         if found is None or not self._is_ours(found) or not found["State"].get("Running"):
             self._end_run()
             return
@@ -83,8 +98,6 @@ class Container:
             self._begin_run(began)
         assert self._run is not None
         self._run.paused = bool(found["State"].get("Paused"))
-
-    # --- inside ---------------------------------------------------------------------------------------------
 
     def _is_ours(self, found: dict[str, Any]) -> bool:
         return (found["Config"].get("Labels") or {}).get(LABEL_CLUSTER) == self._cluster

@@ -14,6 +14,8 @@ from reconciler.prober.specs import BadFile, Wanted, read_wanted
 from reconciler.prober.telling import Teller, Told
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_PATIENCE = 2.0
+"""Seconds that the others wait for one container's look."""
 _EVENTS = ["start", "die", "pause", "unpause", "rename", "destroy"]
 _STDOUT = 1
 
@@ -25,9 +27,10 @@ class Prober:
         self._wanted = Wanted("", {}, "")
         self._containers: dict[str, Container] = {}
         self._teller = Teller(_STDOUT, self._everything)
-        self._looking: set[asyncio.Task[None]] = set()
+        self._round: asyncio.Task[None] | None = None
+        """Under way, or ended."""
         self._booting = True
-        """Until every container has been looked at once: what runs then has been running before."""
+        """Until every container has had its look: what runs then has been running before."""
 
     async def run(self) -> None:
         """Until SIGTERM."""
@@ -62,9 +65,11 @@ class Prober:
             if name in self._containers:
                 self._containers[name].update(target)
             else:
-                self._containers[name] = Container(self._docker, wanted.cluster, target, self._teller.tell)
+                self._containers[name] = Container(
+                    self._docker, wanted.cluster, target, self._teller.tell, self._booting
+                )
                 if not self._booting:
-                    self._look(name)
+                    self._containers[name].look()
 
     def _drop(self, names: Iterable[str]) -> None:
         for name in names:
@@ -86,7 +91,7 @@ class Prober:
                     if event:
                         self._noticed(event.get("Actor", {}).get("Attributes", {}))
                     else:
-                        await self._look_at_all()
+                        self._begin_round()
             except (DockerError, asyncio.TimeoutError) as error:
                 print(f"prober: {error}", file=sys.stderr, flush=True)
             await asyncio.sleep(pause)
@@ -96,26 +101,19 @@ class Prober:
         for key in ("name", "oldName"):
             name = attributes.get(key, "").lstrip("/")
             if name in self._containers:
-                self._look(name)
+                self._containers[name].look()
+
+    def _begin_round(self) -> None:
+        if self._round is not None:
+            self._round.cancel()
+        self._round = asyncio.ensure_future(self._look_at_all())
 
     async def _look_at_all(self) -> None:
-        """One after the other: a host with a hundred of them has just booted, perhaps."""
-        looked: set[str] = set()
-        while left := [name for name in self._containers if name not in looked]:
+        """One after the other: a host with a hundred of them has just booted, perhaps. One that Docker does not
+        answer about is looked at until it does; the next ones do not wait for it."""
+        looked: set[Container] = set()
+        while left := [one for one in self._containers.values() if one not in looked]:
             looked.add(left[0])
-            await self._containers[left[0]].look(self._booting)
+            await asyncio.wait([left[0].look()], timeout=_PATIENCE)
         self._booting = False
         self._teller.tell_everything()
-
-    def _look(self, name: str) -> None:
-        async def look() -> None:
-            try:
-                await self._containers[name].look()
-            except KeyError:
-                pass
-            except DockerError as error:
-                print(f"prober: {name}: {error}", file=sys.stderr, flush=True)
-
-        task = asyncio.ensure_future(look())
-        self._looking.add(task)
-        task.add_done_callback(self._looking.discard)

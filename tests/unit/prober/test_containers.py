@@ -99,8 +99,8 @@ def test_what_ran_before_is_unknown_until_its_probe_has_said_something() -> None
         docker = FakeDocker()
         docker.moments = {1: "2020-01-01T00:00:00.1Z"}
         probe = Probe("readiness", Action("exec", ("check",)), 0, 1, 1, 1, 2, 30)
-        container = Container(docker, "shop", Target("app", (probe,), None, True), lambda _: None)
-        await container.look(booting=True)
+        container = Container(docker, "shop", Target("app", (probe,), None, True), lambda _: None, booting=True)
+        await container.look()
         first = container.told()
         await asyncio.sleep(1.2)
         second = container.told()
