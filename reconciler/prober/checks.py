@@ -58,13 +58,22 @@ class Checker:
 
     async def _execute(self, action: Action) -> tuple[bool, str]:
         # Docker cannot end a command: another one beside one that hangs would fill the container.
-        if self._running and (await self._docker.exec_state(self._running)).get("Running"):
+        if self._running and await self._still_runs(self._running):
             return False, "the command of an earlier probe has not ended yet"
         self._running = await self._docker.begin_exec(self._container, action.command)
         code, said = await self._docker.run_exec(self._running, _MOST_OUTPUT)
         self._running = ""
         text = said.decode(errors="replace").strip()
         return code == 0, text or f"the command exited {code}"
+
+    async def _still_runs(self, exec_id: str) -> bool:
+        try:
+            return bool((await self._docker.exec_state(exec_id)).get("Running"))
+        except DockerError as error:
+            # Docker forgets what has ended, and with a restart of its own everything.
+            if error.status != 404:
+                raise
+            return False
 
 
 def bounded(text: str) -> str:

@@ -222,6 +222,22 @@ def test_a_command_that_hangs_is_not_run_again_beside_itself(tmp_path: Path) -> 
     assert run(work()) == ["command: no answer within 1 s", "the command of an earlier probe has not ended yet"]
 
 
+def test_a_command_that_docker_has_forgotten_is_run_again(tmp_path: Path) -> None:
+    answers = {"/exec": reply({"Id": "e1"}, 201)}
+    stream = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
+    forgotten = reply({"message": "No such exec instance: e1"}, 404)
+
+    async def work() -> list[tuple[bool, str]]:
+        async with engine(tmp_path / "s", answers) as docker:
+            checker = Checker(docker, "id")
+            said = [await checker.check(Action("exec", ("x",)), 0.5)]
+            answers.update({"/exec": reply({"Id": "e2"}, 201), "/exec/e1/json": forgotten})
+            answers.update({"/e2/start": stream, "/exec/e2/json": reply({"ExitCode": 0})})
+            return [*said, await checker.check(Action("exec", ("x",)), 5)]
+
+    assert run(work()) == [(False, "command: no answer within 0.5 s"), (True, "the command exited 0")]
+
+
 def test_events_are_read_in_chunks_of_any_size(tmp_path: Path) -> None:
     body = b'{"a": 1}\n{"b": 2}\n'
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
