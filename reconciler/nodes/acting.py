@@ -1,8 +1,10 @@
 """Carries out a pod's operations on its host, in order, and says how they ended. Runs on the session's workers.
 
-Each operation is safe to repeat. How each is done is in modules of their own.
+Each operation is safe to repeat. How each is done is in modules of their own. What waits for something else than
+Docker's answer (a pull, a hook, the end of a container) waits beside all others.
 """
 
+import threading
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger as BoundLogger
@@ -39,6 +41,10 @@ from reconciler.nodes.stopping import Budget, Stopper
 from reconciler.nodes.view import HostView
 from reconciler.nodes.watching import Watcher
 
+_TURNS: Final = 16
+"""How many pods ask something of Docker and the shell at once. More would only wait there, for one of the few
+channels, and the node's own containers behind them."""
+
 
 class Actor:
     """Made anew with each connection."""
@@ -59,6 +65,7 @@ class Actor:
         self._engine = engine
         self._files = files
         self._puller = puller
+        self._turns = threading.BoundedSemaphore(_TURNS)
         self._containers = Containers(engine, Mounts(engine, shell, files), cluster, view, watcher)
         self._stopper = Stopper(self._containers, Hooks(engine, connect, self._containers.ended_within), log)
 
@@ -80,20 +87,28 @@ class Actor:
         match operation:
             case PullImage(image=image, logins=logins):
                 self._puller.pull(image, logins)
+            case StartContainer(container=name, post_start=hook):
+                with self._turns:
+                    found = self._containers.start(name, uid)
+                if hook is not None:
+                    self._stopper.run_post_start(hook, name, found)
+            case StopContainers(containers=stops, grace_seconds=grace):
+                self._stopper.stop_all(stops, uid, budget.left(grace))
+            case _:
+                with self._turns:
+                    self._do(operation, uid)
+
+    def _do(self, operation: Operation, uid: Uid) -> None:
+        """What keeps nobody waiting for long."""
+        match operation:
             case WriteFiles(image=image, owner=owner):
                 self._files.write(operation, self._containers.image_user(image) if image and owner is None else "")
             case MakeDirectory():
                 self._files.make(operation)
             case CreateContainer(config=config):
                 self._containers.create(config, uid)
-            case StartContainer(container=name, post_start=hook):
-                found = self._containers.start(name, uid)
-                if hook is not None:
-                    self._stopper.run_post_start(hook, name, found)
             case UnpauseContainer(container=name):
                 self._containers.unpause(name, uid)
-            case StopContainers(containers=stops, grace_seconds=grace):
-                self._stopper.stop_all(stops, uid, budget.left(grace))
             case HoldContainer(container=name):
                 self._containers.hold(name, uid)
             case RenameContainer(container=container, name=name):

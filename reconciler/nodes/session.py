@@ -1,4 +1,4 @@
-"""One host, as the control loop holds it: connects, watches, reconnects, and hands work to a few workers.
+"""One host, as the control loop holds it: connects, watches, reconnects, and hands work to workers.
 
 `wiring` makes one for each Node. Its thread does all the looking; a hung host makes it wait, and nobody else.
 """
@@ -21,8 +21,9 @@ from reconciler.nodes.link import EVENTS_ENDED, STOP, Known, Link
 from reconciler.nodes.ssh import Credentials
 from reconciler.nodes.view import HostView
 
-_WORKERS = 16
-"""Most of them wait for a pod's grace period to end; how many speak to Docker at once, its channels limit."""
+_WORKERS = 512
+"""One for each pod with work under way, as in a kubelet: most wait, for a grace period to end, a hook or a pull.
+How many of them act at once, acting.py limits."""
 _MISSED_BEATS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 _STEADY_SECONDS = 30.0

@@ -1,0 +1,179 @@
+"""A session and its works, over a connection in memory: who waits for whom."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import structlog
+
+from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, Ref
+from reconciler.model.objects import Cluster, ClusterSpec, Node, ObjectMeta, SshAddress
+from reconciler.model.operations import (
+    ContainerConfig,
+    ContainerStop,
+    CreateContainer,
+    Operation,
+    Outcome,
+    PodAddress,
+    PodWork,
+    PullImage,
+    RunCommand,
+    StartContainer,
+    StopContainers,
+)
+from reconciler.nodes import Credentials, SshNodeSession, session
+from reconciler.nodes.acting import Actor
+from reconciler.nodes.errors import ConnectionLost, EngineError
+from reconciler.nodes.pod_files import PodFiles
+from reconciler.nodes.shell import Shell
+from reconciler.nodes.view import HostView
+from reconciler.nodes.watching import Watcher
+
+DEADLINE = 60.0
+NODE = Node(ObjectMeta("node-1"), SshAddress("root", "192.0.2.1", 22), host_key="")
+CLUSTER = Cluster(ObjectMeta("demo"), ClusterSpec())
+
+
+class SlowEngine:
+    """Whatever is asked for runs and does not end, whatever it is sent; a command takes until `ended`."""
+
+    def __init__(self, ended: threading.Event) -> None:
+        self._ended = ended
+        self.asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+        """One for each that has come so far that it waits."""
+
+    def inspect_container(self, container: str) -> dict[str, Any]:
+        if self._ended.is_set():
+            raise ConnectionLost("the connection is closed")
+        if container == "new":
+            raise EngineError(404, "no such container")
+        return {
+            "Id": container,
+            "Name": f"/{container}",
+            "Image": "sha256:1",
+            "State": {"Status": "running", "StartedAt": "t1"},
+            "Config": {"Labels": {LABEL_CLUSTER: "demo", LABEL_UID: container}, "Image": "web:1"},
+        }
+
+    def kill_within(self, container_id: str, signal: str, seconds: float) -> None:
+        self.asked.put(container_id)
+
+    def start(self, container_id: str) -> None:
+        pass
+
+    def exec_create(self, container_id: str, command: list[str]) -> dict[str, str]:
+        self.asked.put(container_id)
+        return {"Id": container_id}
+
+    def exec_output(self, exec_id: str, seconds: float, most: int) -> bytes:
+        self._ended.wait()
+        return b""
+
+    def exec_start(self, exec_id: str, detach: bool) -> None:
+        pass
+
+    def exec_inspect(self, exec_id: str) -> dict[str, Any]:
+        return {"Running": not self._ended.is_set(), "ExitCode": 0}
+
+    def create(self, name: str, request: dict[str, Any]) -> str:
+        return "made"
+
+    def pull(self, image: str, logins: object) -> None:
+        self.asked.put(image)
+        self._ended.wait()
+
+
+class MemoryLink:
+    """As much of a Link as a session asks for."""
+
+    def __init__(self, view: HostView, engine: Any, connected: threading.Event, ended: threading.Event) -> None:
+        shell = Shell(lambda: pytest.fail("nothing is to be asked of the shell"), "node-1")
+        files = PodFiles("demo", shell, view)
+        self.notes: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.engine_id = "engine"
+        self.watcher = Watcher(engine, "demo", view)
+        self.actor = Actor(
+            "demo",
+            engine,
+            shell,
+            lambda *_: pytest.fail("no URL is to be asked for"),
+            files,
+            engine,
+            view,
+            self.watcher,
+            structlog.get_logger(),
+        )
+        self.ssh = SimpleNamespace(alive=True, close=ended.set)
+        self._connected, self._ended = connected, ended
+
+    def begin(self) -> None:
+        self._connected.set()
+
+    def catch_up(self, noted: object) -> None: ...
+
+    def beat(self) -> None: ...
+
+    def list_all(self) -> None: ...
+
+    def changed(self) -> None: ...
+
+    def close(self) -> None:
+        self._ended.set()
+
+
+class Hands:
+    """A session, and who listens to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ended, connected = threading.Event(), threading.Event()
+        self.engine = SlowEngine(self.ended)
+        self.outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+
+        def opened(_node: object, _cluster: object, view: HostView, *_: object) -> MemoryLink:
+            self.link = MemoryLink(view, self.engine, connected, self.ended)
+            return self.link
+
+        monkeypatch.setattr(session, "Link", SimpleNamespace(open=opened))
+        self.session = SshNodeSession(NODE, CLUSTER, self, Credentials(()), "")
+        assert connected.wait(DEADLINE)
+
+    def observed(self, node: str) -> None: ...
+
+    def finished(self, node: str, outcome: Outcome) -> None:
+        self.outcomes.put(outcome)
+
+    def submit(self, uid: str, *operations: Operation) -> None:
+        self.session.submit(PodWork("node-1", Ref("Pod", "default", uid), uid, operations))
+
+
+@pytest.fixture
+def hands(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hands]:
+    hands = Hands(monkeypatch)
+    try:
+        yield hands
+    finally:
+        hands.session.close()
+        hands.ended.set()
+
+
+def test_works_that_wait_delay_no_other(hands: Hands) -> None:
+    hook = RunCommand(("sleep", "3600"))
+    waiting = 40
+    for number in range(waiting):
+        for slow, operation in (
+            ("stop", StopContainers((ContainerStop(f"stop-{number}"),), 3600)),
+            ("hook", StopContainers((ContainerStop(f"hook-{number}", hook),), 3600)),
+            ("start", StartContainer(f"start-{number}", hook)),
+            ("pull", PullImage(f"pull-{number}")),
+        ):
+            hands.link.watcher.look_at(f"{slow}-{number}")
+            hands.submit(f"{slow}-{number}", operation)
+    asked = {hands.engine.asked.get(timeout=DEADLINE) for _ in range(4 * waiting)}
+    assert len(asked) == 4 * waiting
+    labels = {LABEL_CLUSTER: "demo", LABEL_UID: "new"}
+    hands.submit("new", CreateContainer(ContainerConfig("new", "web:1", labels, PodAddress("10.244.1.2"))))
+    outcome = hands.outcomes.get(timeout=DEADLINE)
+    assert (outcome.work.uid, outcome.failed) == ("new", None)
