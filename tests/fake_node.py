@@ -113,8 +113,15 @@ class FakeNodeSession:
             self._dns = DnsState(setup.dns.fingerprint)
         self._listener.observed(self._name)
 
-    def close(self) -> None:
+    def stop(self) -> None:
         self._lost = Unreachable(time.monotonic(), "closed", self.last())
+
+    @property
+    def ended(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.stop()
 
     # --- what happens to a host -----------------------------------------------------------------------------
 

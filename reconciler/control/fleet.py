@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from reconciler.control.ports import NodeSession
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
-from reconciler.model.objects import Cluster, Node
+from reconciler.model.objects import Cluster, ClusterSpec, Node, ObjectMeta, SshDefaults
 from reconciler.model.observed import Observed
 from reconciler.model.operations import NodeSetup, PodWork
 
 Connect = Callable[[Node, Cluster, str], NodeSession]
-"""(node, cluster, the engine's id as remembered or empty) -> a session that is connecting."""
+"""(node, cluster, the engine's id as remembered or empty) -> a session that is connecting. Of node and cluster it
+is given what it is opened anew for, and no more."""
 
 
 class Fleet:
@@ -19,20 +20,23 @@ class Fleet:
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
         self._sessions: dict[str, NodeSession] = {}
-        self._opened: dict[str, tuple[object, ...]] = {}
+        self._opened: dict[str, tuple[Node, Cluster]] = {}
+        self._ending: list[NodeSession] = []
         self._unsettled: set[str] = set()
 
     def follow(self, desired: Desired, memory: Memory) -> None:
-        """Open a session for every node that is new or has another address or key; close those that are gone."""
+        """Open a session for every node that is new or has another address or key; stop those that are gone.
+
+        A session that is stopped does nothing to its host any more, so the next one need not wait for its end."""
         for name in self._sessions.keys() - desired.nodes.keys():
-            self._close(name)
+            self._stop(name)
         for name, node in desired.nodes.items():
-            terms = (node.ssh, node.host_key, desired.cluster.metadata.name, desired.cluster.spec)
+            terms = _terms(node, desired.cluster)
             if self._opened.get(name) == terms:
                 continue
-            self._close(name)
+            self._stop(name)
             record = memory.nodes.get(name)
-            self._sessions[name] = self._connect(node, desired.cluster, record.engine_id if record else "")
+            self._sessions[name] = self._connect(*terms, record.engine_id if record else "")
             self._opened[name] = terms
             self._unsettled.add(name)
 
@@ -59,12 +63,27 @@ class Fleet:
         self._sessions[work.node].submit(work)
 
     def close(self) -> None:
+        """Within seconds, however many hosts hang."""
         for name in list(self._sessions):
-            self._close(name)
+            self._stop(name)
+        for session in self._ending:
+            session.close()
 
-    def _close(self, name: str) -> None:
+    def _stop(self, name: str) -> None:
         session = self._sessions.pop(name, None)
         self._opened.pop(name, None)
         self._unsettled.discard(name)
         if session is not None:
-            session.close()
+            session.stop()
+            self._ending = [one for one in (*self._ending, session) if not one.ended]
+
+
+def _terms(node: Node, cluster: Cluster) -> tuple[Node, Cluster]:
+    """With what changes of these, the session is opened anew."""
+    spec = ClusterSpec(
+        ssh=SshDefaults(connect_timeout_seconds=cluster.spec.ssh.connect_timeout_seconds), sync=cluster.spec.sync
+    )
+    return (
+        Node(ObjectMeta(node.metadata.name), node.ssh, node.host_key),
+        Cluster(ObjectMeta(cluster.metadata.name), spec),
+    )

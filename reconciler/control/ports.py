@@ -43,7 +43,15 @@ class NodeSession(Protocol):
     def ensure(self, setup: NodeSetup) -> None:
         """Bring network and proxy to this state in the background; the last one asked for wins."""
 
-    def close(self) -> None: ...
+    def stop(self) -> None:
+        """At once: nothing is sent to the host any more, and nothing told. Its threads end in the background."""
+
+    @property
+    def ended(self) -> bool:
+        """They have."""
+
+    def close(self) -> None:
+        """Stop, and wait for the end; no longer than some seconds after `stop`."""
 
 
 class Issuer(Protocol):

@@ -59,6 +59,7 @@ class SshNodeSession:
         self._setup: NodeSetup | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._close_by = 0.0
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix=f"work {self.name}")
         self._thread = threading.Thread(target=self._live, name=f"node {self.name}", daemon=True)
         self._thread.start()
@@ -80,14 +81,23 @@ class SshNodeSession:
             if self._link is not None:
                 self._link.want(setup)
 
-    def close(self) -> None:
-        """Within seconds, whatever the host does; operations that were sent may still be done by it."""
+    def stop(self) -> None:
         self._closing.set()
+        self._close_by = time.monotonic() + _CLOSE_SECONDS
         if (link := self._link) is not None:
             link.notes.put(Note(STOP))
             link.ssh.close()
         self._workers.shutdown(wait=False, cancel_futures=True)
-        self._thread.join(_CLOSE_SECONDS)
+
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    def close(self) -> None:
+        """Within seconds, whatever the host does; operations that were sent may still be done by it."""
+        if not self._closing.is_set():
+            self.stop()
+        self._thread.join(max(0.0, self._close_by - time.monotonic()))
 
     # --- the session's thread -------------------------------------------------------------------------------
 
@@ -120,6 +130,8 @@ class SshNodeSession:
             self._engine_id = link.engine_id
             if self._setup is not None:
                 link.want(self._setup)
+        if self._closing.is_set():
+            raise ConnectionLost("the session was closed while it connected")
         link.begin()
         self._log.info("connected")
 

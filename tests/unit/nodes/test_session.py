@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -89,7 +90,7 @@ class SlowEngine:
 class MemoryLink:
     """As much of a Link as a session asks for."""
 
-    def __init__(self, view: HostView, engine: Any, connected: threading.Event, ended: threading.Event) -> None:
+    def __init__(self, view: HostView, engine: Any, begun: threading.Event, ended: threading.Event) -> None:
         shell = Shell(lambda: pytest.fail("nothing is to be asked of the shell"), "node-1")
         files = PodFiles("demo", shell, view)
         self.notes: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -107,10 +108,10 @@ class MemoryLink:
             structlog.get_logger(),
         )
         self.ssh = SimpleNamespace(alive=True, close=ended.set)
-        self._connected, self._ended = connected, ended
+        self._begun, self._ended = begun, ended
 
     def begin(self) -> None:
-        self._connected.set()
+        self._begun.set()
 
     def catch_up(self, noted: object) -> None: ...
 
@@ -128,19 +129,28 @@ class Hands:
     """A session, and who listens to it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.ended, connected = threading.Event(), threading.Event()
+        self.ended, self.begun = threading.Event(), threading.Event()
+        self.opening, self.answers = threading.Event(), threading.Event()
+        self.answers.set()
         self.engine = SlowEngine(self.ended)
         self.outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
         def opened(_node: object, _cluster: object, view: HostView, *_: object) -> MemoryLink:
-            self.link = MemoryLink(view, self.engine, connected, self.ended)
+            self.opening.set()
+            self.answers.wait()
+            self.link = MemoryLink(view, self.engine, self.begun, self.ended)
             return self.link
 
         monkeypatch.setattr(session, "Link", SimpleNamespace(open=opened))
-        self.session = SshNodeSession(NODE, CLUSTER, self, Credentials(()), "")
-        assert connected.wait(DEADLINE)
+        self.told = 0
 
-    def observed(self, node: str) -> None: ...
+    def connect(self) -> SshNodeSession:
+        self.session = SshNodeSession(NODE, CLUSTER, self, Credentials(()), "")
+        assert self.opening.wait(DEADLINE)
+        return self.session
+
+    def observed(self, node: str) -> None:
+        self.told += 1
 
     def finished(self, node: str, outcome: Outcome) -> None:
         self.outcomes.put(outcome)
@@ -155,11 +165,14 @@ def hands(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hands]:
     try:
         yield hands
     finally:
+        hands.answers.set()
         hands.session.close()
         hands.ended.set()
 
 
 def test_works_that_wait_delay_no_other(hands: Hands) -> None:
+    hands.connect()
+    assert hands.begun.wait(DEADLINE)
     hook = RunCommand(("sleep", "3600"))
     waiting = 40
     for number in range(waiting):
@@ -177,3 +190,18 @@ def test_works_that_wait_delay_no_other(hands: Hands) -> None:
     hands.submit("new", CreateContainer(ContainerConfig("new", "web:1", labels, PodAddress("10.244.1.2"))))
     outcome = hands.outcomes.get(timeout=DEADLINE)
     assert (outcome.work.uid, outcome.failed) == ("new", None)
+
+
+def test_a_session_that_is_stopped_while_it_connects_never_begins(hands: Hands) -> None:
+    hands.answers.clear()
+    session = hands.connect()
+    session.stop()
+    ended_before = session.ended
+    hands.answers.set()
+    deadline = time.monotonic() + DEADLINE
+    while not session.ended and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (ended_before, session.ended) == (False, True)
+    assert hands.ended.is_set()
+    assert not hands.begun.is_set()
+    assert hands.told == 0
