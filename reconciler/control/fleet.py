@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from reconciler.control.ports import NodeSession
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.objects import Cluster, ClusterSpec, Node, ObjectMeta, SshDefaults
-from reconciler.model.observed import Observed
+from reconciler.model.observed import NetworkState, Observation, Observed, Reachable
 from reconciler.model.operations import NodeSetup, PodWork
 
 Connect = Callable[[Node, Cluster, str], NodeSession]
@@ -22,6 +24,8 @@ class Fleet:
         self._sessions: dict[str, NodeSession] = {}
         self._opened: dict[str, tuple[Node, Cluster]] = {}
         self._ending: list[NodeSession] = []
+        self._last: dict[str, Reachable] = {}
+        """What the session before saw last, of nodes whose present one has not seen the host yet."""
         self._unsettled: set[str] = set()
 
     def follow(self, desired: Desired, memory: Memory) -> None:
@@ -34,7 +38,11 @@ class Fleet:
             terms = _terms(node, desired.cluster)
             if self._opened.get(name) == terms:
                 continue
+            last = self._seen_last(name)
             self._stop(name)
+            if last is not None:
+                # What is counted of its network, and what is under way, begins anew with a session.
+                self._last[name] = replace(last, network=NetworkState(), busy=frozenset())
             record = memory.nodes.get(name)
             self._sessions[name] = self._connect(*terms, record.engine_id if record else "")
             self._opened[name] = terms
@@ -53,7 +61,7 @@ class Fleet:
         self._unsettled.clear()
 
     def observe(self) -> Observed:
-        return Observed(nodes={name: session.observe() for name, session in self._sessions.items()})
+        return Observed(nodes={name: self._observation(name) for name in self._sessions})
 
     def ensure(self, setups: Mapping[str, NodeSetup]) -> None:
         for name, setup in setups.items():
@@ -69,9 +77,24 @@ class Fleet:
         for session in self._ending:
             session.close()
 
+    def _observation(self, name: str) -> Observation:
+        """That we connect anew makes nothing of a node unknown that was known."""
+        seen = self._sessions[name].observe()
+        if isinstance(seen, Reachable) or seen.last is not None:
+            self._last.pop(name, None)
+            return seen
+        return replace(seen, last=self._last[name]) if name in self._last else seen
+
+    def _seen_last(self, name: str) -> Reachable | None:
+        if name not in self._sessions:
+            return None
+        seen = self._observation(name)
+        return seen if isinstance(seen, Reachable) else seen.last
+
     def _stop(self, name: str) -> None:
         session = self._sessions.pop(name, None)
         self._opened.pop(name, None)
+        self._last.pop(name, None)
         self._unsettled.discard(name)
         if session is not None:
             session.stop()

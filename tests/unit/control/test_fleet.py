@@ -7,6 +7,7 @@ from reconciler.manifests import Loader
 from reconciler.model.desired import Desired, Snapshot
 from reconciler.model.memory import Memory
 from reconciler.model.objects import Cluster, Node
+from reconciler.model.observed import Observation, Reachable, Unreachable
 from tests.fake_node import FakeNodeSession
 from tests.fake_source import FakeSource
 
@@ -43,6 +44,11 @@ class Session(FakeNodeSession):
         self._done = done
         self._closed = False
 
+        self.unseen = False
+
+    def observe(self) -> Observation:
+        return Unreachable(1.0, "not connected yet") if self.unseen else super().observe()
+
     def stop(self) -> None:
         self._done.append(f"stop {self.name}")
 
@@ -58,12 +64,16 @@ class Session(FakeNodeSession):
 class Fleeting:
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.sessions: dict[str, Session] = {}
+        self.unseen = False
         self.fleet = Fleet(self._connect)
         self.after(MANIFESTS)
 
     def _connect(self, node: Node, cluster: Cluster, engine_id: str) -> NodeSession:
         self.done.append(f"open {node.metadata.name}")
-        return Session(node.metadata.name, self.done)
+        self.sessions[node.metadata.name] = session = Session(node.metadata.name, self.done)
+        session.unseen = self.unseen
+        return session
 
     def after(self, text: str) -> list[str]:
         """What a revision brings about."""
@@ -99,3 +109,20 @@ def test_nobody_waits_for_the_end_of_a_session_before_all_are_closed() -> None:
     it.done.clear()
     it.fleet.close()
     assert it.done == ["stop a", "close b", "close a"]
+
+
+def test_what_was_seen_of_a_host_holds_on_until_its_next_session_sees_it() -> None:
+    it = Fleeting()
+    before = it.fleet.observe().nodes["a"]
+    assert isinstance(before, Reachable)
+    it.unseen = True
+    for seconds in (3, 4):
+        it.after(with_spec(f"sync: {{heartbeatSeconds: {seconds}}}"))
+        seen = it.fleet.observe().nodes["a"]
+        assert isinstance(seen, Unreachable)
+        assert seen.last is not None
+        assert (seen.last.facts, seen.last.proxy) == (before.facts, before.proxy)
+    it.sessions["a"].unseen = False
+    assert isinstance(it.fleet.observe().nodes["a"], Reachable)
+    it.sessions["a"].unseen = True
+    assert it.fleet.observe().nodes["a"] == Unreachable(1.0, "not connected yet")
