@@ -76,7 +76,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         forgotten_files(matched, nodes, pods, clocks),
         released_volumes(desired, claims, nodes, intents.values(), clocks),
     )
-    behind = endpoints(backends, pods) | slice_endpoints(desired)
+    behind = endpoints(desired.services, backends, pods, nodes.values()) | slice_endpoints(desired)
     standing = standing_of(desired, nodes, pods, owned, placement.unplaced, services, claims, behind, clocks)
 
     work = (*repairs.work, *(work for tidied in tidying for work in tidied.work))

@@ -39,7 +39,8 @@ class PodView(Struct, frozen=True):
     proven: bool
     """Ready, by a readiness probe or by at least one port that has answered."""
     serving: bool
-    """Services may send it connections: it is ready, or its node fell silent just now; never once it leaves."""
+    """Services may send it connections: it is ready, or its node fell silent just now, or has not been seen yet;
+    never once it leaves."""
     finished: Literal["", "Succeeded", "Failed"]
     """Ran to its end, and is not to be started again."""
     restarted: bool
@@ -85,7 +86,7 @@ def view_pod(
         serving = ready
     else:
         # HAProxy checks the pod itself; that we cannot see it is no reason to take it out at once.
-        serving = not node.lost and (ready or last is None)
+        serving = not node.lost and (ready or (last is None and not gates and not intent.ended))
     return PodView(
         intent,
         node,

@@ -6,9 +6,10 @@ from msgspec import Struct
 
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import Service, ServicePort
+from reconciler.model.objects import Service, ServicePort, is_headless
 from reconciler.model.plan import Endpoint
 from reconciler.model.pods import PodSpec
+from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.parts import lasting
 from reconciler.planning.pods import PodView
 
@@ -53,22 +54,41 @@ def select(
 
 
 def endpoints(
-    backends: Mapping[Ref, Sequence[Backend]], pods: Mapping[Uid, PodView]
+    services: Mapping[Ref, Service],
+    backends: Mapping[Ref, Sequence[Backend]],
+    pods: Mapping[Uid, PodView],
+    nodes: Iterable[NodeView],
 ) -> dict[Ref, tuple[Endpoint, ...]]:
     """For each Service those of its pods that run, by name."""
-    return {ref: _running(ref, chosen, pods) for ref, chosen in backends.items()}
+    routed = frozenset().union(*(node.answers.proxy.routed for node in nodes if node.answers is not None))
+    return {
+        ref: _running(ref, chosen, pods, routed if _is_balanced_everywhere(services[ref]) else None)
+        for ref, chosen in backends.items()
+    }
 
 
-def _running(service: Ref, chosen: Sequence[Backend], pods: Mapping[Uid, PodView]) -> tuple[Endpoint, ...]:
+def _running(
+    service: Ref, chosen: Sequence[Backend], pods: Mapping[Uid, PodView], routed: Collection[str] | None
+) -> tuple[Endpoint, ...]:
+    """`routed`: the addresses that proxies have in rotation; None: they need not have those of this service."""
     found = []
     for backend in chosen:
         pod = pods.get(backend.uid)
         if pod is not None and (pod.running or pod.serving or _partly(pod)):
-            intent, ready = pod.intent, pod.serving or _in_rotation(pod, backend)
+            intent = pod.intent
+            # Of a pod whose node has not been seen since we began, the proxies know whether it was ready before.
+            seen = pod.node.last is not None or routed is None or intent.ip in routed
+            ready = (pod.serving and seen) or _in_rotation(pod, backend)
             hostname = _hostname(intent.spec, service)
             found.append(Endpoint(intent.uid, intent.name, intent.node, intent.ip, backend.ports, ready, hostname))
     found.sort(key=_name)
     return tuple(found)
+
+
+def _is_balanced_everywhere(service: Service) -> bool:
+    """The proxy of each node has all its ready pods, wherever they run."""
+    spec = service.spec
+    return bool(spec.ports) and spec.internal_traffic_policy == "Cluster" and not is_headless(service)
 
 
 def _hostname(spec: PodSpec | None, service: Ref) -> str:

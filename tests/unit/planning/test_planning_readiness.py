@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from reconciler.model.names import ANNOTATION_CONDITIONS, Ref
 from reconciler.model.objects import Deployment
-from reconciler.model.observed import ObservedContainer, Probed, Reachable
+from reconciler.model.observed import ObservedContainer, Probed, Reachable, Unreachable
 from reconciler.model.plan import DeploymentStatus, PodStatus
 from reconciler.model.pods import ContainerPort, HttpGetAction, Probe, ReadinessGate
 from tests.simulated import World, container, deployment, desired, pod, service
@@ -107,6 +107,57 @@ def test_a_silent_node_breaks_no_readiness() -> None:
     world.step()
     assert world.memory.ready_since == since
     assert in_rotation(world) == 1
+
+
+def unseen_after_a_restart(world: World, name: str) -> None:
+    """The master begins anew, and this node does not answer it."""
+    world.forget_volatile()
+    world.cut[name] = Unreachable(world.now, "no connection has been made yet")
+
+
+def endpoints_ready(world: World, ref: Ref = WEB) -> dict[str, bool]:
+    return {endpoint.node: endpoint.ready for endpoint in world.plan().endpoints[ref]}
+
+
+def test_what_a_restarted_master_has_not_seen_yet_serves_where_it_served_before() -> None:
+    world = World(desired(deployment(replicas=2, containers=PROBED), service(), nodes=2))
+    world.settle()
+    unseen_after_a_restart(world, "node-001")
+    for _ in range(2):
+        assert endpoints_ready(world) == {"node-000": True, "node-001": True}
+        world.step()
+
+
+def test_what_was_not_ready_gets_nothing_from_a_master_that_has_not_seen_it_yet() -> None:
+    world = World(desired(deployment(replicas=2, containers=PROBED), service(), nodes=2))
+    world.settle()
+    (ill,) = (one for one in world.real.nodes["node-001"].containers if one.pod)  # type: ignore[union-attr]
+    world.change(lambda one: replace(one, probed=Probed(started=True, ready=False)), container=ill.name)
+    world.step()
+    unseen_after_a_restart(world, "node-001")
+    for _ in range(2):
+        assert endpoints_ready(world) == {"node-000": True, "node-001": False}
+        world.step()
+
+
+def test_no_proxy_knows_who_was_ready_behind_a_headless_service() -> None:
+    headless = replace(service(), spec=replace(service().spec, cluster_ip="None"))
+    world = World(desired(deployment(replicas=2, containers=PROBED), headless, nodes=2))
+    world.settle()
+    node = world.real.nodes["node-000"]
+    assert isinstance(node, Reachable)
+    unrouted = replace(node, proxy=replace(node.proxy, routed=frozenset()))
+    world.real = replace(world.real, nodes={**world.real.nodes, "node-000": unrouted})
+    unseen_after_a_restart(world, "node-001")
+    assert endpoints_ready(world) == {"node-000": True, "node-001": True}
+
+
+def test_a_closed_gate_keeps_a_pod_out_whose_node_has_not_been_seen() -> None:
+    gated = deployment(replicas=1, containers=PROBED, readiness_gates=(ReadinessGate("example.org/approved"),))
+    world = World(desired(gated, replace(service(), spec=replace(service().spec, cluster_ip="None")), nodes=1))
+    world.settle()
+    unseen_after_a_restart(world, "node-000")
+    assert not any(endpoints_ready(world).values())
 
 
 def test_a_gate_is_opened_by_the_owners_annotation_and_makes_no_new_pods() -> None:
