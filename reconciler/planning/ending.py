@@ -4,12 +4,13 @@ Rules: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ and, fo
 https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-termination-and-cleanup
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from reconciler.model.memory import Memory
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import SANDBOX, Uid
 from reconciler.planning.parts import has_begun
 from reconciler.planning.pods import PodView
@@ -49,6 +50,24 @@ def with_ends(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Ends:
                 ended[uid] = _killed(pod)
     same = started == memory.started
     return Ends({**pods, **ended} if ended else pods, memory.started if same else started, tuple(wake_at))
+
+
+def done_elsewhere(
+    desired: Desired, pods: Mapping[Uid, PodIntent], nodes: Container[str]
+) -> Mapping[Uid, PodIntent]:
+    """Bare pods of this revision that ran to their end on a node it does not have: they do not begin again."""
+    return {
+        uid: intent
+        for uid, intent in pods.items()
+        if intent.node not in nodes
+        and is_done_for_good(intent)
+        and desired.template_hashes.get(intent.ref) == intent.hash
+    }
+
+
+def is_done_for_good(intent: PodIntent) -> bool:
+    """A bare pod that ran to its end, and that nothing is to take the place of."""
+    return bool(intent.ended) and intent.owner is None and intent.wanted == "run"
 
 
 def _has_started(pod: PodView) -> bool:

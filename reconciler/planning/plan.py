@@ -3,7 +3,7 @@
 The control loop calls it after every event, with what is known then; the dry run over and over (`forecast`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -22,7 +22,7 @@ from reconciler.planning.controllers.node import NodeView, view_nodes
 from reconciler.planning.controllers.service import service_records
 from reconciler.planning.departures import is_gone, leaving
 from reconciler.planning.differences import differences
-from reconciler.planning.ending import with_ends
+from reconciler.planning.ending import done_elsewhere, with_ends
 from reconciler.planning.guard import held
 from reconciler.planning.matching import match
 from reconciler.planning.options import Options
@@ -60,13 +60,14 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     since = ready_since(present, memory, now)
 
     owned = by_owner(present.values())
-    decision = decide(desired, present, owned, memory, since, now)
+    done = done_elsewhere(desired, matched.pods, nodes)
+    decision = decide(desired, present, owned, {intent.ref for intent in done.values()}, memory, since, now)
     placement = _place(desired, decision, nodes, present, memory)
     pods = _with_decisions(desired, present, decision, placement, nodes)
     owned = owned if pods is present else by_owner(pods.values())
 
     services = service_records(desired, memory)
-    intents = {uid: pod.intent for uid, pod in pods.items()}
+    intents = {**done, **{uid: pod.intent for uid, pod in pods.items()}}
     claims = claim_records(desired, memory.claims, intents)
     counted = count(pods, memory, now)
     clocks = _clocks(pods, nodes, since, memory, now, counted, ends.started)
@@ -77,12 +78,12 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         released_volumes(desired, claims, nodes, intents.values(), clocks),
     )
     behind = endpoints(desired.services, backends, pods, nodes.values()) | slice_endpoints(desired)
-    standing = standing_of(desired, nodes, pods, owned, placement.unplaced, services, claims, behind, clocks)
+    standing = standing_of(desired, nodes, pods, owned, placement.unplaced, done, services, claims, behind, clocks)
 
     work = (*repairs.work, *(work for tidied in tidying for work in tidied.work))
     return Plan(
         changes=(
-            *_forgotten(desired, nodes, matched.pods),
+            *_forgotten(desired, nodes, matched.pods, done),
             *_departures(desired, present, decision),
             *_arrivals(desired, placement),
             *repairs.changes,
@@ -172,9 +173,9 @@ def _is_over(pod: PodView | None, held: Backoff, now: float) -> bool:
 
 
 def _forgotten(
-    desired: Desired, nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodIntent]
+    desired: Desired, nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodIntent], done: Container[Uid]
 ) -> Iterable[PodChange]:
-    gone = [intent for intent in pods.values() if intent.node not in nodes]
+    gone = [intent for uid, intent in pods.items() if intent.node not in nodes and uid not in done]
     for intent in sorted(gone, key=lambda intent: intent.ref):
         reason = f"node {intent.node} is not in revision {desired.revision}: what runs there is left as it is"
         yield PodChange(Action.DELETE, intent.ref, intent.uid, intent.node, reason, intent.owner)

@@ -47,6 +47,24 @@ def pending_status(ref: Ref, unplaced: Unplaced) -> PodStatus:
     return PodStatus(ref, "", "", "", "Pending", False, reason="Unschedulable", message=why, conditions=conditions)
 
 
+def done_status(intent: PodIntent) -> PodStatus:
+    """A bare Pod that ran to its end on a node that is gone: all that is known of it is that it did."""
+    why = f"it ran to its end on {intent.node}, which is not in this revision"
+    conditions = (_SCHEDULED, Condition("Ready", False, _completed(intent.ended == "Succeeded"), why))
+    return PodStatus(
+        intent.ref,
+        intent.uid,
+        intent.node,
+        intent.ip,
+        intent.ended or "Unknown",
+        False,
+        intent.hash,
+        reason=intent.end_reason,
+        message=why,
+        conditions=conditions,
+    )
+
+
 def pod_status(pod: PodView, told: Told) -> PodStatus:
     intent = pod.intent
     containers = container_statuses(pod, told)
@@ -165,4 +183,8 @@ def _ready(pod: PodView, containers: Iterable[ContainerStatus]) -> Condition:
 
 
 def _finished(pod: PodView) -> str:
-    return "PodCompleted" if pod.finished == "Succeeded" else "PodFailed"
+    return _completed(pod.finished == "Succeeded")
+
+
+def _completed(well: bool) -> str:
+    return "PodCompleted" if well else "PodFailed"

@@ -135,8 +135,11 @@ def view_pods(
 
 
 def eviction(pod: PodView) -> str:
-    """Why its node wants to be rid of it, in words; empty: it may stay. A lost node is another matter."""
-    if not pod.node.manifest.spec.taints or pod.intent.spec is None or pod.node.lost:
+    """Why its node wants to be rid of it, in words; empty: it may stay.
+
+    A lost node is another matter; and of a pod that ran to its end nothing is left to go: its work is done.
+    """
+    if not pod.node.manifest.spec.taints or pod.intent.spec is None or pod.node.lost or pod.finished:
         return ""
     taint = evicted(pod.intent.spec, pod.node.manifest)
     return f"{pod.node.name} evicts it: {taint}" if taint else ""

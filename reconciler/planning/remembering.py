@@ -9,6 +9,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, IngressRecord, Memory, NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.planning.controllers.node import NodeView
+from reconciler.planning.ending import is_done_for_good
 from reconciler.planning.scheduling.placing import Placement
 from reconciler.planning.works import Clocks
 
@@ -57,11 +58,16 @@ def remember(
 
 
 def without_node(memory: Memory, name: str) -> Memory:
-    """For a node that was emptied: its engine, its pod CIDR and its pods are chosen anew."""
+    """For a node that was emptied: its engine, its pod CIDR and its pods are chosen anew.
+
+    Of a bare pod that ran to its end it stays known that it did.
+    """
     return replace(
         memory,
         nodes={known: record for known, record in memory.nodes.items() if known != name},
-        pods={uid: intent for uid, intent in memory.pods.items() if intent.node != name},
+        pods={
+            uid: intent for uid, intent in memory.pods.items() if intent.node != name or is_done_for_good(intent)
+        },
     )
 
 

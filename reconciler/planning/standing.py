@@ -6,14 +6,14 @@ from msgspec import Struct
 
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edge_addresses
-from reconciler.model.memory import ClaimRecord, ServiceRecord
+from reconciler.model.memory import ClaimRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Endpoint, Status, Unplaced
 from reconciler.planning.claims import claim_status
 from reconciler.planning.controllers.deployment import availability_of
 from reconciler.planning.controllers.ingress import ingress_status
 from reconciler.planning.controllers.node import NodeView
-from reconciler.planning.pod_statuses import pod_statuses
+from reconciler.planning.pod_statuses import done_status, pod_statuses
 from reconciler.planning.pods import PodView
 from reconciler.planning.statuses import deployment_status, node_statuses, service_status
 from reconciler.planning.works import Clocks
@@ -33,6 +33,7 @@ def standing_of(
     pods: Mapping[Uid, PodView],
     owned: Mapping[Ref, Sequence[PodView]],
     unplaced: Sequence[Unplaced],
+    done: Mapping[Uid, PodIntent],
     services: Mapping[Ref, ServiceRecord],
     claims: Mapping[Ref, ClaimRecord],
     endpoints: Mapping[Ref, Sequence[Endpoint]],
@@ -40,6 +41,7 @@ def standing_of(
 ) -> Standing:
     statuses: dict[Ref, Status] = {}
     statuses.update(node_statuses(nodes, pods.values()))
+    statuses.update((intent.ref, done_status(intent)) for intent in done.values())
     statuses.update(pod_statuses(pods, unplaced, clocks))
     complete = not any(node.answers and node.answers.busy for node in nodes.values())
     wake_at: list[float] = []
@@ -53,7 +55,8 @@ def standing_of(
         complete = complete and status.complete
         if availability.wake_at is not None:
             wake_at.append(availability.wake_at)
-    for ref in desired.pods:
+    ended = {intent.ref for intent in done.values()}
+    for ref in desired.pods.keys() - ended:
         complete = complete and any(pod.ready or pod.finished for pod in owned.get(ref, ()))
     edges = edge_addresses(desired.nodes)
     for ref, service in desired.services.items():

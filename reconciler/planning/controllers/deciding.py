@@ -1,6 +1,6 @@
 """Asks every controller, and gathers what they decide."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
@@ -15,13 +15,14 @@ def decide(
     desired: Desired,
     pods: Mapping[Uid, PodView],
     owned: Mapping[Ref, list[PodView]],
+    done: Collection[Ref],
     memory: Memory,
     since: Mapping[Uid, float],
     now: float,
 ) -> Decision:
     """What is to come and to go, each pod at most once; in the order of the manifests' names.
 
-    `owned` are the same pods by what they exist for.
+    `owned` are the same pods by what they exist for, `done` bare pods that ended on a node that is gone.
     """
     leavers = (*bare_pods.port_conflicts(pods, memory), *bare_pods.unowned(desired, pods.values()))
     leaving = {leaver.uid: leaver for leaver in leavers}
@@ -32,7 +33,7 @@ def decide(
         existing, template_hash = staying.get(ref, []), desired.template_hashes[ref]
         if ref in desired.deployments:
             decision = deployments.decide(desired.deployments[ref], template_hash, existing, since, now)
-        elif ref not in ousted:
+        elif ref not in ousted and (existing or ref not in done):
             decision = bare_pods.decide(desired.pods[ref], template_hash, existing)
         else:
             continue

@@ -3,14 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model.objects import Deployment, NodeSpec, RollingUpdate, Strategy, Taint
-from reconciler.model.plan import Action, Plan
+from reconciler.model.names import SANDBOX, Ref
+from reconciler.model.objects import Deployment, NodeSpec, Pod, RollingUpdate, Strategy, Taint
+from reconciler.model.plan import Action, Plan, PodStatus
 from reconciler.model.pods import Toleration
-from reconciler.planning import forecast
-from tests.simulated import PLAIN_NODE, World, deployment, desired, node, pod, service
+from reconciler.planning import forecast, without_node
+from tests.simulated import PLAIN_NODE, World, container, deployment, desired, node, pod, service
 
 LEAVE = NodeSpec(taints=(Taint("maintenance", effect="NoExecute"),))
 NAMES = ("node-000", "node-001", "node-002")
+JOB = Ref("Pod", "default", "job")
 ONE_BY_ONE = Strategy("RollingUpdate", RollingUpdate(1, 0))
 
 
@@ -25,6 +27,24 @@ def drain(
 ) -> None:
     nodes = [node(name, spec if name in names else PLAIN_NODE) for name in NAMES]
     world.wanted = desired(*objects, service(), nodes=nodes, revision="r2")
+
+
+def job(alone: bool = True) -> Pod:
+    containers = (container(),) if alone else (container(), container("other"))
+    return pod("job", containers, restart_policy="Never")
+
+
+def ended(alone: bool = True, exit_code: int = 0) -> tuple[World, str]:
+    """A bare pod that has run to its end, and its node; of two nodes."""
+    world = World(desired(job(alone), nodes=2))
+    world.settle()
+    for each in world.containers():
+        if each.container != SANDBOX:
+            world.change(lambda one: replace(one, state="exited", exit_code=exit_code), container=each.name)
+    world.settle()
+    (there,) = world.memory.pods.values()
+    assert there.ended == ("Failed" if exit_code else "Succeeded")
+    return world, there.node
 
 
 def spread(world: World) -> list[str]:
@@ -114,6 +134,61 @@ def test_a_bare_pod_ends_there_and_begins_elsewhere() -> None:
     steps = [world.step(), *world.settle()]
     assert [actions(step) for step in steps if step.changes] == [["delete"], ["create"]]
     assert spread(world) == [other]
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_bare_pod_that_ran_to_its_end_stays_where_it_ended(exit_code: int, alone: bool) -> None:
+    world, there = ended(alone=alone, exit_code=exit_code)
+    other = ({"node-000", "node-001"} - {there}).pop()
+    world.wanted = desired(job(alone), nodes=[node(there, LEAVE), node(other)], revision="r2")
+    first, memory = world.plan(), world.memory
+    assert (first.changes, first.work, first.converged) == ((), (), True)
+    world.settle()
+    assert world.memory.pods == memory.pods
+
+
+def test_its_end_need_not_have_been_looked_at_before_the_drain() -> None:
+    """It ended while nobody looked, and the revision that drains its node is there at the first look."""
+    world = World(desired(job(), nodes=2))
+    world.settle()
+    (there,) = world.memory.pods.values()
+    world.change(lambda each: replace(each, state="exited", exit_code=0), container=world.containers()[0].name)
+    nodes = [node(name, LEAVE if name == there.node else PLAIN_NODE) for name in NAMES[:2]]
+    world.wanted = desired(job(), nodes=nodes, revision="r2")
+    assert world.plan().changes == ()
+    world.settle()
+    assert {each.ended for each in world.memory.pods.values()} == {"Succeeded"}
+
+
+def test_a_bare_pod_that_ran_to_its_end_on_a_node_that_is_gone_does_not_begin_again() -> None:
+    world, there = ended()
+    other = ({"node-000", "node-001"} - {there}).pop()
+    (before,) = world.memory.pods.values()
+    world.wanted = desired(job(), nodes=[node(other)], revision="r2")
+    step = world.plan()
+    assert (step.changes, step.work, step.unplaced, step.converged) == ((), (), (), True)
+    status = step.statuses[JOB]
+    assert isinstance(status, PodStatus)
+    assert (status.phase, status.node, status.uid) == ("Succeeded", there, before.uid)
+    assert status.message == f"it ran to its end on {there}, which is not in this revision"
+    world.settle()
+    world.memory = without_node(world.memory, there)
+    world.settle()
+    assert list(world.memory.pods.values()) == [before]
+    world.wanted = desired(job(), nodes=[node(other), node(there)], revision="r3")
+    assert (world.plan().changes, world.plan().work) == ((), ())
+
+
+def test_another_template_of_it_begins_and_so_does_one_that_was_gone_from_the_manifests() -> None:
+    world, there = ended()
+    other = ({"node-000", "node-001"} - {there}).pop()
+    world.wanted = desired(pod("job", (container(image="lab/web:2.0"),)), nodes=[node(other)], revision="r2")
+    assert actions(world.plan()) == ["create", "delete"]
+    world.wanted = desired(nodes=[node(other)], revision="r3")
+    assert actions(world.step()) == ["delete"]
+    world.wanted = desired(job(), nodes=[node(other)], revision="r4")
+    assert actions(world.step()) == ["create"]
 
 
 def test_the_pods_of_a_lost_node_are_moved_and_not_drained_as_well() -> None:
