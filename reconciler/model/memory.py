@@ -87,6 +87,8 @@ class Runs(Struct, frozen=True):
     """`ObservedContainer.run` of the run counted last."""
     last_end: Ended | None = None
     """Of the run before the present one."""
+    sandbox: str = ""
+    """`ObservedContainer.run` of the pod's sandbox whose network that run is in; empty: none, or not known."""
 
 
 class Crashes(Struct, frozen=True):
@@ -139,7 +141,7 @@ class Memory(Struct, frozen=True):
     certificates: Mapping[Ref, IssuedCertificate] = {}
     """By the Secret that each stands for."""
     runs: Mapping[Uid, Mapping[str, Runs]] = {}
-    """By pod and container."""
+    """By pod and container, its sandbox too."""
     incarnations: Mapping[Ref, int] = {}
     """How many pods were ever made for a Pod or a Deployment: the next one's number is this."""
     applied: Mapping[Ref, Json] = {}

@@ -69,8 +69,9 @@ class ObservedContainer(Struct, frozen=True):
     oom_killed: bool = False
     restart_count: int = 0
     started_at: str = ""
-    """RFC 3339 in UTC, from the host's clock: to show, and to tell which container of a pod started first; never
-    to be compared with a time of ours."""
+    """RFC 3339 in UTC, from the host's clock, which may be set back: to show, to tell one run from another, and,
+    where nothing better is known, which container of a pod started first; never to be compared with a time of
+    ours."""
     finished_at: str = ""
     error: str = ""
     """Docker's own words, where it could not start it."""

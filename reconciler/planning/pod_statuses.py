@@ -9,6 +9,7 @@ from typing import Final
 from reconciler.model.memory import Crashes, PodIntent, Runs
 from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.model.plan import Condition, ContainerStatus, Phase, PodStatus, Unplaced
+from reconciler.model.pods import PodSpec
 from reconciler.planning.container_statuses import Told, container_statuses
 from reconciler.planning.parts import has_begun, is_initialized
 from reconciler.planning.pods import PodView
@@ -150,12 +151,16 @@ def _initialized(pod: PodView, containers: Iterable[ContainerStatus]) -> Conditi
     spec = pod.intent.spec
     if pod.finished == "Succeeded":
         return Condition("Initialized", True, "PodCompleted")
-    if spec is None or pod.running or is_initialized(spec, pod.containers, sandbox_needed=pod.shape.sandbox):
+    if spec is None or pod.running or _is_initialized(pod, spec):
         return Condition("Initialized", True)
     undone = [one.name for one in containers if one.kind == "init" and not one.ready]
     undone += [one.name for one in containers if one.kind == "sidecar" and not one.started]
     message = f"containers with incomplete status: [{' '.join(undone)}]"
     return Condition("Initialized", False, "ContainersNotInitialized", message)
+
+
+def _is_initialized(pod: PodView, spec: PodSpec) -> bool:
+    return is_initialized(spec, pod.containers, pod.told.runs, sandbox_needed=pod.shape.sandbox)
 
 
 def _containers_ready(pod: PodView, containers: Iterable[ContainerStatus]) -> Condition:

@@ -7,18 +7,18 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Memory, PodIntent, Runs
+from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.pods import is_sidecar
 from reconciler.planning.controllers.node import NodeView
-from reconciler.planning.parts import NO_CONTAINERS, Containers, all_running, lasting, left_behind
+from reconciler.planning.parts import NO_CONTAINERS, Containers, Known, all_running, lasting, left_behind
 from reconciler.planning.readiness import Told, all_ready, closed_gates
 from reconciler.planning.shapes import Shape, shape_of
 from reconciler.planning.taints import evicted
 
 NO_CHECKS: Collection[str] = ()
-_NO_RUNS: Final[Mapping[str, Runs]] = {}
+_NO_RUNS: Final[Known] = {}
 _RESTARTS: Final = attrgetter("restart_count")
 """Docker counts its own; it begins anew with each of ours."""
 _NEVER_RAN: Final = frozenset({126, 127})
@@ -74,7 +74,7 @@ def view_pod(
         found = containers.get(shape.only)
         running = found is not None and found.state == "running"
     else:
-        running = _running(intent, containers, shape)
+        running = _running(intent, containers, shape, told.runs)
     last, spec = node.last, intent.spec
     healthy = running and not gates and not intent.ended
     if healthy and spec is None:
@@ -179,7 +179,7 @@ def _healthy(containers: Containers) -> bool:
     return all(found.probed is None or found.probed.ready for found in containers.values())
 
 
-def _running(intent: PodIntent, containers: Containers, shape: Shape) -> bool:
+def _running(intent: PodIntent, containers: Containers, shape: Shape, known: Known) -> bool:
     """Of a pod of several containers, or of an unknown template."""
     if not containers:
         return False
@@ -189,7 +189,7 @@ def _running(intent: PodIntent, containers: Containers, shape: Shape) -> bool:
     if shape.sandbox and not _sandbox_runs(containers):
         return False
     return all_running(lasting(spec), containers) and not any(
-        left_behind(container, containers) for container in containers.values()
+        left_behind(container, containers, known) for container in containers.values()
     )
 
 

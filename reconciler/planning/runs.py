@@ -12,7 +12,7 @@ from reconciler.model.memory import Crashes, Memory, Runs
 from reconciler.model.names import SANDBOX, Uid
 from reconciler.model.observed import ContainerState, ObservedContainer
 from reconciler.model.pods import PodSpec, is_sidecar
-from reconciler.planning.parts import lost_its_sandbox
+from reconciler.planning.parts import Known, is_older, lost_its_sandbox
 from reconciler.planning.pods import PodView
 
 FIRST_DELAY_SECONDS = 10.0
@@ -63,10 +63,7 @@ def delay_of(failures: int) -> float:
 def _all_known(pod: PodView, known: Mapping[str, Runs]) -> bool:
     for name, found in pod.containers.items():
         one = known.get(name)
-        if one is None:
-            if name != SANDBOX:
-                return False
-        elif one.run != found.run:
+        if one is None or one.run != found.run:
             return False
     return True
 
@@ -75,13 +72,20 @@ def _count_pod(
     pod: PodView, known: Mapping[str, Runs], crashed: Mapping[str, Crashes], now: float
 ) -> tuple[Mapping[str, Runs], Mapping[str, Crashes]]:
     runs, crashes = dict(known), dict(crashed)
+    sandbox = _sandbox_seen(pod)
+    if sandbox is not None:
+        runs[SANDBOX] = Runs(run=sandbox.run)
     for name, found in pod.containers.items():
         if name == SANDBOX or found.state not in _RAN:
             continue
         before = known.get(name)
-        if before is None or before.run != found.run:
-            runs[name] = _another_run(before, found)
-            if _crashed_unseen(pod, before, crashes.get(name), found):
+        joined = sandbox.run if sandbox is not None and not is_older(found, sandbox, known) else ""
+        if before is not None and before.run == found.run:
+            if joined and not before.sandbox:
+                runs[name] = replace(before, sandbox=joined)
+        else:
+            runs[name] = replace(_another_run(before, found), sandbox=joined)
+            if _crashed_unseen(pod, known, crashes.get(name), found):
                 crashes[name] = _another_crash(crashes.get(name), before.run if before else "", now)
             elif name in crashes:
                 crashes[name] = replace(crashes[name], since=now)
@@ -92,6 +96,15 @@ def _count_pod(
         elif held is not None and now - held.since >= HEALTHY_SECONDS:
             del crashes[name]
     return runs, crashes
+
+
+def _sandbox_seen(pod: PodView) -> ObservedContainer | None:
+    """Where this look tells which run each container is in."""
+    sandbox = pod.containers.get(SANDBOX)
+    if sandbox is None or sandbox.state not in _RAN:
+        return None
+    told = all(found.started_at for found in pod.containers.values() if found.state in _RAN)
+    return sandbox if told else None
 
 
 def _another_run(before: Runs | None, found: ObservedContainer) -> Runs:
@@ -106,19 +119,20 @@ def _another_crash(held: Crashes | None, run: str, now: float) -> Crashes:
     return Crashes(failures, now + delay_of(failures), now, run)
 
 
-def _crashed_unseen(pod: PodView, before: Runs | None, held: Crashes | None, found: ObservedContainer) -> bool:
+def _crashed_unseen(pod: PodView, known: Known, held: Crashes | None, found: ObservedContainer) -> bool:
     """It ended, and Docker started it again, between two looks."""
+    before = known.get(found.container)
     if before is None or _is_init(pod.intent.spec, found.container) or pod.intent.wanted == "leave":
         return False
     same_container = before.run.partition("@")[0] == found.id[:12]
     earlier = replace(found, started_at=before.run.partition("@")[2])
     uncounted = held is None or held.run != before.run
-    return same_container and uncounted and not lost_its_sandbox(earlier, pod.containers)
+    return same_container and uncounted and not lost_its_sandbox(earlier, pod.containers, known)
 
 
 def _is_crash(pod: PodView, name: str, found: ObservedContainer) -> bool:
     """It ended by itself, or by a hand that is not ours, and is to be started again."""
-    if pod.finished or pod.intent.wanted == "leave" or lost_its_sandbox(found, pod.containers):
+    if pod.finished or pod.intent.wanted == "leave" or lost_its_sandbox(found, pod.containers, pod.told.runs):
         return False
     spec = pod.intent.spec
     if spec is None or any(one.name == name and is_sidecar(one) for one in spec.init_containers):

@@ -84,6 +84,7 @@ class _Start:
         self._moment = moment
         self._desired = desired
         self._found = {name: _settled(found) for name, found in pod.containers.items()}
+        self._known = pod.told.runs
         self._renewed = False
         """The sandbox is started by these very steps: everything begins anew in it."""
         self._again: set[str] = set()
@@ -115,7 +116,7 @@ class _Start:
         others = [found for found in in_order(self._found, self._intent) if found.container != SANDBOX]
         alive = [found for found in others if found.state in ALIVE]
         if sandbox is not None and sandbox.state in ALIVE:
-            alive = [found for found in alive if left_behind(found, self._pod.containers)]
+            alive = [found for found in alive if left_behind(found, self._pod.containers, self._known)]
             if alive:
                 where = "is in the network that its sandbox had before it was restarted"
                 self._repairs = f"container {alive[0].container} {where}"
@@ -164,7 +165,7 @@ class _Start:
         spec = self._spec
         if not spec.init_containers:
             return spec.containers
-        if not self._renewed and mains_have_begun(spec, self._found, sandbox_needed=has_sandbox(spec)):
+        if not self._renewed and self._mains_have_begun():
             return [*sidecars_of(spec), *spec.containers]
         due: list[Container] = []
         for one in spec.init_containers:
@@ -172,9 +173,15 @@ class _Start:
                 due.append(one)
                 if not self._lets_go_on(one):
                     return due
-            elif self._renewed or not is_done(self._found.get(one.name), self._found.get(SANDBOX)):
+            elif self._renewed or not self._is_done(one):
                 return [*due, one]
         return [*due, *spec.containers]
+
+    def _mains_have_begun(self) -> bool:
+        return mains_have_begun(self._spec, self._found, self._known, sandbox_needed=has_sandbox(self._spec))
+
+    def _is_done(self, one: Container) -> bool:
+        return is_done(self._found.get(one.name), self._found.get(SANDBOX), self._known)
 
     def _lets_go_on(self, sidecar: Container) -> bool:
         """It has started, or will have with these steps."""

@@ -129,7 +129,11 @@ MEMORY = Memory(
             ("a.org",), ACME, SecretText("chain"), SecretText("key"), 1.9e9, 1.9e9 + 7776000
         )
     },
-    runs={"web-1-abc": {"app": Runs(3, "0123456789ab@2026-11-23T09:22:45Z", Ended(137, oom_killed=True))}},
+    runs={
+        "web-1-abc": {
+            "app": Runs(3, "0123456789ab@2026-11-23T09:22:45Z", Ended(137, oom_killed=True), "fedcba987654@~2")
+        }
+    },
     incarnations={WEB: 12, Ref("Pod", "shop", "debug"): 1},
     applied={WEB: {"kind": "Deployment", "spec": {"replicas": 2, "paused": None, "weights": [1, 2.5, "é\n"]}}},
     revision="c0ffee",

@@ -201,10 +201,12 @@ def test_a_stopped_sandbox_is_started_and_its_apps_join_it_again() -> None:
         ("", "2026-11-23T09:22:45.9Z", False),
     ],
 )
-def test_an_app_that_started_before_its_sandbox_is_in_a_network_that_is_gone(
+def test_by_their_moments_an_app_that_started_before_its_sandbox_is_in_a_network_that_is_gone(
     sandbox: str, app: str, rejoins: bool
 ) -> None:
+    """Nothing else is known, after the store was lost."""
     world = settled(pod("job", SEVERAL))
+    world.memory = replace(world.memory, runs={})
     name = {one.container: one.name for one in world.containers()}
     world.change(lambda each: replace(each, started_at=sandbox), container=name["POD"])
     world.change(lambda each: replace(each, started_at=app), container=name["app"])
