@@ -9,10 +9,12 @@ import importlib
 import os
 import sys
 import traceback
+from typing import TextIO
 
 import click
 
 from reconciler import __version__
+from reconciler.model.failures import PlainFailure
 
 _COMMANDS = {
     "run": "the control loop: follow a Git branch or a folder, and keep the hosts as it asks",
@@ -61,37 +63,41 @@ def cli() -> None:
 
 def main() -> None:
     """Every failure that is not a command's own answer exits with 2, and tells its reason on stderr."""
+    sys.exit(_code())
+
+
+def _code() -> int:
     try:
         code = cli.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("aborted", err=True)
-        code = 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered goes nowhere
-        code = 2
-    except Exception as error:
-        code = 2
-        if isinstance(error, _complete()):
+    except (Exception, KeyboardInterrupt) as error:
+        try:
+            _tell(error)
+        except OSError:
+            _discard(sys.stderr)
+        return 2
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: BaseException) -> None:
+    """Imports nothing more: an import may be what failed."""
+    match error:
+        case click.ClickException():
+            error.show()
+        case click.Abort() | KeyboardInterrupt():
+            click.echo("aborted", err=True)
+        case BrokenPipeError():
+            _discard(sys.stdout)
+        case PlainFailure():
             click.echo(f"Error: {error}", err=True)
-        else:
-            _show_defect(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        case _:
+            if os.environ.get("RECONCILER_TRACEBACK"):
+                traceback.print_exception(error)
+            click.echo(
+                f"Error: {type(error).__name__}: {error} (set RECONCILER_TRACEBACK=1 to see where)", err=True
+            )
 
 
-def _complete() -> tuple[type[Exception], ...]:
-    """Errors whose messages are for people, with how to go on. Imported only when there is one to show."""
-    from reconciler.metrics import CannotListen
-    from reconciler.nodes.errors import NodeError
-    from reconciler.sources import BadSource
-    from reconciler.store import StoreFailed
-
-    return (BadSource, CannotListen, NodeError, StoreFailed)
-
-
-def _show_defect(error: Exception) -> None:
-    if os.environ.get("RECONCILER_TRACEBACK"):
-        traceback.print_exception(error)
-    click.echo(f"Error: {type(error).__name__}: {error} (set RECONCILER_TRACEBACK=1 to see where)", err=True)
+def _discard(stream: TextIO | None) -> None:
+    """What is buffered for a reader that went away goes nowhere: Python would complain of it at its end."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

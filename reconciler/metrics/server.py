@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import structlog
 from prometheus_client import CollectorRegistry, MetricsHandler
 
+from reconciler.model.failures import PlainFailure
 from reconciler.nodes.errors import defect
 
 _AT_ONCE: Final = 16
@@ -19,7 +20,7 @@ _SILENCE_SECONDS: Final = 10.0
 """A client that says nothing for so long is let go."""
 
 
-class CannotListen(Exception):
+class CannotListen(PlainFailure):
     """The message is for people, complete with how to fix it."""
 
 

@@ -2,8 +2,10 @@
 
 import traceback
 
+from reconciler.model.failures import PlainFailure
 
-class NodeError(Exception):
+
+class NodeError(PlainFailure):
     """Anything that keeps us from a host. The message is for people, complete with how to fix it."""
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 from pygit2 import reference_is_valid_name
 
+from reconciler.model.failures import PlainFailure
 from reconciler.model.secrets import SecretText
 
 _SCP_FORM: Final = re.compile(r"(?:(?P<user>[\w.+-]+)@)?(?P<host>[\w][\w.-]*):(?P<path>[^/:].*)")
@@ -16,7 +17,7 @@ _USER: Final = re.compile(r"[A-Za-z0-9_][\w.+-]*")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
-class BadSource(ValueError):
+class BadSource(PlainFailure, ValueError):
     """What was asked for names no repository, or none that may be read; the message says what to write."""
 
 

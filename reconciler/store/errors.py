@@ -1,7 +1,9 @@
 """What the store can refuse. The control loop catches StoreFailed, and then performs no action at all."""
 
+from reconciler.model.failures import PlainFailure
 
-class StoreFailed(Exception):
+
+class StoreFailed(PlainFailure):
     """The store could not be read or written: nothing of the attempt was kept, and no host was touched."""
 
     def __init__(self, where: str, what: str, fix: str) -> None:

@@ -34,6 +34,28 @@ def test_an_expected_failure_is_one_sentence(arguments: tuple[str, ...], words: 
     assert "secret" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [("paramiko", ("diff", "base")), ("pygit2", ("validate", "base")), ("msgspec", ("get", "pods"))],
+)
+def test_a_command_that_cannot_be_loaded_is_an_error_and_no_answer(module: str, command: tuple[str, ...]) -> None:
+    """1 would be the changes of `diff`. The traceback is for who asks for it."""
+    script = (
+        f"import sys; sys.modules[{module!r}] = None; sys.argv = ['reconciler', *{command!r}]; "
+        "from reconciler.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_error_that_nobody_reads_is_still_an_error() -> None:
+    script = f'"{sys.executable}" -m reconciler get pods --state /nowhere 2> >(exec <&-; sleep 2); exit $?'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 @pytest.mark.parametrize(("option", "code"), [((), 2), (("--detailed-exitcode",), 1)])
 def test_a_diff_that_no_host_answered_is_an_error(tmp_path: Path, option: tuple[str, ...], code: int) -> None:
     """Neither "nothing to do" nor "changes": what runs is unknown."""
