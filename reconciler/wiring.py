@@ -24,7 +24,15 @@ from reconciler.nodes import Credentials, SshNodeSession, reset_node
 from reconciler.nodes.proxy_reader import ProxyReader
 from reconciler.planning import Options, without_node
 from reconciler.settings import Listen, Settings, SourceSettings
-from reconciler.sources import FolderSource, GitAccess, GitSource, GitTarget, commit_around, path_in_repository
+from reconciler.sources import (
+    BadSource,
+    FolderSource,
+    GitAccess,
+    GitSource,
+    GitTarget,
+    commit_around,
+    path_in_repository,
+)
 from reconciler.store import DATABASE_FILE, SqliteStore, StoreLocked, open_reader
 
 
@@ -101,10 +109,10 @@ def folder_in_repository(wanted: SourceSettings) -> str:
 def in_force_at(wanted: SourceSettings, base: str, settings: Settings) -> Desired | Rejected | Unavailable:
     """The revision that `base` names in the repository around the source, for a `diff` that has no state.
 
-    ValueError where the source is not on this machine, or has no such commit.
+    BadSource where the source is not on this machine, or has no such commit.
     """
     if "://" in wanted.git_url:
-        raise ValueError("--base needs the repository on this machine: give a folder of a checkout")
+        raise BadSource("--base needs the repository on this machine: give a folder of a checkout")
     folder = wanted.folder or Path(wanted.git_url) / wanted.subpath
     around = commit_around(folder, base)
     pinned = SourceSettings(git_url=str(around.root), commit=around.commit, subpath=around.subpath)

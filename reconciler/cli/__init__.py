@@ -1,6 +1,7 @@
 """The command line: one module per command, imported when it is called.
 
-Exit codes: 0 done or nothing to do, 1 the command's own "no" (changes found, not converged in time), 2 an error.
+Exit codes: 0 done or nothing to do, 1 the command's own "no" (changes found, not converged in time), 2 an error;
+of `diff --detailed-exitcode`, 2 changes and 1 an error.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import importlib
 import os
 import sys
 import traceback
-from typing import TextIO
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import click
 
@@ -35,8 +38,28 @@ _COMMANDS = {
 }
 
 
+class _ReaderGone(Exception):
+    """Nobody reads what we print. click would exit with 1 for it."""
+
+
+@contextmanager
+def _telling_of_readers() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderGone from error
+
+
 class _Lazy(click.Group):
     """Imports a command's module only when it is called: `--help` stays fast."""
+
+    def make_context(self, *arguments: Any, **named: Any) -> click.Context:
+        with _telling_of_readers():
+            return super().make_context(*arguments, **named)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _telling_of_readers():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -62,7 +85,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Every failure that is not a command's own answer exits with 2, and tells its reason on stderr."""
+    """Every failure that is not a command's own answer exits with the code of an error, and is told on stderr."""
     sys.exit(_code())
 
 
@@ -74,8 +97,24 @@ def _code() -> int:
             _tell(error)
         except OSError:
             _discard(sys.stderr)
-        return 2
+        return error_code(sys.argv[1:], os.environ)
     return code if isinstance(code, int) else 0
+
+
+def error_code(words: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Read from the command line as it is written: that it cannot be parsed may be the error."""
+    named = [word for word in words if not word.startswith("-")]
+    if named[:1] != ["diff"]:
+        return 2
+    options = words[: words.index("--")] if "--" in words else words
+    return 1 if "--detailed-exitcode" in options or _is_on(environment, "RECONCILER_DIFF_DETAILED_EXITCODE") else 2
+
+
+def _is_on(environment: Mapping[str, str], name: str) -> bool:
+    try:
+        return bool(environment.get(name)) and click.BOOL.convert(environment[name], None, None)
+    except click.BadParameter:
+        return False
 
 
 def _tell(error: BaseException) -> None:
@@ -85,8 +124,8 @@ def _tell(error: BaseException) -> None:
             error.show()
         case click.Abort() | KeyboardInterrupt():
             click.echo("aborted", err=True)
-        case BrokenPipeError():
-            _discard(sys.stdout)
+        case _ReaderGone():
+            _discard(sys.stdout, sys.stderr)
         case PlainFailure():
             click.echo(f"Error: {error}", err=True)
         case _:
@@ -97,7 +136,8 @@ def _tell(error: BaseException) -> None:
             )
 
 
-def _discard(stream: TextIO | None) -> None:
+def _discard(*streams: TextIO | None) -> None:
     """What is buffered for a reader that went away goes nowhere: Python would complain of it at its end."""
-    if stream is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    for stream in streams:
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -35,7 +35,7 @@ _RICH = {
 }
 
 
-class _Console(Console):
+class PipedConsole(Console):
     """Where rich would exit with 1, a reader that went away is for `main` to answer: 1 is a command's own "no"."""
 
     def on_broken_pipe(self) -> None:
@@ -44,7 +44,7 @@ class _Console(Console):
 
 def show_lines(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
     """Print styled lines; on anything but a terminal they are the same words without colour."""
-    console = _Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+    console = PipedConsole(stderr=to_stderr, highlight=False, soft_wrap=True)
     for line in lines:
         console.print(Text(line.text, style=_RICH[line.style]))
 
@@ -72,7 +72,7 @@ class EventLines:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._console = _Console(highlight=False, soft_wrap=True)
+        self._console = PipedConsole(highlight=False, soft_wrap=True)
 
     def tell(self, event: Event) -> None:
         if self._as_json:
@@ -91,7 +91,7 @@ class Progress:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = PipedConsole(stderr=True, highlight=False, soft_wrap=True)
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self.last_warning = ""
 

@@ -30,17 +30,11 @@ def diff(ctx: click.Context, /, base: str, output: str, detailed_exitcode: bool,
     """Show what `apply` would do, object by object and pod by pod, with the reasons. Changes nothing, anywhere.
 
     Exit code 0: nothing to do; 1: changes; 2: an error, no host that answers, or a revision that a guard holds.
+    With --detailed-exitcode 2 and 1 change places.
     """
     changes, error = (2, 1) if detailed_exitcode else (1, 2)
     configure_logging()
-    try:
-        report = _report(asked(given), base)
-    except click.UsageError:
-        raise
-    except Exception as failure:
-        wrapped = failure if isinstance(failure, click.ClickException) else click.ClickException(str(failure))
-        wrapped.show()
-        ctx.exit(error)
+    report = _report(asked(given), base)
     match output:
         case "json":
             click.echo(json.dumps(plan_json(report), indent=2))

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from reconciler.cli.access import Known, known
+from reconciler.cli.console import PipedConsole
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings
 from reconciler.nodes.errors import NodeError
@@ -81,7 +81,7 @@ def _archive(name: str, file: Path | None) -> Iterator[Path]:
 
 
 def _push_to(state: Known, nodes: list[str], path: Path, saved: SavedImage) -> bool:
-    console = Console(stderr=True, highlight=False)
+    console = PipedConsole(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
 

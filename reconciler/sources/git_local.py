@@ -7,7 +7,7 @@ from typing import Final
 import pygit2
 from msgspec import Struct
 
-from reconciler.sources.git_address import GitTarget
+from reconciler.sources.git_address import BadSource, GitTarget
 from reconciler.sources.git_clone import GitUnavailable, Tip
 
 _SHORT_ID: Final = re.compile("[0-9a-f]{7,40}")
@@ -48,14 +48,15 @@ class CheckedOut(Struct, frozen=True):
 def commit_around(folder: Path, name: str) -> CheckedOut:
     """The commit that a branch, tag, remote branch or (abbreviated) commit id means around this folder.
 
-    For `diff --base`. ValueError where there is no repository, or nothing of this name in it.
+    For `diff --base`. BadSource where there is no repository, or nothing of this name in it.
     """
     found = pygit2.discover_repository(str(folder))
-    repository = pygit2.Repository(found) if found else None
+    try:
+        repository = pygit2.Repository(found) if found else None
+    except pygit2.GitError as error:
+        raise BadSource(f"{error} ({_fix(error, Path(found or folder).parent)})") from error
     if repository is None or repository.workdir is None:
-        raise ValueError(
-            f"{folder} is not inside a Git work tree: --base compares with a commit of its repository"
-        )
+        raise BadSource(f"{folder} is not inside a Git work tree: --base compares with a commit of its repository")
     root = Path(repository.workdir).resolve()
     subpath = folder.resolve().relative_to(root).as_posix()
     return CheckedOut(root, "" if subpath == "." else subpath, str(_named(repository, name).id))
@@ -76,7 +77,7 @@ def _named(repository: pygit2.Repository, name: str) -> pygit2.Commit:
             return reference.peel(pygit2.Commit)
     if _SHORT_ID.fullmatch(name) and (commit := _commit(repository, name)) is not None:
         return commit
-    raise ValueError(f"the repository has no branch, tag or commit {name!r}: is the clone shallow? fetch it first")
+    raise BadSource(f"the repository has no branch, tag or commit {name!r}: is the clone shallow? fetch it first")
 
 
 def _commit(repository: pygit2.Repository, name: str) -> pygit2.Commit | None:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli import error_code
 from reconciler.store import SqliteStore
+
+LONELY = (
+    "apiVersion: reconciler.dev/v1\nkind: Cluster\nmetadata:\n  name: c\n---\n"
+    "apiVersion: v1\nkind: Node\nmetadata:\n  name: node-1\n"
+    "  annotations:\n    reconciler.dev/ssh: ssh://127.0.0.1:1\n"
+)
+"""A cluster of one host, which does not answer."""
 
 
 def reconciler(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -59,15 +67,61 @@ def test_an_error_that_nobody_reads_is_still_an_error() -> None:
 @pytest.mark.parametrize(("option", "code"), [((), 2), (("--detailed-exitcode",), 1)])
 def test_a_diff_that_no_host_answered_is_an_error(tmp_path: Path, option: tuple[str, ...], code: int) -> None:
     """Neither "nothing to do" nor "changes": what runs is unknown."""
-    (tmp_path / "all.yaml").write_text(
-        "apiVersion: reconciler.dev/v1\nkind: Cluster\nmetadata:\n  name: c\n---\n"
-        "apiVersion: v1\nkind: Node\nmetadata:\n  name: node-1\n"
-        "  annotations:\n    reconciler.dev/ssh: ssh://127.0.0.1:1\n"
-    )
+    (tmp_path / "all.yaml").write_text(LONELY)
     done = reconciler("diff", str(tmp_path), "--state", str(tmp_path / "state"), *option)
     assert done.returncode == code
     assert "no host answers" in done.stderr
     assert "127.0.0.1:1 does not answer" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("diff",),
+        ("diff", "--no-such-option"),
+        ("diff", "/nowhere", "--ssh-key", "/nowhere"),
+        ("diff", "/nowhere", "--base", "main"),
+    ],
+)
+def test_no_error_of_a_diff_is_taken_for_changes(words: tuple[str, ...]) -> None:
+    """1 says "changes", and 2 with --detailed-exitcode."""
+    assert reconciler(*words).returncode == 2
+    assert reconciler(*words, "--detailed-exitcode").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "code"),
+    [
+        (["diff", "--base", "main", "base"], {}, 2),
+        (["diff", "base", "--detailed-exitcode"], {}, 1),
+        (["diff", "base"], {"RECONCILER_DIFF_DETAILED_EXITCODE": "1"}, 1),
+        (["diff", "base"], {"RECONCILER_DIFF_DETAILED_EXITCODE": "false"}, 2),
+        (["diff", "base"], {"RECONCILER_DIFF_DETAILED_EXITCODE": ""}, 2),
+        (["diff", "base"], {"RECONCILER_DIFF_DETAILED_EXITCODE": "perhaps"}, 2),
+        (["diff", "--", "--detailed-exitcode"], {}, 2),
+        (["exec", "web-0", "--", "terraform", "plan", "--detailed-exitcode"], {}, 2),
+        (["apply", "base"], {"RECONCILER_DIFF_DETAILED_EXITCODE": "1"}, 2),
+        ([], {}, 2),
+    ],
+)
+def test_the_code_of_an_error(words: list[str], environment: dict[str, str], code: int) -> None:
+    assert error_code(words, environment) == code
+
+
+@pytest.mark.parametrize(("option", "code"), [("", 2), ("--detailed-exitcode", 1)])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_diff_that_nobody_reads_is_an_error(tmp_path: Path, form: str, option: str, code: int) -> None:
+    (tmp_path / "all.yaml").write_text(LONELY)
+    call = f'"{sys.executable}" -m reconciler diff "{tmp_path}" --state "{tmp_path}/state" -o {form} {option}'
+    script = f"{call} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_help_that_nobody_reads_is_no_answer() -> None:
+    script = f'"{sys.executable}" -m reconciler --help | true; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "")
 
 
 def test_a_second_reconciler_is_told_who_holds_the_state(tmp_path: Path) -> None:
