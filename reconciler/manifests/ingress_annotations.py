@@ -1,4 +1,4 @@
-"""The annotations of an Ingress: ours become typed options, those of other controllers get a word about ours.
+"""Our annotations of an Ingress, which become typed options; `foreign_annotations` has those of others.
 
 A value is read into a number, a network, or one of a few words; no text of an annotation goes on as it is.
 """
@@ -15,9 +15,6 @@ from reconciler.model.names import GROUP
 from reconciler.model.quantities import Quantity
 
 _AT: Final[Pointer] = ("metadata", "annotations")
-_NGINX: Final = "nginx.ingress.kubernetes.io/"
-_ISSUERS: Final = ("kubernetes.io/tls-acme", "cert-manager.io/cluster-issuer", "cert-manager.io/issuer")
-"""By which others are told to have certificates issued."""
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 _DURATION: Final = re.compile(r"([0-9]{1,8})(ms|s|m|h)")
 _NUMBER: Final = re.compile(r"[0-9]{1,7}")
@@ -52,32 +49,11 @@ def read_options(annotations: Mapping[str, str]) -> tuple[IngressOptions, tuple[
 
 
 def ignored_annotations(annotations: Mapping[str, str], options: IngressOptions) -> Iterator[Finding]:
-    """Of ours, those that a canary has for nothing; and all of other controllers'."""
-    yield from _foreign(annotations)
+    """Those that a canary has for nothing."""
     for name, setting in SETTINGS.items():
         if options.canary and name in annotations and not setting.field.startswith("canary"):
             message = f"{name} changes nothing on a canary: it has the settings of what it takes traffic from"
             yield warning((*_AT, name), Code.IGNORED_FIELD, message, "remove it, or leave it", at_key=True)
-
-
-def _foreign(annotations: Mapping[str, str]) -> Iterator[Finding]:
-    """What was written for another controller: a raw snippet is refused, anything else changes nothing here."""
-    for name in annotations:
-        if name in _ISSUERS:
-            fix = f'write {GROUP}/acme: "true", and name the server in the Cluster'
-            yield warning((*_AT, name), Code.IGNORED_FIELD, f"{name} changes nothing here", fix, at_key=True)
-        if not name.startswith(_NGINX):
-            continue
-        short = name.removeprefix(_NGINX)
-        here = (*_AT, name)
-        if short.endswith("-snippet"):
-            message = f"{name} is raw configuration, which could change every other site: it is never passed on"
-            fix = f"remove it; what can be set is typed: {GROUP}/{', '.join(_short_names())}"
-            yield Finding(here, Code.REFUSED_FIELD, message, fix, at_key=True)
-        else:
-            ours = _EQUIVALENTS.get(short)
-            fix = f"write {GROUP}/{ours}" if ours else "remove it, or leave it: there is nothing like it here"
-            yield warning(here, Code.IGNORED_FIELD, f"{name} changes nothing here", fix, at_key=True)
 
 
 def _checked(field: str, value: Any) -> None:
@@ -214,31 +190,3 @@ _NEEDS: Final = {
         "canary-by-cookie": "canary",
     }.items()
 }
-_EQUIVALENTS: Final = {
-    "proxy-connect-timeout": "timeout-connect",
-    "proxy-read-timeout": "timeout-server",
-    "proxy-send-timeout": "timeout-server",
-    "proxy-body-size": "body-size",
-    "load-balance": "balance",
-    "upstream-hash-by": "balance: source or uri",
-    "backend-protocol": "backend-protocol",
-    "affinity": "affinity",
-    "session-cookie-name": "affinity-cookie-name",
-    "limit-rps": "rate-limit",
-    "limit-rpm": "rate-limit and rate-limit-period",
-    "whitelist-source-range": "allow-list",
-    "auth-type": "auth-secret",
-    "auth-secret": "auth-secret",
-    "auth-realm": "auth-realm",
-    "ssl-redirect": "ssl-redirect",
-    "force-ssl-redirect": "ssl-redirect",
-    "canary": "canary",
-    "canary-weight": "canary-weight",
-    "canary-by-header": "canary-by-header",
-    "canary-by-header-value": "canary-by-header-value",
-    "canary-by-cookie": "canary-by-cookie",
-}
-
-
-def _short_names() -> list[str]:
-    return [name.removeprefix(f"{GROUP}/") for name in SETTINGS]

@@ -6,6 +6,7 @@ from typing import Final
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
+from reconciler.manifests.foreign_annotations import check_foreign
 from reconciler.manifests.ingress_annotations import ignored_annotations
 from reconciler.manifests.needs import Need
 from reconciler.model.certificates import issues
@@ -36,6 +37,7 @@ def check_ingress_spec(ingress: Ingress) -> Iterator[Finding]:
         ours = " or ".join(filter(None, OUR_CLASSES))
         yield warning(at, Code.NOT_OURS, message, f"write {ours} to have it served here, or leave it")
         return
+    yield from check_foreign(annotations, canary=ingress.options.canary is not None)
     yield from ignored_annotations(annotations, ingress.options)
     yield from _backends(spec)
     yield from _rules(spec)

@@ -298,24 +298,90 @@ def test_what_a_canary_cannot_set_is_a_warning(load: Load, faults: Faults) -> No
     assert faults(result) == ["i.yaml:8:5 /metadata/annotations/reconciler.dev~1balance ignored-field"]
 
 
-def test_another_controllers_annotation_is_a_warning_that_names_ours(load: Load, faults: Faults) -> None:
-    text = INGRESS.replace(
-        "  name: web\n",
-        "  name: web\n  annotations:\n"
-        "    nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8\n"
-        "    nginx.ingress.kubernetes.io/enable-cors: 'true'\n",
-        1,
+def noted(*notes: str) -> str:
+    lines = "".join(f"    {note}\n" for note in notes)
+    return INGRESS.replace("  name: web\n", f"  name: web\n  annotations:\n{lines}", 1)
+
+
+@pytest.mark.parametrize(
+    ("note", "ours"),
+    [
+        ("nginx.ingress.kubernetes.io/proxy-body-size: 8m", "reconciler.dev/body-size"),
+        ("nginx.ingress.kubernetes.io/enable-cors: 'true'", "nothing like it"),
+        ("haproxy.org/timeout-server: 5s", "reconciler.dev/timeout-server"),
+        ("haproxy.org/rate-limit-requests: '5'", "reconciler.dev/rate-limit"),
+        ("haproxy.com/load-balance: leastconn", "reconciler.dev/balance"),
+        ("haproxy-ingress.github.io/balance-algorithm: leastconn", "reconciler.dev/balance"),
+        ("haproxy-ingress.github.io/limit-whitelist: 10.0.0.0/8", "nothing like it"),
+        ("ingress.kubernetes.io/ssl-redirect: 'false'", "reconciler.dev/ssl-redirect"),
+    ],
+)
+def test_another_controllers_annotation_is_a_warning_that_names_ours(load: Load, note: str, ours: str) -> None:
+    result = load({"i.yaml": noted(note)})
+    assert isinstance(result, Desired)
+    (problem,) = result.warnings
+    assert problem.code == "ignored-field"
+    assert ours in problem.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("nginx.ingress.kubernetes.io/whitelist-source-range", "write reconciler.dev/allow-list"),
+        ("nginx.ingress.kubernetes.io/denylist-source-range", "reconciler.dev/allow-list, auth-secret"),
+        ("nginx.ingress.kubernetes.io/auth-type", "write reconciler.dev/auth-secret"),
+        ("nginx.ingress.kubernetes.io/auth-url", "reconciler.dev/allow-list, auth-secret"),
+        ("nginx.ingress.kubernetes.io/auth-tls-secret", "reconciler.dev/allow-list, auth-secret"),
+        ("haproxy.org/allow-list", "write reconciler.dev/allow-list"),
+        ("haproxy.org/whitelist", "write reconciler.dev/allow-list"),
+        ("haproxy.org/blacklist", "reconciler.dev/allow-list, auth-secret"),
+        ("haproxy.org/auth-type", "write reconciler.dev/auth-secret"),
+        ("haproxy.org/auth-secret", "write reconciler.dev/auth-secret"),
+        ("haproxy.com/deny-list", "reconciler.dev/allow-list, auth-secret"),
+        ("haproxy-ingress.github.io/allowlist-source-range", "write reconciler.dev/allow-list"),
+        ("ingress.kubernetes.io/auth-secret", "write reconciler.dev/auth-secret"),
+    ],
+)
+@pytest.mark.parametrize("class_name", ["", "haproxy"])
+def test_who_is_to_be_kept_away_is_not_served(load: Load, class_name: str, name: str, ours: str) -> None:
+    text = noted(f"{name}: x").replace(
+        "spec:\n", f"spec:\n  ingressClassName: {class_name}\n" if class_name else "spec:\n", 1
     )
     result = load({"i.yaml": text})
+    assert isinstance(result, Rejected)
+    (problem,) = result.problems
+    assert problem.code == "refused-field"
+    assert ours in problem.fix
+
+
+def test_who_is_kept_away_by_ours_may_be_kept_away_elsewhere_too(load: Load) -> None:
+    result = load({"i.yaml": noted("haproxy.org/allow-list: 10.0.0.0/8", "reconciler.dev/allow-list: 10.0.0.0/8")})
     assert isinstance(result, Desired)
-    assert [problem.code for problem in result.warnings] == ["ignored-field", "ignored-field"]
-    assert "reconciler.dev/allow-list" in result.warnings[0].fix
+    assert [problem.code for problem in result.warnings] == ["ignored-field"]
+    other = load({"i.yaml": noted("haproxy.org/auth-type: basic-auth", "reconciler.dev/allow-list: 10.0.0.0/8")})
+    assert isinstance(other, Rejected)
 
 
-@pytest.mark.parametrize("name", ["configuration-snippet", "server-snippet", "auth-snippet"])
-def test_a_raw_snippet_is_refused(load: Load, faults: Faults, name: str) -> None:
-    note = f"  name: web\n  annotations:\n    nginx.ingress.kubernetes.io/{name}: deny all;\n"
-    result = load({"i.yaml": INGRESS.replace("  name: web\n", note, 1)})
+def test_a_canary_is_guarded_as_what_it_takes_traffic_from(load: Load) -> None:
+    canary = ("reconciler.dev/canary: 'true'", "reconciler.dev/canary-weight: '5'")
+    result = load({"i.yaml": noted("nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8", *canary)})
+    assert isinstance(result, Desired)
+    assert [problem.code for problem in result.warnings] == ["ignored-field"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nginx.ingress.kubernetes.io/configuration-snippet",
+        "nginx.ingress.kubernetes.io/server-snippet",
+        "nginx.ingress.kubernetes.io/auth-snippet",
+        "haproxy.org/backend-config-snippet",
+        "haproxy-ingress.github.io/config-backend",
+        "ingress.kubernetes.io/config-backend",
+    ],
+)
+def test_a_raw_snippet_is_refused(load: Load, name: str) -> None:
+    result = load({"i.yaml": noted(f"{name}: deny all;")})
     assert isinstance(result, Rejected)
     assert [problem.code for problem in result.problems] == ["refused-field"]
 
