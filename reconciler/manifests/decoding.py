@@ -31,6 +31,7 @@ from reconciler.model.objects import (
     Service,
     ServiceSpec,
     SshAddress,
+    is_served_here,
 )
 from reconciler.model.problems import Severity
 from reconciler.model.quantities import Quantity
@@ -154,6 +155,8 @@ def _service(document: dict[str, Any]) -> Service:
 
 def _ingress(document: dict[str, Any]) -> Ingress:
     form = msgspec.convert(document, _IngressForm)
+    if not is_served_here(ingress := Ingress(form.metadata, form.spec)):
+        return ingress
     options, findings = read_options(form.metadata.annotations)
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise Undecodable(*findings)

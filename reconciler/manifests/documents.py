@@ -14,6 +14,7 @@ from reconciler.manifests.composing import Broken, Document, documents_of
 from reconciler.manifests.decoding import DEFAULT_NAMESPACE, Decoder, Undecodable
 from reconciler.manifests.explaining import advise, explain
 from reconciler.manifests.findings import MOST_FINDINGS, Finding, as_text, quoted
+from reconciler.manifests.ingress_specs import without_foreign_spec
 from reconciler.manifests.objects import check_object
 from reconciler.manifests.positions import Positions, position_of
 from reconciler.manifests.schemas import KINDS, KindSchema
@@ -97,7 +98,9 @@ class FileReader:
         kind = value.get("kind") if isinstance(value, dict) else None
         if not isinstance(kind, str) or kind not in self._schemas:
             return None, [_unknown_kind(value)]
-        findings = self._form(kind, document)
+        if kind == "Ingress":
+            value = without_foreign_spec(value)
+        findings = self._form(kind, value, document)
         if document.findings or any(finding.severity is Severity.ERROR for finding in findings):
             return _name_of(kind, value), findings
         try:
@@ -108,9 +111,9 @@ class FileReader:
         faulty = any(finding.severity is Severity.ERROR for finding in findings)
         return _name_of(kind, value) if faulty else thing, findings
 
-    def _form(self, kind: str, document: Document) -> list[Finding]:
-        """The slower ways are taken only where the faster one does not settle it."""
-        schema, value = self._schemas[kind], document.value
+    def _form(self, kind: str, value: Any, document: Document) -> list[Finding]:
+        """The slower ways are taken only where the faster one does not settle it. `value` is what counts of it."""
+        schema = self._schemas[kind]
         if schema.plain.is_valid(value):
             return []
         if schema.full.is_valid(value):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
@@ -18,6 +18,19 @@ AUTH_AT: Final[Pointer] = ("metadata", "annotations", f"{GROUP}/auth-secret")
 AUTH_KEY: Final = "auth"
 CERTIFICATE_KEYS: Final = ("tls.crt", "tls.key")
 _IPV4: Final = re.compile(r"[0-9.]+")
+
+
+def without_foreign_spec(written: dict[str, Any]) -> dict[str, Any]:
+    """Of a document of kind Ingress: where its class leaves it to another controller, what that may be written
+    for is not looked at, and nothing but the class remains of its spec. Never raises."""
+    metadata, spec = written.get("metadata"), written.get("spec")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    noted = annotations.get(ANNOTATION_CLASS) if isinstance(annotations, dict) else None
+    named = spec.get("ingressClassName") if isinstance(spec, dict) else None
+    chosen = named or noted
+    if not isinstance(chosen, str) or chosen in OUR_CLASSES:
+        return written
+    return {**written, "spec": {"ingressClassName": named} if named else {}}
 
 
 def check_ingress_spec(ingress: Ingress) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ from reconciler.model.objects import (
     PersistentVolumeClaim,
     Pod,
     Service,
+    is_served_here,
 )
 
 _SMALLEST_SERVICE_PREFIX = 28
@@ -35,7 +36,8 @@ _SMALLEST_SERVICE_PREFIX = 28
 
 def check_object(thing: Object) -> Iterator[Finding]:
     """Every fault of an object that was decoded, and every warning about it."""
-    yield from check_annotations(thing)
+    if not isinstance(thing, Ingress) or is_served_here(thing):
+        yield from check_annotations(thing)
     match thing:
         case Pod():
             yield from check_pod_spec(thing.spec, ("spec",))

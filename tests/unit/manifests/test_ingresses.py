@@ -400,6 +400,56 @@ def test_the_class_says_whose_it_is(load: Load, faults: Faults, name: str, old: 
     assert [problem.code for problem in result.warnings] == (["not-ours"] if name == "nginx" else [])
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("path: /\n", "path: /api(/|$)(.*)\n"),
+        ("pathType: Prefix", "pathType: Regex"),
+        ("host: shop.example.org", "host: '*'"),
+        ("backend: {service: {name: web, port: {number: 80}}}", "backend: {resource: {kind: Bucket, name: a}}"),
+        ("rules:", "rulez:"),
+        (
+            "  name: web\n",
+            "  name: web\n  annotations: {reconciler.dev/allow-list: all, reconciler.dev/none: x}\n",
+        ),
+        ("  name: web\n", "  name: web\n  annotations: {haproxy.org/allow-list: 10.0.0.0/8}\n"),
+    ],
+)
+def test_what_is_left_to_another_controller_may_be_of_its_kind(
+    load: Load, faults: Faults, old: str, new: str
+) -> None:
+    text = INGRESS.replace("spec:\n", "spec:\n  ingressClassName: nginx\n", 1)
+    assert old in text
+    result = load({"i.yaml": text.replace(old, new, 1)})
+    assert isinstance(result, Desired)
+    assert [problem.code for problem in result.warnings] == ["not-ours"]
+
+
+@pytest.mark.parametrize("spec", ["", "spec:\n", "spec: 1\n", "spec: {ingressClassName: ''}\n"])
+def test_the_old_annotation_leaves_it_to_another_controller_too(load: Load, spec: str) -> None:
+    note = "  name: web\n  annotations: {kubernetes.io/ingress.class: traefik}\n"
+    result = load({"i.yaml": INGRESS.replace("  name: web\n", note, 1).partition("spec:")[0] + spec})
+    assert isinstance(result, Desired)
+    assert [problem.code for problem in result.warnings] == ["not-ours"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("  name: web\n", "  name: web\n  namespace: nowhere\n", "unknown-namespace"),
+        ("  name: web\n", "  name: Web\n", "invalid-value"),
+        ("ingressClassName: nginx", "ingressClassName: 7", "wrong-type"),
+        ("ingressClassName: nginx", "ingressClassName: Nginx", "invalid-value"),
+        ("networking.k8s.io/v1", "extensions/v1beta1", "wrong-api-version"),
+    ],
+)
+def test_its_name_and_its_class_are_looked_at_all_the_same(load: Load, old: str, new: str, code: str) -> None:
+    text = INGRESS.replace("spec:\n", "spec:\n  ingressClassName: nginx\n", 1)
+    result = load({"i.yaml": text.replace(old, new, 1)})
+    assert isinstance(result, Rejected)
+    assert [problem.code for problem in result.problems if problem.severity == "error"] == [code]
+
+
 def test_a_class_is_named_once(load: Load, faults: Faults) -> None:
     text = INGRESS.replace(
         "  name: web\n", "  name: web\n  annotations: {kubernetes.io/ingress.class: haproxy}\n", 1
