@@ -64,7 +64,7 @@ class Decoder:
     """Remembers the quantities it has read: a revision repeats a few of them thousands of times."""
 
     def __init__(self) -> None:
-        self._quantities: dict[str | int | float, Quantity] = {}
+        self._quantities: dict[str, Quantity] = {}
 
     def decode(self, kind: str, document: dict[str, Any]) -> Object:
         """Raises Undecodable."""
@@ -92,8 +92,9 @@ class Decoder:
 
     def _value(self, wanted: type, written: Any) -> Quantity:
         """Quantities are the one type that msgspec asks about."""
-        if (known := self._quantities.get(written)) is None:
-            known = self._quantities[written] = Quantity.parse(written)
+        text = str(written)  # 1 and 1.0 would be one key
+        if (known := self._quantities.get(text)) is None:
+            known = self._quantities[text] = Quantity.parse(text)
         return known
 
 

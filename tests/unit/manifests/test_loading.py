@@ -133,3 +133,17 @@ def test_what_was_loaded_before_makes_no_difference(
     for step in steps:
         files = {path: text for path, text in {**good, **step}.items() if text is not None}
         assert load(step) == Loader().load(snapshot(files))
+
+
+def test_a_decimal_amount_does_not_depend_on_what_was_read_before(
+    good: dict[str, str], snapshot: SnapshotOf
+) -> None:
+    decimal = good["web.yaml"].replace("cpu: 1\n", "cpu: 1.0\n")
+    assert decimal != good["web.yaml"]
+    loader = Loader()
+    loader.load(snapshot(good))
+    after, fresh = (each.load(snapshot({**good, "web.yaml": decimal})) for each in (loader, Loader()))
+    assert isinstance(after, Desired)
+    assert isinstance(fresh, Desired)
+    assert after.template_hashes == fresh.template_hashes
+    assert after.manifests == fresh.manifests
