@@ -2,14 +2,17 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
 
 from reconciler.manifests.codes import Code
+from reconciler.manifests.equal_values import in_our_form
 from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.ingress_annotations import read_options
+from reconciler.manifests.schemas import KindSchema
 from reconciler.manifests.service_annotations import read_service_options
 from reconciler.model.ingress import IngressSpec
 from reconciler.model.names import ANNOTATION_HOST_KEY, ANNOTATION_SSH, CLUSTER_SCOPED
@@ -63,17 +66,16 @@ class Undecodable(Exception):
 class Decoder:
     """Remembers the quantities it has read: a revision repeats a few of them thousands of times."""
 
-    def __init__(self) -> None:
+    def __init__(self, schemas: Mapping[str, KindSchema]) -> None:
+        self._schemas = schemas
         self._quantities: dict[str, Quantity] = {}
 
     def decode(self, kind: str, document: dict[str, Any]) -> Object:
-        """Raises Undecodable."""
+        """Of a document that its schema accepts. Raises Undecodable."""
         try:
             return self._decode(kind, document)
-        except msgspec.ValidationError as error:  # a number like 1.0, which is whole to the schema
-            raise Undecodable(
-                Finding((), Code.WRONG_TYPE, str(error), "write whole numbers without a point")
-            ) from None
+        except msgspec.ValidationError:  # a number like 1.0, which is whole to the schema
+            return self._decode(kind, in_our_form(self._schemas[kind].schema, document))
 
     def _decode(self, kind: str, document: dict[str, Any]) -> Object:
         if kind not in CLUSTER_SCOPED and not document["metadata"].get("namespace"):

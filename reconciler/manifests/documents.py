@@ -65,7 +65,7 @@ class FileReader:
 
     def __init__(self, schemas: Mapping[str, KindSchema]) -> None:
         self._schemas = schemas
-        self._decoder = Decoder()
+        self._decoder = Decoder(schemas)
 
     def read(self, file: SourceFile) -> Contents:
         """Never raises for what a file can hold."""

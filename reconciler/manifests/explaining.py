@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
-from reconciler.manifests.schemas import MARK, REFUSED_VALUES, KindSchema, Schema
+from reconciler.manifests.schemas import MARK, REFUSED_VALUES, KindSchema, Schema, resolved
 
 _TYPES: Final = {
     "object": "an object",
@@ -33,7 +33,7 @@ def advise(kind: KindSchema, document: Any) -> Iterator[Finding]:
 
 
 def _advise(root: Schema, schema: Schema, value: Any, pointer: Pointer) -> Iterator[Finding]:
-    schema = _resolved(root, schema)
+    schema = resolved(root, schema)
     if isinstance(value, dict):
         known = schema.get("properties", {})
         for key, inner in value.items():
@@ -47,12 +47,6 @@ def _advise(root: Schema, schema: Schema, value: Any, pointer: Pointer) -> Itera
     elif isinstance(value, list) and "items" in schema:
         for index, inner in enumerate(value):
             yield from _advise(root, schema["items"], inner, (*pointer, index))
-
-
-def _resolved(root: Schema, schema: Schema) -> Schema:
-    while (reference := schema.get("$ref")) is not None:
-        schema = root["$defs"][reference.removeprefix("#/$defs/")]
-    return schema
 
 
 def _explain(error: Any, *, secret: bool) -> Iterator[Finding]:

@@ -59,6 +59,13 @@ def load_schemas() -> Mapping[str, KindSchema]:
     return {kind: _compile({**_read(f"{kind.lower()}.json"), "$defs": shared}) for kind in KINDS}
 
 
+def resolved(root: Schema, schema: Schema) -> Schema:
+    """What a reference stands for; `root` holds the definitions."""
+    while (reference := schema.get("$ref")) is not None:
+        schema = root["$defs"][reference.removeprefix("#/$defs/")]
+    return schema
+
+
 def _read(name: str) -> Schema:
     packaged = files("reconciler").joinpath("schemas", name)
     checkout = Path(__file__).parents[2] / "schemas" / name

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.manifests.scalars import Ambiguous, read_plain
-from reconciler.model.desired import Rejected
+from reconciler.model.desired import Desired, Rejected
 from tests.unit.manifests.conftest import Faults, Load
 
 AMBIGUOUS = """
@@ -89,7 +89,9 @@ def test_a_small_alias_is_accepted(changed: Load, load: Load) -> None:
     [
         ("replicas: 2", "replicas: 010", "web.yaml:6:13 /spec/replicas ambiguous-value"),
         ("replicas: 2", "replicas: true", "web.yaml:6:13 /spec/replicas wrong-type"),
-        ("replicas: 2", "replicas: 1.0", "web.yaml:1:1  wrong-type"),
+        ("replicas: 2", "replicas: 1.5", "web.yaml:6:13 /spec/replicas wrong-type"),
+        ("replicas: 2", "replicas: 20000.0", "web.yaml:6:13 /spec/replicas invalid-value"),
+        ("replicas: 2", "replicas: '2.0'", "web.yaml:6:13 /spec/replicas wrong-type"),
         ("replicas: 2", 'replicas: "2"', "web.yaml:6:13 /spec/replicas wrong-type"),
         ("replicas: 2", "replicas: -1", "web.yaml:6:13 /spec/replicas invalid-value"),
         ("replicas: 2", "replicas: 1000000000", "web.yaml:6:13 /spec/replicas invalid-value"),
@@ -136,6 +138,29 @@ def test_a_wrong_value_is_refused_at_its_place(
     assert expected in faults(result)
     assert all(str(problem).isprintable() for problem in result.problems)
     assert all(len(str(problem)) < 500 for problem in result.problems)
+
+
+def test_a_whole_number_may_be_written_as_a_decimal(good: dict[str, str], load: Load) -> None:
+    text = good["web.yaml"].replace("replicas: 2", "replicas: 2.0\n  minReadySeconds: 5.0", 1)
+    text = text.replace("containerPort: 8080", "containerPort: 8080.0", 1).replace("cpu: 1\n", "cpu: 1.0\n", 1)
+    service = good["web-service.yaml"].replace("targetPort: http", "targetPort: 8080.0", 1)
+    result = load({"web.yaml": text, "web-service.yaml": service})
+    assert isinstance(result, Desired), result.problems
+    (web,) = result.deployments.values()
+    assert (web.spec.replicas, web.spec.min_ready_seconds) == (2, 5)
+    (container,) = web.spec.template.spec.containers
+    assert (container.ports[0].container_port, str(container.resources.limits["cpu"])) == (8080, "1.0")
+    (port,) = next(iter(result.services.values())).spec.ports
+    assert port.target_port == 8080
+    assert isinstance(port.target_port, int)
+
+
+def test_a_text_that_looks_like_a_whole_decimal_is_still_no_text(load: Load, faults: Faults) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: {a: 2.0}}\ndata: {version: 1.0}\n"
+    assert faults(load({"c.yaml": text})) == [
+        "c.yaml:3:33 /metadata/labels/a wrong-type",
+        "c.yaml:4:17 /data/version wrong-type",
+    ]
 
 
 def test_a_misspelt_field_is_told_what_was_meant(changed: Load) -> None:
