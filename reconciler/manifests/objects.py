@@ -85,9 +85,14 @@ def _deployment(deployment: Deployment) -> Iterator[Finding]:
 
 def _rollout(deployment: Deployment) -> Iterator[Finding]:
     spec = deployment.spec
-    rolling = spec.strategy.rolling_update
+    if (rolling := spec.strategy.rolling_update) is None:
+        return
     at: Pointer = ("spec", "strategy", "rollingUpdate")
-    if spec.strategy.type == "RollingUpdate" and _is_zero(rolling.max_surge) and _is_zero(rolling.max_unavailable):
+    if spec.strategy.type == "Recreate":
+        message = "Recreate ends all pods before it starts new ones: there are no limits to keep to"
+        fix = "remove it, or write type: RollingUpdate"
+        yield Finding(at, Code.CONFLICTING_FIELDS, message, fix, at_key=True)
+    elif _is_zero(rolling.max_surge) and _is_zero(rolling.max_unavailable):
         message = "maxSurge and maxUnavailable are both 0: no pod could ever be replaced"
         yield Finding(at, Code.IMPOSSIBLE_ROLLOUT, message, "give one of them at least 1")
 

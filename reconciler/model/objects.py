@@ -68,7 +68,8 @@ class RollingUpdate(Struct, frozen=True, rename="camel"):
 
 class Strategy(Struct, frozen=True, rename="camel"):
     type: Literal["RollingUpdate", "Recreate"] = "RollingUpdate"
-    rolling_update: RollingUpdate = RollingUpdate()
+    rolling_update: RollingUpdate | None = None
+    """Of RollingUpdate alone; its defaults where absent."""
 
 
 class DeploymentSpec(Struct, frozen=True, rename="camel"):

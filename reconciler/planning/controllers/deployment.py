@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.model.names import Uid
-from reconciler.model.objects import Deployment, IntOrPercent, ref_of
+from reconciler.model.objects import Deployment, IntOrPercent, RollingUpdate, ref_of
 from reconciler.model.plan import Action
 from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.availability import Availability
@@ -31,7 +31,7 @@ def limits_of(deployment: Deployment) -> Limits:
     spec = deployment.spec
     if spec.strategy.type == "Recreate":
         return Limits(0, spec.replicas)
-    rules = spec.strategy.rolling_update
+    rules = spec.strategy.rolling_update or RollingUpdate()
     surge = _share(rules.max_surge, spec.replicas, up=True)
     unavailable = _share(rules.max_unavailable, spec.replicas, up=False)
     return Limits(surge, unavailable or (0 if surge else 1))

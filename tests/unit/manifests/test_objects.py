@@ -25,6 +25,16 @@ AT = "/spec/template/spec/containers/0"
             "web.yaml:8:7 /spec/strategy/rollingUpdate impossible-rollout",
         ),
         (
+            "  replicas: 2",
+            "  strategy:\n    type: Recreate\n    rollingUpdate: {maxSurge: 1}",
+            "web.yaml:8:5 /spec/strategy/rollingUpdate conflicting-fields",
+        ),
+        (
+            "  replicas: 2",
+            "  strategy:\n    type: Recreate\n    rollingUpdate: {}",
+            "web.yaml:8:5 /spec/strategy/rollingUpdate conflicting-fields",
+        ),
+        (
             "containerPort: 8080",
             "containerPort: 8080\n            - name: http\n              containerPort: 81",
             f"web.yaml:21:21 {AT}/ports/1/name duplicate-name",
