@@ -6,6 +6,7 @@ everything but HAProxy's own name characters and IPv4 addresses.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network
 from typing import Final
 
@@ -196,7 +197,7 @@ def guarded(
     for what, unless, networks in (("denied", "if", denied), ("allowed", "unless", allowed)):
         if networks is not None:
             name = f"{section.name}.{what}"
-            sources[name] = tuple(sorted(str(IPv4Network(network)) for network in networks))
+            sources[name] = _written(tuple(networks))
             lines += [
                 f"    acl policy_{what} src -f {_SOURCES}/{name}",
                 f"    tcp-request connection reject {unless} policy_{what}",
@@ -204,6 +205,12 @@ def guarded(
     first, rest = section.text.split("\n", 1)
     text = "".join(f"{line}\n" for line in (first, *lines)) + rest
     return replace(section, text=text, sources=sources)
+
+
+@lru_cache(256)
+def _written(networks: tuple[str, ...]) -> tuple[str, ...]:
+    """Sorted; ValueError where one is none. Many sections have the same, of hundreds."""
+    return tuple(sorted(str(IPv4Network(network)) for network in networks))
 
 
 def _source_lines(name: str, networks: Sequence[str]) -> Iterator[str]:

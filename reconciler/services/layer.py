@@ -28,7 +28,7 @@ from reconciler.services.naming import Naming
 from reconciler.services.network import node_networks
 from reconciler.services.parts import Part, left_out, section
 from reconciler.services.policy import Isolation, Policies
-from reconciler.services.sources import ANYBODY, Sources, hosts_own, service_sources
+from reconciler.services.sources import ANYBODY, Sources, Sourcing, hosts_own
 
 _Key = TypeVar("_Key")
 Endpoints = Mapping[Ref, tuple[Endpoint, ...]]
@@ -59,6 +59,7 @@ class ServiceLayer:
         self._naming = Naming()
         self._checks = _Checks()
         self._policies = Policies()
+        self._sourcing = Sourcing()
         self._setups: Mapping[str, NodeSetup] = {}
         self.problems: tuple[str, ...] = ()
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
@@ -84,7 +85,7 @@ class ServiceLayer:
                 self._lay_out(laid_out)
                 self._layout_inputs = laid_out
             own = hosts_own(desired, memory.nodes)
-            self._sections.follow(endpoints, service_sources(desired, isolation, endpoints, own))
+            self._sections.follow(endpoints, self._sourcing.sources(desired, isolation, endpoints, own))
             named = self._naming.named(desired, memory.services, endpoints)
             self._setups = self._made(desired, memory, endpoints, probed, named.dns, isolation)
             self.problems = (

@@ -18,9 +18,9 @@ from reconciler.model.plan import Endpoint
 from reconciler.model.policies import PodPolicy, RuleSet
 from reconciler.services.cidrs import (
     EVERYTHING,
-    NOTHING,
     Ranges,
     cidrs_of,
+    holds,
     intersection,
     ranges_of,
     union,
@@ -41,6 +41,7 @@ class Sources(Struct, frozen=True):
 
 
 ANYBODY: Final = Sources()
+_EVERYBODY: Final = cidrs_of(EVERYTHING)
 
 
 def service_sources(
@@ -51,25 +52,44 @@ def service_sources(
     A client is let through if every pod behind the port may have it, and it every pod: which of them it gets, the
     proxy decides later. `own`: addresses of the hosts, which every pod takes connections from.
     """
-    policies = _Policies(desired)
-    if not policies.any:
-        return {}
-    pods = {pod.ip: pod for found in isolation.pods.values() for pod in found}
-    rules = _Rules(isolation.sets)
-    hosts = ranges_of(own)
-    confined = _by_egress(pods.values())
-    found = {}
-    for ref, service in desired.services.items():
-        behind = endpoints.get(ref, ())
-        sources = tuple(
-            policies.listed(
-                ref, _sources([(e.ip, e.ports[at]) for e in behind if e.ports[at]], pods, confined, rules, hosts)
-            )
-            for at in range(len(service.spec.ports))
-        )
-        if any(each != ANYBODY for each in sources):
-            found[ref] = sources
-    return found
+    return Sourcing().sources(desired, isolation, endpoints, own)
+
+
+class Sourcing:
+    """`service_sources` for a loop: what says the same as before is the very same object.
+
+    A pod that becomes ready costs a comparison; pods that come and go behind a Service cost that Service. Where
+    policies or isolated pods changed, each Service is looked at, but only for RuleSets that are new.
+
+    Not shared between threads.
+    """
+
+    def __init__(self) -> None:
+        self._rules = _Rules()
+        self._ground: _Ground | None = None
+        self._services: dict[Ref, _Service] = {}
+        self._found: dict[Ref, tuple[Sources, ...]] = {}
+
+    def sources(
+        self,
+        desired: Desired,
+        isolation: Isolation,
+        endpoints: Mapping[Ref, Sequence[Endpoint]],
+        own: Sequence[str],
+    ) -> Mapping[Ref, tuple[Sources, ...]]:
+        inputs = (_scope(desired), isolation, tuple(own))
+        if self._ground is None or self._ground.inputs != inputs:
+            self._rules.follow(isolation.sets)
+            self._ground = _Ground(inputs, self._rules)
+        services = desired.services if self._ground.scope.any else {}
+        self._services = {ref: self._services.get(ref) or _Service(ref) for ref in services}
+        found: dict[Ref, tuple[Sources, ...]] = {}
+        for ref, service in self._services.items():
+            listed = service.sources(self._ground, endpoints.get(ref, ()), len(services[ref].spec.ports))
+            if any(each != ANYBODY for each in listed):
+                found[ref] = listed
+        self._found = self._found if found == self._found else found
+        return self._found
 
 
 def hosts_own(desired: Desired, records: Mapping[str, NodeRecord]) -> tuple[str, ...]:
@@ -84,31 +104,47 @@ def hosts_own(desired: Desired, records: Mapping[str, NodeRecord]) -> tuple[str,
     return (_LOOPBACK, desired.cluster.spec.service_cidr, *gateways, *hosts)
 
 
-class _Policies:
-    """Which Services they may concern, whatever pods there are."""
+class _Scope(Struct, frozen=True):
+    """Which Services policies may concern, whatever pods there are."""
 
-    def __init__(self, desired: Desired) -> None:
-        specs = [(policy.metadata.namespace, policy.spec) for policy in desired.network_policies.values()]
-        self._everywhere = desired.cluster.spec.network.isolate_namespaces
-        self._namespaces = {namespace for namespace, spec in specs if governs_ingress(spec)}
-        self._egress = any(governs_egress(spec) for _, spec in specs)
-        self.any = bool(specs) or self._everywhere
+    everywhere: bool
+    namespaces: frozenset[str]
+    """With a policy for what comes in."""
+    egress: bool
+    any: bool
 
     def listed(self, service: Ref, found: Sources) -> Sources:
         """With the lists that its section has."""
-        ingress = self._everywhere or service.namespace in self._namespaces
+        ingress = self.everywhere or service.namespace in self.namespaces
         return Sources(
-            cidrs_of(EVERYTHING) if found.allowed is None and ingress else found.allowed,
-            () if found.denied is None and self._egress else found.denied,
+            _EVERYBODY if found.allowed is None and ingress else found.allowed,
+            () if found.denied is None and self.egress else found.denied,
         )
 
 
-class _Rules:
-    """What a RuleSet allows at one TCP port; each is asked for many times."""
+def _scope(desired: Desired) -> _Scope:
+    specs = [(policy.metadata.namespace, policy.spec) for policy in desired.network_policies.values()]
+    everywhere = desired.cluster.spec.network.isolate_namespaces
+    return _Scope(
+        everywhere=everywhere,
+        namespaces=frozenset(namespace for namespace, spec in specs if governs_ingress(spec)),
+        egress=any(governs_egress(spec) for _, spec in specs),
+        any=bool(specs) or everywhere,
+    )
 
-    def __init__(self, sets: Mapping[str, RuleSet]) -> None:
-        self._sets = sets
+
+class _Rules:
+    """What a RuleSet allows at one TCP port; each is asked for many times.
+
+    Known for as long as there is one of its name, which follows from what is in it."""
+
+    def __init__(self) -> None:
+        self._sets: Mapping[str, RuleSet] = {}
         self._known: dict[tuple[str, int], Ranges] = {}
+
+    def follow(self, sets: Mapping[str, RuleSet]) -> None:
+        self._sets = sets
+        self._known = {key: ranges for key, ranges in self._known.items() if key[0] in sets}
 
     def at(self, name: str, port: int) -> Ranges:
         key = (name, port)
@@ -121,23 +157,80 @@ class _Rules:
         return self._known[key]
 
 
-def _sources(
-    targets: Sequence[tuple[str, int]],
-    pods: Mapping[str, PodPolicy],
-    confined: Mapping[str, Ranges],
-    rules: _Rules,
-    hosts: Ranges,
-) -> Sources:
-    guards = {(pods[ip].ingress, port) for ip, port in targets if ip in pods and pods[ip].ingress}
-    allowed = EVERYTHING
-    for name, port in sorted(guards):
-        allowed = intersection(allowed, rules.at(name, port))
-    denied = NOTHING
-    for name, clients in confined.items():
-        if not all(_holds(rules.at(name, port), ip) for ip, port in targets):
-            denied = union(denied, clients)
-    everybody = None if allowed == EVERYTHING else cidrs_of(union(allowed, hosts))
-    return Sources(everybody, cidrs_of(denied) if denied else None)
+class _Ground:
+    """What all Services have in common, and lists that several of them have."""
+
+    def __init__(self, inputs: tuple[_Scope, Isolation, tuple[str, ...]], rules: _Rules) -> None:
+        self.inputs = inputs
+        self.scope, isolation, own = inputs
+        self.rules = rules
+        self.pods = {pod.ip: pod for found in isolation.pods.values() for pod in found}
+        self.confined = _by_egress(self.pods.values())
+        self._hosts = ranges_of(own)
+        self._allowed: dict[frozenset[tuple[str, int]], tuple[str, ...] | None] = {}
+        self._denied: dict[tuple[str, ...], tuple[str, ...] | None] = {}
+
+    def allowed(self, guards: frozenset[tuple[str, int]]) -> tuple[str, ...] | None:
+        """Whom all of these ingress RuleSets let in, each at a port."""
+        if guards not in self._allowed:
+            allowed = EVERYTHING
+            for name, port in guards:
+                allowed = intersection(allowed, self.rules.at(name, port))
+            everybody = None if allowed == EVERYTHING else cidrs_of(union(allowed, self._hosts))
+            self._allowed[guards] = everybody
+        return self._allowed[guards]
+
+    def denied(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The pods under these egress RuleSets."""
+        if names not in self._denied:
+            self._denied[names] = cidrs_of(union(*(self.confined[name] for name in names))) if names else None
+        return self._denied[names]
+
+
+class _Service:
+    """The lists of one Service, and what they came from."""
+
+    def __init__(self, ref: Ref) -> None:
+        self._ref = ref
+        self._ground: _Ground | None = None
+        self._behind: Sequence[Endpoint] = ()
+        self._ports: tuple[_Port, ...] = ()
+        self._sources: tuple[Sources, ...] = ()
+
+    def sources(self, ground: _Ground, behind: Sequence[Endpoint], ports: int) -> tuple[Sources, ...]:
+        if behind != self._behind or ports != len(self._ports):
+            targets = [tuple((e.ip, e.ports[at]) for e in behind if e.ports[at]) for at in range(ports)]
+            if targets != [port.targets for port in self._ports]:
+                self._ground, self._ports = None, tuple(map(_Port, targets))
+            self._behind = behind
+        if ground is self._ground:
+            return self._sources
+        found = tuple(ground.scope.listed(self._ref, port.sources(ground)) for port in self._ports)
+        self._ground = ground
+        self._sources = self._sources if found == self._sources else found
+        return self._sources
+
+
+class _Port:
+    """The pods behind one port, and which egress RuleSets let clients have them all."""
+
+    def __init__(self, targets: tuple[tuple[str, int], ...]) -> None:
+        self.targets = targets
+        """Addresses, each with its TCP port."""
+        self._reached: dict[str, bool] = {}
+
+    def sources(self, ground: _Ground) -> Sources:
+        pods, before = ground.pods, self._reached
+        guards = {(pods[ip].ingress, port) for ip, port in self.targets if ip in pods and pods[ip].ingress}
+        self._reached = {
+            name: before[name] if name in before else self._is_reached(ground.rules, name)
+            for name in ground.confined
+        }
+        denied = tuple(name for name, reached in self._reached.items() if not reached)
+        return Sources(ground.allowed(frozenset(guards)), ground.denied(denied))
+
+    def _is_reached(self, rules: _Rules, name: str) -> bool:
+        return all(holds(rules.at(name, port), int(IPv4Address(ip))) for ip, port in self.targets)
 
 
 def _by_egress(pods: Iterable[PodPolicy]) -> Mapping[str, Ranges]:
@@ -147,10 +240,6 @@ def _by_egress(pods: Iterable[PodPolicy]) -> Mapping[str, Ranges]:
         if pod.egress:
             found.setdefault(pod.egress, []).append(pod.ip)
     return {name: ranges_of(ips) for name, ips in sorted(found.items())}
-
-
-def _holds(ranges: Ranges, ip: str) -> bool:
-    return bool(intersection(ranges, ranges_of((ip,))))
 
 
 def _is_address(host: str) -> bool:

@@ -1,5 +1,7 @@
 """A proxy lets through whom the pods behind it would: all of them, as it may choose any."""
 
+from msgspec.structs import replace
+
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.names import Ref
@@ -15,7 +17,7 @@ from reconciler.model.objects import (
 from reconciler.model.plan import Endpoint
 from reconciler.model.policies import Allowed, NetworkPolicySpec, PodPolicy, PolicyType, RuleSet
 from reconciler.services.policy import NOBODY, Isolation
-from reconciler.services.sources import Sources, hosts_own, service_sources
+from reconciler.services.sources import Sources, Sourcing, hosts_own, service_sources
 from tests.simulated import desired
 
 WEB = Ref("Service", "shop", "web")
@@ -106,6 +108,24 @@ def test_a_pod_that_may_not_reach_them_all_is_denied() -> None:
     assert sources(found, *pods) == (Sources(denied=("10.244.0.8/32",)),)
     assert sources(found, pods[0]) == ()
     assert sources(found, endpoint("10.244.0.2", 81)) == (Sources(denied=("10.244.0.9/32",)),)
+
+
+def test_pods_that_become_ready_change_nothing_and_others_only_their_own_service() -> None:
+    db = Ref("Service", "shop", "db")
+    wanted = web(1, policy("shop", "Ingress", "Egress"))
+    wanted = replace(wanted, services={**wanted.services, db: wanted.services[WEB]})
+    some = (Allowed("10.244.0.2/32"),)
+    found = isolation(PodPolicy("10.244.0.2", "some"), PodPolicy("10.244.0.8", egress="some"), some=some)
+    behind, more = endpoint("10.244.0.2", 80), endpoint("10.244.0.3", 80)
+    sourcing = Sourcing()
+    first = sourcing.sources(wanted, found, {WEB: (behind,), db: (behind,)}, HOSTS)
+    starting = replace(behind, ready=False)
+    assert sourcing.sources(wanted, found, {WEB: (starting,), db: (behind,)}, HOSTS) is first
+    then = sourcing.sources(wanted, found, {WEB: (behind, more), db: (behind,)}, HOSTS)
+    assert then[WEB] == (replace(first[WEB][0], denied=("10.244.0.8/32",)),)
+    assert then[db] is first[db]
+    another = isolation(*found.pods["node-1"], PodPolicy("10.244.0.9", "some"), some=some)
+    assert sourcing.sources(wanted, another, {WEB: (behind, more), db: (behind,)}, HOSTS) is then
 
 
 def test_the_hosts_own_addresses() -> None:
