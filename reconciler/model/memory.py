@@ -53,6 +53,8 @@ class NodeRecord(Struct, frozen=True):
     pod_cidr: str = ""
     last_ip: int = 0
     """Offset in the pod CIDR of the address given last: addresses are reused as late as possible."""
+    address: str = ""
+    """Where it was reached last, for a Node that has a name in the place of an address. Empty: not seen yet."""
 
 
 class ServiceRecord(Struct, frozen=True):

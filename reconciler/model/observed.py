@@ -121,6 +121,8 @@ class Facts(Struct, frozen=True):
     disk_total_bytes: int = 0
     disk_free_bytes: int = 0
     load1: float = 0.0
+    address: str = ""
+    """Its IPv4 address, as the master reaches it; empty: none that leads other hosts there."""
 
 
 class ProxyState(Struct, frozen=True):

@@ -74,8 +74,8 @@ def read_image_tags(images: Sequence[Json]) -> frozenset[str]:
     return frozenset(name for name in names if "<none>" not in name)
 
 
-def read_facts(info: Json, disk: DiskUse, load1: float) -> Facts:
-    """From `GET /info`, `df` and /proc/loadavg."""
+def read_facts(info: Json, disk: DiskUse, load1: float, address: str) -> Facts:
+    """From `GET /info`, `df`, /proc/loadavg, and the connection."""
     return Facts(
         engine_id=info["ID"],
         engine_version=info.get("ServerVersion", ""),
@@ -87,6 +87,7 @@ def read_facts(info: Json, disk: DiskUse, load1: float) -> Facts:
         disk_total_bytes=disk.total_bytes,
         disk_free_bytes=disk.free_bytes,
         load1=load1,
+        address=address,
     )
 
 

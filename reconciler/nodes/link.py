@@ -134,6 +134,7 @@ class Link:
         with engine_errors("info"):
             info = self._looker.info()
         self.engine_id = str(info["ID"])
+        self._address = ssh.peer
         self._root = str(info.get("DockerRootDir", "/"))
         self._host = Host(info, self._disk())
 
@@ -223,7 +224,7 @@ class Link:
 
     def _facts(self) -> Facts:
         load = read_load(self._shell.check(["cat", "/proc/loadavg"], timeout=self._heartbeat))
-        return read_facts(self._host.info, self._host.disk, load)
+        return read_facts(self._host.info, self._host.disk, load, self._address)
 
     def _disk(self) -> DiskUse:
         return read_disk(self._shell.check(["df", "-kP", self._root]))

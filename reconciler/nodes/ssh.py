@@ -10,6 +10,7 @@ import shlex
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 import paramiko
@@ -64,6 +65,14 @@ class SshConnection:
     @property
     def alive(self) -> bool:
         return self._transport.is_active()
+
+    @property
+    def peer(self) -> str:
+        """The IPv4 address that this connection goes to; empty where it is none, or one of this machine alone."""
+        with contextlib.suppress(OSError, AddressValueError):
+            address = IPv4Address(self._transport.getpeername()[0])
+            return "" if address.is_loopback else str(address)
+        return ""
 
     def open(self, argv: Sequence[str], timeout: float = _OPEN_SECONDS) -> paramiko.Channel:
         """Start a program on the host, as root; its standard streams are the channel's. The caller closes it.

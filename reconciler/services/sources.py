@@ -95,13 +95,17 @@ class Sourcing:
 def hosts_own(desired: Desired, records: Mapping[str, NodeRecord]) -> tuple[str, ...]:
     """What connections of the hosts themselves come from, and of pods on a host's own network.
 
-    A connection to a Service's address on the very host comes from that address.
+    A connection to a Service's address on the very host comes from that address. A host whose Node has a name has
+    the address that it was reached at last.
     """
     gateways = [
         str(IPv4Network(record.pod_cidr).network_address + 1) for record in records.values() if record.pod_cidr
     ]
-    hosts = [node.ssh.host for node in desired.nodes.values() if _is_address(node.ssh.host)]
-    return (_LOOPBACK, desired.cluster.spec.service_cidr, *gateways, *hosts)
+    hosts = [
+        node.ssh.host if _is_address(node.ssh.host) else records[name].address if name in records else ""
+        for name, node in desired.nodes.items()
+    ]
+    return (_LOOPBACK, desired.cluster.spec.service_cidr, *gateways, *filter(None, hosts))
 
 
 class _Scope(Struct, frozen=True):

@@ -47,8 +47,10 @@ def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float)
     for name in names:
         observation, manifest, record = trusted[name], desired.nodes[name], records[name]
         if isinstance(observation, Reachable):
-            if not record.engine_id:
-                record = replace(record, engine_id=observation.facts.engine_id)
+            facts = observation.facts
+            engine, address = record.engine_id or facts.engine_id, facts.address or record.address
+            if (engine, address) != (record.engine_id, record.address):
+                record = replace(record, engine_id=engine, address=address)
             views[name] = NodeView(name, manifest, record, observation, observation, None, False)
         else:
             counted = calm_since is not None and not observation.refused

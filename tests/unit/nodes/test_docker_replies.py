@@ -139,9 +139,10 @@ def test_an_image_without_a_tag_has_no_name() -> None:
     assert read_image_tags(images) == {"a:1", "b:2"}
 
 
-def test_facts_come_from_three_sources() -> None:
+def test_facts_come_from_four_sources() -> None:
     info = {"ID": "AAAA", "ServerVersion": "20.10", "NCPU": 2, "MemTotal": 1024, "OperatingSystem": "Debian"}
-    facts = read_facts(info, DiskUse(10, 5), 0.5)
+    facts = read_facts(info, DiskUse(10, 5), 0.5, "192.0.2.1")
+    assert facts.address == "192.0.2.1"
     assert (facts.engine_id, facts.cpus, facts.disk_free_bytes, facts.load1) == ("AAAA", 2, 5, 0.5)
 
 

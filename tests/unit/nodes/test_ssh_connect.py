@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -73,6 +74,26 @@ def test_a_closed_port_says_where_to_look() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(ConnectionLost, match=rf"127.0.0.1:{port} does not answer: Connection refused"):
         SshConnection.connect(Node(ObjectMeta("n"), SshAddress("root", "127.0.0.1", port)), Credentials(), SECONDS)
+
+
+class Transport:
+    """One with a connection to this address; empty: to none any more."""
+
+    def __init__(self, other_end: str) -> None:
+        self._other_end = other_end
+
+    def getpeername(self) -> tuple[str, int]:
+        if not self._other_end:
+            raise OSError("not connected")
+        return self._other_end, 22
+
+
+@pytest.mark.parametrize(
+    ("other_end", "peer"), [("192.0.2.7", "192.0.2.7"), ("127.0.1.1", ""), ("2001:db8::7", ""), ("", "")]
+)
+def test_the_other_end_is_an_address_for_other_hosts_or_none(other_end: str, peer: str) -> None:
+    node = Node(ObjectMeta("n"), SshAddress("root", "n.example"))
+    assert SshConnection(cast(Any, Transport(other_end)), node).peer == peer
 
 
 def test_a_pin_of_an_unknown_type_is_refused() -> None:

@@ -267,6 +267,18 @@ def test_every_node_has_its_part_of_the_pod_network_for_good() -> None:
     assert world.memory.nodes["c"].engine_id == ""
 
 
+def test_the_address_that_a_node_was_reached_at_last_is_remembered() -> None:
+    world = World(desired(nodes=[node("a"), node("b")]))
+    for address, remembered in (("192.0.2.7", "192.0.2.7"), ("", "192.0.2.7"), ("192.0.2.8", "192.0.2.8")):
+        changed(world, "a", facts=replace(host("a").facts, address=address))
+        world.step()
+        assert world.memory.nodes["a"].address == remembered
+    world.unplug("a")
+    world.step()
+    assert world.memory.nodes["a"].address == "192.0.2.8"
+    assert world.memory.nodes["b"].address == ""
+
+
 def test_addresses_are_reused_as_late_as_possible() -> None:
     small = ClusterSpec(node_prefix=29)
     world = World(desired(deployment(replicas=2), nodes=1, cluster=small))

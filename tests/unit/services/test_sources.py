@@ -9,10 +9,12 @@ from reconciler.model.objects import (
     ClusterNetwork,
     ClusterSpec,
     NetworkPolicy,
+    Node,
     ObjectMeta,
     Service,
     ServicePort,
     ServiceSpec,
+    SshAddress,
 )
 from reconciler.model.plan import Endpoint
 from reconciler.model.policies import Allowed, NetworkPolicySpec, PodPolicy, PolicyType, RuleSet
@@ -132,3 +134,15 @@ def test_the_hosts_own_addresses() -> None:
     records = {"node-1": NodeRecord("node-1", "e", "10.244.7.0/24"), "new": NodeRecord("new")}
     found = hosts_own(desired(nodes=1), records)
     assert {"127.0.0.0/8", "10.96.0.0/16", "10.244.7.1"} <= set(found)
+
+
+def test_a_host_with_a_name_has_the_address_that_it_was_reached_at() -> None:
+    def own(host: str, record: NodeRecord) -> set[str]:
+        node = Node(ObjectMeta("a"), SshAddress("root", host))
+        return set(hosts_own(replace(desired(), nodes={"a": node}), {record.name: record}))
+
+    plain = own("192.0.2.1", NodeRecord("a"))
+    assert "192.0.2.1" in plain
+    assert own("a.example", NodeRecord("a", address="192.0.2.1")) == plain
+    assert own("192.0.2.1", NodeRecord("a", address="198.51.100.1")) == plain
+    assert own("a.example", NodeRecord("a")) == own("a.example", NodeRecord("b")) == plain - {"192.0.2.1"}
