@@ -177,6 +177,8 @@ class Reachable(Struct, frozen=True):
     """`uid/volume` -> fingerprint of the ConfigMap, Secret, downward or projected volume in force there."""
     directories: frozenset[Uid] = frozenset()
     """Pods that have files or directories of ours on the host, in memory or on disk."""
+    volumes: frozenset[str] | None = frozenset()
+    """The Docker volumes, by name, that hold a claim's data by their labels; None: Docker has not told yet."""
     pulling: Mapping[str, str] = {}
     """Image -> how far its pull has come, in words."""
     prober_error: str = ""

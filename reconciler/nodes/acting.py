@@ -63,6 +63,7 @@ class Actor:
     ) -> None:
         self._cluster = cluster
         self._engine = engine
+        self._watcher = watcher
         self._files = files
         self._puller = puller
         self._turns = threading.BoundedSemaphore(_TURNS)
@@ -119,6 +120,7 @@ class Actor:
                 self._files.remove(owner)
             case RemoveVolume(volume=volume):
                 remove_volume(self._engine, self._cluster, volume)
+                self._watcher.look_at_volumes()
 
 
 _REASONS: Final[dict[type, str]] = {

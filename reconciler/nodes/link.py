@@ -174,6 +174,7 @@ class Link:
         """The full look that catches what no event told. Raises NodeError."""
         self.watcher.list_all()
         self.watcher.look_at_images()
+        self.watcher.look_at_volumes()
         self._files.look()
         self._host = Host(self._host.info, self._disk())
         self._collector.look(self._host.disk)
@@ -206,6 +207,7 @@ class Link:
             )
         self._run("events", self._follow_events)
         self.watcher.list_all()
+        self.watcher.look_at_volumes()
         self._files.look()
         self._run("prober", self._prober.follow)
         self._prober.read_back()

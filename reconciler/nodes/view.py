@@ -64,6 +64,7 @@ class HostView:
         self._dns = DnsState()
         self._files: Mapping[str, str] = {}
         self._directories: frozenset[Uid] = frozenset()
+        self._volumes: frozenset[str] | None = None
         self._pulling: Mapping[str, str] = {}
         self._busy: frozenset[Uid] = frozenset()
         self._heard = 0.0
@@ -223,6 +224,9 @@ class HostView:
         with self._cond:
             return self._files, self._directories
 
+    def has_volumes(self, volumes: frozenset[str]) -> None:
+        self._set(_volumes=volumes)
+
     def has_pulling(self, pulling: Mapping[str, str]) -> None:
         """Image -> how far its pull has come, in words; all that are under way."""
         self._set(_pulling=dict(pulling))
@@ -319,6 +323,7 @@ class HostView:
             ),
             files=self._files,
             directories=self._directories,
+            volumes=self._volumes,
             pulling=self._pulling,
             prober_error=self._prober_error,
             dns=self._dns,

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from reconciler.model.names import LABEL_CLUSTER
+from reconciler.model.names import LABEL_CLAIM, LABEL_CLUSTER
 from reconciler.model.observed import Ended, ObservedContainer
 from reconciler.nodes.docker_replies import (
     read_container,
@@ -95,6 +95,13 @@ class Watcher:
 
     def look_at_images(self) -> None:
         self._view.has_images(self.images())
+
+    def look_at_volumes(self) -> None:
+        """Where Docker cannot say, a driver's plug-in may hang: what was known stays known until it can."""
+        labels = [f"{LABEL_CLUSTER}={self._cluster}", LABEL_CLAIM]
+        with contextlib.suppress(OutcomeUnknown, EngineError), engine_errors("list volumes"):
+            listed = self._engine.volumes(filters={"label": labels}).get("Volumes") or ()
+            self._view.has_volumes(frozenset(str(volume["Name"]) for volume in listed))
 
     def catch_up(self, noted: Mapping[str, Note]) -> None:
         """What the events name. A container whose inspect hangs or fails is left to the next full list."""

@@ -8,11 +8,11 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Backoff, Memory, PodIntent
-from reconciler.model.names import Uid
+from reconciler.model.memory import Backoff, ClaimRecord, Memory, PodIntent
+from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Action, Plan, PodChange
-from reconciler.planning.claims import claim_records
+from reconciler.planning.claims import claim_records, volumes_found
 from reconciler.planning.controllers.deciding import decide
 from reconciler.planning.controllers.decisions import Decision
 from reconciler.planning.controllers.endpoint_slices import slice_endpoints
@@ -61,14 +61,16 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
 
     owned = by_owner(present.values())
     done = done_elsewhere(desired, matched.pods, nodes)
+    found = volumes_found(nodes)
+    bound = claim_records(desired, memory.claims, matched.pods, found)
     decision = decide(desired, present, owned, {intent.ref for intent in done.values()}, memory, since, now)
-    placement = _place(desired, decision, nodes, present, memory)
+    placement = _place(desired, decision, nodes, present, memory, bound)
     pods = _with_decisions(desired, present, decision, placement, nodes)
     owned = owned if pods is present else by_owner(pods.values())
 
     services = service_records(desired, memory)
     intents = {**done, **{uid: pod.intent for uid, pod in pods.items()}}
-    claims = claim_records(desired, memory.claims, intents)
+    claims = claim_records(desired, bound, intents, found)
     counted = count(pods, memory, now)
     clocks = _clocks(pods, nodes, since, memory, now, counted, ends.started)
     repairs = works_of(pods.values(), memory.ready_since, nodes, clocks, desired, matched.renamed)
@@ -118,10 +120,11 @@ def _place(
     nodes: Mapping[str, NodeView],
     pods: Mapping[Uid, PodView],
     memory: Memory,
+    claims: Mapping[Ref, ClaimRecord],
 ) -> Placement:
     if not decision.wanted:
         return NOTHING_PLACED
-    return place(desired, decision.wanted, nodes, {uid: pod.intent for uid, pod in pods.items()}, memory)
+    return place(desired, decision.wanted, nodes, {uid: pod.intent for uid, pod in pods.items()}, memory, claims)
 
 
 def _with_decisions(

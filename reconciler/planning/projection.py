@@ -9,6 +9,7 @@ from reconciler.model.memory import PodIntent
 from reconciler.model.names import Uid
 from reconciler.model.observed import NetworkState, Observed, ObservedContainer, Probed, Reachable, labelled
 from reconciler.model.operations import (
+    ClaimMount,
     ContainerConfig,
     CreateContainer,
     HoldContainer,
@@ -19,6 +20,7 @@ from reconciler.model.operations import (
     PullImage,
     RemoveContainer,
     RemoveFiles,
+    RemoveVolume,
     RenameContainer,
     StartContainer,
     StopContainers,
@@ -57,6 +59,7 @@ class _Host:
         self._images = set(node.images)
         self._files = dict(node.files)
         self._directories = set(node.directories)
+        self._volumes = set(node.volumes or ())
         self._moment = max((_number(one.started_at) for one in node.containers), default=0)
 
     def after(self, name: str) -> Reachable:
@@ -75,6 +78,7 @@ class _Host:
             images=frozenset(self._images),
             files=self._files,
             directories=frozenset(self._directories),
+            volumes=frozenset(self._volumes) if node.volumes is not None else None,
             network=node.network if node.network.fingerprint else _SET_UP,
             proxy=replace(
                 node.proxy, routed=frozenset(one.ip for one in behind if one.ready), connected=frozenset()
@@ -99,6 +103,7 @@ class _Host:
                 self._directories.discard(uid)
             case CreateContainer(config):
                 containers[config.name] = _created(config)
+                self._volumes |= {mount.volume for mount in config.mounts if isinstance(mount, ClaimMount)}
             case StartContainer(name):
                 containers[name] = self._started(containers[name])
             case UnpauseContainer(name):
@@ -113,6 +118,8 @@ class _Host:
                 containers[name] = replace(containers.pop(before), name=name)
             case RemoveContainer(name, _):
                 containers.pop(name, None)
+            case RemoveVolume(volume):
+                self._volumes.discard(volume)
 
     def _started(self, container: ObservedContainer) -> ObservedContainer:
         """An init container does its work at once, and well."""

@@ -9,7 +9,7 @@ from reconciler.model.edges import edge_addresses
 from reconciler.model.memory import ClaimRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Endpoint, Status, Unplaced
-from reconciler.planning.claims import claim_status
+from reconciler.planning.claims import claim_status, volumes_found
 from reconciler.planning.controllers.deployment import availability_of
 from reconciler.planning.controllers.ingress import ingress_status
 from reconciler.planning.controllers.node import NodeView
@@ -63,6 +63,7 @@ def standing_of(
         statuses[ref] = service_status(service, services[ref], endpoints[ref], edges)
     for ref, ingress in desired.ingresses.items():
         statuses[ref] = ingress_status(ingress, edges)
+    found = volumes_found(nodes) if desired.claims else {}
     for ref in desired.claims:
-        statuses[ref] = claim_status(ref, claims.get(ref))
+        statuses[ref] = claim_status(desired.cluster.metadata.name, ref, claims.get(ref), nodes, found)
     return Standing(statuses, complete, tuple(wake_at))

@@ -15,6 +15,7 @@ from reconciler.model.names import (
     LABEL_CLAIM,
     LABEL_CLUSTER,
     LABEL_NAMESPACE,
+    Ref,
     disk_directory,
     memory_directory,
 )
@@ -71,6 +72,12 @@ def directories(spec: PodSpec, intent: PodIntent) -> tuple[MakeDirectory, ...]:
 def claim_volume(cluster: str, namespace: str, claim: str) -> str:
     """The Docker volume of a claim. Every part is a DNS name, so that the separator is never part of one."""
     return f"{cluster}_{namespace}_{claim}"
+
+
+def claim_of_volume(cluster: str, volume: str) -> Ref | None:
+    """The inverse; None for a name that is not ours."""
+    parts = volume.split("_")
+    return Ref("PersistentVolumeClaim", parts[1], parts[2]) if len(parts) == 3 and parts[0] == cluster else None
 
 
 def mounts_of(

@@ -9,7 +9,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, Memory, NodeRecord, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Unplaced
-from reconciler.planning.claims import claims_of
+from reconciler.planning.claims import claims_of, undecided, volumes_found
 from reconciler.planning.controllers.decisions import Wanted
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.demands import Demand, Demands, demand_of
@@ -42,9 +42,11 @@ def place(
     nodes: Mapping[str, NodeView],
     pods: Mapping[Uid, PodIntent],
     memory: Memory,
+    claims: Mapping[Ref, ClaimRecord],
 ) -> Placement:
-    """In the order asked for. `pods` are all that hold something on a node, also those that leave."""
-    scheduler = _Scheduler(desired, nodes, pods, memory)
+    """In the order asked for. `pods` are all that hold something on a node, also those that leave; `claims` those
+    whose data is on a node already."""
+    scheduler = _Scheduler(desired, nodes, pods, memory, claims)
     placed: list[Placed] = []
     short: dict[tuple[Ref, str], tuple[int, Mapping[str, str]]] = {}
     for pod in wanted:
@@ -67,11 +69,17 @@ class _Scheduler:
     """One round of placing: each pod sees the nodes as the ones before it left them."""
 
     def __init__(
-        self, desired: Desired, nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodIntent], memory: Memory
+        self,
+        desired: Desired,
+        nodes: Mapping[str, NodeView],
+        pods: Mapping[Uid, PodIntent],
+        memory: Memory,
+        claims: Mapping[Ref, ClaimRecord],
     ) -> None:
         self._desired = desired
         self._nodes = nodes
-        self._claims = dict(memory.claims)
+        self._claims = dict(claims)
+        self._found = volumes_found(nodes)
         self._rooms = rooms_of(nodes, pods.values(), Demands())
         self._taken = set(pods)
         self._memory = memory
@@ -79,6 +87,8 @@ class _Scheduler:
         self._suited: dict[tuple[Ref, str], tuple[Demand, list[Room]]] = {}
 
     def place(self, pod: Wanted) -> PodIntent | None:
+        if self._undecided(pod):
+            return None
         demand, suited = self._candidates(pod)
         bound = self._bound(pod)
         fitting = [
@@ -100,6 +110,8 @@ class _Scheduler:
         return None
 
     def reasons(self, pod: Wanted) -> Mapping[str, str]:
+        if why := self._undecided(pod):
+            return dict.fromkeys(self._rooms, why)
         demand, _ = self._candidates(pod)
         bound = self._bound(pod)
         return {
@@ -121,6 +133,12 @@ class _Scheduler:
         """Those of the pod's claims whose data is somewhere already, or will be with a pod placed before it."""
         refs = claims_of(pod.owner.namespace, pod.spec)
         return {ref: self._claims[ref] for ref in refs if ref in self._claims}
+
+    def _undecided(self, pod: Wanted) -> str:
+        """Why it is not known yet where the data of its claims is, in words; empty where it is known."""
+        cluster = self._desired.cluster.metadata.name
+        refs = [ref for ref in claims_of(pod.owner.namespace, pod.spec) if ref not in self._claims]
+        return next((why for ref in refs if (why := undecided(cluster, ref, self._nodes, self._found))), "")
 
     def _address(self, pod: Wanted, room: Room) -> tuple[str, int] | None:
         """Its own, of the node's pod CIDR; or the node's, for a pod on its host's network."""

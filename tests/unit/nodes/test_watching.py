@@ -9,6 +9,7 @@ from reconciler.nodes.errors import OutcomeUnknown
 from reconciler.nodes.view import HostView
 from reconciler.nodes.watching import Watcher, state_age
 
+FACTS = Facts("e", "", "", "", "", 1, 1)
 LABELS = {"reconciler.dev/cluster": "demo", "reconciler.dev/uid": "u1", "reconciler.dev/container": "app"}
 
 
@@ -20,11 +21,18 @@ class CountingEngine:
         self.status = "Up 5 minutes"
         self.name = "app"
         self.hangs = False
+        self.volumes_hang = False
 
     def containers(self, **_: Any) -> list[dict[str, Any]]:
         state = "exited" if self.status.startswith("Exited") else "running"
         entry = {"Id": "c1", "Names": [f"/{self.name}"], "Labels": LABELS, "Status": self.status, "State": state}
         return [entry]
+
+    def volumes(self, filters: dict[str, list[str]]) -> dict[str, Any]:
+        assert filters == {"label": ["reconciler.dev/cluster=demo", "reconciler.dev/claim"]}
+        if self.volumes_hang:
+            raise TimeoutError("a driver's plug-in hangs")
+        return {"Volumes": [{"Name": "demo_default_data"}]}
 
     def inspect_container(self, container: str) -> dict[str, Any]:
         self.inspected += 1
@@ -44,6 +52,27 @@ def listed(engine: CountingEngine, *statuses: str) -> int:
         engine.status = status
         watcher.list_all()
     return engine.inspected
+
+
+def test_the_volumes_that_hold_data_of_claims_are_told_and_stay_known_while_docker_cannot_say() -> None:
+    engine, view = CountingEngine(), HostView(lambda: None)
+    watcher = Watcher(engine, "demo", view)  # type: ignore[arg-type]
+    view.connected(FACTS, frozenset(), ProxyState(), {})
+    engine.volumes_hang = True
+    watcher.look_at_volumes()
+    assert volumes(view) is None
+    engine.volumes_hang = False
+    watcher.look_at_volumes()
+    assert volumes(view) == frozenset({"demo_default_data"})
+    engine.volumes_hang = True
+    watcher.look_at_volumes()
+    assert volumes(view) == frozenset({"demo_default_data"})
+
+
+def volumes(view: HostView) -> frozenset[str] | None:
+    seen = view.observation()
+    assert isinstance(seen, Reachable)
+    return seen.volumes
 
 
 def test_what_has_been_so_since_before_the_last_listing_is_not_inspected_again() -> None:
