@@ -72,11 +72,13 @@ def _count_pod(
     pod: PodView, known: Mapping[str, Runs], crashed: Mapping[str, Crashes], now: float
 ) -> tuple[Mapping[str, Runs], Mapping[str, Crashes]]:
     runs, crashes = dict(known), dict(crashed)
-    sandbox = _sandbox_seen(pod)
-    if sandbox is not None:
+    sandbox = pod.containers.get(SANDBOX)
+    if sandbox is not None and _tells_its_run(sandbox):
         runs[SANDBOX] = Runs(run=sandbox.run)
+    else:
+        sandbox = None
     for name, found in pod.containers.items():
-        if name == SANDBOX or found.state not in _RAN:
+        if name == SANDBOX or not _tells_its_run(found):
             continue
         before = known.get(name)
         joined = sandbox.run if sandbox is not None and not is_older(found, sandbox, known) else ""
@@ -98,13 +100,9 @@ def _count_pod(
     return runs, crashes
 
 
-def _sandbox_seen(pod: PodView) -> ObservedContainer | None:
-    """Where this look tells which run each container is in."""
-    sandbox = pod.containers.get(SANDBOX)
-    if sandbox is None or sandbox.state not in _RAN:
-        return None
-    told = all(found.started_at for found in pod.containers.values() if found.state in _RAN)
-    return sandbox if told else None
+def _tells_its_run(found: ObservedContainer) -> bool:
+    """Of one that Docker could not inspect no moment is known, and it may be in the run that was counted last."""
+    return found.state in _RAN and bool(found.started_at)
 
 
 def _another_run(before: Runs | None, found: ObservedContainer) -> Runs:

@@ -166,6 +166,17 @@ def test_nothing_is_counted_while_the_pod_is_worked_on() -> None:
     assert world.plan().memory.crashes == {}
 
 
+def test_a_look_that_tells_no_moment_counts_nothing() -> None:
+    """Docker listed the container, and its inspect hung."""
+    world = running()
+    moment = world.containers()[0].started_at
+    before = world.memory.runs
+    for told in ("", moment):
+        is_started_by_docker(world, told)
+        world.step()
+    assert (world.memory.runs, world.memory.crashes) == (before, {})
+
+
 def test_what_is_counted_goes_with_the_pod() -> None:
     world = running()
     ends(world)
