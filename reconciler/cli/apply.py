@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli.console import Progress, show_problems
+from reconciler.cli.console import Progress, show_rejection
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import Duration, asked, output_option, planning_options
 from reconciler.control.inbox import Inbox, Stop
@@ -41,7 +41,7 @@ def apply(output: str, timeout: float, **given: Any) -> None:
         clock.cancel()
     if interrupted.is_set():
         raise click.ClickException("interrupted; what was begun is there, and the next run goes on from it")
-    _conclude(it.loop, progress, timeout)
+    _conclude(it.loop, progress, timeout, output)
 
 
 def _end_on_signals(inbox: Inbox) -> threading.Event:
@@ -61,10 +61,10 @@ def _decided(loop: Loop) -> bool:
     return loop.refusal is not None or loop.converged
 
 
-def _conclude(loop: Loop, progress: Progress, timeout: float) -> None:
+def _conclude(loop: Loop, progress: Progress, timeout: float, output: str) -> None:
     match loop.refusal:
         case Rejected() as rejected:
-            show_problems(rejected.problems)
+            show_rejection(rejected.problems, output)
             raise click.ClickException(f"revision {rejected.revision} is rejected; nothing was changed")
         case Hold(reason=reason, fix=fix):
             raise click.ClickException(f"{reason}; nothing was changed ({fix})")

@@ -67,6 +67,12 @@ def show_problems(
             show_lines(problems_text(problems), to_stderr=to_stderr)
 
 
+def show_rejection(problems: tuple[Problem, ...], output: str) -> None:
+    """Of a revision that a command cannot go on with: JSON on stdout where that is asked for, else on stderr."""
+    as_json = output == "json"
+    show_problems(problems, "json" if as_json else "text", to_stderr=not as_json)
+
+
 class EventLines:
     """A `Narrator` for `run`: one line per event on stdout."""
 

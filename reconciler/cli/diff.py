@@ -9,15 +9,29 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from reconciler.cli.console import show_lines, show_problems
+from reconciler.cli.console import show_lines, show_rejection
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import Asked, asked, output_option, planning_options
 from reconciler.model.desired import Desired, Rejected, Unavailable
+from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable, Unreachable
+from reconciler.model.problems import Severity
 from reconciler.planning import Forecast, forecast
-from reconciler.reporting import PlanReport, UnreachableNode, plan_json, plan_markdown, plan_text
+from reconciler.reporting import (
+    PlanReport,
+    RejectedBase,
+    UnreachableNode,
+    inert,
+    not_compared_words,
+    plan_json,
+    plan_markdown,
+    plan_text,
+)
 from reconciler.services import ServiceLayer
 from reconciler.wiring import in_force_at, observe_once, read_once, remembered
+
+_NOTHING = frozenset({"empty-revision", "path-missing"})
+"""The problems of a revision that has no manifests."""
 
 
 @click.command()
@@ -34,7 +48,7 @@ def diff(ctx: click.Context, /, base: str, output: str, detailed_exitcode: bool,
     """
     changes, error = (2, 1) if detailed_exitcode else (1, 2)
     configure_logging()
-    report = _report(asked(given), base)
+    report = _report(asked(given), base, output)
     match output:
         case "json":
             click.echo(json.dumps(plan_json(report), indent=2))
@@ -50,17 +64,34 @@ def diff(ctx: click.Context, /, base: str, output: str, detailed_exitcode: bool,
     ctx.exit(changes if report.has_changes else 0)
 
 
-def _report(wanted: Asked, base: str) -> PlanReport:
+def _report(wanted: Asked, base: str, output: str) -> PlanReport:
     source, settings, options = wanted
-    desired = _accepted(read_once(source, settings))
-    memory = remembered(settings)
+    desired = _accepted(read_once(source, settings), output)
+    memory, rejected = remembered(settings), None
     if base:
-        before = _accepted(in_force_at(source, base, settings))
-        memory = replace(memory, applied=before.manifests, revision=before.revision.id)
+        memory, rejected = _based_on(in_force_at(source, base, settings), memory)
     observed = observe_once(desired, memory, settings)
     now = time.monotonic()
-    compared = bool(memory.revision) or _is_empty(observed)
-    return _fill(desired, observed, forecast(desired, observed, memory, now, options), compared)
+    compared = rejected is None and (bool(memory.revision) or _is_empty(observed))
+    report = _fill(desired, observed, forecast(desired, observed, memory, now, options), compared)
+    return replace(report, rejected_base=rejected)
+
+
+def _based_on(base: Desired | Rejected | Unavailable, memory: Memory) -> tuple[Memory, RejectedBase | None]:
+    """As if the base were in force. One without manifests is what the first revision is compared with; one with
+    errors of its own cannot be compared with, and must not keep its repair from being planned."""
+    match base:
+        case Desired(revision=revision, manifests=manifests):
+            return replace(memory, applied=manifests, revision=revision.id), None
+        case Rejected(revision=revision, problems=problems) if all(one.code in _NOTHING for one in problems):
+            return replace(memory, applied={}, revision=revision.id), None
+        case Rejected(revision=revision, problems=problems):
+            errors = sum(problem.severity is Severity.ERROR for problem in problems)
+            rejected = RejectedBase(revision, errors)
+            click.echo(f"warning: {inert(not_compared_words(rejected))}", err=True)
+            return memory, rejected
+        case Unavailable() as unavailable:
+            raise _cannot_be_read(unavailable)
 
 
 def _is_empty(observed: Observed) -> bool:
@@ -69,15 +100,19 @@ def _is_empty(observed: Observed) -> bool:
     return all(isinstance(node, Reachable) and not any(each.pod for each in node.containers) for node in nodes)
 
 
-def _accepted(read: Desired | Rejected | Unavailable) -> Desired:
+def _accepted(read: Desired | Rejected | Unavailable, output: str) -> Desired:
     match read:
         case Desired() as desired:
             return desired
         case Rejected(revision=revision, problems=problems):
-            show_problems(problems)
+            show_rejection(problems, output)
             raise click.ClickException(f"revision {revision} is rejected: there is nothing to plan")
-        case Unavailable(why=why, fix=fix):
-            raise click.ClickException(f"{why} ({fix})" if fix else why)
+        case Unavailable() as unavailable:
+            raise _cannot_be_read(unavailable)
+
+
+def _cannot_be_read(source: Unavailable) -> click.ClickException:
+    return click.ClickException(f"{source.why} ({source.fix})" if source.fix else source.why)
 
 
 def _fill(desired: Desired, observed: Observed, expected: Forecast, objects_compared: bool) -> PlanReport:

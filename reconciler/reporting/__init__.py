@@ -8,7 +8,7 @@ from reconciler.reporting.lines import Line, Style, inert
 from reconciler.reporting.objects import manifest_object, object_list, status_object
 from reconciler.reporting.plan_json import plan_json
 from reconciler.reporting.plan_markdown import plan_markdown
-from reconciler.reporting.plan_report import PlanReport, UnreachableNode
+from reconciler.reporting.plan_report import PlanReport, RejectedBase, UnreachableNode, not_compared_words
 from reconciler.reporting.plan_text import plan_text
 from reconciler.reporting.problems import problems_github, problems_json, problems_text
 from reconciler.reporting.service_objects import certificate_objects, endpoints_object
@@ -18,6 +18,7 @@ from reconciler.reporting.traffic_objects import traffic_objects
 __all__ = [
     "Line",
     "PlanReport",
+    "RejectedBase",
     "Style",
     "Table",
     "UnreachableNode",
@@ -30,6 +31,7 @@ __all__ = [
     "inert",
     "manifest_object",
     "manifests_table",
+    "not_compared_words",
     "object_list",
     "plan_json",
     "plan_markdown",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from reconciler.model.desired import Revision
 from reconciler.model.names import Ref
 from reconciler.model.plan import FieldChange, ObjectChange, PodChange
 from reconciler.model.problems import Place
@@ -11,15 +12,11 @@ from reconciler.reporting.problems import problem_json
 
 def plan_json(report: PlanReport) -> dict[str, Any]:
     """Plain values, in the order of the text report."""
-    pods = counts(report)
+    pods, base = counts(report), report.rejected_base
     return {
         "apiVersion": "reconciler.dev/v1",
         "kind": "PlanReport",
-        "revision": {
-            "id": report.revision.id,
-            "origin": report.revision.origin,
-            "title": report.revision.title,
-        },
+        "revision": _revision(report.revision),
         "summary": {
             "text": summary(report),
             "changes": report.has_changes,
@@ -30,6 +27,7 @@ def plan_json(report: PlanReport) -> dict[str, Any]:
             "nodes": report.nodes,
         },
         "objectsCompared": report.objects_compared,
+        "rejectedBase": {"revision": _revision(base.revision), "errors": base.errors} if base else None,
         "objects": [_object(change) for change in report.objects],
         "pods": [_pod(change) for change in report.changes],
         "unplaced": [
@@ -48,6 +46,10 @@ def plan_json(report: PlanReport) -> dict[str, Any]:
         "warnings": [problem_json(problem) for problem in report.warnings],
         "unserved": list(report.unserved),
     }
+
+
+def _revision(revision: Revision) -> dict[str, str]:
+    return {"id": revision.id, "origin": revision.origin, "title": revision.title}
 
 
 def _object(change: ObjectChange) -> dict[str, Any]:

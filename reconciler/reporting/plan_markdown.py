@@ -13,8 +13,8 @@ from typing import Final
 from reconciler.model.plan import ObjectChange, PodChange
 from reconciler.reporting.changes import POD_SIGNS, field_sign, field_words, pod_where
 from reconciler.reporting.lines import inert
-from reconciler.reporting.plan_report import PlanReport, count, summary
-from reconciler.reporting.plan_text import NOT_COMPARED, owner_of, unreachable_words
+from reconciler.reporting.plan_report import PlanReport, count, not_compared_words, summary
+from reconciler.reporting.plan_text import owner_of, unreachable_words
 
 _DIFF_MARKS: Final = {"+": "+", "-": "-", "~": "!"}
 """What GitHub and GitLab colour in a `diff` block."""
@@ -57,7 +57,7 @@ def _heading(report: PlanReport) -> Iterator[str]:
 
 def _warnings(report: PlanReport) -> Iterator[str]:
     if not report.objects_compared:
-        yield f"- :warning: {_code(NOT_COMPARED)}"
+        yield f"- :warning: {_code(not_compared_words(report.rejected_base))}"
     for node in report.unreachable:
         yield f"- :warning: {_code(unreachable_words(node))}"
     for words in report.unserved:

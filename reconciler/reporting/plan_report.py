@@ -14,13 +14,22 @@ class UnreachableNode(Struct, frozen=True):
     """How long already; 0 where that is not known."""
 
 
+class RejectedBase(Struct, frozen=True):
+    """The revision that was to be compared with, and is not acceptable itself."""
+
+    revision: Revision
+    errors: int
+
+
 class PlanReport(Struct, frozen=True):
     revision: Revision
     nodes: int
     """How many the revision has."""
     objects: tuple[ObjectChange, ...] = ()
     objects_compared: bool = True
-    """False: nothing tells which revision is in force, so `objects` is empty whatever has changed."""
+    """False: nothing tells what is in force, so `objects` is empty whatever has changed."""
+    rejected_base: RejectedBase | None = None
+    """Why objects are not compared; None: there is no record of the revision in force."""
     changes: tuple[PodChange, ...] = ()
     unplaced: tuple[Unplaced, ...] = ()
     unreachable: tuple[UnreachableNode, ...] = ()
@@ -34,6 +43,13 @@ class PlanReport(Struct, frozen=True):
     @property
     def has_changes(self) -> bool:
         return bool(self.objects or self.changes or self.unplaced)
+
+
+def not_compared_words(base: RejectedBase | None) -> str:
+    if base is None:
+        return "objects are not compared: there is no record of the revision in force (--state DIR, or --base REV)"
+    why = f"the base, revision {base.revision}, is rejected itself ({count(base.errors, 'error')})"
+    return f"objects are not compared: {why}"
 
 
 class Counts(Struct, frozen=True):

@@ -9,7 +9,7 @@ from reconciler.model.plan import Action, ObjectChange, PodChange
 from reconciler.reporting.ages import age
 from reconciler.reporting.changes import POD_SIGNS, field_sign, field_words, pod_where
 from reconciler.reporting.lines import Line, Style, inert
-from reconciler.reporting.plan_report import PlanReport, UnreachableNode, count, summary
+from reconciler.reporting.plan_report import PlanReport, UnreachableNode, count, not_compared_words, summary
 from reconciler.reporting.problems import problem_line
 
 _SIGN_STYLES: Final = {"+": Style.ADD, "~": Style.CHANGE, "-": Style.REMOVE, "-/+": Style.CHANGE}
@@ -55,12 +55,9 @@ def _heading(report: PlanReport) -> _Words:
     yield Style.HEAD, f"Revision {report.revision} of {report.revision.origin}{title}"
 
 
-NOT_COMPARED = "objects are not compared: there is no record of the revision in force (--state DIR, or --base REV)"
-
-
 def _warnings(report: PlanReport) -> _Words:
     if not report.objects_compared:
-        yield Style.WARN, f"warning: {NOT_COMPARED}"
+        yield Style.WARN, f"warning: {not_compared_words(report.rejected_base)}"
     for node in report.unreachable:
         yield Style.WARN, f"warning: {unreachable_words(node)}"
     for words in report.unserved:

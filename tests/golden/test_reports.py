@@ -12,6 +12,7 @@ from reconciler.model.problems import Place, Problem, Severity
 from reconciler.reporting import (
     Line,
     PlanReport,
+    RejectedBase,
     UnreachableNode,
     plan_json,
     plan_markdown,
@@ -143,6 +144,18 @@ UNREACHABLE = PlanReport(
     unserved=("Service shop/web is not served: 10.96.0.1:80 belongs to Service shop/api; choose another port",),
 )
 
+REPAIRED = PlanReport(
+    revision=REVISION,
+    nodes=3,
+    objects_compared=False,
+    rejected_base=RejectedBase(
+        Revision("1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b", "/srv/shop", "Ship web 1.0"), 2
+    ),
+    changes=(
+        PodChange(Action.CREATE, pod("web-7c4f1-0"), "w0", "node-2", "replica 1 of 2", WEB, place=WEB_PLACE),
+    ),
+)
+
 UNCHANGED = PlanReport(revision=REVISION, nodes=3)
 
 REPORTS = {
@@ -151,6 +164,7 @@ REPORTS = {
     "held": HELD,
     "unplaced": UNPLACED,
     "unreachable": UNREACHABLE,
+    "repaired": REPAIRED,
     "unchanged": UNCHANGED,
 }
 

@@ -1,5 +1,6 @@
 """How a command ends that could not do what it was asked: exit code 2, and a sentence with a way out."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -72,6 +73,22 @@ def test_a_diff_that_no_host_answered_is_an_error(tmp_path: Path, option: tuple[
     assert done.returncode == code
     assert "no host answers" in done.stderr
     assert "127.0.0.1:1 does not answer" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["diff", "apply"])
+def test_the_problems_of_a_rejected_revision_are_json_where_that_is_asked_for(
+    tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "bad.yaml").write_text("apiVersion: v1\nkind: Frob\n")
+    source = (str(tmp_path), "--state", str(tmp_path / "state"))
+    done = reconciler(command, *source, "-o", "json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["kind"], report["accepted"]) == (2, "ProblemReport", False)
+    assert {problem["path"] for problem in report["problems"]} == {"bad.yaml"}
+    assert done.stderr.splitlines()[-1].startswith("Error: revision ")
+    done = reconciler(command, *source)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "bad.yaml:2" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from reconciler.model.problems import Place, Problem
 from reconciler.model.records import Event
 from reconciler.reporting import (
     PlanReport,
+    RejectedBase,
     UnreachableNode,
     endpoints_object,
     event_json,
@@ -51,6 +52,7 @@ FULL = PlanReport(
     unplaced=(Unplaced(REF, 1, {}),),
     unreachable=(UnreachableNode("node-1", "why"),),
     hold=Hold("reason", "fix"),
+    rejected_base=RejectedBase(Revision("1a2b3c4d", "/srv/shop"), 2),
     warnings=(PROBLEM,),
 )
 
