@@ -104,6 +104,27 @@ def state_option(command: Command) -> Command:
     )(command)
 
 
+def _known_hosts(what_for: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--known-hosts",
+        type=click.Path(path_type=Path),
+        envvar="RECONCILER_KNOWN_HOSTS",
+        default=default_known_hosts,
+        show_default="~/.ssh/known_hosts",
+        help=what_for,
+    )
+
+
+def reading_options(command: Command) -> Command:
+    """What reading a source needs beside its own options: where clones are kept, and whom to trust."""
+    return state_option(_known_hosts("For a Git server whose key is not given with --git-host-key.")(command))
+
+
+def reading_settings(given: dict[str, Any]) -> Settings:
+    """Take the options of `reading_options` out of a command's keyword arguments."""
+    return Settings(state_dir=given.pop("state_dir"), known_hosts=given.pop("known_hosts"))
+
+
 def host_options(command: Command) -> Command:
     for decorate in reversed(
         [
@@ -116,14 +137,7 @@ def host_options(command: Command) -> Command:
                 envvar="RECONCILER_SSH_KEY",
                 help="Private key for the hosts; the agent's and ~/.ssh's without it.",
             ),
-            click.option(
-                "--known-hosts",
-                type=click.Path(path_type=Path),
-                envvar="RECONCILER_KNOWN_HOSTS",
-                default=default_known_hosts,
-                show_default="~/.ssh/known_hosts",
-                help="For hosts whose key is not pinned in their Node manifest.",
-            ),
+            _known_hosts("For hosts whose key is not pinned in their Node manifest."),
         ]
     ):
         command = decorate(command)

@@ -20,6 +20,15 @@ def test_annotations_have_paths_from_the_root_of_the_repository(tmp_path: Path, 
     assert f"::error file={file},line=2,col=" in result.stdout
 
 
+def test_it_needs_nothing_that_hosts_need(tmp_path: Path) -> None:
+    """Nor does it look for the key that other commands find in the environment."""
+    (tmp_path / "bad.yaml").write_text("apiVersion: v1\nkind: Frob\n")
+    result = CliRunner().invoke(cli, ["validate", str(tmp_path)], env={"RECONCILER_SSH_KEY": "/nowhere/key"})
+    assert result.exit_code == 2
+    assert "bad.yaml:2" in result.stdout
+    assert "--ssh-key" not in CliRunner().invoke(cli, ["validate", "--help"]).stdout
+
+
 def test_without_a_repository_paths_are_those_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("apiVersion: v1\nkind: Frob\n")
     result = CliRunner().invoke(cli, ["validate", str(tmp_path), "-o", "github"])
