@@ -49,6 +49,11 @@ class FolderSource:
                     time.sleep(0.01)
                 except OSError as error:
                     self._watch.give_back(EVERYTHING)
+                    if self._path.is_file():
+                        return Unavailable(
+                            f"{self._path} is a file, and a source is a folder of manifests",
+                            f"name the folder it is in: {self._path.parent}",
+                        )
                     return Unavailable(
                         f"{self._path}: {error.strerror or error}",
                         "restore the folder, or start again with the right path; what runs keeps running",

@@ -23,7 +23,7 @@ class LocalRepository:
         """GitUnavailable where the repository or what is wanted of it is missing."""
         try:
             return _resolve(pygit2.Repository(str(self.path)), target)
-        except (pygit2.GitError, KeyError, ValueError, OSError) as error:
+        except (pygit2.GitError, LookupError, ValueError, OSError) as error:
             raise GitUnavailable(f"{self.path}: {error}", _fix(error, self.path)) from error
 
     def close(self) -> None:
@@ -50,11 +50,7 @@ def commit_around(folder: Path, name: str) -> CheckedOut:
 
     For `diff --base`. BadSource where there is no repository, or nothing of this name in it.
     """
-    found = pygit2.discover_repository(str(folder))
-    try:
-        repository = pygit2.Repository(found) if found else None
-    except pygit2.GitError as error:
-        raise BadSource(f"{error} ({_fix(error, Path(found or folder).parent)})") from error
+    repository = _repository_around(folder)
     if repository is None or repository.workdir is None:
         raise BadSource(f"{folder} is not inside a Git work tree: --base compares with a commit of its repository")
     root = Path(repository.workdir).resolve()
@@ -63,10 +59,22 @@ def commit_around(folder: Path, name: str) -> CheckedOut:
 
 
 def path_in_repository(folder: Path) -> str:
-    """From the root of the work tree around this folder to it; empty at the root, and where there is none."""
-    found = pygit2.discover_repository(str(folder))
-    root = pygit2.Repository(found).workdir if found else None
+    """From the root of the work tree around this folder to it; empty at the root, and where there is none.
+
+    BadSource where Git does not let us read it.
+    """
+    repository = _repository_around(folder)
+    root = repository.workdir if repository is not None else None
     return "" if root is None else folder.resolve().relative_to(Path(root).resolve()).as_posix().removeprefix(".")
+
+
+def _repository_around(folder: Path) -> pygit2.Repository | None:
+    if (found := pygit2.discover_repository(str(folder))) is None:
+        return None
+    try:
+        return pygit2.Repository(found)
+    except pygit2.GitError as error:
+        raise BadSource(f"{error} ({_fix(error, Path(found).parent)})") from error
 
 
 def _named(repository: pygit2.Repository, name: str) -> pygit2.Commit:
@@ -88,7 +96,7 @@ def _commit(repository: pygit2.Repository, name: str) -> pygit2.Commit | None:
 def _resolve(repository: pygit2.Repository, target: GitTarget) -> Tip:
     if target.commit:
         if _commit(repository, target.commit) is None:
-            raise KeyError(f"it has no commit {target.commit}")
+            raise LookupError(f"it has no commit {target.commit}")
         return Tip(target.commit, "")
     name = f"refs/tags/{target.tag}" if target.tag else f"refs/heads/{target.branch}"
     if not (target.tag or target.branch):
@@ -96,7 +104,7 @@ def _resolve(repository: pygit2.Repository, target: GitTarget) -> Tip:
             return Tip(str(repository.head.target), "")
         name = str(repository.references["HEAD"].target)
     if (reference := repository.references.get(name)) is None:
-        raise KeyError(f"it has no {name}")
+        raise LookupError(f"it has no {name}")
     commit = reference.peel(pygit2.Commit)
     return Tip(str(commit.id), "" if target.tag else name.removeprefix("refs/heads/"))
 

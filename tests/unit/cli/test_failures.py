@@ -31,6 +31,10 @@ def reconciler(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("get", "pods", "--state", "/nowhere"), "there is no state here (start `reconciler run` first"),
         (("validate", "--git", "https://me:secret@host/shop"), "holds a credential, and URLs end in logs"),
         (("validate", "/nowhere"), "No such file or directory (restore the folder"),
+        (
+            ("validate", "/etc/hostname"),
+            "/etc/hostname is a file, and a source is a folder of manifests (name the",
+        ),
     ],
 )
 def test_an_expected_failure_is_one_sentence(arguments: tuple[str, ...], words: str) -> None:

@@ -246,7 +246,10 @@ def test_a_folder_that_is_missing_is_unavailable_and_not_empty(tmp_path: Path) -
 
 
 def test_a_file_in_the_place_of_the_folder_is_unavailable(tmp_path: Path) -> None:
-    assert isinstance(FolderSource(settled(tmp_path / "file.yaml")).read(), Unavailable)
+    found = FolderSource(settled(tmp_path / "file.yaml")).read()
+    assert isinstance(found, Unavailable)
+    assert found.why == f"{tmp_path}/file.yaml is a file, and a source is a folder of manifests"
+    assert found.fix == f"name the folder it is in: {tmp_path}"
 
 
 # --- watching ------------------------------------------------------------------------------------------------

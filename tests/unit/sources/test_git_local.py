@@ -96,12 +96,19 @@ def test_branch_tag_and_commit_are_told_apart(repository: Repository) -> None:
     assert snapshot(GitSource(path, GitTarget(commit=first))).files[0].content == b"1"
 
 
-@pytest.mark.parametrize("target", [GitTarget(branch="gone"), GitTarget(tag="gone"), GitTarget(commit="0" * 40)])
-def test_what_is_missing_is_unavailable(repository: Repository, target: GitTarget) -> None:
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (GitTarget(branch="gone"), "it has no refs/heads/gone"),
+        (GitTarget(tag="gone"), "it has no refs/tags/gone"),
+        (GitTarget(commit="0" * 40), f"it has no commit {'0' * 40}"),
+    ],
+)
+def test_what_is_missing_is_unavailable(repository: Repository, target: GitTarget, words: str) -> None:
     repository.commit({"a.yaml": "1"})
     found = GitSource(str(repository.path), target).read()
     assert isinstance(found, Unavailable)
-    assert "it has no" in found.why
+    assert found.why == f"{repository.path}: {words}"
 
 
 def test_a_repository_without_a_commit_is_unavailable(repository: Repository) -> None:
