@@ -55,6 +55,12 @@ def test_every_option_is_in_the_reference() -> None:
     assert [option for option in sorted(options) if f"`{short.get(option, option)}" not in reference] == []
 
 
+def test_the_changelog_has_every_command() -> None:
+    told = re.search(r"^- Commands: (.*)\.$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert told is not None
+    assert re.findall(r"`([\w-]+)`", told[1]) == cli.list_commands(click.Context(cli))
+
+
 def test_the_example_is_accepted_without_a_warning() -> None:
     source = FolderSource(ROOT / "example-repo")
     try:
