@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from reconciler.cli import error_code
+from reconciler.cli import error_code, main
 from reconciler.store import SqliteStore
 
 LONELY = (
@@ -127,6 +128,23 @@ def test_no_error_of_a_diff_is_taken_for_changes(words: tuple[str, ...]) -> None
 )
 def test_the_code_of_an_error(words: list[str], environment: dict[str, str], code: int) -> None:
     assert error_code(words, environment) == code
+
+
+@pytest.mark.parametrize(("option", "code"), [([], 2), (["--detailed-exitcode"], 1)])
+@pytest.mark.parametrize(
+    "end", [click.Abort, KeyboardInterrupt, EOFError, MemoryError, click.ClickException("no")]
+)
+def test_a_diff_that_does_not_come_to_its_end_is_an_error(
+    end: BaseException, option: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(*_: object, **__: object) -> None:
+        raise end
+
+    monkeypatch.setattr(sys, "argv", ["reconciler", "diff", "base", *option])
+    monkeypatch.setattr("reconciler.cli.diff.read_once", ends)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
 
 
 @pytest.mark.parametrize(("option", "code"), [("", 2), ("--detailed-exitcode", 1)])

@@ -12,8 +12,8 @@ from pygit2.enums import ObjectType
 from reconciler.model.desired import Rejected, Snapshot, Unavailable
 from reconciler.sources import git_tree, rules
 from reconciler.sources.git import GitSource
-from reconciler.sources.git_address import GitTarget
-from reconciler.sources.git_local import CheckedOut, commit_around
+from reconciler.sources.git_address import BadSource, GitTarget
+from reconciler.sources.git_local import CheckedOut, commit_around, path_in_repository
 
 BLOB, LINK, TREE, SUBMODULE = "100644", "120000", "40000", "160000"
 
@@ -299,6 +299,22 @@ def test_a_base_that_is_no_name_is_refused_and_never_parsed_as_an_expression(tmp
     pygit2.init_repository(str(tmp_path), initial_head="main")
     with pytest.raises(ValueError, match="no branch, tag or commit"):
         commit_around(tmp_path, name)
+
+
+def test_a_repository_that_git_does_not_let_us_read_is_told_how_to_allow_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a CI job's container, where the checkout is another user's."""
+
+    def refuse(_: str) -> pygit2.Repository:
+        raise pygit2.GitError(f"repository path '{tmp_path}' is not owned by current user")
+
+    pygit2.init_repository(str(tmp_path))
+    monkeypatch.setattr(pygit2, "Repository", refuse)
+    with pytest.raises(BadSource, match=f"safe.directory {tmp_path}"):
+        commit_around(tmp_path, "main")
+    with pytest.raises(BadSource, match=f"safe.directory {tmp_path}"):
+        path_in_repository(tmp_path)
 
 
 def test_a_base_outside_of_any_repository_says_so(tmp_path: Path) -> None:
