@@ -5,12 +5,15 @@ from fractions import Fraction
 from typing import Final
 
 from reconciler.manifests.codes import Code
-from reconciler.manifests.findings import Finding, Pointer, quoted
+from reconciler.manifests.findings import Finding, Pointer, quoted, warning
 from reconciler.manifests.pod_parts import check_distinct, containers_of
 from reconciler.manifests.probes import check_hooks, check_probes
 from reconciler.model.pods import Container, PodSpec, ResourceFieldSelector, Resources, is_sidecar
+from reconciler.model.quantities import Quantity
 
 _CPU_UNITS: Final = frozenset({Fraction(1), Fraction(1, 1000)})
+_LEAST_MEMORY: Final = 6 << 20
+"""Bytes; Docker refuses to create a container with a lower limit."""
 _MEMORY_UNITS: Final = frozenset(
     {Fraction(base) ** power for base, powers in ((1000, 7), (1024, 7)) for power in range(powers)}
 )
@@ -63,11 +66,26 @@ def _resources(resources: Resources, at: Pointer) -> Iterator[Finding]:
             if amount.value < 0:
                 message = f"{name} cannot be {amount}"
                 yield Finding((*at, field, name), Code.IMPOSSIBLE_RESOURCES, message, "write 0 or more")
+            elif name == "memory":
+                yield from _memory(amount, (*at, field, name), limit=field == "limits")
     for name, requested in resources.requests.items():
         if (limit := resources.limits.get(name)) is not None and requested.value > limit.value:
             message = f"the request of {requested} {name} is above the limit of {limit}"
             fix = "raise the limit, or lower the request"
             yield Finding((*at, "requests", name), Code.IMPOSSIBLE_RESOURCES, message, fix)
+
+
+def _memory(amount: Quantity, at: Pointer, *, limit: bool) -> Iterator[Finding]:
+    """`m` is a thousandth of a byte, and nearly always a slip for `M` or `Mi`. A limit of 0 is none."""
+    number = amount.text.removesuffix("m")
+    meant = f"did you mean {number}M or {number}Mi?" if number != amount.text else ""
+    if limit and 0 < amount.value < _LEAST_MEMORY:
+        message = f"no container starts with less than 6Mi of memory, and {amount} is {amount.whole:,} bytes"
+        fix = meant or "write 6Mi or more, or leave the limit out"
+        yield Finding(at, Code.IMPOSSIBLE_RESOURCES, message, fix)
+    elif amount.value != amount.whole:
+        message = f"{amount} of memory ends in the middle of a byte, and is rounded up to {amount.whole:,}"
+        yield warning(at, Code.IMPOSSIBLE_RESOURCES, message, meant or "write whole bytes")
 
 
 def _roles(container: Container, at: Pointer, *, init: bool) -> Iterator[Finding]:

@@ -18,6 +18,16 @@ AT = "/spec/template/spec/containers/0"
             "web.yaml:15:22 /spec/template/spec/restartPolicy restart-policy",
         ),
         ("cpu: 1\n", "cpu: 50m\n", f"web.yaml:32:20 {AT}/resources/requests/cpu impossible-resources"),
+        (
+            "limits:\n",
+            "limits:\n              memory: 128m\n",
+            f"web.yaml:34:23 {AT}/resources/limits/memory impossible-resources",
+        ),
+        (
+            "limits:\n",
+            "limits:\n              memory: 6291455\n",
+            f"web.yaml:34:23 {AT}/resources/limits/memory impossible-resources",
+        ),
         ("cpu: 100m", "cpu: -1", f"web.yaml:32:20 {AT}/resources/requests/cpu impossible-resources"),
         (
             "  replicas: 2",
@@ -155,3 +165,27 @@ def test_a_host_key_is_kept_without_its_comment(changed: Load) -> None:
 def test_a_host_can_have_an_ipv6_address(changed: Load) -> None:
     result = changed("node.yaml", "root@10.0.0.1:22", "root@[fd00::1]:2222")
     assert (result.nodes["node-1"].ssh.host, result.nodes["node-1"].ssh.port) == ("fd00::1", 2222)
+
+
+@pytest.mark.parametrize(
+    ("field", "amount", "fix"),
+    [
+        ("limits", "128m", "did you mean 128M or 128Mi?"),
+        ("limits", "4Mi", "write 6Mi or more, or leave the limit out"),
+        ("requests", "128m", "did you mean 128M or 128Mi?"),
+        ("requests", "0.5", "write whole bytes"),
+        ("limits", "7000000.5", "write whole bytes"),
+    ],
+)
+def test_an_amount_of_memory_that_cannot_be_meant_is_told(
+    changed: Load, field: str, amount: str, fix: str
+) -> None:
+    result = changed("web.yaml", f"{field}:\n", f"{field}:\n              memory: {amount}\n")
+    (problem,) = result.problems if isinstance(result, Rejected) else result.warnings
+    assert (problem.code, problem.fix) == ("impossible-resources", fix)
+    assert isinstance(result, Rejected) == (field == "limits" and amount != "7000000.5")
+
+
+@pytest.mark.parametrize("amount", ["0", "6Mi", "6291456", "7000000000m"])
+def test_any_other_limit_of_memory_is_accepted(changed: Load, faults: Faults, amount: str) -> None:
+    assert faults(changed("web.yaml", "limits:\n", f"limits:\n              memory: {amount}\n")) == []
