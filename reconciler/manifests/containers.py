@@ -41,7 +41,7 @@ def check_resource_field(
         fix = f"write one of {', '.join(names)}"
         yield Finding((*at, "containerName"), Code.UNKNOWN_CONTAINER, message, fix)
     units = _CPU_UNITS if selector.resource.endswith(".cpu") else _MEMORY_UNITS
-    if selector.divisor is not None and selector.divisor.value not in units:
+    if selector.divisor is not None and selector.divisor.value not in (0, *units):
         known = "1 or 1m" if units is _CPU_UNITS else "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi or 1Ei"
         message = f"{selector.resource} is not told in units of {selector.divisor}"
         yield Finding((*at, "divisor"), Code.INVALID_VALUE, message, f"write {known}, or leave it out")

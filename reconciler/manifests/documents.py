@@ -12,6 +12,7 @@ from msgspec import Struct
 from reconciler.manifests.codes import Code
 from reconciler.manifests.composing import Broken, Document, documents_of
 from reconciler.manifests.decoding import DEFAULT_NAMESPACE, Decoder, Undecodable
+from reconciler.manifests.equal_values import in_our_form
 from reconciler.manifests.explaining import advise, explain
 from reconciler.manifests.findings import MOST_FINDINGS, Finding, as_text, quoted
 from reconciler.manifests.ingress_specs import without_foreign_spec
@@ -100,7 +101,11 @@ class FileReader:
             return None, [_unknown_kind(value)]
         if kind == "Ingress":
             value = without_foreign_spec(value)
-        findings = self._form(kind, value, document)
+        schema = self._schemas[kind]
+        findings: list[Finding] = []
+        if not schema.plain.is_valid(value):
+            value = in_our_form(schema.schema, value)
+            findings = self._form(kind, value, document)
         if document.findings or any(finding.severity is Severity.ERROR for finding in findings):
             return _name_of(kind, value), findings
         try:

@@ -1,5 +1,6 @@
 """Why a document does not fit its schema, in words: every fault, with how to fix it."""
 
+import json
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Final
@@ -98,7 +99,7 @@ def _about(error: Any, pointer: Pointer, message: str, fix: str) -> Finding:
 
 
 def _refused(pointer: Pointer, schema: Schema) -> Finding:
-    accepted = [quoted(value) for value in schema.get("enum", [schema["const"]] if "const" in schema else [])]
+    accepted = [json.dumps(value) for value in schema.get("enum", [schema["const"]] if "const" in schema else [])]
     fix = f"remove it, or write {' or '.join(accepted)}" if accepted else "remove it"
     message = f"{quoted(pointer[-1])} is not accepted. {schema['description']}"
     return Finding(pointer, Code.REFUSED_FIELD, message, fix, at_key=True)

@@ -2,7 +2,8 @@
 
 Both are made from the same files, which editors use as well. Every field of upstream Kubernetes is in
 them: a field marked `"x-reconciler": "warn"` is accepted and changes nothing here; one marked `"refuse"`
-is not accepted. Either way its `description` says why.
+is not accepted. Either way its `description` says why. One marked `"x-empty": "absent"` is dropped before it
+is looked at where its value is empty: upstream cannot tell the two apart.
 """
 
 import json
@@ -21,6 +22,7 @@ from msgspec import Struct
 Schema = dict[str, Any]
 
 MARK: Final = "x-reconciler"
+EMPTY: Final = "x-empty"
 REFUSED_VALUES: Final = "x-refused-values"
 KINDS: Final = {
     "Cluster": "reconciler.dev/v1",

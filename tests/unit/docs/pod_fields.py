@@ -26,7 +26,8 @@ from [`schemas/`](../../schemas) and from upstream's own schemas: a test keeps i
   that is named is accepted: it is what happens anyway.
 
 What stands in a field that is refused, or warned about, shares its fate. What a field may hold, and which fields
-exclude each other, is in the schemas and in the [problems](problems.md).
+exclude each other, is in the schemas and in the [problems](problems.md). Where upstream takes an empty text or 0
+for an absent field (`hostname: ""`, `timeoutSeconds: 0`), so is it taken here.
 """
 
 _Schema = dict[str, Any]
@@ -101,7 +102,7 @@ def _rows(root: _Schema, name: str, field: _Schema) -> Iterator[Field]:
         yield Field(name, "warning", note)
     elif field.get(MARK) == "refuse":
         accepted = [*field.get("enum", ()), *([field["const"]] if "const" in field else ())]
-        values = " and ".join(f"`{json.dumps(value).strip(chr(34))}`" for value in accepted)
+        values = " and ".join(f"`{_as_written(value)}`" for value in accepted)
         yield Field(name, "no", f"but for {values}: {note}" if values else note)
     else:
         inner, _ = _part(root, field)
@@ -119,6 +120,10 @@ def _refused_values(schema: _Schema) -> Iterator[str]:
         reasons.setdefault(why, []).append(f"`{value}`")
     for why, values in reasons.items():
         yield f"Not {', '.join(values)}: {_cell(why)}"
+
+
+def _as_written(value: Any) -> str:
+    return value if value and isinstance(value, str) else json.dumps(value)
 
 
 def _part(root: _Schema, field: _Schema) -> tuple[_Schema, str]:

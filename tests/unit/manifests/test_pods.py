@@ -58,7 +58,7 @@ def init(fields: str) -> str:
         ),
         (
             "",
-            "livenessProbe: {grpc: {port: 1}, periodSeconds: 0}",
+            "livenessProbe: {grpc: {port: 1}, periodSeconds: -1}",
             f"{C}/livenessProbe/periodSeconds invalid-value",
         ),
         ("", "livenessProbe: {exec: {command: []}}", f"{C}/livenessProbe/exec/command invalid-value"),
@@ -82,7 +82,7 @@ def init(fields: str) -> str:
         ),
         (
             "",
-            "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: 0}}}]",
+            "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: -1}}}]",
             f"{C}/env/0/valueFrom/resourceFieldRef/divisor invalid-value",
         ),
         (
@@ -143,6 +143,9 @@ def test_a_contradiction_in_a_pod_is_refused(load: Load, spec: str, container: s
         ("", "livenessProbe: {httpGet: {port: http, path: /healthz}}"),
         ("", "readinessProbe: {tcpSocket: {port: http}, successThreshold: 3}"),
         ("", "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}]"),
+        ("", "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 0}}}]"),
+        ("", "env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}]"),
+        ("", "env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.hostIPs}}}]"),
         (
             init(""),
             "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, containerName: first}}}]",
