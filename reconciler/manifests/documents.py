@@ -3,7 +3,6 @@
 import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from reconciler.manifests.ingress_specs import without_foreign_spec
 from reconciler.manifests.objects import check_object
 from reconciler.manifests.positions import Positions, position_of
 from reconciler.manifests.schemas import KINDS, KindSchema
+from reconciler.manifests.unknown_kinds import unknown_kind
 from reconciler.manifests.uses import Uses, uses_of
 from reconciler.manifests.written import as_written, contents_digest, template_hash, template_json
 from reconciler.model.desired import Json, SourceFile
@@ -98,7 +98,7 @@ class FileReader:
         value = document.value
         kind = value.get("kind") if isinstance(value, dict) else None
         if not isinstance(kind, str) or kind not in self._schemas:
-            return None, [_unknown_kind(value)]
+            return None, [unknown_kind(value)]
         if kind == "Ingress":
             value = without_foreign_spec(value)
         schema = self._schemas[kind]
@@ -192,33 +192,6 @@ def _name_of(kind: str, value: Any) -> Ref | None:
         return None
     namespace = metadata.get("namespace") or DEFAULT_NAMESPACE
     return Ref(kind, "" if kind in CLUSTER_SCOPED else str(namespace), name)
-
-
-def _unknown_kind(value: Any) -> Finding:
-    if not isinstance(value, dict):
-        return Finding(
-            (),
-            Code.NOT_AN_OBJECT,
-            "a manifest is an object with apiVersion and kind",
-            "write one, or move the file away",
-        )
-    kind = value.get("kind")
-    if "kind" not in value or "apiVersion" not in value:
-        missing = " and ".join(name for name in ("apiVersion", "kind") if name not in value)
-        fix = f"add {missing}; a file that is no manifest belongs in a folder whose name starts with a dot"
-        return Finding((), Code.NOT_AN_OBJECT, f"this is no manifest: {missing} missing", fix)
-    if kind == "List":
-        fix = "write each object as a document of its own, with `---` between them"
-        return Finding(("kind",), Code.UNKNOWN_KIND, "lists of objects are not accepted", fix)
-    if kind == "Endpoints":
-        fix = "write an EndpointSlice (discovery.k8s.io/v1) with the label kubernetes.io/service-name"
-        return Finding(("kind",), Code.UNKNOWN_KIND, "Endpoints are deprecated upstream, and not read here", fix)
-    if kind == "IngressClass":
-        message = "classes are no objects here: an Ingress of the class reconciler or haproxy is served"
-        return Finding(("kind",), Code.UNKNOWN_KIND, message, "leave it out")
-    near = get_close_matches(str(kind)[:80], KINDS, n=1)
-    fix = f"did you mean {near[0]}?" if near else f"known kinds: {', '.join(KINDS)}"
-    return Finding(("kind",), Code.UNKNOWN_KIND, f"{quoted(kind)} is not a kind here", fix)
 
 
 def _wrong_version(kind: str, value: Any) -> Finding:

@@ -464,7 +464,7 @@ def test_a_class_is_no_object_here(load: Load) -> None:
     text = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: haproxy}\n"
     (problem,) = load({"c.yaml": text}).problems
     assert problem.code == "unknown-kind"
-    assert "reconciler or haproxy" in problem.message
+    assert "reconciler or haproxy" in problem.fix
 
 
 def test_an_annotation_of_an_ingress_stands_on_an_ingress(changed: Load) -> None:

@@ -85,7 +85,21 @@ def test_one_bad_file_rejects_all_and_every_problem_is_told_in_order(
     ("text", "pointer", "code", "fix"),
     [
         ("kind: Deploymnt\napiVersion: apps/v1\n", "/kind", "unknown-kind", "did you mean Deployment?"),
-        ("kind: CronJob\napiVersion: batch/v1\n", "/kind", "unknown-kind", "known kinds: Cluster, Node"),
+        ("kind: CronJob\napiVersion: batch/v1\n", "/kind", "unknown-kind", "nothing here starts at set times"),
+        (
+            "kind: ServiceAccount\napiVersion: v1\n",
+            "/kind",
+            "unknown-kind",
+            "leave it out: there is no API server",
+        ),
+        ("kind: PersistentVolume\napiVersion: v1\n", "/kind", "unknown-kind", "leave it out: a claim is a Docker"),
+        ("kind: ConfigMapList\napiVersion: v1\n", "/kind", "unknown-kind", "a document of its own"),
+        ("kind: Endpoints\napiVersion: v1\n", "/kind", "unknown-kind", "write an EndpointSlice"),
+        ("kind: configmap\napiVersion: v1\n", "/kind", "unknown-kind", "did you mean ConfigMap?"),
+        ("kind: Widget\napiVersion: a/v1\n", "/kind", "unknown-kind", "known kinds: Cluster, Node"),
+        ("kind: ''\napiVersion: v1\n", "/kind", "unknown-kind", "known kinds: Cluster, Node"),
+        ("kind:\napiVersion: v1\n", "/kind", "unknown-kind", "known kinds: Cluster, Node"),
+        ("kind: [Pod]\napiVersion: v1\n", "/kind", "unknown-kind", "known kinds: Cluster, Node"),
         ("kind: List\napiVersion: v1\nitems: []\n", "/kind", "unknown-kind", "a document of its own"),
         (
             "kind: Deployment\napiVersion: extensions/v1beta1\n",
