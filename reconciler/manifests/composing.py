@@ -20,7 +20,7 @@ from yaml.events import (
 )
 
 from reconciler.manifests.codes import Code
-from reconciler.manifests.findings import MOST_FINDINGS, Finding, quoted
+from reconciler.manifests.findings import MOST_FINDINGS, Finding, Pointer, quoted
 from reconciler.manifests.positions import Position, Positions, position_of
 from reconciler.manifests.scalars import (
     FILE_MODES,
@@ -28,6 +28,7 @@ from reconciler.manifests.scalars import (
     SPECIAL,
     Ambiguous,
     Scalar,
+    how_to_write,
     read_file_mode,
     read_plain,
 )
@@ -39,6 +40,13 @@ LARGEST_EXPANSION: Final = 1 << 20
 _SAFE_TO_RECURSE: Final = 4 << 10
 """Characters. libyaml's composer recurses in C, at most once for every two characters; a longer text is
 looked through flatly first, so that its depth is known."""
+
+
+_TEXTS_OF_DATA: Final = (("data",), ("stringData",), ("binaryData",))
+_TEXT_MAPS: Final = tuple(
+    (name,) for name in ("labels", "annotations", "matchLabels", "nodeSelector", "selector", "command", "args")
+)
+"""Fields all of whose values are texts."""
 
 
 class Broken(Exception):
@@ -97,16 +105,18 @@ class _Reader:
         self._root = root
         self._public_kinds = public_kinds
         self._noted: list[tuple[Node, Code, str, str]] = []
+        """Each with its fix; empty where that depends on the place."""
 
     def document(self) -> Document:
         value = self._value(self._root, 0)
         if not self._noted:
             return Document(self._root, value, ())
         positions = Positions(self._root)
-        found = (
-            (position_of(node), Finding(positions.pointer_to(node), code, message, fix))
-            for node, code, message, fix in self._noted[:MOST_FINDINGS]
-        )
+        found = []
+        for node, code, message, fix in self._noted[:MOST_FINDINGS]:
+            pointer = positions.pointer_to(node)
+            said = fix or how_to_write(node.value, wanted=_wanted(pointer))
+            found.append((position_of(node), Finding(pointer, code, message, said)))
         return Document(self._root, value, tuple(found))
 
     def _value(self, node: Node, depth: int) -> Any:
@@ -153,7 +163,7 @@ class _Reader:
             return read_plain(text)
         except Ambiguous as ambiguous:
             shown = f"`{text[:60]}`" if self._is_public() else "this unquoted value"
-            self._note(node, Code.AMBIGUOUS_VALUE, f"{shown} is {ambiguous}", _how_to_write(text))
+            self._note(node, Code.AMBIGUOUS_VALUE, f"{shown} is {ambiguous}", "")
             return text
 
     def _is_public(self) -> bool:
@@ -182,14 +192,11 @@ class _Reader:
         self._noted.append((node, code, message, fix))
 
 
-def _how_to_write(text: str) -> str:
-    if (word := text.lower()) in {"yes", "on", "y", "true"}:
-        return "write true, or quote it"
-    if word in {"no", "off", "n", "false"}:
-        return "write false, or quote it"
-    if word in {"~", "null"}:
-        return "leave the line out, or quote it"
-    return "quote it, or write a plain decimal number"
+def _wanted(pointer: Pointer) -> str:
+    """What can only be a text, and what permission bits; empty where it may be anything."""
+    if pointer[:1] in _TEXTS_OF_DATA or pointer[-2:-1] in _TEXT_MAPS or pointer[-1:] == ("value",):
+        return "text"
+    return "mode" if pointer and pointer[-1] in FILE_MODES else ""
 
 
 def _is_empty(root: Node) -> bool:

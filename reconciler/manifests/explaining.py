@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
+from reconciler.manifests.scalars import FILE_MODES, how_to_write_mode
 from reconciler.manifests.schemas import MARK, REFUSED_VALUES, KindSchema, Schema, resolved
 
 _TYPES: Final = {
@@ -73,14 +74,15 @@ def _explain(error: Any, *, secret: bool) -> Iterator[Finding]:
             yield Finding(pointer, Code.INVALID_VALUE, f"{shown} is not accepted", f"write {schema['const']}")
         case "pattern":
             message = f"{shown} is not {schema['patternErrorMessage']}"
-            yield _about(error, pointer, message, "write it in this form")
+            digits = value.isascii() and value.isdigit() and "integer" in schema.get("type", ())
+            yield _about(error, pointer, message, "remove the quotes" if digits else "write it in this form")
         case "maxLength":
             limit = error.validator_value
             yield _about(error, pointer, f"{shown} is longer than {limit} characters", "shorten it")
         case "minimum" | "maximum":
             word = "less" if error.validator == "minimum" else "more"
             message = f"{shown} is {word} than {error.validator_value}"
-            yield Finding(pointer, Code.INVALID_VALUE, message, _range(schema))
+            yield Finding(pointer, Code.INVALID_VALUE, message, _file_mode(pointer, value) or _range(schema))
         case "minItems" | "minProperties":
             yield Finding(pointer, Code.INVALID_VALUE, "this is empty", "give at least one entry")
         case "maxItems" | "maxProperties":
@@ -138,6 +140,11 @@ def _not_one_of(pointer: Pointer, value: Any, shown: str, schema: Schema) -> Fin
     if isinstance(value, str) and (near := get_close_matches(value[:80], allowed, n=1)):
         fix = f"did you mean `{near[0]}`?"
     return Finding(pointer, Code.INVALID_VALUE, f"{shown} is not accepted here", fix)
+
+
+def _file_mode(pointer: Pointer, value: Any) -> str:
+    """For permission bits as `chmod` takes them, whose 0 is missing."""
+    return how_to_write_mode(str(value)) if pointer and pointer[-1] in FILE_MODES else ""
 
 
 def _range(schema: Schema) -> str:

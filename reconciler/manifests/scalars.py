@@ -43,6 +43,9 @@ FILE_MODES: Final = frozenset({"mode", "defaultMode"})
 """Fields that hold permission bits."""
 
 
+_OCTAL: Final = re.compile(r"(?:0|0o)?([0-7]{3})")
+
+
 class Ambiguous(Exception):
     """A plain value that not every reader takes for the same; carries what it is to whom."""
 
@@ -70,3 +73,25 @@ def read_plain(text: str) -> Scalar:
 def read_file_mode(text: str) -> int | None:
     """Of an unquoted `0644`: permission bits are octal to Kubernetes' tools and to people. None: not such."""
     return int(text, 8) if _FILE_MODE.fullmatch(text) else None
+
+
+def how_to_write_mode(text: str) -> str:
+    """Permission bits that were meant by `0o644` or `644`; empty where there are none."""
+    if (match := _OCTAL.fullmatch(text)) is None:
+        return ""
+    return f"write 0{match[1]}, or {int(match[1], 8)}"
+
+
+def how_to_write(text: str, *, wanted: str) -> str:
+    """Of what is Ambiguous: how to write what was meant. `wanted`: text, mode, or empty for anything."""
+    if wanted == "text":
+        return "quote it"
+    if wanted == "mode":
+        return how_to_write_mode(text) or "write permission bits like 0644, or 420"
+    if (word := text.lower()) in {"yes", "on", "y", "true"}:
+        return "write true, or quote it"
+    if word in {"no", "off", "n", "false"}:
+        return "write false, or quote it"
+    if word in {"~", "null"}:
+        return "leave the line out, or quote it"
+    return "quote it, or write a plain decimal number"

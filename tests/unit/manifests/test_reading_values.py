@@ -51,7 +51,7 @@ def test_everything_else_is_what_it_looks_like(text: str, value: object) -> None
 @pytest.mark.parametrize(
     ("line", "expected", "fix"),
     [
-        ("MODE: no", "config.yaml:6:9 /data/MODE ambiguous-value", "write false, or quote it"),
+        ("MODE: no", "config.yaml:6:9 /data/MODE ambiguous-value", "quote it"),
         ("MODE: 010", "config.yaml:6:9 /data/MODE ambiguous-value", "quote it"),
         ("MODE: 1:2", "config.yaml:6:9 /data/MODE ambiguous-value", "quote it"),
         ("MODE: 2024-01-31", "config.yaml:6:9 /data/MODE ambiguous-value", "quote it"),
@@ -166,6 +166,58 @@ def test_a_text_that_looks_like_a_whole_decimal_is_still_no_text(load: Load, fau
 def test_a_misspelt_field_is_told_what_was_meant(changed: Load) -> None:
     (problem,) = changed("web.yaml", "replicas", "replcias").problems
     assert problem.fix == "did you mean `replicas`?"
+
+
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: yes}\n"
+SERVICE = (
+    "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n"
+    "spec: {selector: {app: web}, ports: [{port: 80, targetPort: '80'}]}\n"
+)
+POD = (
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {a: on}}\nspec:\n"
+    "  containers: [{name: a, image: a, tty: off, args: [no], env: [{name: A, value: 010}], "
+    "livenessProbe: {httpGet: {port: '80'}}}]\n"
+    "  volumes: [{name: v, configMap: {name: settings, defaultMode: 0o640}}]\n"
+)
+
+
+def fixes(result: Desired | Rejected) -> dict[str, str]:
+    assert isinstance(result, Rejected)
+    return {problem.pointer: problem.fix for problem in result.problems}
+
+
+def test_a_fix_is_one_that_leads_to_a_right_manifest(load: Load) -> None:
+    assert fixes(load({"s.yaml": SECRET})) == {"/stringData/a": "quote it"}
+    assert fixes(load({"s.yaml": SERVICE})) == {"/spec/ports/0/targetPort": "remove the quotes"}
+    assert fixes(load({"p.yaml": POD})) == {
+        "/metadata/labels/a": "quote it",
+        "/spec/containers/0/args/0": "quote it",
+        "/spec/containers/0/env/0/value": "quote it",
+        "/spec/containers/0/livenessProbe/httpGet/port": "remove the quotes",
+        "/spec/containers/0/tty": "write false, or quote it",
+        "/spec/volumes/0/configMap/defaultMode": "write 0640, or 416",
+    }
+
+
+def test_a_percentage_without_its_sign_is_a_number_without_quotes(changed: Load) -> None:
+    result = changed("web.yaml", "replicas: 2", 'strategy: {rollingUpdate: {maxSurge: "1"}}')
+    assert fixes(result) == {"/spec/strategy/rollingUpdate/maxSurge": "remove the quotes"}
+
+
+@pytest.mark.parametrize(
+    ("written", "fix"),
+    [
+        ("0o644", "write 0644, or 420"),
+        ("644", "write 0644, or 420"),
+        ("'0644'", "remove the quotes"),
+        ("0x1A4", "write permission bits like 0644, or 420"),
+        ("999", "write a number from 0 to 511"),
+    ],
+)
+def test_permission_bits_are_told_how_to_be_written(load: Load, written: str, fix: str) -> None:
+    pod = POD.replace("on}", "'on'}").replace("tty: off, args: [no], env: [{name: A, value: 010}], ", "")
+    pod = pod.replace("port: '80'", "port: 80").replace("0o640", written)
+    assert fixes(load({"p.yaml": pod})) == {"/spec/volumes/0/configMap/defaultMode": fix}
 
 
 def test_permission_bits_may_be_octal_and_nothing_else_may(load: Load, faults: Faults) -> None:
