@@ -197,6 +197,8 @@ def test_a_claims_volume_is_kept_until_it_is_removed_and_only_ours_is(lab: Lab, 
     whole, part = ClaimMount(name, "/data", labels), ClaimMount(name, "/part", labels, sub_path="a/b")
     assert host.do("u1", *started(sandbox(mounts=(whole, part)))).failed is None
     lab.nodes[0].docker("volume", "create", "foreign")
+    with set_up(connect(node_of(lab), lab)) as another:
+        assert another.look().volumes == frozenset({name}), "told from the first moment on"
     for volume in (name, "foreign"):
         assert host.do("u1", RemoveVolume(volume)).failed is not None
     ended = (StopContainers((ContainerStop("web_POD"),), 1), RemoveContainer("web_POD", "u1"))
@@ -207,5 +209,6 @@ def test_a_claims_volume_is_kept_until_it_is_removed_and_only_ours_is(lab: Lab, 
     assert name in lab.nodes[0].docker("volume", "ls", "-q").stdout
     for _ in range(2):
         assert host.do("u1", RemoveVolume(name)).failed is None
+    assert host.look().volumes == frozenset()
     assert lab.nodes[0].docker("volume", "ls", "-q").stdout.split() == ["foreign"]
     lab.nodes[0].docker("volume", "rm", "foreign")
