@@ -1,12 +1,21 @@
 """Says at the end of a run how many tests of each tier passed: a tier that ran nothing is seen at once."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from _pytest.terminal import TerminalReporter
 
 TESTS = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A command that a test calls says where all logs go from then on."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -1,12 +1,9 @@
 """`reconciler describe` of what proxies serve, where no proxy can be asked."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-import structlog
 import yaml
 from click.testing import CliRunner, Result
 
@@ -31,13 +28,6 @@ MANIFESTS: dict[Ref, dict[str, Any]] = {
         "metadata": {"name": "node-1", "annotations": {"reconciler.dev/ssh": "ssh://127.0.0.1:1"}},
     },
 }
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """The command sends diagnostics to its stderr, which here is gone after it."""
-    yield
-    structlog.reset_defaults()
 
 
 def state(folder: Path, cluster_ip: str = "10.96.0.2", hosts: bool = True) -> None:
