@@ -80,7 +80,7 @@ def _memory(amount: Quantity, at: Pointer, *, limit: bool) -> Iterator[Finding]:
     number = amount.text.removesuffix("m")
     meant = f"did you mean {number}M or {number}Mi?" if number != amount.text else ""
     if limit and 0 < amount.value < _LEAST_MEMORY:
-        message = f"no container starts with less than 6Mi of memory, and {amount} is {amount.whole:,} bytes"
+        message = f"{amount} of memory is too little: no container starts with less than 6Mi"
         fix = meant or "write 6Mi or more, or leave the limit out"
         yield Finding(at, Code.IMPOSSIBLE_RESOURCES, message, fix)
     elif amount.value != amount.whole:
