@@ -4,11 +4,11 @@ Rules: https://kubernetes.io/docs/concepts/services-networking/service/
 """
 
 from collections.abc import Iterator
-from ipaddress import AddressValueError, IPv4Address
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
 from reconciler.manifests.networks import check_address, check_network
+from reconciler.model.addresses import is_ipv4
 from reconciler.model.objects import EndpointSlice, Service, ServiceSpec, is_headless
 from reconciler.model.services import LABEL_SERVICE_NAME, SessionAffinityConfig
 
@@ -55,7 +55,7 @@ def _alias(spec: ServiceSpec) -> Iterator[Finding]:
     if not spec.external_name:
         message = "an ExternalName stands for a name outside"
         yield Finding(("spec",), Code.MISSING_FIELD, f'"externalName" is missing: {message}', "add it")
-    elif _is_address(spec.external_name):
+    elif is_ipv4(spec.external_name.removesuffix(".")):
         message = f"{spec.external_name} is an address: a name can stand for names only"
         fix = "write a Service without a selector, and an EndpointSlice with the address"
         yield Finding(("spec", "externalName"), Code.INVALID_VALUE, message, fix)
@@ -143,11 +143,3 @@ def _ports(spec: ServiceSpec) -> Iterator[Finding]:
 
 def _conflict(at: Pointer, message: str, fix: str) -> Finding:
     return Finding(at, Code.CONFLICTING_FIELDS, message, fix)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        IPv4Address(name.removesuffix("."))
-    except AddressValueError:
-        return False
-    return True

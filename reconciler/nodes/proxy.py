@@ -16,7 +16,6 @@ and tried again when it is free; every other service is heard, and kept up to da
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.observed import ProxyState
@@ -40,7 +39,7 @@ from reconciler.nodes.proxy_container import (
 from reconciler.nodes.proxy_files import (
     PUT,
     WRITE_SOURCES,
-    Header,
+    LiveFile,
     current_workers,
     haproxy_complaint,
     held_by_others,
@@ -48,8 +47,7 @@ from reconciler.nodes.proxy_files import (
     not_heard,
     read_binds,
     read_digests,
-    read_header,
-    read_servers,
+    read_file,
     source_digest,
     without_binds,
 )
@@ -87,15 +85,6 @@ _FIRST_DELETION, _LAST_DELETION = 0.02, 0.64
 delete it without its connections. What lasts longer than all this is looked at with the next change."""
 
 
-class _LiveFile(Struct, frozen=True):
-    """What a haproxy.cfg says."""
-
-    digest: str = ""
-    header: Header = Header()
-    servers: Mapping[str, Mapping[str, str]] = {}
-    binds: frozenset[str] = frozenset()
-
-
 class Proxy:
     """For one connection; used by the setup thread alone. `inside` is a shell in the container, `host` outside."""
 
@@ -104,7 +93,7 @@ class Proxy:
         self._host = host
         self._inside = inside
         self._container = ProxyContainer(cluster, engine, watcher, host)
-        self._file = _LiveFile()
+        self._file = LiveFile()
         """As last read."""
         self._image = ""
         """Of the container that is known to run; empty: it is to be looked at."""
@@ -168,13 +157,12 @@ class Proxy:
             return self._state("", not_heard(taken), now.routed)
         return self._state(wanted.fingerprint)
 
-    def _live_file(self) -> "_LiveFile":
+    def _live_file(self) -> LiveFile:
         """Read only if it is another one than before: it is as long as the cluster has pods behind services."""
         path = f"{self._directory}/{LIVE}"
         digest = self._host.run(["sha256sum", path]).out.partition(" ")[0]
         if digest != self._file.digest:
-            text = self._host.read(["cat", path]) if digest else ""
-            self._file = _LiveFile(digest, read_header(text), read_servers(text), read_binds(text))
+            self._file = read_file(digest, self._host.read(["cat", path]) if digest else "")
         return self._file
 
     @property

@@ -28,6 +28,21 @@ class Header(Struct, frozen=True):
     routed: frozenset[str] = frozenset()
 
 
+class LiveFile(Struct, frozen=True):
+    """What a haproxy.cfg says."""
+
+    digest: str = ""
+    """As `sha256sum` has it; empty: there is none."""
+    header: Header = Header()
+    servers: Mapping[str, Mapping[str, str]] = {}
+    """Their addresses, by section and name."""
+    binds: frozenset[str] = frozenset()
+
+
+def read_file(digest: str, text: str) -> LiveFile:
+    return LiveFile(digest, read_header(text), read_servers(text), read_binds(text))
+
+
 def read_header(text: str) -> Header:
     """The first lines of a haproxy.cfg that we wrote; model.proxy has them."""
     lines = "\n".join(text.splitlines()[:3])

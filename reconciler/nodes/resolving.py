@@ -8,9 +8,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address
 
 from msgspec import Struct
+
+from reconciler.model.addresses import is_ipv4
 
 _SECONDS = 2.0
 """How long lookups are waited for: all together, for they run beside each other. One that hangs is waited for
@@ -44,7 +46,7 @@ class Resolver:
     def resolve(self, hosts: Iterable[str]) -> Mapping[str, Answer]:
         """Of names and of addresses, within `seconds`."""
         wanted = set(hosts)
-        numbers = {host: _answer(*usable(host, [host])) for host in wanted if _is_address(host)}
+        numbers = {host: _answer(*usable(host, [host])) for host in wanted if is_ipv4(host)}
         with self._cond:
             names = [self._asked(name) for name in sorted(wanted - numbers.keys())]
             for name in names:
@@ -107,14 +109,6 @@ def usable(host: str, addresses: Iterable[str]) -> tuple[list[str], str]:
 
 def _answer(addresses: list[str], why: str) -> Answer:
     return Answer(addresses[0] if addresses else "", why)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        IPv4Address(host)
-    except AddressValueError:
-        return False
-    return True
 
 
 HOSTS = Resolver()

@@ -6,11 +6,12 @@ Pure; for the layer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.addresses import is_ipv4
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.names import Ref
@@ -102,7 +103,7 @@ def hosts_own(desired: Desired, records: Mapping[str, NodeRecord]) -> tuple[str,
         str(IPv4Network(record.pod_cidr).network_address + 1) for record in records.values() if record.pod_cidr
     ]
     hosts = [
-        node.ssh.host if _is_address(node.ssh.host) else records[name].address if name in records else ""
+        node.ssh.host if is_ipv4(node.ssh.host) else records[name].address if name in records else ""
         for name, node in desired.nodes.items()
     ]
     return (_LOOPBACK, desired.cluster.spec.service_cidr, *gateways, *filter(None, hosts))
@@ -244,11 +245,3 @@ def _by_egress(pods: Iterable[PodPolicy]) -> Mapping[str, Ranges]:
         if pod.egress:
             found.setdefault(pod.egress, []).append(pod.ip)
     return {name: ranges_of(ips) for name, ips in sorted(found.items())}
-
-
-def _is_address(host: str) -> bool:
-    try:
-        IPv4Address(host)
-    except AddressValueError:
-        return False
-    return True
