@@ -139,4 +139,4 @@ def test_a_thousand_pods_cost_next_to_nothing() -> None:
         began = time.process_time()
         probed_containers(pods, WANTED)
         took.append(time.process_time() - began)
-    assert min(took) < 0.01
+    assert min(took) < 0.1, "seconds; some 0.01 on a slow machine"
