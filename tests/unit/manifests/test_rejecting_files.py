@@ -54,7 +54,7 @@ def test_a_file_that_is_no_manifest_is_refused_at_its_place(
 ) -> None:
     started = time.process_time()
     result = load({"x.yaml": content})
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 2
     assert isinstance(result, Rejected)
     assert faults(result) == [expected]
 
@@ -135,4 +135,4 @@ def test_a_thousand_problems_of_one_document_are_enough(load: Load, good: dict[s
     wrong = good["config.yaml"] + "".join(f"  key-{n}: {n}\n" for n in range(20_000))
     started = time.process_time()
     assert len(load({"config.yaml": wrong}).problems) == 1000
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 2

@@ -134,9 +134,12 @@ def test_a_thousand_pods_cost_next_to_nothing() -> None:
     spec = PodSpec((Container("app", "i", ports=PORTS, liveness_probe=HTTP, readiness_probe=HTTP),))
     pods = [pod(spec, number, f"node-{number % 2:03d}") for number in range(1000)]
     probed_containers(pods, WANTED)
-    took = []
+    took, counted = [], []
     for _ in range(5):
         began = time.process_time()
         probed_containers(pods, WANTED)
         took.append(time.process_time() - began)
-    assert min(took) < 0.1, "seconds; some 0.01 on a slow machine"
+        began = time.process_time()
+        sum(number for number in range(200_000))
+        counted.append(time.process_time() - began)
+    assert min(took) < min(counted), "less than counting to 200,000: some 5 ms of a usual machine"
