@@ -42,6 +42,7 @@ from reconciler.model.operations import (
     RemoveVolume,
     RenameContainer,
     RunCommand,
+    SetRestartPolicy,
     StartContainer,
     StopContainers,
     UnpauseContainer,
@@ -173,6 +174,10 @@ class FakeNodeSession:
             case StartContainer(container=name, post_start=hook):
                 self._start(self._ours(name, uid, must_exist=True))
                 self._run_post_start(hook, name, uid)
+            case SetRestartPolicy(container=name, policy=policy):
+                found = self._ours(name, uid, must_exist=True)
+                assert found is not None
+                self._containers[name] = msgspec.structs.replace(found, restart_policy=policy)
             case UnpauseContainer(container=name):
                 self._to(self._ours(name, uid, must_exist=True), "running")
             case StopContainers(containers=stops):
@@ -198,6 +203,7 @@ class FakeNodeSession:
             name=config.name,
             image=config.image,
             state="created",
+            restart_policy=config.restart_policy,
             ip=config.network.ip if isinstance(config.network, PodAddress) else "",
         )
 

@@ -78,9 +78,9 @@ def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
     for name, why in after.refused.items():
         if before is None or name not in before.refused:
             yield Event(Ref("Node", "", name), "Warning", "NodeNotReady", why, node=name)
-    if after.converged and not (before and before.converged):
-        revision = Revision(after.plan.memory.revision, "")
-        yield Event(SOURCE, "Normal", "Converged", f"everything is as revision {revision} asks")
+    revision = after.plan.memory.revision
+    if after.converged and not (before and before.converged and before.plan.memory.revision == revision):
+        yield Event(SOURCE, "Normal", "Converged", f"everything is as revision {Revision(revision, '')} asks")
 
 
 def of_order(order: Order) -> Iterator[Event]:

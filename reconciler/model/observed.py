@@ -16,6 +16,7 @@ from reconciler.model.names import (
     LABEL_UID,
     Uid,
 )
+from reconciler.model.pods import RestartPolicy
 from reconciler.model.policies import PodPolicy
 
 ContainerState: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
@@ -68,6 +69,8 @@ class ObservedContainer(Struct, frozen=True):
     exit_code: int = 0
     oom_killed: bool = False
     restart_count: int = 0
+    restart_policy: RestartPolicy | None = None
+    """What Docker does by itself when it ends; None: not known, or one that is never ours."""
     started_at: str = ""
     """RFC 3339 in UTC, from the host's clock, which may be set back: to show, to tell one run from another, and,
     where nothing better is known, which container of a pod started first; never to be compared with a time of

@@ -254,6 +254,13 @@ class StartContainer(Struct, frozen=True):
     """Fails: the container is killed, as upstream."""
 
 
+class SetRestartPolicy(Struct, frozen=True):
+    """What Docker does by itself when the container ends, from now on."""
+
+    container: str
+    policy: RestartPolicy
+
+
 class UnpauseContainer(Struct, frozen=True):
     container: str
 
@@ -311,6 +318,7 @@ Operation: TypeAlias = (
     | MakeDirectory
     | CreateContainer
     | StartContainer
+    | SetRestartPolicy
     | UnpauseContainer
     | StopContainers
     | HoldContainer

@@ -22,6 +22,7 @@ from reconciler.model.operations import (
     RemoveFiles,
     RemoveVolume,
     RenameContainer,
+    SetRestartPolicy,
     StartContainer,
     StopContainers,
     UnpauseContainer,
@@ -108,6 +109,8 @@ class Actor:
                 self._files.make(operation)
             case CreateContainer(config=config):
                 self._containers.create(config, uid)
+            case SetRestartPolicy(container=name, policy=policy):
+                self._containers.set_restart_policy(name, policy, uid)
             case UnpauseContainer(container=name):
                 self._containers.unpause(name, uid)
             case HoldContainer(container=name):
@@ -129,6 +132,7 @@ _REASONS: Final[dict[type, str]] = {
     MakeDirectory: "FailedMount",
     CreateContainer: "CreateContainerError",
     StartContainer: "RunContainerError",
+    SetRestartPolicy: "RunContainerError",
     UnpauseContainer: "RunContainerError",
     StopContainers: "KillContainerError",
     HoldContainer: "KillContainerError",

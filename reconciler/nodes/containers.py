@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, Uid
 from reconciler.model.operations import ContainerConfig
-from reconciler.nodes.docker_request import create_request
+from reconciler.model.pods import RestartPolicy
+from reconciler.nodes.docker_request import RESTART_POLICIES, create_request
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import EngineError, NotOurs, OutcomeUnknown
 from reconciler.nodes.failures import Failed
@@ -76,6 +77,12 @@ class Containers:
             raise
         self._watcher.look_at(found.id)
         return found
+
+    def set_restart_policy(self, name: str, policy: RestartPolicy, uid: Uid) -> None:
+        found = self.expect(name, uid)
+        with engine_errors(f"update {name}"):
+            self._engine.set_restart_policy(found.id, RESTART_POLICIES[policy])
+        self._watcher.look_at(found.id)
 
     def unpause(self, name: str, uid: Uid) -> None:
         found = self.expect(name, uid)

@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from reconciler.model.names import LABEL_IP, POD_NETWORK
 from reconciler.model.observed import ContainerState, Facts, ObservedContainer, labelled
+from reconciler.nodes.docker_request import RESTART_POLICIES
 
 Json = Mapping[str, Any]
 
 _STATES: frozenset[str] = frozenset(get_args(ContainerState))
+_POLICIES = {theirs: ours for ours, theirs in RESTART_POLICIES.items()}
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -34,11 +36,17 @@ def read_container(inspected: Json) -> ObservedContainer:
         exit_code=state.get("ExitCode", 0),
         oom_killed=state.get("OOMKilled", False),
         restart_count=inspected.get("RestartCount", 0),
+        restart_policy=_POLICIES.get(_policy_name(inspected)),
         started_at=_moment(state.get("StartedAt", "")),
         finished_at=_moment(state.get("FinishedAt", "")),
         error=state.get("Error", ""),
         image_id=inspected.get("Image", ""),
     )
+
+
+def _policy_name(inspected: Json) -> str:
+    policy: Json = (inspected.get("HostConfig") or {}).get("RestartPolicy") or {}
+    return str(policy.get("Name", ""))
 
 
 def read_listed(listed: Json) -> ObservedContainer:

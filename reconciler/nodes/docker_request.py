@@ -21,7 +21,12 @@ from reconciler.model.pods import RestartPolicy
 from reconciler.model.secrets import SecretText
 
 # Not "always": a pod that was stopped in order to leave must not come back with the host's next boot.
-_RESTART: dict[RestartPolicy, str] = {"Always": "unless-stopped", "OnFailure": "on-failure", "Never": "no"}
+RESTART_POLICIES: Mapping[RestartPolicy, str] = {
+    "Always": "unless-stopped",
+    "OnFailure": "on-failure",
+    "Never": "no",
+}
+"""Docker's names for them."""
 _PERIOD_MICROSECONDS = 100_000
 _SMALLEST_QUOTA = 1000
 _NO_HEALTH_CHECK = {"Test": ["NONE"]}
@@ -67,7 +72,7 @@ def create_request(config: ContainerConfig) -> dict[str, Any]:
 
 
 def _host_config(config: ContainerConfig) -> dict[str, Any]:
-    host: dict[str, Any] = {"RestartPolicy": {"Name": _RESTART[config.restart_policy]}}
+    host: dict[str, Any] = {"RestartPolicy": {"Name": RESTART_POLICIES[config.restart_policy]}}
     host |= _network(config)
     host |= _resources(config)
     host |= _security(config)

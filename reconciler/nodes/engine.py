@@ -154,6 +154,9 @@ class Engine(docker.APIClient):
         stream: Iterator[dict[str, Any]] = self._sdk.events(since=moment, filters=filters, decode=True)
         return stream
 
+    def set_restart_policy(self, container_id: str, name: str) -> None:
+        self._sdk.update_container(container_id, restart_policy={"Name": name})
+
     def kill_within(self, container_id: str, signal: str, seconds: float) -> None:
         """(The SDK's own `kill` has the client's deadline, which is too long where the container's shim hangs.)"""
         url = self._sdk._url("/containers/{0}/kill", container_id)

@@ -92,7 +92,7 @@ def container_config(
         hostname=own.hostname if own else "",
         domain=own.domain if own else "",
         ports=own.ports if own else (),
-        restart_policy=_restart_policy(container, spec),
+        restart_policy=restart_policy_of(container, spec),
         stop_signal=container.lifecycle.stop_signal,
         stop_grace_seconds=spec.termination_grace_period_seconds,
         cpu_shares=limits.cpu_shares,
@@ -151,7 +151,7 @@ def _labels(intent: PodIntent, container: str, desired: Desired, own: Identity |
     return labels
 
 
-def _restart_policy(container: Container, spec: PodSpec) -> RestartPolicy:
+def restart_policy_of(container: Container, spec: PodSpec) -> RestartPolicy:
     """What Docker may do by itself: nothing where something is to be done before or after each start."""
     if container.lifecycle.post_start is not None:
         return "Never"

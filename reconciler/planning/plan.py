@@ -110,7 +110,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         unplaced=placement.unplaced,
         orphans=tuple(f"{stray.node}/{stray.container.name}" for stray in matched.orphans),
         wake_at=_wake_at(nodes, pods, clocks, (repairs, *tidying), (*standing.wake_at, *ends.wake_at)),
-        converged=standing.complete and not work and not placement.unplaced and not clocks.leaving,
+        converged=standing.complete and not (work or repairs.wake_at or placement.unplaced or clocks.leaving),
     )
 
 

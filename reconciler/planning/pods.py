@@ -45,6 +45,8 @@ class PodView(Struct, frozen=True):
     """Ran to its end, and is not to be started again."""
     restarted: bool
     """A container of it has crashed before."""
+    unlike: bool
+    """Docker would do something else than its manifest says when one of its containers ends."""
     told: Told
     """What is known of its containers from before this look."""
     shape: Shape
@@ -73,8 +75,10 @@ def view_pod(
     if shape.only:
         found = containers.get(shape.only)
         running = found is not None and found.state == "running"
+        unlike = found is not None and found.restart_policy not in (None, shape.restarts[shape.only])
     else:
         running = _running(intent, containers, shape, told.runs)
+        unlike = _unlike(containers, shape)
     last, spec = node.last, intent.spec
     healthy = running and not gates and not intent.ended
     if healthy and spec is None:
@@ -98,6 +102,7 @@ def view_pod(
         serving=serving and intent.wanted == "run",
         finished=intent.ended or ("" if running or not containers else _finished(intent, containers)),
         restarted=told.crashes or any(map(_RESTARTS, containers.values())),
+        unlike=unlike,
         told=told,
         shape=shape,
         gates=gates,
@@ -191,6 +196,13 @@ def _running(intent: PodIntent, containers: Containers, shape: Shape, known: Kno
     return all_running(lasting(spec), containers) and not any(
         left_behind(container, containers, known) for container in containers.values()
     )
+
+
+def _unlike(containers: Containers, shape: Shape) -> bool:
+    found = (
+        (containers[name].restart_policy, policy) for name, policy in shape.restarts.items() if name in containers
+    )
+    return any(now is not None and now != policy for now, policy in found)
 
 
 def _sandbox_runs(containers: Containers) -> bool:

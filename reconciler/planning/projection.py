@@ -22,6 +22,7 @@ from reconciler.model.operations import (
     RemoveFiles,
     RemoveVolume,
     RenameContainer,
+    SetRestartPolicy,
     StartContainer,
     StopContainers,
     UnpauseContainer,
@@ -106,6 +107,8 @@ class _Host:
                 self._volumes |= {mount.volume for mount in config.mounts if isinstance(mount, ClaimMount)}
             case StartContainer(name):
                 containers[name] = self._started(containers[name])
+            case SetRestartPolicy(name, policy):
+                containers[name] = replace(containers[name], restart_policy=policy)
             case UnpauseContainer(name):
                 containers[name] = replace(containers[name], state="running")
             case StopContainers(stops, _):
@@ -159,5 +162,6 @@ def _created(config: ContainerConfig) -> ObservedContainer:
         name=config.name,
         image=config.image,
         state="created",
+        restart_policy=config.restart_policy,
         ip=network.ip if isinstance(network, PodAddress | HostNetwork) else "",
     )

@@ -60,6 +60,12 @@ def delay_of(failures: int) -> float:
     return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(failures - 2, 16))
 
 
+def trusted_at(held: Crashes) -> float:
+    """From when on Docker may restart by itself what runs: once it has run for as long as it had to wait for that.
+    Monotonic seconds."""
+    return held.since + delay_of(held.failures)
+
+
 def _all_known(pod: PodView, known: Mapping[str, Runs]) -> bool:
     for name, found in pod.containers.items():
         one = known.get(name)
@@ -113,7 +119,11 @@ def _another_run(before: Runs | None, found: ObservedContainer) -> Runs:
 
 
 def _another_crash(held: Crashes | None, run: str, now: float) -> Crashes:
-    failures = 1 if held is None or now - held.since >= HEALTHY_SECONDS else held.failures + 1
+    """One before its time is of a start by Docker that we were too late to stop: it makes no later wait longer."""
+    if held is None or now - held.since >= HEALTHY_SECONDS:
+        failures = 1
+    else:
+        failures = held.failures + (now >= held.not_before)
     return Crashes(failures, now + delay_of(failures), now, run)
 
 

@@ -1,11 +1,12 @@
 """What a pod's spec amounts to: read once for all pods of a template, since every plan asks it of every pod."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from reconciler.model.pods import PodSpec
-from reconciler.planning.containers import has_sandbox
+from reconciler.model.pods import PodSpec, RestartPolicy
+from reconciler.planning.containers import has_sandbox, restart_policy_of
 from reconciler.planning.demands import NOTHING, Demand, demand_of
 from reconciler.planning.parts import lasting
 from reconciler.planning.resources import Qos, qos_of
@@ -14,6 +15,8 @@ from reconciler.planning.resources import Qos, qos_of
 class Shape(Struct, frozen=True):
     only: str = ""
     """The name of a container that is all there is of the pod: no other one, no sandbox."""
+    restarts: Mapping[str, RestartPolicy] = {}
+    """What Docker is to do by itself when one of these containers ends."""
     sandbox: bool = False
     waits: bool = False
     """A probe says when a container of it is ready."""
@@ -55,6 +58,7 @@ def _read(spec: PodSpec) -> Shape:
     alone = len(staying) == 1 and not spec.init_containers and not sandbox
     return Shape(
         only=spec.containers[0].name if alone else "",
+        restarts={one.name: restart_policy_of(one, spec) for one in staying},
         sandbox=sandbox,
         waits=any(one.readiness_probe or one.startup_probe for one in staying),
         proven=any(one.readiness_probe for one in spec.containers),

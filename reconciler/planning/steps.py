@@ -19,16 +19,25 @@ from reconciler.model.operations import (
     Operation,
     PullImage,
     RemoveContainer,
+    SetRestartPolicy,
     StartContainer,
     UnpauseContainer,
 )
 from reconciler.model.pods import Container, PodSpec, is_sidecar
-from reconciler.planning.containers import container_config, has_sandbox, name_of, pull_of, sandbox_config
+from reconciler.planning.containers import (
+    container_config,
+    has_sandbox,
+    name_of,
+    pull_of,
+    restart_policy_of,
+    sandbox_config,
+)
 from reconciler.planning.hooks import hook_of
 from reconciler.planning.images import is_present, must_pull
 from reconciler.planning.parts import ALIVE, Containers, is_done, left_behind, mains_have_begun, sidecars_of
 from reconciler.planning.pods import PodView
 from reconciler.planning.readiness import has_started
+from reconciler.planning.runs import delay_of, trusted_at
 from reconciler.planning.stops import hooks_of, in_order, stop
 from reconciler.planning.volumes import directories, stale_files
 
@@ -38,7 +47,7 @@ class Steps(Struct, frozen=True):
     repairs: str = ""
     """What went wrong with a pod that had run, in words; empty where this is its first start."""
     wake_at: float | None = None
-    """When a container that crashed may be started again; monotonic seconds."""
+    """When a container that crashed may be started again, or left to Docker again; monotonic seconds."""
 
 
 NO_STEPS = Steps()
@@ -61,7 +70,10 @@ def steps_to_run(pod: PodView, moment: Moment, desired: Desired) -> Steps:
     if pod.running:
         node = moment.node
         due = (*sidecars_of(spec), *spec.containers)
-        return Steps(stale_files(pod.intent, spec, desired, node.files, node.facts, due))
+        files = stale_files(pod.intent, spec, desired, node.files, node.facts, due)
+        watch = _Watch(spec, moment)
+        policies = [operation for one in due for operation in watch.over(one, pod.containers[one.name])]
+        return Steps((*files, *policies), wake_at=watch.wake_at)
     return _Start(pod, spec, moment, desired).steps()
 
 
@@ -72,6 +84,43 @@ def missing_image(pod: PodView, images: Collection[str]) -> str:
         if container.image_pull_policy == "Never" and not is_present(container.image, images):
             return container.image
     return ""
+
+
+class _Watch:
+    """Over containers that crash: we start them again, when their time has come; Docker may do so again, at once,
+    when they have run well for a while. (Docker would begin with a tenth of a second after each start of ours.)"""
+
+    def __init__(self, spec: PodSpec, moment: Moment) -> None:
+        self._spec = spec
+        self._crashes = moment.crashes
+        self._now = moment.now
+        self.wake_at: float | None = None
+
+    def holds(self, found: ObservedContainer) -> bool:
+        """It has crashed, and its time to start again has not come."""
+        held = self._crashes.get(found.container)
+        return held is not None and found.state in ("restarting", "exited") and self._is_before(held.not_before)
+
+    def over(self, one: Container, found: ObservedContainer) -> Sequence[Operation]:
+        """What Docker is to do when it ends, where that is something else than what it would do now."""
+        policy = restart_policy_of(one, self._spec)
+        held = self._crashes.get(one.name)
+        if policy != "Never" and held is not None and self._is_before(trusted_at(held)):
+            policy = "Never"
+        return () if found.restart_policy in (None, policy) else (SetRestartPolicy(found.name, policy),)
+
+    def over_start(self, one: Container, name: str, found: ObservedContainer | None) -> Sequence[Operation]:
+        """The same before a start; `found`: None for one that is made anew."""
+        held = self._crashes.get(one.name)
+        policy = restart_policy_of(one, self._spec) if found is None else found.restart_policy
+        loops = held is not None and delay_of(held.failures) > 0
+        return (SetRestartPolicy(name, "Never"),) if loops and policy != "Never" else ()
+
+    def _is_before(self, moment: float) -> bool:
+        if self._now >= moment:
+            return False
+        self.wake_at = moment if self.wake_at is None else min(moment, self.wake_at)
+        return True
 
 
 class _Start:
@@ -90,7 +139,7 @@ class _Start:
         self._again: set[str] = set()
         """Stopped by these very steps: to be started whatever the restart policy says."""
         self._repairs = ""
-        self._wake_at: float | None = None
+        self._watch = _Watch(spec, moment)
 
     def steps(self) -> Steps:
         settling = self._settle_sandbox() if has_sandbox(self._spec) else []
@@ -102,7 +151,7 @@ class _Start:
         sandbox = self._bring_up_sandbox() if has_sandbox(self._spec) else []
         starts = [operation for one in due for operation in self._bring_up(one)]
         operations = (*settling, *self._pulls(created), *self._prepared(due, starts), *sandbox, *starts)
-        return Steps(operations, self._repairs if operations else "", self._wake_at)
+        return Steps(operations, self._repairs if operations else "", self._watch.wake_at)
 
     # --- the sandbox ------------------------------------------------------------------------------------------
 
@@ -186,7 +235,7 @@ class _Start:
     def _lets_go_on(self, sidecar: Container) -> bool:
         """It has started, or will have with these steps."""
         found = self._found.get(sidecar.name)
-        if found is not None and self._is_held(found):
+        if found is not None and self._watch.holds(found):
             return False
         if sidecar.startup_probe is None:
             return True
@@ -224,47 +273,42 @@ class _Start:
         if found is None:
             if self._moment.ran_before:
                 self._explain("a container of it is gone")
-            return self._create(one), self._start(one, name)
+            return self._create(one), *self._start(one, name, None)
         if one.name in self._again:
-            return (self._start(one, name),)
+            return self._start(one, name, found)
         match found.state:
             case "dead":
                 self._explain(_trouble(found))
-                return RemoveContainer(name, self._intent.uid), self._create(one), self._start(one, name)
+                return RemoveContainer(name, self._intent.uid), self._create(one), *self._start(one, name, None)
             case "created":
-                return (self._start(one, name),)
+                return self._start(one, name, found)
             case "paused":
                 self._explain(_trouble(found))
                 return (UnpauseContainer(name),)
             case "restarting":
-                return (HoldContainer(name),) if self._is_held(found) else ()
+                return (*self._watch.over(one, found), HoldContainer(name)) if self._watch.holds(found) else ()
+            case "running":
+                return self._watch.over(one, found)
             case "exited":
                 return self._start_again(one, found, name)
             case _:
                 return ()
 
     def _start_again(self, one: Container, found: ObservedContainer, name: str) -> Sequence[Operation]:
-        if self._is_over(found) or self._is_held(found):
+        if self._is_over(found) or self._watch.holds(found):
             return ()
         if found.exit_code != 0 or one not in self._spec.init_containers or is_sidecar(one):
             self._explain(_trouble(found))
-        return (self._start(one, name),)
-
-    def _is_held(self, found: ObservedContainer) -> bool:
-        """It has crashed, and its time to start again has not come."""
-        held = self._moment.crashes.get(found.container)
-        if held is None or found.state not in ("restarting", "exited") or self._moment.now >= held.not_before:
-            return False
-        self._wake_at = held.not_before if self._wake_at is None else min(held.not_before, self._wake_at)
-        return True
+        return self._start(one, name, found)
 
     def _create(self, one: Container) -> Operation:
         facts = self._moment.node.facts
         return CreateContainer(container_config(self._intent, self._spec, one, self._desired, facts))
 
-    def _start(self, one: Container, name: str) -> Operation:
+    def _start(self, one: Container, name: str, found: ObservedContainer | None) -> Sequence[Operation]:
         hook = one.lifecycle.post_start
-        return StartContainer(name, hook_of(hook, one, self._intent) if hook else None)
+        start = StartContainer(name, hook_of(hook, one, self._intent) if hook else None)
+        return *self._watch.over_start(one, name, found), start
 
     def _explain(self, why: str) -> None:
         self._repairs = self._repairs or why

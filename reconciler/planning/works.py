@@ -53,7 +53,7 @@ def works_of(
     for pod in pods:
         answers, uid = pod.node.answers, pod.uid
         misnamed = uid in renamed and pod.intent.wanted == "run"
-        if answers is None or uid in answers.busy or (_is_as_it_should(pod) and not misnamed):
+        if answers is None or uid in answers.busy or (_is_as_it_should(pod, clocks) and not misnamed):
             continue
         until = _waits(pod, nodes, clocks)
         if until is not None:
@@ -104,9 +104,11 @@ def _waits(pod: PodView, nodes: Mapping[str, NodeView], clocks: Clocks) -> float
     return held_until(pod, nodes.values(), clocks.leaving[pod.uid], clocks.now)
 
 
-def _is_as_it_should(pod: PodView) -> bool:
-    """At a glance: it runs, and has no files that may have changed."""
-    return pod.running and not pod.shape.mounting and pod.intent.wanted == "run" and not pod.finished
+def _is_as_it_should(pod: PodView, clocks: Clocks) -> bool:
+    """At a glance: it runs, is not watched for crashes, and has no files that may have changed."""
+    if not pod.running or pod.shape.mounting or pod.intent.wanted != "run" or pod.finished:
+        return False
+    return not pod.unlike and pod.uid not in clocks.crashes
 
 
 def _steps(pod: PodView, ran_before: bool, desired: Desired, clocks: Clocks) -> Steps:

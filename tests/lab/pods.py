@@ -119,20 +119,23 @@ class Stage:
             self._files.discard(name)
 
     def write(self, *objects: Json, file: str = "test.yaml") -> int:
-        """Save these objects as one file; the answer is where to wait for events from."""
+        """Save these objects as one file; the answer is where to wait for what follows from."""
         mark = self.running.mark()
         self._files.add(file)
         self.world.write(file, manifests(*objects))
         return mark
 
     def put(self, *objects: Json, file: str = "test.yaml", timeout: float = 60.0) -> int:
-        """Save, and wait until the revision is accepted; a rejected one fails with its problems."""
+        """Save, and wait until the revision is accepted; a rejected one fails with its problems.
+
+        What is told after the answer follows from this revision: a `Converged` before it may be of another one.
+        """
         mark = self.write(*objects, file=file)
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            for event in self.running.events[mark:]:
+            for number, event in enumerate(self.running.events[mark:], mark):
                 if event["reason"] == "Accepted":
-                    return mark
+                    return number
                 if event["reason"] == "Problem":
                     raise AssertionError(event["message"])
             time.sleep(0.02)

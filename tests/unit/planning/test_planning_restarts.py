@@ -5,7 +5,14 @@ from msgspec.structs import replace
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Ended, Observed, Reachable
-from reconciler.model.operations import HoldContainer, Operation, Outcome, RenameContainer, StartContainer
+from reconciler.model.operations import (
+    HoldContainer,
+    Operation,
+    Outcome,
+    RenameContainer,
+    SetRestartPolicy,
+    StartContainer,
+)
 from reconciler.model.plan import ContainerStatus, PodStatus
 from reconciler.planning.backoff import after_failure
 from reconciler.planning.runs import delay_of
@@ -37,6 +44,10 @@ def app(world: World) -> ContainerStatus:
     return status.containers[-1]
 
 
+def policy(world: World) -> str | None:
+    return next(each.restart_policy for each in world.containers() if each.container == "app")
+
+
 def name_of(world: World) -> str:
     return world.containers()[0].name
 
@@ -51,9 +62,8 @@ def test_the_first_restart_is_at_once_and_each_later_one_waits_longer() -> None:
     for _ in range(4):
         ends(world)
         began = world.now
-        while not (step := world.step()).work:
+        while not any(isinstance(done, StartContainer) for work in world.step().work for done in work.operations):
             pass
-        assert step.work[0].operations == (StartContainer(name_of(world)),)
         waited.append(world.now - began)
     assert waited == [0, 10, 20, 40]
 
@@ -67,13 +77,72 @@ def test_a_restart_that_docker_has_pending_is_held_back_while_the_back_off_lasts
     world.step()
     ends(world, state="restarting")
     step = world.step()
-    assert [work.operations for work in step.work] == [(HoldContainer(name_of(world)),)]
+    name = name_of(world)
+    assert [work.operations for work in step.work] == [(SetRestartPolicy(name, "Never"), HoldContainer(name))]
     assert world.plan().work == ()
     assert world.plan().wake_at == 10.0
     assert app(world).reason == "CrashLoopBackOff"
     assert app(world).message.startswith("back-off 10s restarting failed container=app pod=job_default(")
     world.now = 10.0
     assert operations(world) == [StartContainer(name_of(world))]
+
+
+def test_what_has_crashed_twice_is_started_without_dockers_policy_until_it_has_run_as_long_as_it_waited() -> None:
+    """Docker's own restarts come after 0.1, 0.2, 0.4 s: no cancelling is quick enough for each of them."""
+    world = running()
+    name = name_of(world)
+    ends(world)
+    assert operations(world) == [StartContainer(name)], "once is no loop"
+    world.settle()
+    assert policy(world) == "Always"
+    ends(world)
+    world.step()
+    world.step()
+    assert world.now == 10
+    assert operations(world) == [SetRestartPolicy(name, "Never"), StartContainer(name)]
+    world.step()
+    world.step()
+    assert (policy(world), world.containers()[0].state) == ("Never", "running")
+    assert not world.plan().converged, "it may end any moment, and nobody but us would start it"
+    assert world.plan().wake_at == 20
+    world.now = 20
+    assert operations(world) == [SetRestartPolicy(name, "Always")]
+    assert world.plan().changes == (), "nothing that a user must be told"
+    world.settle()
+    assert policy(world) == "Always"
+    assert world.plan().converged
+
+
+def test_dockers_policy_is_given_back_after_a_restart_of_the_master_and_after_a_hand_took_it() -> None:
+    for alone in (True, False):
+        world = running(containers=(container("app"),) if alone else (container("app"), container("other")))
+        name = next(each.name for each in world.containers() if each.container == "app")
+        world.change(lambda each: replace(each, restart_policy="Never"), container=name)
+        assert operations(world) == [SetRestartPolicy(name, "Always")]
+        world.settle()
+        assert world.plan().converged
+
+
+def test_a_policy_that_is_not_told_or_never_was_dockers_is_left() -> None:
+    world = running(restart_policy="Never")
+    assert policy(world) == "Never"
+    world.change(lambda each: replace(each, restart_policy=None), container=name_of(world))
+    assert operations(world) == []
+
+
+def test_one_made_anew_is_watched_as_the_one_before_it() -> None:
+    world = running()
+    name = name_of(world)
+    for _ in range(2):
+        ends(world)
+        world.step()
+    world.now = 10
+    world.change(lambda _: None, container=name)
+    assert [type(each).__name__ for each in operations(world)] == [
+        "CreateContainer",
+        "SetRestartPolicy",
+        "StartContainer",
+    ]
 
 
 def test_a_crash_between_two_looks_counts() -> None:
@@ -85,7 +154,7 @@ def test_a_crash_between_two_looks_counts() -> None:
     ends(world)
     world.step()
     assert operations(world) == []
-    assert world.plan().wake_at == 20.0
+    assert world.plan().wake_at == 10.0, "two: the third was Docker's own haste"
 
 
 def test_ten_minutes_of_running_forget_the_crashes() -> None:
@@ -93,8 +162,8 @@ def test_ten_minutes_of_running_forget_the_crashes() -> None:
     for _ in range(3):
         ends(world)
         world.settle()
-    assert world.now == 30
-    world.now += 600
+    assert world.now == 10 + 10 + 20 + 20, "each wait, and as long again until it is trusted"
+    world.now += 600 - 20
     world.step()
     assert world.memory.crashes == {}
     ends(world)

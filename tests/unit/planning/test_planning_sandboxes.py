@@ -74,7 +74,7 @@ def test_a_crash_is_counted_and_held_back_whatever_the_clock_says() -> None:
         world.step()
     world.happens("app", state="exited", exit_code=1)
     step = world.plan()
-    assert (step.work, step.wake_at) == ((), world.now + 40)
+    assert (step.work, step.wake_at) == ((), world.now + 10)
     status = step.statuses[Ref("Pod", "default", "job")]
     assert isinstance(status, PodStatus)
     assert (status.reason, status.containers[0].restarts) == ("CrashLoopBackOff", 3)
