@@ -131,6 +131,9 @@ def _of_node(ref: Ref, was: Observation | None, now: Observation) -> Iterator[Ev
                 yield Event(ref, "Warning", "DnsRefused", now.dns.error, node=ref.name)
             if now.network.error and (known is None or known.network.error != now.network.error):
                 yield Event(ref, "Warning", "NetworkRefused", now.network.error, node=ref.name)
+            unresolved = now.network.unresolved
+            if unresolved and (known is None or known.network.unresolved != unresolved):
+                yield Event(ref, "Warning", "PeerUnresolved", unresolved, node=ref.name)
             if now.network.repairs > _repairs(was):
                 message = f"the host's network was not as it was left; put right: {now.network.repaired}"
                 yield Event(ref, "Warning", "NetworkRepaired", message, node=ref.name)

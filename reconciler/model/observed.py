@@ -146,6 +146,10 @@ class NetworkState(Struct, frozen=True):
     fingerprint: str = ""
     """Of the NodeNetwork in force; empty: not set up."""
     error: str = ""
+    """Why it is not in force, or not all of it: the host is not fit for new pods."""
+    unresolved: str = ""
+    """Of which peers the master does not know the present address. The ways to them are as they last were, and
+    nothing is wrong with this host."""
     policies: frozenset[PodPolicy] = frozenset()
     """Of pods on this host, in force."""
     repaired: str = ""

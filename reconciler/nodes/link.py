@@ -203,7 +203,7 @@ class Link:
                 f"Node {self._node.metadata.name}: {self._node.ssh} runs Docker engine {self.engine_id}, and the "
                 f"one remembered for this node is {known.engine_id}: the host was installed anew, or two Nodes "
                 "name the same host. Correct the address, or accept it with `reconciler node reset "
-                f"{self._node.metadata.name}`"
+                f"{self._node.metadata.name} SOURCE`"
             )
         self._run("events", self._follow_events)
         self.watcher.list_all()

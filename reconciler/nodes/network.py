@@ -59,7 +59,9 @@ class Applied(Struct, frozen=True):
     changes: tuple[str, ...]
     """What was not as it should be, in words."""
     complaint: str = ""
-    """Peers that no route could be made to, or whose present address is not known; all the rest is in force."""
+    """Peers that no route could be made to; all the rest is in force."""
+    unresolved: str = ""
+    """Peers whose present address is not known; all the rest is in force."""
 
 
 def apply_network(
@@ -77,15 +79,15 @@ def apply_network(
     overlay = ensure_overlay(shell, network, routes)
     filtering = _ensure_filtering(shell, network, routes)
     changes += (*overlay.changes, *filtering.changes, *ensure_table(shell, nat_table(network)))
-    complaints = (unresolved, overlay.complaint, filtering.complaint)
-    return Applied(tuple(changes), " ".join(filter(None, complaints)))
+    complaints = (overlay.complaint, filtering.complaint)
+    return Applied(tuple(changes), " ".join(filter(None, complaints)), unresolved)
 
 
 def apply_policy(network: NodeNetwork, shell: Shell, hosts: Resolver = HOSTS) -> Applied:
     """The same where all but the policy is in force: a fraction of the work, for pods come and go."""
     routes, unresolved = _resolved(network.routes, hosts)
     filtering = _ensure_filtering(shell, network, routes)
-    return Applied(filtering.changes, " ".join(filter(None, (unresolved, filtering.complaint))))
+    return Applied(filtering.changes, filtering.complaint, unresolved)
 
 
 def network_digest(shell: Shell) -> str:

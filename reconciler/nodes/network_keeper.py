@@ -57,9 +57,11 @@ class NetworkKeeper:
             self._view.network_repaired(changes)
         elif changes:
             self._log.info("network applied", fingerprint=fingerprint, changes=changes)
-        self._view.has_network(fingerprint, applied.complaint, frozenset(wanted.policy.pods))
-        self._in_force = wanted if not applied.complaint else None
-        return not applied.complaint
+        policies = frozenset(wanted.policy.pods)
+        self._view.has_network(fingerprint, applied.complaint, policies, applied.unresolved)
+        whole = not (applied.complaint or applied.unresolved)
+        self._in_force = wanted if whole else None
+        return whole
 
     def _apply(self, wanted: NodeNetwork, full: bool) -> Applied:
         before = self._in_force

@@ -194,11 +194,13 @@ class HostView:
         with self._cond:
             return self._network_in_force
 
-    def has_network(self, fingerprint: str, error: str, policies: frozenset[PodPolicy] = frozenset()) -> None:
+    def has_network(
+        self, fingerprint: str, error: str, policies: frozenset[PodPolicy] = frozenset(), unresolved: str = ""
+    ) -> None:
         with self._cond:
-            self._network_in_force = "" if error else fingerprint
-        known = self._network
-        self._set(_network=msgspec.structs.replace(known, fingerprint=fingerprint, error=error, policies=policies))
+            known = self._network
+            self._network_in_force = "" if error or unresolved else fingerprint
+        self._set(_network=NetworkState(fingerprint, error, unresolved, policies, known.repaired, known.repairs))
 
     def network_repaired(self, what: str) -> None:
         """In words: somebody else had changed it. Kept over connections, so that none goes untold."""

@@ -70,12 +70,11 @@ def _node_message(node: NodeView) -> str:
         return node.silent.why
     asked = node.manifest.spec.pod_cidr
     if asked and asked != node.record.pod_cidr:
-        return f"keeps {node.record.pod_cidr}; `reconciler node reset {node.name}` lets it take up {asked}"
+        return f"keeps {node.record.pod_cidr}; `reconciler node reset {node.name} SOURCE` lets it take up {asked}"
     if node.answers is None:
         return ""
-    return "; ".join(
-        filter(None, (part.error for part in (node.answers.network, node.answers.proxy, node.answers.dns)))
-    )
+    network, proxy, dns = node.answers.network, node.answers.proxy, node.answers.dns
+    return "; ".join(filter(None, (network.error, network.unresolved, proxy.error, dns.error)))
 
 
 def service_status(

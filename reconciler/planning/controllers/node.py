@@ -106,7 +106,9 @@ def _trust(seen: Mapping[str, Observation], records: Mapping[str, NodeRecord]) -
             known = records[name].engine_id or engine
             owner = owners.setdefault(engine, name)
             if known != engine:
-                why = f"another Docker engine answers than before: `reconciler node reset {name}` accepts it"
+                why = (
+                    f"another Docker engine answers than before: `reconciler node reset {name} SOURCE` accepts it"
+                )
                 observation = Unreachable(observation.at, why, refused=True)
             elif owner != name:
                 why = f"the same host as node {owner}: give each host one Node"

@@ -28,6 +28,15 @@ def test_each_repair_is_told() -> None:
     assert len(told(repaired(1), repaired(2))) == 1
 
 
+def test_a_peer_without_an_address_is_told_of_once_and_is_no_fault_of_the_host() -> None:
+    doubtful = msgspec.structs.replace(HOST, network=NetworkState("wanted", unresolved="cannot resolve c"))
+    before, after = Observed({"node-1": HOST}), Observed({"node-1": doubtful})
+    assert [(event.reason, event.message) for event in of_nodes(before, after)] == [
+        ("PeerUnresolved", "cannot resolve c")
+    ]
+    assert list(of_nodes(after, Observed({"node-1": msgspec.structs.replace(doubtful, at=2.0)}))) == []
+
+
 def test_a_repair_is_not_told_again_after_a_break() -> None:
     assert told(Unreachable(1.0, "gone", repaired(1)), repaired(1)) == []
     assert len(told(Unreachable(1.0, "gone", repaired(1)), repaired(2))) == 1

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from reconciler.model.names import LABEL_CLUSTER
 from reconciler.model.operations import NodeNetwork, Route
 from reconciler.nodes.firewall import filter_table, nat_table
-from reconciler.nodes.network import apply_network, apply_policy
+from reconciler.nodes.network import Applied, apply_network, apply_policy
 from reconciler.nodes.resolving import Resolver
 from reconciler.nodes.shell import Reply, Shell
 
@@ -90,25 +90,26 @@ def names(*known: str) -> Resolver:
     )
 
 
-def applied(host: Host, network: NodeNetwork, hosts: Resolver) -> str:
+def applied(host: Host, network: NodeNetwork, hosts: Resolver) -> Applied:
     """The complaint."""
-    return apply_network(network, "shop", cast(Any, Engine()), host, hosts).complaint
+    return apply_network(network, "shop", cast(Any, Engine()), host, hosts)
 
 
 def test_a_host_that_has_it_all_is_left_alone() -> None:
     host = Host()
-    assert applied(host, NETWORK, names(*KNOWN)) == ""
+    assert applied(host, NETWORK, names(*KNOWN)) == Applied(())
     assert host.written == []
 
 
 @pytest.mark.parametrize("known", [(), ("near.example",), ("far.example",)])
 def test_peers_that_cannot_be_resolved_keep_what_the_host_has_for_them(known: tuple[str, ...]) -> None:
     host = Host()
-    complaint = applied(host, NETWORK, names(*known))
+    done = applied(host, NETWORK, names(*known))
+    assert done.complaint == "", "nothing is wrong with this host"
     assert host.written == []
     for name in KNOWN.keys() - set(known):
-        assert f"cannot resolve {name}; what is there stays" in complaint
-    assert apply_policy(NETWORK, host, names(*known)).complaint
+        assert f"cannot resolve {name}; what is there stays" in done.unresolved
+    assert apply_policy(NETWORK, host, names(*known)).unresolved
     assert host.written == []
 
 
@@ -118,14 +119,16 @@ def test_a_name_that_was_resolved_before_leads_where_it_led() -> None:
     hosts.resolve(KNOWN)
     resolves.clear()
     host = Host()
-    assert f"the way to 10.244.3.0/24: no; it is taken to be {FAR} still." in applied(host, NETWORK, hosts)
+    assert (
+        f"the way to 10.244.3.0/24: no; it is taken to be {FAR} still." in applied(host, NETWORK, hosts).unresolved
+    )
     assert host.written == []
 
 
 @pytest.mark.parametrize("ways", [{NEAR: ""}, {FAR: "192.0.2.254"}, {"203.0.113.1": ""}])
 def test_a_peer_that_the_host_has_no_way_to_for_a_moment_keeps_its_own(ways: dict[str, str]) -> None:
     host = Host(**ways)
-    complaint = applied(host, NETWORK, names(*KNOWN))
+    complaint = applied(host, NETWORK, names(*KNOWN)).complaint
     assert host.written == []
     for peer in {NEAR, FAR} - ways.keys():
         assert f"this host has no route to {peer}" in complaint

@@ -384,6 +384,29 @@ def test_name_servers_that_do_not_answer_are_told_of_with_their_node() -> None:
     assert status_of_node(world, "node-001").message == "the name server at 10.96.0.10 does not answer"
 
 
+def test_a_peer_whose_name_is_gone_keeps_no_pod_from_the_other_hosts() -> None:
+    """A host that died took its name with it: its pods are to begin elsewhere, now more than ever."""
+    world = running()
+    for name in ("node-000", "node-001"):
+        changed(
+            world, name, network=NetworkState("set up", unresolved="the way to 10.244.2.0/24: cannot resolve c")
+        )
+    world.unplug("node-002")
+    world.now += 100
+    world.settle()
+    staying = [intent for intent in world.memory.pods.values() if intent.wanted == "run"]
+    assert {intent.node for intent in staying} == {"node-000", "node-001"}
+    assert status_of_node(world, "node-000").message == "the way to 10.244.2.0/24: cannot resolve c"
+    assert world.plan().unplaced == ()
+
+
+def test_a_host_whose_own_network_is_not_whole_takes_no_new_pods() -> None:
+    world = World(desired(deployment(replicas=2), nodes=2))
+    changed(world, "node-000", network=NetworkState("set up", error="no route to 192.0.2.9"))
+    world.settle()
+    assert {intent.node for intent in world.memory.pods.values()} == {"node-001"}
+
+
 def test_the_first_dry_run_needs_no_network_and_no_proxy_to_be_set_up() -> None:
     wanted = desired(deployment(), service(), nodes=2)
     bare = Observed(
