@@ -68,11 +68,24 @@ class Actor:
         self._files = files
         self._puller = puller
         self._turns = threading.BoundedSemaphore(_TURNS)
+        self._under_way: dict[int, PodWork] = {}
         self._containers = Containers(engine, Mounts(engine, shell, files), cluster, view, watcher)
         self._stopper = Stopper(self._containers, Hooks(engine, connect, self._containers.ended_within), log)
 
+    def awaited_images(self) -> frozenset[str]:
+        """Those of the work under way: a pod may have one of its images, and wait for another."""
+        works = tuple(self._under_way.values())
+        return frozenset(one.image for work in works for one in work.operations if isinstance(one, PullImage))
+
     def carry_out(self, work: PodWork) -> Outcome:
         """Never raises for what a host can do."""
+        self._under_way[id(work)] = work
+        try:
+            return self._carry_out_all(work)
+        finally:
+            del self._under_way[id(work)]
+
+    def _carry_out_all(self, work: PodWork) -> Outcome:
         budget = Budget()
         for operation in work.operations:
             try:

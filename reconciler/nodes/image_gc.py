@@ -4,7 +4,7 @@ Rules: https://kubernetes.io/docs/concepts/architecture/garbage-collection/#cont
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger as BoundLogger
@@ -23,10 +23,16 @@ class ImageCollector:
     """For one connection. `look` is called with each full listing; the work is done in a thread of its own."""
 
     def __init__(
-        self, engine: Engine, pulled: PulledImages, disk: Callable[[], DiskUse], log: BoundLogger
+        self,
+        engine: Engine,
+        pulled: PulledImages,
+        awaited: Callable[[], Collection[str]],
+        disk: Callable[[], DiskUse],
+        log: BoundLogger,
     ) -> None:
         self._engine = engine
         self._pulled = pulled
+        self._awaited = awaited
         self._disk = disk
         self._log = log
         self._limits = ImageGc()
@@ -64,7 +70,7 @@ class ImageCollector:
                 self._log.info("image removed, to free the disk", image=image, used_percent=percent)
 
     def _remove(self, image: str) -> bool:
-        if self._pulled.seconds_since(image) < _YOUNG_SECONDS:
+        if self._pulled.seconds_since(image) < _YOUNG_SECONDS or image in self._awaited():
             return False
         try:
             with engine_errors(f"inspect {image}"):

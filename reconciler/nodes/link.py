@@ -94,7 +94,6 @@ class Link:
         self._files = PodFiles(self._name, self._shell, view)
         pulled = PulledImages(self._name, self._shell)
         puller = Puller(Engine(self._pool(1), version, _ACT_SECONDS), pulled, view, acting_watcher)
-        self._collector = ImageCollector(actor_engine, pulled, self._disk, self._log)
         self.actor = Actor(
             self._name,
             actor_engine,
@@ -106,6 +105,8 @@ class Link:
             acting_watcher,
             self._log,
         )
+        awaited = self.actor.awaited_images
+        self._collector = ImageCollector(actor_engine, pulled, awaited, self._disk, self._log)
         self._proxy = Proxy(self._name, actor_engine, self.watcher, self._shell, inside)
         servers = SystemContainer(self._name, SYSTEM_DNS, actor_engine, self.watcher, self._shell)
         dns = Dns(self._name, servers, self._shell, ssh.connect_to, view)

@@ -186,6 +186,7 @@ def test_works_that_wait_delay_no_other(hands: Hands) -> None:
             hands.submit(f"{slow}-{number}", operation)
     asked = {hands.engine.asked.get(timeout=DEADLINE) for _ in range(4 * waiting)}
     assert len(asked) == 4 * waiting
+    assert hands.link.actor.awaited_images() == {f"pull-{number}" for number in range(waiting)}
     labels = {LABEL_CLUSTER: "demo", LABEL_UID: "new"}
     hands.submit("new", CreateContainer(ContainerConfig("new", "web:1", labels, PodAddress("10.244.1.2"))))
     outcome = hands.outcomes.get(timeout=DEADLINE)
