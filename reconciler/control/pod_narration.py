@@ -59,6 +59,8 @@ def of_statuses(before: Mapping[Ref, Status] | None, after: Mapping[Ref, Status]
 def of_work_done(node: str, outcome: Outcome) -> Iterator[Event]:
     """What one pod's operations came to."""
     pod, operations = outcome.work.pod, outcome.work.operations
+    for remark in outcome.remarks:
+        yield Event(pod, "Warning", remark.reason, remark.message, node=node)
     if outcome.failed is not None or outcome.unknown:
         reason = outcome.reason or ("Unknown" if outcome.unknown else "Failed")
         yield Event(pod, "Warning", reason, outcome.message, node=node)

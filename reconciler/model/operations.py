@@ -406,6 +406,14 @@ class NodeSetup(Struct, frozen=True):
     """None: as it is."""
 
 
+class Remark(Struct, frozen=True):
+    """Something went wrong, and kept nothing from being done."""
+
+    reason: str
+    """Kubernetes' own word for it."""
+    message: str
+
+
 class Outcome(Struct, frozen=True):
     """How a PodWork ended."""
 
@@ -418,3 +426,4 @@ class Outcome(Struct, frozen=True):
     """Kubernetes' own words, where there are any: ErrImagePull, CreateContainerError, RunContainerError…"""
     unknown: bool = False
     """The reply was lost: it may or may not have been done, so observe before anything else."""
+    remarks: tuple[Remark, ...] = ()

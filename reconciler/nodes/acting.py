@@ -18,6 +18,7 @@ from reconciler.model.operations import (
     Outcome,
     PodWork,
     PullImage,
+    Remark,
     RemoveContainer,
     RemoveFiles,
     RemoveVolume,
@@ -38,7 +39,7 @@ from reconciler.nodes.mounts import Mounts
 from reconciler.nodes.pod_files import PodFiles
 from reconciler.nodes.pulling import Puller
 from reconciler.nodes.shell import Shell
-from reconciler.nodes.stopping import Budget, Stopper
+from reconciler.nodes.stopping import Budget, Stopper, Tell
 from reconciler.nodes.view import HostView
 from reconciler.nodes.watching import Watcher
 
@@ -87,18 +88,20 @@ class Actor:
 
     def _carry_out_all(self, work: PodWork) -> Outcome:
         budget = Budget()
+        remarks: list[Remark] = []
         for operation in work.operations:
+            reason = _REASONS[type(operation)]
             try:
-                self._carry_out(operation, work.uid, budget)
+                self._carry_out(operation, work.uid, budget, remarks.append)
             except (OutcomeUnknown, ConnectionLost) as error:
-                return Outcome(work, operation, str(error), _REASONS[type(operation)], unknown=True)
+                return Outcome(work, operation, str(error), reason, unknown=True, remarks=tuple(remarks))
             except Failed as failure:
-                return Outcome(work, operation, failure.message, failure.reason)
+                return Outcome(work, operation, failure.message, failure.reason, remarks=tuple(remarks))
             except NodeError as error:
-                return Outcome(work, operation, str(error), _REASONS[type(operation)])
-        return Outcome(work)
+                return Outcome(work, operation, str(error), reason, remarks=tuple(remarks))
+        return Outcome(work, remarks=tuple(remarks))
 
-    def _carry_out(self, operation: Operation, uid: Uid, budget: Budget) -> None:
+    def _carry_out(self, operation: Operation, uid: Uid, budget: Budget, tell: Tell) -> None:
         match operation:
             case PullImage(image=image, logins=logins):
                 self._puller.pull(image, logins)
@@ -108,7 +111,7 @@ class Actor:
                 if hook is not None:
                     self._stopper.run_post_start(hook, name, found)
             case StopContainers(containers=stops, grace_seconds=grace):
-                self._stopper.stop_all(stops, uid, budget.left(grace))
+                self._stopper.stop_all(stops, uid, budget.left(grace), tell)
             case _:
                 with self._turns:
                     self._do(operation, uid)

@@ -4,14 +4,14 @@ Not `docker stop`, which would keep one of the few channels busy for the whole o
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.names import Uid
-from reconciler.model.operations import ContainerStop, Hook
+from reconciler.model.operations import ContainerStop, Hook, Remark
 from reconciler.nodes.containers import Containers, Found
 from reconciler.nodes.errors import ConnectionLost, OutcomeUnknown
 from reconciler.nodes.failures import Failed
@@ -21,6 +21,9 @@ _KILL_SECONDS: Final = 15.0
 _LEAST_SECONDS: Final = 2.0
 """What a container has for its end however long its hook took, or the containers before it."""
 _POST_START_SECONDS: Final = 300.0
+
+Tell = Callable[[Remark], None]
+"""Called by several threads."""
 
 
 class Budget:
@@ -44,13 +47,13 @@ class Stopper:
         self._hooks = hooks
         self._log = log
 
-    def stop_all(self, stops: Sequence[ContainerStop], uid: Uid, seconds: float) -> None:
+    def stop_all(self, stops: Sequence[ContainerStop], uid: Uid, seconds: float, tell: Tell) -> None:
         """At the same time; each to its end, whatever becomes of the others. The worst failure is told."""
         if len(stops) == 1:
-            self._stop(stops[0], uid, seconds)
+            self._stop(stops[0], uid, seconds, tell)
             return
         with ThreadPoolExecutor(max(1, len(stops))) as pool:
-            ends = [pool.submit(self._stop, stop, uid, seconds) for stop in stops]
+            ends = [pool.submit(self._stop, stop, uid, seconds, tell) for stop in stops]
         failures = [failure for end in ends if (failure := end.exception()) is not None]
         if failures:
             # What is not known weighs most: all must be looked at again then.
@@ -64,22 +67,22 @@ class Stopper:
             self._end(name, found, float(found.stop_seconds))
             raise Failed("FailedPostStartHook", f"the postStart hook of {name} failed: {failure}") from failure
 
-    def _stop(self, stop: ContainerStop, uid: Uid, seconds: float) -> None:
+    def _stop(self, stop: ContainerStop, uid: Uid, seconds: float, tell: Tell) -> None:
         found = self._containers.find(stop.container, uid)
         if found is None or not found.runs:
             self._containers.see(found)
             return
         if stop.pre_stop is not None and found.status == "running":
-            seconds = self._run_pre_stop(stop.pre_stop, stop.container, found, seconds)
+            seconds = self._run_pre_stop(stop.pre_stop, stop.container, found, seconds, tell)
         self._end(stop.container, found, seconds)
 
-    def _run_pre_stop(self, hook: Hook, name: str, found: Found, seconds: float) -> float:
+    def _run_pre_stop(self, hook: Hook, name: str, found: Found, seconds: float, tell: Tell) -> float:
         """What is left of the time. One that fails keeps nothing from its end, as upstream."""
         deadline = time.monotonic() + seconds
         try:
             self._hooks.run(hook, found.id, seconds)
         except HookFailed as failure:
-            self._log.warning("preStop hook failed", container=name, reason=str(failure))
+            tell(Remark("FailedPreStopHook", f"the preStop hook of {name} failed: {failure}"))
         return max(deadline - time.monotonic(), _LEAST_SECONDS)
 
     def _end(self, name: str, found: Found, seconds: float) -> None:

@@ -85,6 +85,15 @@ def test_a_post_start_hook_that_fails_kills_its_container_and_says_what_it_print
     stage.wait("unhooked", lambda seen: not is_running(seen))
 
 
+def test_a_pre_stop_hook_that_fails_says_what_it_printed_and_keeps_nothing_from_its_end(stage: Stage) -> None:
+    failing = {"preStop": {"exec": {"command": ["sh", "-c", "echo no luck; exit 3"]}}}
+    stage.put(pod("parting", container(lifecycle=failing)))
+    stage.up("parting")
+    stage.clear()
+    assert "no luck" in stage.event("FailedPreStopHook", "parting")["message"]
+    stage.gone("parting")
+
+
 def test_containers_share_address_localhost_host_name_memory_and_volumes(stage: Stage) -> None:
     stage.put(pod("family", web(**MOUNT), container(**MOUNT), **SHARED))
     seen = stage.up("family")

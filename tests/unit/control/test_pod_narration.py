@@ -22,6 +22,7 @@ from reconciler.model.operations import (
     PodAddress,
     PodWork,
     PullImage,
+    Remark,
     RemoveContainer,
     StartContainer,
     WriteFiles,
@@ -129,6 +130,17 @@ def test_a_failure_has_kubernetes_own_word() -> None:
     start = StartContainer("a")
     hook = outcome(start, failed=start, message="exit 1", reason="FailedPostStartHook")
     assert words(hook) == [("FailedPostStartHook", "exit 1")]
+
+
+def test_what_went_wrong_on_the_way_is_told_too() -> None:
+    remarks = (Remark("FailedPreStopHook", "exit 3: no luck"),)
+    removal = RemoveContainer("a", "u1")
+    assert words(outcome(removal, remarks=remarks)) == [
+        ("FailedPreStopHook", "exit 3: no luck"),
+        ("Removed", "nothing of the pod is left"),
+    ]
+    failed = outcome(removal, remarks=remarks, failed=removal, message="busy", reason="KillContainerError")
+    assert words(failed) == [("FailedPreStopHook", "exit 3: no luck"), ("KillContainerError", "busy")]
 
 
 PULL = PullImage("w:1")

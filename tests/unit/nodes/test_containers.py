@@ -109,7 +109,7 @@ def test_a_container_that_cannot_be_killed_is_told_after_its_deadline() -> None:
     engine = StuckEngine("running")
     _, stopper = on(engine)
     with pytest.raises(Failed, match="cannot be killed") as failure:
-        stopper.stop_all((ContainerStop("web"),), "u1", 0.1)
+        stopper.stop_all((ContainerStop("web"),), "u1", 0.1, lambda remark: pytest.fail(str(remark)))
     assert failure.value.reason == "KillContainerError"
     assert engine.signals == ["SIGTERM", "SIGKILL"]
 
