@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from reconciler.model.desired import Snapshot
 from reconciler.model.names import Ref
 from reconciler.model.plan import PodStatus
 from reconciler.reporting import status_object
+from reconciler.sources.folder import FolderSource
 from reconciler.store import open_reader
 from tests.lab.world import OnHost, Running, World, engine_events, eventually
 
@@ -128,15 +130,22 @@ class Stage:
     def put(self, *objects: Json, file: str = "test.yaml", timeout: float = 60.0) -> int:
         """Save, and wait until the revision is accepted; a rejected one fails with its problems.
 
-        What is told after the answer follows from this revision: a `Converged` before it may be of another one.
+        What is told after the answer follows from this revision: a `Converged` before it may be of another one, as
+        may an `Accepted`: the files of the test before went a moment ago.
         """
         mark = self.write(*objects, file=file)
+        read = FolderSource(self.world.folder).read()
+        assert isinstance(read, Snapshot), read
+        which = f"revision {read.revision} "
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
+            rejected = False
             for number, event in enumerate(self.running.events[mark:], mark):
-                if event["reason"] == "Accepted":
+                about = event["message"].startswith(which)
+                if event["reason"] == "Accepted" and about:
                     return number
-                if event["reason"] == "Problem":
+                rejected = about if event["reason"] == "Rejected" else rejected
+                if event["reason"] == "Problem" and rejected:
                     raise AssertionError(event["message"])
             time.sleep(0.02)
         raise AssertionError(f"not read within {timeout} s; {self.running.errors}")
@@ -149,10 +158,12 @@ class Stage:
 
     def pods(self, app: str) -> list[Json]:
         """The pods of this name, or of this Deployment, as `reconciler get pods -o json` prints them."""
-        with open_reader(self.world.state) as reader:
-            found = [status for status in reader.statuses().values() if isinstance(status, PodStatus)]
         owner = Ref("Deployment", "default", app)
-        return [status_object(status) for status in found if status.ref.name == app or status.owner == owner]
+        return [
+            status_object(status)
+            for status in self._published()
+            if status.ref.name == app or status.owner == owner
+        ]
 
     def pod(self, app: str) -> Json:
         """The only one; empty while there is none, or more."""
@@ -174,6 +185,10 @@ class Stage:
     def up(self, app: str, timeout: float = 40.0) -> Json:
         """Wait until the pod is ready."""
         return self.wait(app, is_ready, timeout)
+
+    def _published(self) -> list[PodStatus]:
+        with open_reader(self.world.state) as reader:
+            return [status for status in reader.statuses().values() if isinstance(status, PodStatus)]
 
     # What is on the hosts
 
@@ -210,8 +225,12 @@ class Stage:
         self.world.lab.node("node-1").run(["kill", "-9", str(pid)])
 
     def gone(self, app: str) -> None:
-        """Wait for the end of everything of it."""
-        eventually(lambda: not self.containers(app), 20, f"the end of {app}")
+        """Wait for the end of everything of it, and until the master has noticed."""
+        eventually(lambda: not self.containers(app) and not self.pods(app), 40, f"the end of {app}")
+
+    def is_empty(self) -> bool:
+        """No pod is left on any host, and none is published."""
+        return not self.world.containers() and not self._published()
 
     def told(self, app: str, shown: str, *filters: str, seconds: float = 600.0) -> list[str]:
         """The engine's own events about the pod's containers, in the last `seconds`."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab import Lab
-from tests.lab.pods import Stage, config_map, container, manifests, pod, restarts
+from tests.lab.pods import Stage, config_map, container, is_ready, manifests, pod, restarts
 from tests.lab.world import World, eventually
 
 
@@ -19,6 +19,7 @@ def test_probes_go_on_while_the_master_is_dead(world: World) -> None:
         "exec": {"command": ["test", "!", "-e", "/tmp/bad"]},
         "periodSeconds": 1,
         "failureThreshold": 1,
+        "timeoutSeconds": 10,
     }
     volumes = [{"name": "words", "configMap": {"name": "words"}}]
     main = container(
@@ -37,9 +38,9 @@ def test_probes_go_on_while_the_master_is_dead(world: World) -> None:
         running.kill()
         before = alone.inspect("orphan")["State"]["StartedAt"]
         alone.inside("orphan", "touch", "/tmp/bad")
-        eventually(lambda: alone.inspect("orphan")["State"]["StartedAt"] != before, 15, "the restart")
+        eventually(lambda: alone.inspect("orphan")["State"]["StartedAt"] != before, 40, "the restart")
         alone.inside("orphan", "rm", "-f", "/tmp/bad")
         assert alone.inside("orphan", "cat", "/words/word") == "kept"
     with world.run() as running:
         running.converged()
-        assert restarts(Stage(world, running).up("orphan")) >= 1
+        Stage(world, running).wait("orphan", lambda seen: is_ready(seen) and restarts(seen) >= 1)

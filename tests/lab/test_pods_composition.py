@@ -46,6 +46,7 @@ def test_init_containers_run_in_order_and_the_next_waits_for_a_sidecar_to_have_s
         )
     )
     seen = stage.up("ordered")
+    eventually(lambda: len(stage.logs("ordered").split()) >= 3, what="the file in the log")
     assert stage.logs("ordered").split() == ["one", "side", "two"]
     assert condition(seen, "Initialized") == "True"
     assert state_of(seen, "one")["state"]["terminated"]["exitCode"] == 0
@@ -68,7 +69,7 @@ def test_hooks_run_after_the_start_and_before_the_stop(stage: Stage) -> None:
         "postStart": {"exec": {"command": ["touch", "/tmp/started"]}},
         "preStop": {"exec": {"command": ["sh", "-c", "sleep 0.5"]}},
     }
-    stage.put(pod("hooked", container(lifecycle=hooks)))
+    stage.put(pod("hooked", container(lifecycle=hooks), terminationGracePeriodSeconds=20))
     stage.up("hooked")
     assert stage.inside("hooked", "ls", "/tmp/started") == "/tmp/started"
     stage.clear()
@@ -102,7 +103,7 @@ def test_containers_share_address_localhost_host_name_memory_and_volumes(stage: 
         assert f"inet {address}/" in stage.inside("family", "ip", "addr", name=name)
         assert stage.inside("family", "hostname", name=name) == "family"
         assert address in stage.inside("family", "cat", "/etc/hosts", name=name)
-    assert "pod=family" in stage.inside("family", "wget", "-qO-", "http://127.0.0.1:8080/")
+    eventually(lambda: "pod=family" in stage.inside("family", "wget", "-qO-", "http://127.0.0.1:8080/"))
     stage.inside("family", "sh", "-c", "echo here >/shared/file; echo there >/dev/shm/file")
     assert stage.inside("family", "cat", "/shared/file", "/dev/shm/file", name="web").split() == ["here", "there"]
 
@@ -138,7 +139,7 @@ def test_without_its_sandbox_a_pod_is_made_anew_init_containers_first(stage: Sta
     old = stage.container("rebuilt", "POD").id
     main = stage.container("rebuilt").id
     stage.docker("rm", "-f", old)
-    eventually(lambda: stage.containers("rebuilt") and main not in ids(stage, "rebuilt"), 15, "new containers")
+    eventually(lambda: stage.containers("rebuilt") and main not in ids(stage, "rebuilt"), 40, "new containers")
     assert stage.up("rebuilt")["status"]["podIP"] == address
     assert stage.inside("rebuilt", "cat", "/shared/inits").split() == ["again", "again"]
     assert f"inet {address}/" in stage.inside("rebuilt", "ip", "addr")
@@ -155,7 +156,7 @@ def test_a_pod_that_is_done_succeeds_its_sidecar_is_stopped_and_it_never_runs_ag
     )
     seen = stage.wait("job", lambda seen: seen["status"]["phase"] == "Succeeded")
     assert state_of(seen)["state"]["terminated"]["exitCode"] == 0
-    eventually(lambda: all(each.state == "exited" for each in stage.containers("job")), 15, "the sidecar's end")
+    eventually(lambda: all(each.state == "exited" for each in stage.containers("job")), 40, "the sidecar's end")
     started = stage.inspect("job")["State"]["StartedAt"]
     stage.put(pod("other", container()), file="other.yaml")
     stage.up("other")
@@ -185,7 +186,7 @@ def test_an_init_container_that_fails_is_tried_again_later_and_nothing_else_star
         pod("stuck", container(), initContainers=[bad]),
         pod("over", container(), initContainers=[bad], restartPolicy="Never"),
     )
-    seen = stage.wait("stuck", lambda seen: reason(seen, "init") == "CrashLoopBackOff", 20)
+    seen = stage.wait("stuck", lambda seen: reason(seen, "init") == "CrashLoopBackOff")
     assert seen["status"]["phase"] == "Pending"
     assert condition(seen, "Initialized") == "False"
     assert "main" not in {each.labels["reconciler.dev/container"] for each in stage.containers("stuck")}
@@ -197,7 +198,7 @@ def test_an_init_container_that_fails_is_tried_again_later_and_nothing_else_star
 def test_a_pod_past_its_deadline_is_ended_and_failed(stage: Stage) -> None:
     stage.put(pod("late", container(), activeDeadlineSeconds=2))
     stage.wait("late", lambda seen: is_running(seen))
-    seen = stage.wait("late", lambda seen: seen["status"]["phase"] == "Failed", 15)
+    seen = stage.wait("late", lambda seen: seen["status"]["phase"] == "Failed")
     assert seen["status"]["reason"] == "DeadlineExceeded"
     eventually(lambda: all(each.state != "running" for each in stage.containers("late")))
 

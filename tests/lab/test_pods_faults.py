@@ -57,7 +57,7 @@ def test_a_container_that_exits_at_once_is_restarted_later_each_time(stage: Stag
 
 
 def test_what_runs_well_after_crashes_is_left_to_docker_again_with_its_limits_as_they_were(stage: Stage) -> None:
-    script = "echo x >> /runs/log; [ $(wc -l < /runs/log) -gt 2 ] || exit 1; exec /bin/pause"
+    script = "echo x >> /runs/log; [ $(wc -l < /runs/log) -gt 2 ] || { sleep 1; exit 1; }; exec /bin/pause"
     runs = {"name": "runs", "emptyDir": {}}
     main = container(
         "main",
@@ -67,9 +67,9 @@ def test_what_runs_well_after_crashes_is_left_to_docker_again_with_its_limits_as
     )
     stage.put(pod("recovering", main, volumes=[runs]))
     stage.wait("recovering", lambda seen: restarts(seen) == 2 and is_running(seen))
-    assert docker_policy(stage, "recovering") == "no"
+    eventually(lambda: docker_policy(stage, "recovering") == "no", what="the start without Docker's policy")
     limits = stage.inside("recovering", "sh", "-c", LIMITS)
-    eventually(lambda: docker_policy(stage, "recovering") == "unless-stopped", 20, "Docker's policy")
+    eventually(lambda: docker_policy(stage, "recovering") == "unless-stopped", 40, "Docker's policy")
     assert stage.inside("recovering", "sh", "-c", LIMITS) == limits
     assert {str(64 << 20), "50000", str(PIDS)} <= set(limits.split())
     assert restarts(stage.pod("recovering")) == 2
@@ -97,9 +97,12 @@ def test_a_command_that_is_not_there(stage: Stage, beside: list[OnHost]) -> None
     stage.up("typo")
     old = stage.container("typo").id
     stage.put(workload("typo", container(command=["/bin/no-such-program"])))
-    eventually(lambda: any("no-such-program" in message(each) for each in stage.pods("typo")))
-    assert any(
-        reason(each) in ("RunContainerError", "StartError", "CrashLoopBackOff") for each in stage.pods("typo")
+    eventually(
+        lambda: any(
+            "no-such-program" in message(each)
+            and reason(each) in ("RunContainerError", "StartError", "CrashLoopBackOff")
+            for each in stage.pods("typo")
+        )
     )
     assert old in {each.id for each in stage.containers("typo") if each.state == "running"}
 
@@ -125,18 +128,17 @@ def test_killed_for_memory(stage: Stage, beside: list[OnHost]) -> None:
 def test_killed_for_memory_by_a_child_process_is_seen_in_a_pod_that_ends(stage: Stage) -> None:
     small = {"limits": {"memory": "16Mi"}}
     stage.put(pod("ended", container("main", "tail /dev/zero", resources=small), restartPolicy="Never"))
-    seen = stage.wait("ended", lambda seen: seen["status"]["phase"] == "Failed")
-    assert reason(seen) == "OOMKilled"
+    stage.wait("ended", lambda seen: seen["status"]["phase"] == "Failed" and reason(seen) == "OOMKilled")
 
 
 def test_one_that_ignores_sigterm_is_killed_when_its_grace_is_over(stage: Stage, beside: list[OnHost]) -> None:
     deaf = "trap '' TERM; while :; do sleep 1; done"
     stage.put(pod("deaf", container("main", deaf), terminationGracePeriodSeconds=2))
     stage.up("deaf")
-    stage.clear()
     began = time.monotonic()
+    stage.clear()
     stage.gone("deaf")
-    assert 1.5 < time.monotonic() - began < 25
+    assert 2 < time.monotonic() - began < 25
     assert stage.told("deaf", "{{.Actor.Attributes.exitCode}}", "event=die") == ["137"]
 
 
@@ -161,13 +163,19 @@ def test_what_is_done_to_a_container_by_hand_is_undone(stage: Stage, beside: lis
     other = stage.container(name, "other")
     after = ["renamed-by-hand"] if action == "rename" else []
     stage.docker(*action.split(), target.id, *after)
-    eventually(lambda: healed(stage, name, target.name), 20, f"healing after {action}")
+    eventually(lambda: healed(stage, name, target.name), 40, f"healing after {action}")
     assert stage.up(name)["status"]["podIP"] == address
     assert stage.container(name, "other") == other, "the other container was left alone"
-    assert stage.inside(name, "wget", "-qO-", f"http://{address}:8080/", name="other").startswith(f"pod={name}")
+    answers(stage, name, address, "other")
     told = {each["reason"] for each in stage.running.events[stage.events_from :] if each["name"] == name}
     assert told & {"Restarting", "Restarted", "Repaired", "Started"}, told
     stage.docker("rm", "-f", "renamed-by-hand", check=False)
+
+
+def answers(stage: Stage, name: str, address: str, of: str = "main") -> None:
+    """Wait until the pod answers this container of its own: its server may just have been started."""
+    ask = ("wget", "-qO-", f"http://{address}:8080/")
+    eventually(lambda: stage.inside(name, *ask, name=of).startswith(f"pod={name}"), what=f"{name}'s answer")
 
 
 def healed(stage: Stage, name: str, called: str) -> bool:
@@ -180,15 +188,15 @@ def test_pods_of_several_containers_survive_their_sandbox_being_stopped(stage: S
     address = stage.up("boxed")["status"]["podIP"]
     sandbox = stage.container("boxed", "POD").id
     stage.docker("stop", "-t", "1", sandbox)
-    eventually(
-        lambda: (
-            len(stage.containers("boxed")) == 3
-            and all(each.state == "running" for each in stage.containers("boxed"))
-            and f"inet {address}/" in stage.inside("boxed", "ip", "addr")
-            and f"inet {address}/" in stage.inside("boxed", "ip", "addr", name="other")
-        ),
-        20,
-        "all of them in one network again",
+    eventually(lambda: in_one_network(stage, "boxed", address), 40, "all of them in one network again")
+
+
+def in_one_network(stage: Stage, name: str, address: str) -> bool:
+    """The sandbox and both containers run, and these have its address. Any may be made anew meanwhile."""
+    found = stage.containers(name)
+    inside = [each.id for each in found if each.labels["reconciler.dev/container"] != "POD"]
+    return [each.state for each in found] == ["running"] * 3 and all(
+        f"inet {address}/" in stage.docker("exec", each, "ip", "addr", check=False) for each in inside
     )
 
 
@@ -205,12 +213,12 @@ def test_dockerd_killed_and_started_again_under_running_pods(lab: Lab, stage: St
     host.run(["sh", "-c", "kill -9 $(pidof dockerd) $(pidof containerd) 2>/dev/null || true"])
     stage.running.wait_for("NodeNotReady", "node-1", since=mark)
     host.start()
-    stage.running.wait_for("NodeReady", "node-1", since=mark, timeout=30)
+    stage.running.wait_for("NodeReady", "node-1", since=mark)
     for name, address in before.items():
         seen = stage.wait(name, lambda seen: is_ready(seen) and is_running(seen), 40)
         assert seen["status"]["podIP"] == address
         assert f"inet {address}/" in stage.inside(name, "ip", "addr")
-        assert f"pod={name}" in stage.inside(name, "wget", "-qO-", f"http://{address}:8080/")
+        answers(stage, name, address)
 
 
 def test_a_name_stuck_in_its_removal_does_not_block_the_pod(lab: Lab, stage: Stage) -> None:

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from tests.lab.pods import (
-    STAY,
     Json,
     Stage,
     condition,
@@ -20,7 +19,10 @@ from tests.lab.pods import (
 )
 from tests.lab.world import eventually, fetch
 
-QUICK: Json = {"periodSeconds": 1, "failureThreshold": 1}
+QUICK: Json = {"periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 10}
+"""Of what fails, and does not hang: an answer that is slow on a busy machine is an answer."""
+HANGING: Json = {**QUICK, "timeoutSeconds": 2}
+STARTING: Json = {"periodSeconds": 1, "failureThreshold": 60, "timeoutSeconds": 10}
 KINDS: dict[str, Json] = {
     "httpGet": {"path": "/healthz", "port": "http"},
     "grpc": {"port": 9000},
@@ -44,43 +46,49 @@ def test_a_pod_is_ready_when_its_probe_says_so(stage: Stage, kind: str) -> None:
     stage.put(pod(name, faulty(readinessProbe={kind: KINDS[kind], **QUICK})))
     stage.up(name)
     mark(stage, name, "unhealthy")
-    seen = stage.wait(name, lambda seen: not is_ready(seen), 8)
+    seen = stage.wait(name, lambda seen: not is_ready(seen))
     assert is_running(seen)
     assert restarts(seen) == 0
     assert condition(seen, "ContainersReady") == "False"
     if kind == "exec":
-        assert "the app is unwell" in stage.event("Unhealthy", name)["message"]
+        assert stage.event("Unhealthy", "the app is unwell")["name"] == name
     mark(stage, name, "unhealthy", there=False)
-    stage.wait(name, is_ready, 8)
+    stage.wait(name, is_ready)
 
 
 @pytest.mark.parametrize("kind", ["httpGet", "grpc", "exec"])
 def test_what_is_not_alive_is_restarted_and_the_event_has_the_probes_words(stage: Stage, kind: str) -> None:
     name = f"alive-{kind.lower()}"
-    stage.put(pod(name, faulty(livenessProbe={kind: KINDS[kind], **QUICK})))
+    action = {kind: KINDS[kind]}
+    stage.put(pod(name, faulty(livenessProbe=action | QUICK, startupProbe=action | STARTING)))
     stage.up(name)
     before = stage.container(name).id
     mark(stage, name, "unhealthy")  # It goes with nothing but the container: a restart alone keeps the file.
-    stage.event("Unhealthy", name)
-    seen = stage.wait(name, lambda seen: restarts(seen) >= 1, 15)
+    eventually(lambda: told_of_liveness(stage, name), what="the event")
+    seen = stage.wait(name, lambda seen: restarts(seen) >= 1)
     mark(stage, name, "unhealthy", there=False)
     assert stage.container(name).id == before
     assert seen["status"]["phase"] == "Running"
 
 
+def told_of_liveness(stage: Stage, name: str) -> bool:
+    told = [each for each in stage.running.events[stage.events_from :] if each["name"] == name]
+    return any(each["reason"] == "Unhealthy" and "Liveness probe failed" in each["message"] for each in told)
+
+
 def test_a_probe_that_hangs_fails_after_its_time_and_holds_nothing_up(stage: Stage) -> None:
-    hanging = {"exec": {"command": ["sh", "-c", "test ! -e /tmp/hanging || sleep 60"]}, **QUICK}
+    hanging = {"exec": {"command": ["sh", "-c", "test ! -e /tmp/hanging || sleep 60"]}, **HANGING}
     stage.put(
         pod("hung", container(livenessProbe=hanging)),
-        pod("hung-http", faulty(readinessProbe={"httpGet": KINDS["httpGet"], **QUICK})),
+        pod("hung-http", faulty(readinessProbe={"httpGet": KINDS["httpGet"], **HANGING})),
         pod("fine", faulty(readinessProbe={"httpGet": KINDS["httpGet"], **QUICK})),
     )
     for name in ("hung", "hung-http", "fine"):
         stage.up(name)
     mark(stage, "hung", "hanging")
     mark(stage, "hung-http", "hanging")
-    stage.wait("hung-http", lambda seen: not is_ready(seen), 8)
-    stage.wait("hung", lambda seen: restarts(seen) == 1, 12)
+    stage.wait("hung-http", lambda seen: not is_ready(seen), 30)
+    stage.wait("hung", lambda seen: restarts(seen) == 1, 30)
     assert is_ready(stage.pod("fine"))
     mark(stage, "fine", "unhealthy")
     stage.wait("fine", lambda seen: not is_ready(seen))
@@ -88,18 +96,19 @@ def test_a_probe_that_hangs_fails_after_its_time_and_holds_nothing_up(stage: Sta
 
 
 def test_liveness_waits_for_the_startup_probe_and_one_that_never_succeeds_restarts(stage: Stage) -> None:
-    slow = f"sleep 3; touch /tmp/up; {STAY}"
-    up = {"exec": {"command": ["test", "-e", "/tmp/up"]}, "periodSeconds": 1}
+    up = {"exec": {"command": ["test", "-e", "/tmp/up"]}}
     stage.put(
-        pod("slow", container("main", slow, livenessProbe={**up, "failureThreshold": 1}, startupProbe=up)),
-        pod("never", container(startupProbe={**up, "failureThreshold": 2})),
+        pod("slow", container(livenessProbe=up | QUICK, startupProbe=up | STARTING)),
+        pod("never", container(startupProbe={**up, "periodSeconds": 1, "failureThreshold": 2})),
     )
     seen = stage.wait("slow", is_running)
     assert state_of(seen)["started"] is False
+    time.sleep(3)  # Time for a liveness probe that does not wait.
+    mark(stage, "slow", "up")
     seen = stage.up("slow")
     assert state_of(seen)["started"] is True
     assert restarts(seen) == 0
-    stage.wait("never", lambda seen: restarts(seen) >= 1, 15)
+    stage.wait("never", lambda seen: restarts(seen) >= 1)
     assert not is_ready(stage.pod("never"))
 
 
@@ -113,13 +122,13 @@ def test_what_is_not_ready_gets_no_connection_and_holds_a_rollout(stage: Stage) 
     first, second = (each.id for each in stage.containers("front"))
     stage.docker("exec", first, "touch", "/tmp/unhealthy")
     eventually(lambda: sum(map(is_ready, stage.pods("front"))) == 1)
-    eventually(lambda: all(fetch(mark_url) == "ok" for _ in range(10)), 8, "only the ready one")
+    eventually(lambda: all(fetch(mark_url) == "ok" for _ in range(10)), 30, "only the ready one")
     assert fetch(mark_url) == "ok"
     stage.docker("exec", first, "rm", "/tmp/unhealthy")
     eventually(lambda: all(map(is_ready, stage.pods("front"))))
     bad = faulty(readinessProbe={"exec": {"command": ["false"]}, **QUICK})
     stage.put(workload("front", bad, replicas=2), front)
-    eventually(lambda: len(stage.pods("front")) == 3, 10, "one more, which is never ready")
+    eventually(lambda: len(stage.pods("front")) == 3, 40, "one more, which is never ready")
     time.sleep(3)
     assert {first, second} <= {each.id for each in stage.containers("front") if each.state == "running"}
     assert fetch(mark_url) == "ok"
@@ -127,15 +136,15 @@ def test_what_is_not_ready_gets_no_connection_and_holds_a_rollout(stage: Stage) 
 
 def test_a_rollout_waits_for_min_ready_seconds_of_readiness(stage: Stage) -> None:
     probe = {"httpGet": {"path": "/healthz", "port": "http"}, **QUICK}
-    more = {"minReadySeconds": 3, "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}}
+    more = {"minReadySeconds": 6, "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}}
     stage.put(workload("calm", faulty(readinessProbe=probe), more=more))
     stage.up("calm")
     old = stage.container("calm").id
     stage.put(workload("calm", faulty(readinessProbe=probe, env=[{"name": "A", "value": "b"}]), more=more))
-    eventually(lambda: sum(map(is_ready, stage.pods("calm"))) == 2, 20, "the new one beside the old one")
+    eventually(lambda: sum(map(is_ready, stage.pods("calm"))) == 2, 40, "the new one beside the old one")
     both = time.monotonic()
     eventually(lambda: old not in {each.id for each in stage.containers("calm") if each.state == "running"})
-    assert time.monotonic() - both >= 2
+    assert time.monotonic() - both >= 4
 
 
 def test_a_readiness_gate_is_opened_by_a_commit_without_a_new_pod(stage: Stage) -> None:
@@ -146,6 +155,6 @@ def test_a_readiness_gate_is_opened_by_a_commit_without_a_new_pod(stage: Stage) 
     before = stage.container("gated").id
     opened = {"reconciler.dev/conditions": "example.org/approved=True"}
     stage.put(workload("gated", container(), readinessGates=gates, annotations=opened))
-    seen = stage.up("gated", 10)
+    seen = stage.up("gated")
     assert condition(seen, "example.org/approved") == "True"
     assert stage.container("gated").id == before

@@ -46,7 +46,7 @@ def test_a_rollout_loses_no_request(world: World) -> None:
         with load(world) as requests:
             mark = running.mark()
             write(world, 4, "2.0")
-            running.converged(since=mark)
+            running.reached(mark)
     unharmed(requests)
     assert {container.image for container in world.containers("web")} == {"lab/web:2.0"}
 
@@ -58,13 +58,13 @@ def test_scaling_down_and_up_and_another_service_lose_no_request(world: World) -
             for replicas in (1, 4):
                 mark = running.mark()
                 write(world, replicas, "1.0")
-                running.converged(since=mark)
+                running.reached(mark)
             mark = running.mark()
             other = world.write("other.yaml", deployment("other", 1) + "---\n" + service("other", 30090))
-            running.converged(since=mark)
+            running.reached(mark)
             mark = running.mark()
             os.remove(other)
-            running.converged(since=mark)
+            running.reached(mark)
     unharmed(requests)
 
 
@@ -92,7 +92,7 @@ def test_a_drained_node_loses_its_pods_and_no_request(world: World) -> None:
             world.write("nodes-node-2.yaml", manifest + DRAINED)
             running.wait_for("Killing", since=mark)
             eventually(lambda: not world.containers("web", ["node-2"]))
-            running.converged(since=mark)
+            running.reached(mark)
             time.sleep(1)
     unharmed(requests)
     assert len(world.containers("web")) == 4

@@ -21,19 +21,24 @@ def ports() -> tuple[dict[str, Any], dict[str, Any]]:
     return plain, http
 
 
-def processes(stage: Stage) -> str:
-    return stage.docker("top", "test_proxy", "-eo", "pid,args")
+def processes(stage: Stage) -> list[str]:
+    """HAProxy's master and its worker; after a reload the worker before, too, until it has ended."""
+    listed = stage.docker("top", "test_proxy", "-eo", "pid,args").splitlines()
+    return [line for line in listed if line.split()[1].endswith("haproxy")]
 
 
 def test_without_a_ready_pod_the_answer_is_503_from_the_same_process_that_serves_the_next_one(
     stage: Stage,
 ) -> None:
-    stage.put(pods(1), *ports())
+    mark = stage.put(pods(1), *ports())
+    stage.running.converged(since=mark)
     eventually(lambda: fetch(stage.world.url(BY_REQUEST)))
+    eventually(lambda: len(processes(stage)) == 2, what="the end of the worker before the reload")
     before = processes(stage)
     stage.put(pods(0), *ports())
     edge = stage.world.lab.node("node-1").address
     eventually(lambda: asked(edge, f"http://any:{BY_REQUEST}/")[0] == "503")
+    eventually(lambda: not fetch(stage.world.url(BY_CONNECTION)))
     began = time.monotonic()
     assert fetch(stage.world.url(BY_CONNECTION), timeout=5) == ""
     assert time.monotonic() - began < 4, "closed, not left waiting"
@@ -43,7 +48,8 @@ def test_without_a_ready_pod_the_answer_is_503_from_the_same_process_that_serves
 
 
 def test_a_pod_that_dies_while_no_master_runs_is_passed_over_within_a_second(stage: Stage) -> None:
-    stage.put(pods(3), *ports())
+    mark = stage.put(pods(3), *ports())
+    stage.running.converged(since=mark)  # Every host's proxy has them all.
     eventually(lambda: len(stage.pods("web")) == 3 and all(map(is_ready, stage.pods("web"))))
     stage.running.kill()
     targets = [(host.address, port) for host in stage.world.lab.nodes for port in (BY_CONNECTION, BY_REQUEST)]
