@@ -216,15 +216,15 @@ class Loop:
             self._fleet.submit(work)
         for order in self._orders.place(current.due.orders):
             self._tell(of_order(order))
-        self._tell(self._pulls.begun(current.work, observed, now))
-        self._tell(of_turn(self.turn, current))
-        self._tell(of_containers(before, observed, current.plan.statuses))
-        self._tell(of_statuses(self.turn.plan.statuses if self.turn else None, current.plan.statuses))
-        planned = self.turn.plan.statuses if self.turn else NOTHING_PLANNED
-        self.turn = current
-        self._narrator.progress(current)
+        last, self.turn = self.turn, current
+        planned = last.plan.statuses if last else NOTHING_PLANNED
         self._published = stamped(self._published, current.plan.statuses, time.time(), planned)
-        self._store.publish(self._published)
+        self._store.publish(self._published)  # Before the events: who reacts to one finds what it tells of.
+        self._tell(self._pulls.begun(current.work, observed, now))
+        self._tell(of_turn(last, current))
+        self._tell(of_containers(before, observed, current.plan.statuses))
+        self._tell(of_statuses(last.plan.statuses if last else None, current.plan.statuses))
+        self._narrator.progress(current)
         self.took(time.monotonic() - now)
         wakes = [at for at in (current.plan.wake_at, current.due.wake_at) if at is not None]
         return min(wakes, default=None)
