@@ -1,6 +1,8 @@
 """HAProxy itself on loopback, in front of services that answer with their own names: what a test asks is real."""
 
 import http.client
+import itertools
+import os
 import socket
 import ssl
 import subprocess
@@ -29,15 +31,24 @@ _ANSWER = (
 )
 
 
+_PORTS = range(10_000, 30_000)
+"""The kernel gives these to nobody of its own accord: they stay free until they are taken."""
+_turns = (_PORTS[(at + 7919 * os.getpid()) % len(_PORTS)] for at in itertools.count())
+"""Another process begins elsewhere."""
+
+
 def free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in held]
-    finally:
-        for one in held:
-            one.close()
+    return list(itertools.islice(filter(_is_free, _turns), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("", port))
+        except OSError:
+            return False
+    return True
 
 
 def write(
@@ -108,7 +119,7 @@ def running(arguments: Sequence[str], port: int) -> Iterator[None]:
     """Until it answers on the port, and then until the end of the test."""
     process = subprocess.Popen([HAPROXY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()

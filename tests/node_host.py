@@ -129,6 +129,16 @@ class Host:
         self.told.wait_for(lambda: isinstance(self.session.observe(), Reachable), seconds)
         return self.look()
 
+    def connected_anew(self, since: float) -> Reachable:
+        """Wait for another connection than that of `Reachable.since`; how the host was lost may be over by now."""
+
+        def is_another() -> bool:
+            seen = self.session.observe()
+            return isinstance(seen, Reachable) and seen.since != since
+
+        self.told.wait_for(is_another)
+        return self.look()
+
 
 @contextmanager
 def set_up(host: Host) -> Iterator[Host]:

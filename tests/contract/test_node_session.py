@@ -25,6 +25,7 @@ from reconciler.model.operations import (
 )
 from tests.fake_node import FakeNodeSession
 from tests.lab.conftest import restore
+from tests.lab.world import eventually
 from tests.node_host import CLUSTER, IMAGES, Host, Recorder, app, connect, node_of, sandbox, set_up, setup, started
 
 
@@ -197,10 +198,14 @@ def test_what_is_not_there_needs_no_holding_and_no_removal(host: Host) -> None:
 def test_nothing_is_told_while_nothing_changes(host: Host) -> None:
     host.do("u1", *started(sandbox()))
     host.told.wait_for(lambda: host.container("web_POD") is not None)
-    time.sleep(0.3)
-    before = host.told.observed_count
-    time.sleep(0.5)
-    assert host.told.observed_count == before
+
+    def is_quiet() -> bool:
+        before = host.told.observed_count
+        time.sleep(0.5)
+        return host.told.observed_count == before
+
+    eventually(is_quiet, what="an end of the news")
+    assert is_quiet()
 
 
 def test_a_container_gets_its_name_back(host: Host) -> None:

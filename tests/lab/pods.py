@@ -9,11 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from reconciler.model.desired import Snapshot
 from reconciler.model.names import Ref
 from reconciler.model.plan import PodStatus
 from reconciler.reporting import status_object
-from reconciler.sources.folder import FolderSource
 from reconciler.store import open_reader
 from tests.lab.world import OnHost, Running, World, engine_events, eventually
 
@@ -130,22 +128,20 @@ class Stage:
     def put(self, *objects: Json, file: str = "test.yaml", timeout: float = 60.0) -> int:
         """Save, and wait until the revision is accepted; a rejected one fails with its problems.
 
-        What is told after the answer follows from this revision: a `Converged` before it may be of another one, as
-        may an `Accepted`: the files of the test before went a moment ago.
+        What is told after the answer follows from this revision: a `Converged` before it may be of another one.
+        So may an `Accepted`: of what the test before has cleared away.
         """
         mark = self.write(*objects, file=file)
-        read = FolderSource(self.world.folder).read()
-        assert isinstance(read, Snapshot), read
-        which = f"revision {read.revision} "
+        this = f"revision {self.world.revision()} "
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            rejected = False
+            ours = False
             for number, event in enumerate(self.running.events[mark:], mark):
-                about = event["message"].startswith(which)
-                if event["reason"] == "Accepted" and about:
+                if event["reason"] in ("Accepted", "Rejected"):
+                    ours = event["message"].startswith(this)
+                if ours and event["reason"] == "Accepted":
                     return number
-                rejected = about if event["reason"] == "Rejected" else rejected
-                if event["reason"] == "Problem" and rejected:
+                if ours and event["reason"] == "Problem":
                     raise AssertionError(event["message"])
             time.sleep(0.02)
         raise AssertionError(f"not read within {timeout} s; {self.running.errors}")

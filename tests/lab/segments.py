@@ -12,7 +12,8 @@ _BRIDGE = "br1"
 @contextmanager
 def second_segment(lab: Lab, host: Host) -> Iterator[str]:
     """Move the host there; its address in that network. Everybody else reaches it through the switch."""
-    near, far = f"10.{lab.network.number}.0", f"10.{lab.network.number + 100}.0"
+    # Not that of another lab: those of pytest's workers, and the ones of test_lab_commands.py.
+    near, far = f"10.{lab.network.number}.0", f"10.{lab.network.number + 50}.0"
     router, there = f"{near}.2", f"{far}.{10 + host.index}"
     neighbours = [each for each in lab.nodes if each.name != host.name]
     _in_switch(

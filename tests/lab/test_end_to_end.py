@@ -62,12 +62,12 @@ def test_an_edit_rolls_out_and_a_smaller_number_scales_down(world: World) -> Non
         running.converged()
         mark = running.mark()
         world.write("web.yaml", deployment("web", 3, "lab/web:2.0") + "---\n" + service("web", 30080))
-        running.converged(since=mark)
+        running.converged(since=running.accepted(since=mark))
         assert {container.image for container in world.containers("web")} == {"lab/web:2.0"}
         assert "version=2.0" in fetch(world.url(30080))
         mark = running.mark()
         world.write("web.yaml", deployment("web", 1, "lab/web:2.0") + "---\n" + service("web", 30080))
-        running.converged(since=mark)
+        running.converged(since=running.accepted(since=mark))
         assert len(world.containers("web")) == 1
 
 
@@ -83,16 +83,14 @@ def test_a_commit_to_a_local_repository_is_applied_at_once(world: World, tmp_pat
         mark = running.mark()
         world.write("web.yaml", deployment("web", 2) + "---\n" + service("web", 30080))
         git("commit", "-qam", "two of them")
-        running.wait_for("Accepted", "two of them", since=mark)
-        running.converged(since=mark)
+        running.converged(since=running.accepted("two of them", since=mark))
         assert len(world.containers("web")) == 2
         mark = running.mark()
         git("checkout", "-q", "--orphan", "other")
         world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
         git("commit", "-qam", "history rewritten")
         git("branch", "-f", "main", "other")  # What a force-push does to a branch.
-        running.wait_for("Accepted", "history rewritten", since=mark)
-        running.converged(since=mark)
+        running.converged(since=running.accepted("history rewritten", since=mark))
         assert len(world.containers("web")) == 3
 
 
@@ -168,7 +166,7 @@ def test_when_all_is_as_wanted_no_host_gets_a_writing_call(world: World) -> None
     world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
     with world.run() as running:
         running.converged()
-        time.sleep(1.5)
+        eventually(lambda: _is_quiet(world), what="an end of the work")
         before = _engine_events(world)
         world.write("ignored.txt", "not a manifest")
         time.sleep(3)
@@ -181,7 +179,7 @@ def test_containers_removed_stopped_or_paused_by_hand_come_back(world: World) ->
         running.converged()
         for action, container in zip(("rm -f", "stop -t 1", "pause"), world.containers("web"), strict=True):
             world.lab.node(container.node).docker(*action.split(), container.id)
-        eventually(lambda: [c.state for c in world.containers("web")] == ["running"] * 3, 30, "healing")
+        eventually(lambda: [c.state for c in world.containers("web")] == ["running"] * 3, 60, "healing")
         eventually(lambda: len(pods_that_answer(world.url(30080))) == 3)
 
 
@@ -215,6 +213,12 @@ def test_node_reset_removes_what_is_ours_and_only_that(world: World) -> None:
         assert len([c for c in world.containers("web") if c.node != "node-1"]) == 2
     finally:
         host.docker("rm", "-f", "foreign")
+
+
+def _is_quiet(world: World, seconds: float = 1.5) -> bool:
+    before = _engine_events(world)
+    time.sleep(seconds)
+    return _engine_events(world) == before
 
 
 def _engine_events(world: World) -> list[list[str]]:

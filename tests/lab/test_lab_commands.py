@@ -17,6 +17,7 @@ import pytest
 from reconciler.lab import Host, Lab
 from reconciler.lab.engine import ssh_answers
 from reconciler.lab.processes import host_inits
+from tests.lab.world import eventually
 from tests.own_lab import share_images
 
 NUMBER = 178
@@ -152,12 +153,19 @@ def test_the_web_image_says_who_it_is_and_ends_gracefully(own: Lab) -> None:
     assert get(f"http://{host.address}:30080/healthz") == "ok"
     slow = subprocess.Popen(["curl", "-s", f"http://{host.address}:30080/slow"], stdout=subprocess.PIPE, text=True)
     with slow:
-        time.sleep(0.5)
+        eventually(lambda: _has_client(host), what="the connection")
+        time.sleep(0.5)  # for the request that follows it
         assert slow.poll() is None
         host.docker("stop", "-t", "20", "test-web")
         assert slow.communicate(timeout=20)[0] == 'pod=web version=2.0 message=it\'s "$5"\n'
     assert host.docker("inspect", "-f", "{{.State.ExitCode}}", "test-web").stdout.strip() == "0"
     assert '"GET /any/path HTTP/1.1" 200' in host.docker("logs", "test-web").stdout
+
+
+def _has_client(host: Host) -> bool:
+    """Whether somebody is connected to the web server."""
+    rows = [line.split() for line in host.docker("exec", "test-web", "cat", "/proc/net/tcp").stdout.splitlines()]
+    return any(row[1].endswith(f":{8080:04X}") and row[3] == "01" for row in rows)
 
 
 def test_the_broken_image_and_an_api_without_token_end_with_a_reason(own: Lab) -> None:
@@ -258,7 +266,14 @@ def test_wipe_leaves_nothing_of_a_reconciler_and_spares_what_is_not_its(own: Lab
         )
         return host.run(["sh", "-c", script]).stdout
 
+    def stays_as_it_is() -> bool:
+        """The kernel tells of a bridge that has come up after as much as a second."""
+        before = picture()
+        time.sleep(1.5)
+        return picture() == before
+
     host.docker("run", "-d", "--name", "test-foreign", "lab/pause:1")
+    eventually(stays_as_it_is)
     before = picture()
     host.docker("network", "create", *label, "test-pods")
     host.docker("run", "-d", *label, "--network", "test-pods", "lab/pause:1")

@@ -27,12 +27,12 @@ def host(lab: Lab) -> Iterator[Host]:
         yield host
 
 
-def test_a_container_removed_by_hand_is_seen_at_once(lab: Lab, host: Host) -> None:
-    host.do("u1", *started(sandbox()))
-    lab.nodes[0].docker("rm", "-f", "web_POD")
-    began = time.monotonic()
-    host.told.wait_for(lambda: host.container("web_POD") is None)
-    assert time.monotonic() - began < 5, "the engine tells: no look at the whole host was waited for"
+def test_a_container_removed_by_hand_is_seen_at_once(lab: Lab) -> None:
+    """The engine tells: no look at the whole host is waited for."""
+    with set_up(connect(node_of(lab), lab, spec=ClusterSpec(sync=Sync(relist_seconds=3600)))) as host:
+        host.do("u1", *started(sandbox()))
+        lab.nodes[0].docker("rm", "-f", "web_POD")
+        host.told.wait_for(lambda: host.container("web_POD") is None, 20)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_what_is_changed_by_hand_in_the_network_is_repaired_by_the_next_look(lab
 
 def test_a_port_that_someone_else_holds_is_left_out_and_all_the_rest_is_served(lab: Lab, host: Host) -> None:
     host.ensure(setup("taken", extra="listen default_ssh_tcp\n    bind 0.0.0.0:22\n"))
-    host.told.wait_for(lambda: bool(host.look().proxy.error), 20)
+    host.told.wait_for(lambda: bool(host.look().proxy.error))
     proxy = host.look().proxy
     assert proxy.fingerprint == ""
     assert proxy.routed == {"10.244.9.2"}
@@ -142,8 +142,11 @@ def test_a_container_that_ignores_the_stop_signal_is_killed_after_its_grace(host
 
 
 def test_a_proxy_that_is_removed_by_hand_comes_back(lab: Lab, host: Host) -> None:
-    lab.nodes[0].docker("rm", "-f", f"{CLUSTER}_proxy")
-    host.told.wait_for(lambda: not host.look().proxy.running)
+    name = f"{CLUSTER}_proxy"
+    before = host.container(name)
+    assert before is not None
+    lab.nodes[0].docker("rm", "-f", name)
+    host.told.wait_for(lambda: (now := host.container(name)) is not None and now.id != before.id)
     host.told.wait_for(lambda: host.look().proxy.running)
 
 

@@ -17,6 +17,8 @@ from typing import Any, Self
 
 from reconciler.lab import Host, Lab
 from reconciler.lab.repo import node_manifests
+from reconciler.model.desired import Unavailable
+from reconciler.sources import FolderSource
 
 DRAINED = "spec: {taints: [{key: maintenance, effect: NoExecute}]}\n"
 """Added to a Node's manifest."""
@@ -161,6 +163,14 @@ class Running:
                     raise AssertionError(f"no {reason} {text!r} within {timeout} s:\n{seen}\n{self.errors}")
                 self._arrived.wait(min(left, 0.5))
 
+    def accepted(self, text: str = "", timeout: float = 60.0, since: int = 0) -> int:
+        """Wait until a revision is; the answer is where to wait for what follows from it.
+
+        A `Converged` before that may be of another revision.
+        """
+        event = self.wait_for("Accepted", text, timeout, since)
+        return next(number for number, each in enumerate(self.events) if each is event)
+
     def converged(self, timeout: float = 60.0, since: int = 0) -> None:
         self.wait_for("Converged", timeout=timeout, since=since)
 
@@ -230,6 +240,12 @@ class World:
         os.replace(beside, path)
         return path
 
+    def revision(self) -> str:
+        """Of the folder as it is now, in the words of the events."""
+        found = FolderSource(self.folder).read()
+        assert not isinstance(found, Unavailable), found
+        return str(found.revision)
+
     def run(self, *source: str) -> Running:
         return Running([*(source or (str(self.folder),)), *self.host_options])
 
@@ -266,7 +282,7 @@ class World:
         return f"http://{self.lab.node(node).address}:{port}/"
 
 
-def fetch(url: str, timeout: float = 2.0) -> str:
+def fetch(url: str, timeout: float = 5.0) -> str:
     """The answer's text; empty when there is none."""
     try:
         with urllib.request.urlopen(url, timeout=timeout) as answer:
