@@ -62,12 +62,12 @@ def test_an_edit_rolls_out_and_a_smaller_number_scales_down(world: World) -> Non
         running.converged()
         mark = running.mark()
         world.write("web.yaml", deployment("web", 3, "lab/web:2.0") + "---\n" + service("web", 30080))
-        running.converged(since=running.accepted(since=mark))
+        running.reached(mark)
         assert {container.image for container in world.containers("web")} == {"lab/web:2.0"}
         assert "version=2.0" in fetch(world.url(30080))
         mark = running.mark()
         world.write("web.yaml", deployment("web", 1, "lab/web:2.0") + "---\n" + service("web", 30080))
-        running.converged(since=running.accepted(since=mark))
+        running.reached(mark)
         assert len(world.containers("web")) == 1
 
 
@@ -83,14 +83,14 @@ def test_a_commit_to_a_local_repository_is_applied_at_once(world: World, tmp_pat
         mark = running.mark()
         world.write("web.yaml", deployment("web", 2) + "---\n" + service("web", 30080))
         git("commit", "-qam", "two of them")
-        running.converged(since=running.accepted("two of them", since=mark))
+        running.reached(mark, "two of them")
         assert len(world.containers("web")) == 2
         mark = running.mark()
         git("checkout", "-q", "--orphan", "other")
         world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
         git("commit", "-qam", "history rewritten")
         git("branch", "-f", "main", "other")  # What a force-push does to a branch.
-        running.converged(since=running.accepted("history rewritten", since=mark))
+        running.reached(mark, "history rewritten")
         assert len(world.containers("web")) == 3
 
 

@@ -174,11 +174,9 @@ class Running:
     def converged(self, timeout: float = 60.0, since: int = 0) -> None:
         self.wait_for("Converged", timeout=timeout, since=since)
 
-    def reached(self, since: int, timeout: float = 60.0) -> None:
-        """Everything is as a revision asks that was accepted after `since`, and not as the one before it."""
-        accepted = self.wait_for("Accepted", timeout=timeout, since=since)
-        at = next(number for number, event in enumerate(self.events) if event is accepted)
-        self.converged(timeout, since=at)
+    def reached(self, since: int, text: str = "", timeout: float = 60.0) -> None:
+        """Everything is as a revision asks that was accepted after `since`, with this text in the event."""
+        self.converged(timeout, since=self.accepted(text, timeout, since))
 
     def kill(self) -> None:
         self.process.kill()
