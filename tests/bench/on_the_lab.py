@@ -134,13 +134,13 @@ def _by_us(lab: Lab, replicas: int) -> tuple[float, list[Placed]]:
         began = time.time()
         world.write("web.yaml", deployment("web", replicas))
         running.converged(since=mark, timeout=120)
-        started = [started(lab.node(c.node), c.id) for c in world.containers("web")]
-        assert len(started) == replicas
+        moments = [started(lab.node(c.node), c.id) for c in world.containers("web")]
+        assert len(moments) == replicas
         configs = _configs(world)
         mark = running.mark()
         (world.folder / "web.yaml").unlink()
         running.converged(since=mark, timeout=120)
-        return max(started) - began, configs
+        return max(moments) - began, configs
 
 
 def started(host: Host, container: str) -> float:
