@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
     ContainerState,
@@ -26,28 +27,25 @@ from reconciler.model.observed import (
     labelled,
 )
 from reconciler.model.operations import (
-    ContainerConfig,
     CreateContainer,
     HoldContainer,
-    Hook,
     MakeDirectory,
-    NodeSetup,
     Operation,
     Outcome,
-    PodAddress,
     PodWork,
     PullImage,
     RemoveContainer,
     RemoveFiles,
     RemoveVolume,
     RenameContainer,
-    RunCommand,
     SetRestartPolicy,
     StartContainer,
     StopContainers,
     UnpauseContainer,
     WriteFiles,
 )
+from reconciler.model.probes import Hook, RunCommand
+from reconciler.model.setups import NodeSetup
 from reconciler.nodes.pod_files import IN_MEMORY
 from reconciler.nodes.session import Listener
 

@@ -11,6 +11,8 @@ import msgspec
 
 from reconciler.control.ports import NodeSession
 from reconciler.lab import Lab
+from reconciler.model.cluster import ClusterSpec
+from reconciler.model.containers import ContainerConfig, PodAddress, PublishedPort, SharedNetwork
 from reconciler.model.names import (
     LABEL_CLUSTER,
     LABEL_CONTAINER,
@@ -22,22 +24,11 @@ from reconciler.model.names import (
     SANDBOX,
     Ref,
 )
-from reconciler.model.objects import Cluster, ClusterSpec, Node, ObjectMeta, SshAddress
+from reconciler.model.objects import Cluster, Node, ObjectMeta, SshAddress
 from reconciler.model.observed import ObservedContainer, Reachable, Unreachable
-from reconciler.model.operations import (
-    ContainerConfig,
-    CreateContainer,
-    NodeNetwork,
-    NodeSetup,
-    Operation,
-    Outcome,
-    PodAddress,
-    PodWork,
-    PublishedPort,
-    SharedNetwork,
-    StartContainer,
-)
+from reconciler.model.operations import CreateContainer, Operation, Outcome, PodWork, StartContainer
 from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer
+from reconciler.model.setups import NodeNetwork, NodeSetup
 from reconciler.nodes import Credentials, SshNodeSession
 from reconciler.services.haproxy import guarded
 

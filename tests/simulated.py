@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
+from reconciler.model.cluster import ClusterSpec
 from reconciler.model.desired import Desired, Json, Revision
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.objects import (
     Cluster,
-    ClusterSpec,
     ConfigMap,
     Deployment,
     DeploymentSpec,

@@ -8,8 +8,9 @@ from reconciler.model.desired import Desired, Revision
 from reconciler.model.edges import edges
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable
-from reconciler.model.operations import NodeSetup, PodWork, StartContainer
+from reconciler.model.operations import PodWork, StartContainer
 from reconciler.model.plan import NodeStatus, Plan
+from reconciler.model.setups import NodeSetup
 from reconciler.planning import NO_ORDERS, Due, Options, certificates_due, plan
 from reconciler.services import ServiceLayer
 

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from reconciler.control.ports import NodeSession
+from reconciler.model.cluster import ClusterSpec, SshDefaults
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
-from reconciler.model.objects import Cluster, ClusterSpec, Node, ObjectMeta, SshDefaults
+from reconciler.model.objects import Cluster, Node, ObjectMeta
 from reconciler.model.observed import NetworkState, Observation, Observed, Reachable
-from reconciler.model.operations import NodeSetup, PodWork
+from reconciler.model.operations import PodWork
+from reconciler.model.setups import NodeSetup
 
 Connect = Callable[[Node, Cluster, str], NodeSession]
 """(node, cluster, the engine's id as remembered or empty) -> a session that is connecting. Of node and cluster it

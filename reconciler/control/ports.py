@@ -11,9 +11,10 @@ from reconciler.model.desired import Rejected, Snapshot, Unavailable
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observation
-from reconciler.model.operations import NodeSetup, PodWork
+from reconciler.model.operations import PodWork
 from reconciler.model.plan import Status
 from reconciler.model.records import Event
+from reconciler.model.setups import NodeSetup
 
 
 class Source(Protocol):

@@ -9,8 +9,9 @@ from reconciler.manifests.documents import Entry
 from reconciler.manifests.exposure import check_exposure, check_slice_addresses, exposes
 from reconciler.manifests.findings import Finding
 from reconciler.manifests.index import Index, Located
+from reconciler.model.cluster import ClusterSpec, dns_addresses
 from reconciler.model.names import ANNOTATION_SSH
-from reconciler.model.objects import Cluster, ClusterSpec, EndpointSlice, Node, Service, dns_addresses
+from reconciler.model.objects import Cluster, EndpointSlice, Node, Service
 
 
 def check_addresses(index: Index) -> Iterator[Located]:

@@ -13,9 +13,10 @@ from reconciler.manifests.documents import Entry
 from reconciler.manifests.index import Index
 from reconciler.manifests.schemas import KINDS
 from reconciler.manifests.written import contents, template_hash
+from reconciler.model.cluster import SshDefaults
 from reconciler.model.desired import Desired, Json, Revision
 from reconciler.model.names import Ref
-from reconciler.model.objects import ConfigMap, Node, Secret, SshAddress, SshDefaults
+from reconciler.model.objects import ConfigMap, Node, Secret, SshAddress
 from reconciler.model.problems import Place, Problem
 
 

@@ -8,7 +8,8 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
 from reconciler.manifests.pod_parts import check_distinct, containers_of
 from reconciler.manifests.probes import check_hooks, check_probes
-from reconciler.model.pods import Container, PodSpec, ResourceFieldSelector, Resources, is_sidecar
+from reconciler.model.pod_sources import ResourceFieldSelector
+from reconciler.model.pods import Container, PodSpec, Resources, is_sidecar
 from reconciler.model.quantities import Quantity
 
 _CPU_UNITS: Final = frozenset({Fraction(1), Fraction(1, 1000)})

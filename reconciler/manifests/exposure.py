@@ -13,8 +13,9 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.documents import Entry
 from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.index import Located
+from reconciler.model.cluster import ClusterSpec
 from reconciler.model.edges import edges
-from reconciler.model.objects import ClusterSpec, EndpointSlice, Node, Service
+from reconciler.model.objects import EndpointSlice, Node, Service
 
 _EVERYWHERE = ""
 """In place of an address: every one of every host."""

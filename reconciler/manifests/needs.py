@@ -8,7 +8,8 @@ from msgspec import Struct
 from reconciler.manifests.findings import Pointer
 from reconciler.manifests.pod_parts import containers_of
 from reconciler.model.names import Ref
-from reconciler.model.pods import Container, KeyToPath, PodSpec, Projection, Volume
+from reconciler.model.pod_sources import KeyToPath, Projection, Volume
+from reconciler.model.pods import Container, PodSpec
 
 How: TypeAlias = Literal["variable", "file", "claim", "login", "service", "ingress"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
-from reconciler.model.objects import PodSecurity
+from reconciler.model.cluster import PodSecurity
 from reconciler.model.pods import IntOrName
 
 

@@ -13,8 +13,10 @@ from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.index import Index
 from reconciler.manifests.pod_parts import containers_of
 from reconciler.manifests.policy import allowed_host_path, allowed_host_port
-from reconciler.model.objects import Cluster, PodSecurity, SecurityLevel
-from reconciler.model.pods import Container, PodSpec, SeccompProfile, Volume
+from reconciler.model.cluster import PodSecurity, SecurityLevel
+from reconciler.model.objects import Cluster
+from reconciler.model.pod_sources import Volume
+from reconciler.model.pods import Container, PodSpec, SeccompProfile
 
 BASELINE_CAPABILITIES: Final = frozenset(
     {

@@ -8,7 +8,8 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.containers import check_resource_field
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
 from reconciler.manifests.pod_parts import check_distinct, containers_of
-from reconciler.model.pods import Container, DownwardItem, PodSpec, Projection, Volume
+from reconciler.model.pod_sources import DownwardItem, Projection, Volume
+from reconciler.model.pods import Container, PodSpec
 
 _VARIABLE: Final = re.compile(r"\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 _Placed = tuple[str, Pointer]

@@ -91,6 +91,8 @@ class Runs(Struct, frozen=True):
     """Of the run before the present one."""
     sandbox: str = ""
     """`ObservedContainer.run` of the pod's sandbox whose network that run is in; empty: none, or not known."""
+    by_docker: int | None = None
+    """Docker's own count of its restarts up to that run, since we last started the container; None: not known."""
 
 
 class Crashes(Struct, frozen=True):

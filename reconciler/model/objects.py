@@ -5,15 +5,14 @@ have a place; the schemas say of every other one whether it is accepted with a w
 Built by `manifests` alone, after JSON Schema has accepted the document.
 """
 
-from ipaddress import IPv4Network
 from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from reconciler.model.acme import Acme
+from reconciler.model.cluster import ClusterSpec
 from reconciler.model.ingress import OUR_CLASSES, IngressOptions, IngressSpec
 from reconciler.model.names import ANNOTATION_CLASS, Ref
-from reconciler.model.pods import IntOrName, PodSpec, Resources
+from reconciler.model.pods import PodSpec, Resources
 from reconciler.model.policies import NetworkPolicySpec
 from reconciler.model.secrets import SecretText
 from reconciler.model.services import (
@@ -255,133 +254,9 @@ class Namespace(Struct, frozen=True, rename="camel"):
     metadata: ObjectMeta
 
 
-class ClusterImages(Struct, frozen=True, rename="camel"):
-    pause: str = "registry.k8s.io/pause:3.10"
-    proxy: str = "reconciler-proxy:1"
-    """Made once by the cluster's owner: docs/how-to/proxy-image.md."""
-
-
-class SshDefaults(Struct, frozen=True, rename="camel"):
-    user: str = "root"
-    port: int = 22
-    connect_timeout_seconds: float = 5.0
-
-
-class Sync(Struct, frozen=True, rename="camel"):
-    relist_seconds: float = 30.0
-    """How often every host is listed in full, beside its event stream."""
-    heartbeat_seconds: float = 2.0
-
-
-class Guard(Struct, frozen=True, rename="camel"):
-    """What a revision may not do by accident."""
-
-    max_delete_percent: int = 50
-    """A revision that drops more of the running objects than this waits for a confirmation."""
-    min_objects: int = 5
-    """The percentage is not looked at below this many running objects."""
-
-
-class NodeLifecycle(Struct, frozen=True, rename="camel"):
-    lost_after_seconds: float = 10.0
-    """A node unreachable for longer has its Deployment pods replaced elsewhere."""
-    max_lost_percent: int = 50
-    """With more of the nodes than this unreachable, the fault is likelier ours: nothing is moved."""
-
-
-SecurityLevel: TypeAlias = Literal["privileged", "baseline", "restricted"]
-
-
-class HostPathRule(Struct, frozen=True, rename="camel"):
-    """A path of the hosts, and everything below it, that pods may mount."""
-
-    path: str
-    read_only: bool = True
-    namespaces: tuple[str, ...] = ()
-    """Empty: all."""
-
-
-class PodSecurity(Struct, frozen=True, rename="camel"):
-    """What pods may ask for: the levels of the Pod Security Standards, and exceptions by name.
-
-    Rules: https://kubernetes.io/docs/concepts/security/pod-security-standards/
-    """
-
-    default: SecurityLevel = "baseline"
-    namespaces: dict[str, SecurityLevel] = {}
-    host_paths: tuple[HostPathRule, ...] = ()
-    """Allowed below the level privileged."""
-    host_ports: tuple[IntOrName, ...] = ()
-    """Ports (`8080`) and ranges (`"8000-8999"`) allowed below the level privileged."""
-
-
-class PodLimits(Struct, frozen=True, rename="camel"):
-    pids: int = 1024
-    """Processes and threads of one container; 0: no limit."""
-
-
-class ImageGc(Struct, frozen=True, rename="camel"):
-    """Of images that reconciler pulled itself and that no container uses."""
-
-    high_threshold_percent: int = 85
-    """Disk use above which they are removed."""
-    low_threshold_percent: int = 80
-    """Disk use at which that ends."""
-
-
-class DnsSettings(Struct, frozen=True, rename="camel"):
-    upstreams: tuple[str, ...] = ()
-    """Name servers asked for every name outside of the cluster; empty: those of each host."""
-
-
-NetworkMode: TypeAlias = Literal["auto", "routes", "vxlan"]
-
-
-class ClusterNetwork(Struct, frozen=True, rename="camel"):
-    """How packets get from pod to pod."""
-
-    mode: NetworkMode = "auto"
-    """`auto`: by a route to hosts on the same network, through VXLAN to the others, as each host finds out."""
-    mtu: int = 0
-    """The largest packet that passes between any two hosts; 0: found out."""
-    isolate_namespaces: bool = False
-    """Pods take connections from pods of their own namespace only, unless a NetworkPolicy allows more."""
-
-
-class ClusterSpec(Struct, frozen=True, rename="camel"):
-    pod_cidr: str = field(default="10.244.0.0/16", name="podCIDR")
-    node_prefix: int = 24
-    """Prefix length of each node's part of the pod CIDR."""
-    service_cidr: str = field(default="10.96.0.0/16", name="serviceCIDR")
-    cluster_domain: str = "cluster.local"
-    dns: DnsSettings = DnsSettings()
-    images: ClusterImages = ClusterImages()
-    ssh: SshDefaults = SshDefaults()
-    sync: Sync = Sync()
-    guard: Guard = Guard()
-    nodes: NodeLifecycle = NodeLifecycle()
-    pod_security: PodSecurity = PodSecurity()
-    pod_limits: PodLimits = PodLimits()
-    image_gc: ImageGc = field(default=ImageGc(), name="imageGC")
-    network: ClusterNetwork = ClusterNetwork()
-    acme: Acme | None = None
-    """None: certificates are in Secrets alone."""
-
-
 class Cluster(Struct, frozen=True, rename="camel"):
     metadata: ObjectMeta
     spec: ClusterSpec = ClusterSpec()
-
-
-_DNS_OFFSETS = (10, 11)
-"""In the service CIDR; the first is where most Kubernetes clusters have theirs."""
-
-
-def dns_addresses(spec: ClusterSpec) -> tuple[str, str]:
-    """The two name servers of every node. The same on all: a node's own answer there. No Service gets them."""
-    network = IPv4Network(spec.service_cidr)
-    first, second = (str(network.network_address + offset) for offset in _DNS_OFFSETS)
-    return first, second
 
 
 Object: TypeAlias = (

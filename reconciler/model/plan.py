@@ -9,7 +9,8 @@ from msgspec import Struct
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Ended
-from reconciler.model.operations import PodWork, ProbedContainer
+from reconciler.model.operations import PodWork
+from reconciler.model.probes import ProbedContainer
 from reconciler.model.problems import Place
 
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from reconciler.model.containers import ContainerConfig
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, Uid
-from reconciler.model.operations import ContainerConfig
 from reconciler.model.pods import RestartPolicy
 from reconciler.nodes.docker_request import RESTART_POLICIES, create_request
 from reconciler.nodes.engine import Engine, engine_errors

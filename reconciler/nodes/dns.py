@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from reconciler.model.names import disk_directory
 from reconciler.model.observed import DnsState
-from reconciler.model.operations import NodeDns
+from reconciler.model.setups import NodeDns
 from reconciler.nodes.dns_query import Connect, InForce, in_force
 from reconciler.nodes.dns_request import (
     ANSWERS,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from reconciler.model.operations import NodeDns
+from reconciler.model.setups import NodeDns
 from reconciler.nodes.errors import CommandFailed
 
 PORT = 53

@@ -13,7 +13,7 @@ from reconciler.model.names import (
     SYSTEM_DNS,
     disk_directory,
 )
-from reconciler.model.operations import NodeDns
+from reconciler.model.setups import NodeDns
 from reconciler.nodes.docker_request import hashed
 
 INSIDE = "/etc/reconciler"

@@ -5,8 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.model.names import LABEL_HASH, POD_NETWORK
-from reconciler.model.operations import (
+from reconciler.model.containers import (
     ClaimMount,
     ContainerConfig,
     HostMount,
@@ -17,6 +16,7 @@ from reconciler.model.operations import (
     PublishedPort,
     SharedNetwork,
 )
+from reconciler.model.names import LABEL_HASH, POD_NETWORK
 from reconciler.model.pods import RestartPolicy
 from reconciler.model.secrets import SecretText
 

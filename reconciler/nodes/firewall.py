@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.model.operations import NodeNetwork
+from reconciler.model.setups import NodeNetwork
 from reconciler.nodes.overlay import BRIDGE, PORT, gateway_of
 from reconciler.nodes.policy_rules import policy_chains, policy_jumps
 from reconciler.nodes.shell import Shell

@@ -13,7 +13,7 @@ from typing import Final
 
 import paramiko
 
-from reconciler.model.operations import GetUrl, Hook, RunCommand, Wait
+from reconciler.model.probes import GetUrl, Hook, RunCommand, Wait
 from reconciler.nodes.engine import ChannelSocket, Engine, engine_errors
 from reconciler.nodes.errors import EngineError, NodeError, OutcomeUnknown
 from reconciler.nodes.plain_text import plain

@@ -15,7 +15,7 @@ from msgspec import Struct
 from reconciler.model.names import SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PROXY
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState
-from reconciler.model.operations import NodeSetup
+from reconciler.model.setups import NodeSetup
 from reconciler.nodes.acting import Actor
 from reconciler.nodes.checks import Checker
 from reconciler.nodes.dns import Dns

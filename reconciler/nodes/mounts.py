@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from reconciler.model.operations import ClaimMount, ContainerConfig, HostMount, Mount
-from reconciler.model.pods import HostPathType
+from reconciler.model.containers import ClaimMount, ContainerConfig, HostMount, Mount
+from reconciler.model.pod_sources import HostPathType
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import CommandFailed
 from reconciler.nodes.failures import Failed

@@ -15,7 +15,7 @@ from docker.utils import version_gte
 from msgspec import Struct
 
 from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK
-from reconciler.model.operations import NodeNetwork, Route
+from reconciler.model.setups import NodeNetwork, Route
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import CommandFailed, EngineError, NotOurs
 from reconciler.nodes.firewall import (

@@ -5,7 +5,7 @@ import time
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
-from reconciler.model.operations import NodeNetwork
+from reconciler.model.setups import NodeNetwork
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
 from reconciler.nodes.network import Applied, apply_network, apply_policy, network_digest, network_fingerprint

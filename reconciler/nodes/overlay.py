@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.model.objects import NetworkMode
-from reconciler.model.operations import NodeNetwork, Route
+from reconciler.model.cluster import NetworkMode
+from reconciler.model.setups import NodeNetwork, Route
 from reconciler.nodes.shell import Reply, Shell
 
 BRIDGE = "rcn0"

@@ -5,8 +5,8 @@ A chain is named after what is in it, so pods that come and go change jumps only
 
 from collections.abc import Iterable, Sequence
 
-from reconciler.model.operations import NodeNetwork
 from reconciler.model.policies import Allowed, NodePolicy, RuleSet
+from reconciler.model.setups import NodeNetwork
 
 INGRESS_CHAIN, EGRESS_CHAIN = "RECONCILER-I-", "RECONCILER-E-"
 _ANYWHERE = "0.0.0.0/0"

@@ -15,7 +15,7 @@ import msgspec
 
 from reconciler.model.names import disk_directory
 from reconciler.model.observed import Probed
-from reconciler.model.operations import NodeProber
+from reconciler.model.setups import NodeProber
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import EngineError, NodeError
 from reconciler.nodes.prober_request import PROBES, PROGRAM, container_request, probes_file, program

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_PROBER, disk_directory
-from reconciler.model.operations import (
+from reconciler.model.probes import (
     CheckHealth,
     GetUrl,
     Hook,

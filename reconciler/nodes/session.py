@@ -14,7 +14,8 @@ import structlog
 
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Observation
-from reconciler.model.operations import NodeSetup, Outcome, PodWork
+from reconciler.model.operations import Outcome, PodWork
+from reconciler.model.setups import NodeSetup
 from reconciler.nodes.endings import Note
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refused, defect
 from reconciler.nodes.link import EVENTS_ENDED, STOP, Known, Link

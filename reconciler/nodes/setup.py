@@ -15,8 +15,8 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.observed import DnsState, ProxyState
-from reconciler.model.operations import NodeDns, NodeProber, NodeSetup
 from reconciler.model.proxy import NodeProxy
+from reconciler.model.setups import NodeDns, NodeProber, NodeSetup
 from reconciler.nodes.dns import Dns
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, OutcomeUnknown

@@ -11,7 +11,8 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.names import Uid
-from reconciler.model.operations import ContainerStop, Hook, Remark
+from reconciler.model.operations import ContainerStop, Remark
+from reconciler.model.probes import Hook
 from reconciler.nodes.containers import Containers, Found
 from reconciler.nodes.errors import ConnectionLost, OutcomeUnknown
 from reconciler.nodes.failures import Failed

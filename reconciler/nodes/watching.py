@@ -7,7 +7,7 @@ import contextlib
 import queue
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -161,8 +161,22 @@ def state_age(status: str) -> float:
 def follow_events(engine: Engine, since: str, notes: "queue.SimpleQueue[Note]") -> None:
     """Put what each event is about into `notes`, until the stream ends. Raises NodeError when it breaks."""
     with engine_errors("events"):
-        for event in engine.events_since(since, _FILTERS):
-            notes.put(note_of(event))
+        for note in noted(engine.events_since(since, _FILTERS)):
+            notes.put(note)
+
+
+def noted(events: Iterable[Mapping[str, Any]]) -> Iterator[Note]:
+    """What each event says. The end of a run that met its memory limit says so too: by the time that the end is
+    looked at, the next run may have begun, and Docker have forgotten."""
+    out_of_memory: set[str] = set()
+    for note in map(note_of, events):
+        if note.exit_code is None:
+            if note.oom:
+                out_of_memory.add(note.about)
+            yield note
+        else:
+            yield Note(note.about, note.exit_code, note.about in out_of_memory)
+            out_of_memory.discard(note.about)
 
 
 def note_of(event: Mapping[str, Any]) -> Note:

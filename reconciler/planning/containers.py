@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from reconciler.model.containers import ContainerConfig, HostNetwork, SharedNetwork
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import (
@@ -18,7 +19,7 @@ from reconciler.model.names import (
     Ref,
 )
 from reconciler.model.observed import Facts
-from reconciler.model.operations import ContainerConfig, HostNetwork, PullImage, SharedNetwork
+from reconciler.model.operations import PullImage
 from reconciler.model.pods import Container, PodSpec, RestartPolicy, is_sidecar
 from reconciler.model.secrets import SecretText
 from reconciler.planning.environment import environment, expand

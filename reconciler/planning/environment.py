@@ -11,7 +11,8 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Facts
-from reconciler.model.pods import Container, EnvFrom, EnvSource, PodSpec
+from reconciler.model.pod_sources import EnvFrom, EnvSource
+from reconciler.model.pods import Container, PodSpec
 from reconciler.model.secrets import SecretText
 from reconciler.planning.pod_fields import field_of, resource_of, resource_of_pod
 

@@ -4,8 +4,8 @@ Rules: https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/
 """
 
 from reconciler.model.memory import PodIntent
-from reconciler.model.operations import GetUrl, Hook, RunCommand, Wait
 from reconciler.model.pods import Container, Handler, IntOrName
+from reconciler.model.probes import GetUrl, Hook, RunCommand, Wait
 
 _THE_HOST_ITSELF = "127.0.0.1"
 """Of a pod without an address of its own: hooks are asked from its host."""

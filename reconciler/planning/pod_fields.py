@@ -10,7 +10,8 @@ from fractions import Fraction
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.observed import Facts
-from reconciler.model.pods import Container, PodSpec, ResourceFieldSelector
+from reconciler.model.pod_sources import ResourceFieldSelector
+from reconciler.model.pods import Container, PodSpec
 from reconciler.model.quantities import Quantity
 
 _ONE_OF_A_MAP = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")

@@ -6,10 +6,10 @@ Rules: https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from reconciler.model.cluster import dns_addresses
+from reconciler.model.containers import HostNetwork, PodAddress, PublishedPort
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
-from reconciler.model.objects import dns_addresses
-from reconciler.model.operations import HostNetwork, PodAddress, PublishedPort
 from reconciler.model.pods import Container, PodSpec
 from reconciler.planning.pod_fields import host_address
 

@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
-from reconciler.model.operations import (
+from reconciler.model.pods import Container, PodSpec, Probe, is_sidecar
+from reconciler.model.probes import (
     CheckHealth,
     GetUrl,
     OpenConnection,
@@ -18,7 +19,6 @@ from reconciler.model.operations import (
     ProbeSpec,
     RunCommand,
 )
-from reconciler.model.pods import Container, PodSpec, Probe, is_sidecar
 from reconciler.planning.containers import name_of
 from reconciler.planning.environment import expand
 from reconciler.planning.hooks import hook_of, port_number

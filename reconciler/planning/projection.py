@@ -4,19 +4,16 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from reconciler.model.containers import ClaimMount, ContainerConfig, HostNetwork, PodAddress
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Uid
 from reconciler.model.observed import NetworkState, Observed, ObservedContainer, Probed, Reachable, labelled
 from reconciler.model.operations import (
-    ClaimMount,
-    ContainerConfig,
     CreateContainer,
     HoldContainer,
-    HostNetwork,
     MakeDirectory,
     Operation,
-    PodAddress,
     PullImage,
     RemoveContainer,
     RemoveFiles,

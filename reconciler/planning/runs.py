@@ -113,9 +113,12 @@ def _tells_its_run(found: ObservedContainer) -> bool:
 
 def _another_run(before: Runs | None, found: ObservedContainer) -> Runs:
     ended = found.last_end if found.state not in _ENDED else None
-    if before is None:  # Docker counts a restart when it decides on it, which is before it restarts.
-        return Runs(max(0, found.restart_count - (found.state == "restarting")), found.run, ended)
-    return Runs(before.restarts + 1, found.run, ended or before.last_end)
+    # Docker counts a restart when it decides on it, which is before it restarts.
+    by_docker = max(0, found.restart_count - (found.state == "restarting"))
+    if before is None:
+        return Runs(by_docker, found.run, ended, by_docker=by_docker)
+    since_last_look = 1 if before.by_docker is None else max(1, by_docker - before.by_docker)
+    return Runs(before.restarts + since_last_look, found.run, ended or before.last_end, by_docker=by_docker)
 
 
 def _another_crash(held: Crashes | None, run: str, now: float) -> Crashes:

@@ -10,13 +10,13 @@ from reconciler.model.names import SANDBOX
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.operations import (
     ContainerStop,
-    Hook,
     Operation,
     RemoveContainer,
     RemoveFiles,
     StopContainers,
     UnpauseContainer,
 )
+from reconciler.model.probes import Hook
 from reconciler.planning.hooks import hook_of
 from reconciler.planning.parts import ALIVE, Containers, lasting, sidecars_of
 

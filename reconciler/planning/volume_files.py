@@ -11,7 +11,8 @@ from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Facts
 from reconciler.model.operations import VolumeFile
-from reconciler.model.pods import DownwardItem, KeyToPath, PodSpec, Volume
+from reconciler.model.pod_sources import DownwardItem, KeyToPath, Volume
+from reconciler.model.pods import PodSpec
 from reconciler.model.secrets import SecretText
 from reconciler.planning.pod_fields import field_of, resource_of_pod
 from reconciler.planning.security import user_of

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from reconciler.model.containers import ClaimMount, HostMount, Mount, NfsMount
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import (
@@ -20,8 +21,9 @@ from reconciler.model.names import (
     memory_directory,
 )
 from reconciler.model.observed import Facts
-from reconciler.model.operations import ClaimMount, HostMount, MakeDirectory, Mount, NfsMount, WriteFiles
-from reconciler.model.pods import Container, PodSpec, Volume, VolumeMount
+from reconciler.model.operations import MakeDirectory, WriteFiles
+from reconciler.model.pod_sources import Volume, VolumeMount
+from reconciler.model.pods import Container, PodSpec
 from reconciler.planning.environment import Value, expand
 from reconciler.planning.resources import memory_of
 from reconciler.planning.volume_files import files_of, readers_of, sources_of

@@ -17,9 +17,10 @@ from reconciler.model.edges import edges
 from reconciler.model.memory import IngressRecord, Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, Ingress, Node, Secret, Service
-from reconciler.model.operations import NodeDns, NodeProber, NodeSetup, ProbedContainer
 from reconciler.model.plan import Endpoint
+from reconciler.model.probes import ProbedContainer
 from reconciler.model.proxy import NodeProxy, ProxySection
+from reconciler.model.setups import NodeDns, NodeProber, NodeSetup
 from reconciler.services.acme import AcmeAtTheEdge, acme_at_the_edge
 from reconciler.services.balancing import Layout, lay_out
 from reconciler.services.entrance import Entrance, entrance

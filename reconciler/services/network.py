@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
-from reconciler.model.operations import NodeNetwork, Route
+from reconciler.model.setups import NodeNetwork, Route
 from reconciler.services.policy import NOBODY, Isolation
 
 

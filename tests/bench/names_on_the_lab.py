@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
-from reconciler.model.operations import NodeDns
 from reconciler.model.plan import Endpoint
+from reconciler.model.setups import NodeDns
 from reconciler.services.naming import Naming
 from tests.bench.bars import Measured, at_most, p50, p99
 from tests.lab.conftest import restore

@@ -11,11 +11,12 @@ from prometheus_client.registry import Collector
 
 from reconciler.lab import Lab
 from reconciler.metrics.families import traffic_families
+from reconciler.model.cluster import ClusterSpec
 from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, ClusterSpec, ObjectMeta, Service, ServicePort, ServiceSpec
-from reconciler.model.operations import NodeSetup
+from reconciler.model.objects import Cluster, ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
+from reconciler.model.setups import NodeSetup
 from reconciler.model.traffic import Sections
 from reconciler.nodes.proxy_reader import ProxyReader
 from reconciler.services import ServiceLayer

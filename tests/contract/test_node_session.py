@@ -17,12 +17,12 @@ from reconciler.model.operations import (
     RemoveFiles,
     RemoveVolume,
     RenameContainer,
-    RunCommand,
     StartContainer,
     StopContainers,
     VolumeFile,
     WriteFiles,
 )
+from reconciler.model.probes import RunCommand
 from tests.fake_node import FakeNodeSession
 from tests.lab.conftest import restore
 from tests.lab.world import eventually

@@ -31,7 +31,8 @@ from reconciler.model.plan import (
     ServiceStatus,
     Status,
 )
-from reconciler.model.pods import Container, EnvSource, EnvVar, FieldSelector, PodSpec, Resources, Toleration
+from reconciler.model.pod_sources import EnvSource, EnvVar, FieldSelector
+from reconciler.model.pods import Container, PodSpec, Resources, Toleration
 from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
 from reconciler.model.secrets import SecretText

@@ -19,27 +19,29 @@ from reconciler.model.plan import (
     PodStatus,
     ServiceStatus,
 )
-from reconciler.model.pods import (
+from reconciler.model.pod_sources import (
     ClaimVolume,
     ConfigMapVolume,
-    Container,
-    ContainerPort,
     EmptyDirVolume,
     EnvFrom,
     EnvFromRef,
     EnvSource,
     EnvVar,
-    ExecAction,
     FieldSelector,
-    HttpGetAction,
     KeySelector,
+    SecretVolume,
+    Volume,
+    VolumeMount,
+)
+from reconciler.model.pods import (
+    Container,
+    ContainerPort,
+    ExecAction,
+    HttpGetAction,
     PodSpec,
     Probe,
     Resources,
-    SecretVolume,
     Toleration,
-    Volume,
-    VolumeMount,
 )
 from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event

@@ -9,27 +9,18 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.lab import Host, Lab
+from reconciler.model.cluster import ClusterSpec, PodLimits
+from reconciler.model.containers import ClaimMount, ContainerConfig, HostMount, NfsMount
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import LABEL_CLAIM, LABEL_CLUSTER, POD_NETWORK
-from reconciler.model.objects import ClusterSpec, PodLimits
-from reconciler.model.operations import (
-    ClaimMount,
-    ContainerConfig,
-    CreateContainer,
-    HostMount,
-    NfsMount,
-    RemoveContainer,
-)
+from reconciler.model.operations import CreateContainer, RemoveContainer
+from reconciler.model.pod_sources import ClaimVolume, ConfigMapVolume, EmptyDirVolume, EnvVar, Volume, VolumeMount
 from reconciler.model.pods import (
     Capabilities,
-    ClaimVolume,
-    ConfigMapVolume,
     Container,
     ContainerPort,
     DnsConfig,
     DnsOption,
-    EmptyDirVolume,
-    EnvVar,
     HostAlias,
     Lifecycle,
     PodSecurityContext,
@@ -38,8 +29,6 @@ from reconciler.model.pods import (
     SeccompProfile,
     SecurityContext,
     Sysctl,
-    Volume,
-    VolumeMount,
 )
 from reconciler.model.quantities import Quantity
 from reconciler.nodes.docker_request import create_request

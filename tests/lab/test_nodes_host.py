@@ -7,16 +7,11 @@ import msgspec
 import pytest
 
 from reconciler.lab import Lab
+from reconciler.model.cluster import ClusterSpec, Sync
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID
-from reconciler.model.objects import Cluster, ClusterSpec, ObjectMeta, Sync
-from reconciler.model.operations import (
-    ContainerStop,
-    CreateContainer,
-    NodeSetup,
-    RemoveContainer,
-    Route,
-    StopContainers,
-)
+from reconciler.model.objects import Cluster, ObjectMeta
+from reconciler.model.operations import ContainerStop, CreateContainer, RemoveContainer, StopContainers
+from reconciler.model.setups import NodeSetup, Route
 from reconciler.nodes import reset_node
 from tests.node_host import CLUSTER, Host, app, connect, credentials_of, node_of, sandbox, set_up, setup, started
 

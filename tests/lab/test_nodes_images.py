@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from reconciler.lab import Lab
+from reconciler.model.cluster import ClusterSpec, ImageGc, Sync
 from reconciler.model.names import Ref
-from reconciler.model.objects import ClusterSpec, ImageGc, Sync
 from reconciler.model.operations import CreateContainer, PodWork, PullImage, RemoveContainer
 from reconciler.model.secrets import SecretText
 from tests.lab.registry import PASSWORD, USER, Registry

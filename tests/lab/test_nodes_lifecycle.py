@@ -7,23 +7,19 @@ from typing import Any
 import pytest
 
 from reconciler.lab import Lab
+from reconciler.model.containers import ContainerConfig, HostNetwork
 from reconciler.model.names import LABEL_IP, Ref
 from reconciler.model.observed import ObservedContainer, Probed
 from reconciler.model.operations import (
-    ContainerConfig,
     ContainerStop,
     CreateContainer,
-    GetUrl,
     HoldContainer,
-    Hook,
-    HostNetwork,
     PodWork,
     RemoveContainer,
-    RunCommand,
     StartContainer,
     StopContainers,
-    Wait,
 )
+from reconciler.model.probes import GetUrl, Hook, RunCommand, Wait
 from tests.lab.world import eventually
 from tests.node_host import Host, connect, labels, node_of, sandbox, set_up, started
 

@@ -8,8 +8,9 @@ import pytest
 
 from reconciler.lab import Host as Machine
 from reconciler.lab import Lab
-from reconciler.model.operations import ContainerConfig, NodeNetwork, NodeSetup, PodAddress, Route
+from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.proxy import ProxyServer
+from reconciler.model.setups import NodeNetwork, NodeSetup, Route
 from tests.lab.world import eventually
 from tests.node_host import Host, connect, labels, node_of, setup, started
 

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.lab import Lab
+from reconciler.model.containers import ClaimMount, HostMount, Mount
 from reconciler.model.names import LABEL_CLAIM, LABEL_CLUSTER
 from reconciler.model.objects import Cluster, ObjectMeta
 from reconciler.model.operations import (
-    ClaimMount,
     ContainerStop,
     CreateContainer,
-    HostMount,
     MakeDirectory,
-    Mount,
     Outcome,
     RemoveContainer,
     RemoveFiles,

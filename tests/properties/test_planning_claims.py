@@ -7,7 +7,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.objects import NodeSpec, Object, ObjectMeta, PersistentVolumeClaim, Strategy
 from reconciler.model.observed import Reachable, Unreachable
-from reconciler.model.pods import ClaimVolume, Volume, VolumeMount
+from reconciler.model.pod_sources import ClaimVolume, Volume, VolumeMount
 from tests.simulated import World, container, deployment, desired, node
 
 VOLUMES = (Volume("data", persistent_volume_claim=ClaimVolume("data")),)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.model.cluster import ClusterSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, NodeRecord
-from reconciler.model.objects import ClusterSpec, Node
+from reconciler.model.objects import Node
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
 from reconciler.planning.addresses import node_cidrs
 

@@ -9,10 +9,11 @@ from collections.abc import Container, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeAlias
 
+from reconciler.model.cluster import dns_addresses
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Service, ServicePort, dns_addresses, is_headless
+from reconciler.model.objects import Service, ServicePort, is_headless
 from reconciler.planning.sharing import Ask, share_out
 
 NODE_PORTS = range(30000, 32768)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from reconciler.model.plan import ContainerStatus
-from reconciler.model.pods import Container, EnvFrom, EnvVar, Probe, VolumeMount
+from reconciler.model.pod_sources import EnvFrom, EnvVar, VolumeMount
+from reconciler.model.pods import Container, Probe
 from reconciler.model.quantities import Quantity
 from reconciler.reporting.describing.page import NONE, Entry, entry, heading, known, moment_of
 from reconciler.reporting.pod_objects import end_reason

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
 from reconciler.control.pulls import Pulls
+from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.names import LABEL_CONTAINER, SANDBOX, Ref
 from reconciler.model.observed import (
     Ended,
@@ -15,11 +16,9 @@ from reconciler.model.observed import (
     Unreachable,
 )
 from reconciler.model.operations import (
-    ContainerConfig,
     CreateContainer,
     Operation,
     Outcome,
-    PodAddress,
     PodWork,
     PullImage,
     Remark,

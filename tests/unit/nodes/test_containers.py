@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import structlog
 
+from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID
-from reconciler.model.operations import ContainerConfig, ContainerStop, PodAddress
+from reconciler.model.operations import ContainerStop
 from reconciler.nodes import containers, stopping
 from reconciler.nodes.containers import Containers
 from reconciler.nodes.errors import EngineError

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from reconciler.model.names import LABEL_HASH, SYSTEM_DNS
 from reconciler.model.observed import ObservedContainer
-from reconciler.model.operations import NodeDns
+from reconciler.model.setups import NodeDns
 from reconciler.nodes import dns as dns_module
 from reconciler.nodes.dns import Dns
 from reconciler.nodes.dns_query import InForce

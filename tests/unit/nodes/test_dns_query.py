@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.model.operations import NodeDns
+from reconciler.model.setups import NodeDns
 from reconciler.nodes.dns_query import InForce, in_force
 from reconciler.nodes.errors import CommandFailed, ConnectionLost
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from reconciler.model.operations import (
+from reconciler.model.containers import (
     ClaimMount,
     ContainerConfig,
     HostMount,

@@ -1,5 +1,6 @@
 """How the end of a run is told: from what is seen, from its event, with the last lines of its log."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from reconciler.model.observed import Ended, ObservedContainer
 from reconciler.nodes.docker_replies import nanoseconds, sortable_moment
 from reconciler.nodes.endings import Note, end_of, log_of, within
 from reconciler.nodes.plain_text import plain
-from reconciler.nodes.watching import IMAGES_CHANGED, note_of
+from reconciler.nodes.watching import IMAGES_CHANGED, note_of, noted
 
 EXITED = ObservedContainer("c1", "web", "web:1", "exited", "demo", exit_code=3, started_at="t1", finished_at="t2")
 RUNNING = msgspec.structs.replace(EXITED, state="running", exit_code=0, started_at="t3")
@@ -29,14 +30,21 @@ def test_what_runs_again_is_told_by_its_event() -> None:
     assert end_of(msgspec.structs.replace(RUNNING, state="created", finished_at=""), None, None) is None
 
 
+def events(*actions: str) -> Iterator[dict[str, Any]]:
+    for action in actions:
+        code = {"exitCode": "137"} if action == "die" else {}
+        yield {"Type": "container", "Action": action, "Actor": {"ID": "c1", "Attributes": code}}
+
+
 def test_events_about_one_container_are_one_note() -> None:
-    events = [
-        {"Type": "container", "Action": action, "Actor": {"ID": "c1", "Attributes": attributes}}
-        for action, attributes in (("oom", {}), ("die", {"exitCode": "137"}), ("start", {}))
-    ]
-    noted = [note_of(event) for event in events]
-    assert noted[2].after(noted[1].after(noted[0])) == Note("c1", 137, oom=True)
+    first, second, third = noted(events("oom", "die", "start"))
+    assert third.after(second.after(first)) == Note("c1", 137, oom=True)
     assert note_of({"Type": "image", "Action": "pull", "Actor": {"ID": "x"}}) == Note(IMAGES_CHANGED)
+
+
+def test_the_end_of_a_run_says_that_it_met_its_limit_however_its_events_are_taken() -> None:
+    notes = list(noted(events("start", "oom", "die", "start", "die")))
+    assert [note for note in notes if note.exit_code is not None] == [Note("c1", 137, oom=True), Note("c1", 137)]
 
 
 def test_a_log_is_cut_to_one_run() -> None:

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from reconciler.model.operations import NodeNetwork, Route
 from reconciler.model.policies import Allowed, NodePolicy, PodPolicy, RuleSet
+from reconciler.model.setups import NodeNetwork, Route
 from reconciler.nodes.firewall import (
     Table,
     difference,

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import structlog
 
-from reconciler.model.objects import ImageGc
+from reconciler.model.cluster import ImageGc
 from reconciler.nodes.docker_replies import DiskUse
 from reconciler.nodes.image_gc import ImageCollector
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.names import LABEL_CLUSTER
-from reconciler.model.operations import NodeNetwork, Route
+from reconciler.model.setups import NodeNetwork, Route
 from reconciler.nodes.firewall import filter_table, nat_table
 from reconciler.nodes.network import Applied, apply_network, apply_policy
 from reconciler.nodes.resolving import Resolver

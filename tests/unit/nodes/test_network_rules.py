@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from reconciler.model.operations import NodeNetwork, Route
+from reconciler.model.setups import NodeNetwork, Route
 from reconciler.nodes.network import bridge_batch, link_batch, network_fingerprint
 
 NETWORK = NodeNetwork(

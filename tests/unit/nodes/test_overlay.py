@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.objects import NetworkMode
-from reconciler.model.operations import Route
+from reconciler.model.cluster import NetworkMode
+from reconciler.model.setups import Route
 from reconciler.nodes.overlay import (
     Hop,
     Way,

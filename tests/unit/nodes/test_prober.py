@@ -7,7 +7,7 @@ from base64 import b64decode
 from typing import Any
 
 from reconciler.model.observed import Probed
-from reconciler.model.operations import (
+from reconciler.model.probes import (
     CheckHealth,
     GetUrl,
     OpenConnection,

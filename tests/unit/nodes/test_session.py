@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 import structlog
 
+from reconciler.model.cluster import ClusterSpec
+from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, Ref
-from reconciler.model.objects import Cluster, ClusterSpec, Node, ObjectMeta, SshAddress
+from reconciler.model.objects import Cluster, Node, ObjectMeta, SshAddress
 from reconciler.model.operations import (
-    ContainerConfig,
     ContainerStop,
     CreateContainer,
     Operation,
     Outcome,
-    PodAddress,
     PodWork,
     PullImage,
-    RunCommand,
     StartContainer,
     StopContainers,
 )
+from reconciler.model.probes import RunCommand
 from reconciler.nodes import Credentials, SshNodeSession, session
 from reconciler.nodes.acting import Actor
 from reconciler.nodes.errors import ConnectionLost, EngineError

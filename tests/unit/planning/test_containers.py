@@ -4,20 +4,12 @@ from typing import Any
 
 import pytest
 
+from reconciler.model.cluster import ClusterSpec, PodLimits
+from reconciler.model.containers import ContainerConfig, HostNetwork, PodAddress, PublishedPort, SharedNetwork
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import LABEL_IP, Ref
-from reconciler.model.objects import ClusterSpec, ObjectMeta, PodLimits, Secret
-from reconciler.model.operations import (
-    ContainerConfig,
-    GetUrl,
-    HostNetwork,
-    PodAddress,
-    PublishedPort,
-    PullImage,
-    RunCommand,
-    SharedNetwork,
-    Wait,
-)
+from reconciler.model.objects import ObjectMeta, Secret
+from reconciler.model.operations import PullImage
 from reconciler.model.pods import (
     Capabilities,
     Container,
@@ -38,6 +30,7 @@ from reconciler.model.pods import (
     SleepAction,
     Sysctl,
 )
+from reconciler.model.probes import GetUrl, RunCommand, Wait
 from reconciler.model.secrets import SecretText
 from reconciler.planning.containers import container_config, has_sandbox, pull_of, sandbox_config
 from reconciler.planning.hooks import hook_of

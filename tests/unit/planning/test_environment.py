@@ -7,15 +7,8 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Facts
-from reconciler.model.pods import (
-    Container,
-    EnvSource,
-    EnvVar,
-    FieldSelector,
-    PodSpec,
-    ResourceFieldSelector,
-    Resources,
-)
+from reconciler.model.pod_sources import EnvSource, EnvVar, FieldSelector, ResourceFieldSelector
+from reconciler.model.pods import Container, PodSpec, Resources
 from reconciler.model.quantities import Quantity
 from reconciler.planning.environment import environment
 from reconciler.planning.pod_fields import field_of

@@ -12,7 +12,8 @@ from reconciler.model.objects import NodeSpec, ObjectMeta, PersistentVolumeClaim
 from reconciler.model.observed import Observed, Reachable, Unreachable
 from reconciler.model.operations import RemoveVolume
 from reconciler.model.plan import ClaimStatus
-from reconciler.model.pods import ClaimVolume, ContainerPort, Volume, VolumeMount
+from reconciler.model.pod_sources import ClaimVolume, Volume, VolumeMount
+from reconciler.model.pods import ContainerPort
 from tests.simulated import World, container, deployment, desired, node, pod
 
 DATA = Ref("PersistentVolumeClaim", "default", "data")

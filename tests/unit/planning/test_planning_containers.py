@@ -2,22 +2,13 @@
 
 import pytest
 
+from reconciler.model.containers import ContainerConfig, PublishedPort
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.objects import ConfigMap, ObjectMeta, Secret
-from reconciler.model.operations import ContainerConfig, Outcome, PodWork, PublishedPort, PullImage, StartContainer
-from reconciler.model.pods import (
-    Container,
-    ContainerPort,
-    EnvFrom,
-    EnvFromRef,
-    EnvSource,
-    EnvVar,
-    FieldSelector,
-    KeySelector,
-    PodSpec,
-    Resources,
-)
+from reconciler.model.operations import Outcome, PodWork, PullImage, StartContainer
+from reconciler.model.pod_sources import EnvFrom, EnvFromRef, EnvSource, EnvVar, FieldSelector, KeySelector
+from reconciler.model.pods import Container, ContainerPort, PodSpec, Resources
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 from reconciler.planning import after_failure, after_success

@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
+from reconciler.model.cluster import ClusterSpec, Guard
 from reconciler.model.names import Ref
-from reconciler.model.objects import ClusterSpec, ConfigMap, Guard, Object, ObjectMeta, Secret
+from reconciler.model.objects import ConfigMap, Object, ObjectMeta, Secret
 from reconciler.model.plan import FieldChange, ObjectChange
 from reconciler.model.secrets import SecretText
 from reconciler.planning import Options, forecast, plan

@@ -3,9 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.cluster import ClusterSpec, NodeLifecycle
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import ClusterSpec, NodeLifecycle, NodeSpec
+from reconciler.model.objects import NodeSpec
 from reconciler.model.observed import (
     DnsState,
     NetworkState,

@@ -7,18 +7,10 @@ from msgspec.structs import replace
 
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.operations import (
-    CheckHealth,
-    GetUrl,
-    OpenConnection,
-    ProbeAction,
-    ProbedContainer,
-    RunCommand,
-)
+from reconciler.model.pod_sources import EnvVar
 from reconciler.model.pods import (
     Container,
     ContainerPort,
-    EnvVar,
     ExecAction,
     GrpcAction,
     Handler,
@@ -29,6 +21,7 @@ from reconciler.model.pods import (
     Probe,
     TcpSocketAction,
 )
+from reconciler.model.probes import CheckHealth, GetUrl, OpenConnection, ProbeAction, ProbedContainer, RunCommand
 from reconciler.planning.probes import awaits_probe, probed_containers
 from tests.simulated import desired
 

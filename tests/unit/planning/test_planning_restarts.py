@@ -157,6 +157,23 @@ def test_a_crash_between_two_looks_counts() -> None:
     assert world.plan().wake_at == 10.0, "two: the third was Docker's own haste"
 
 
+def test_restarts_that_docker_made_between_two_looks_are_all_counted() -> None:
+    world = running()
+    is_started_by_docker(world, "~1")
+    world.change(lambda each: replace(each, started_at="~2", restart_count=3), container=name_of(world))
+    world.step()
+    assert app(world).restarts == 3
+    ends(world, state="restarting", restart_count=4)
+    world.step()
+    assert app(world).restarts == 3, "it is still to come"
+    is_started_by_docker(world, "~3")
+    world.step()
+    assert app(world).restarts == 4
+    ends(world, restart_count=0)
+    world.settle()
+    assert app(world).restarts == 5, "started by us: Docker counts anew"
+
+
 def test_ten_minutes_of_running_forget_the_crashes() -> None:
     world = running()
     for _ in range(3):

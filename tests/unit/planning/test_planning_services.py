@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.cluster import ClusterSpec
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ClusterSpec, ObjectMeta, Pod, ServicePort
+from reconciler.model.objects import ObjectMeta, Pod, ServicePort
 from reconciler.model.observed import Observed, Probed, Reachable
 from reconciler.model.plan import PodStatus, ServiceStatus
 from reconciler.model.pods import Container, ContainerPort, PodSpec, Probe

@@ -15,27 +15,15 @@ from reconciler.model.operations import (
     PullImage,
     RemoveContainer,
     RemoveFiles,
-    RunCommand,
     StartContainer,
     StopContainers,
     UnpauseContainer,
-    Wait,
     WriteFiles,
 )
 from reconciler.model.plan import PodStatus
-from reconciler.model.pods import (
-    ConfigMapVolume,
-    Container,
-    EmptyDirVolume,
-    ExecAction,
-    Handler,
-    Lifecycle,
-    Probe,
-    SleepAction,
-    TcpSocketAction,
-    Volume,
-    VolumeMount,
-)
+from reconciler.model.pod_sources import ConfigMapVolume, EmptyDirVolume, Volume, VolumeMount
+from reconciler.model.pods import Container, ExecAction, Handler, Lifecycle, Probe, SleepAction, TcpSocketAction
+from reconciler.model.probes import RunCommand, Wait
 from tests.simulated import World, container, desired, pod
 
 JOB = Ref("Pod", "default", "job")

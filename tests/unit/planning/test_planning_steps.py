@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.containers import PodAddress, SharedNetwork
 from reconciler.model.names import Ref
 from reconciler.model.objects import Deployment, Pod
 from reconciler.model.observed import ContainerState, NetworkState, Observed, Reachable
@@ -10,11 +11,9 @@ from reconciler.model.operations import (
     CreateContainer,
     Operation,
     Outcome,
-    PodAddress,
     PodWork,
     PullImage,
     RemoveContainer,
-    SharedNetwork,
     StartContainer,
     StopContainers,
     UnpauseContainer,

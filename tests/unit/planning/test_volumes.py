@@ -4,24 +4,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from reconciler.model.containers import ClaimMount, HostMount, Mount, NfsMount
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.objects import ConfigMap, ObjectMeta, Secret
-from reconciler.model.operations import (
-    ClaimMount,
-    HostMount,
-    MakeDirectory,
-    Mount,
-    NfsMount,
-    VolumeFile,
-    WriteFiles,
-)
-from reconciler.model.pods import (
+from reconciler.model.operations import MakeDirectory, VolumeFile, WriteFiles
+from reconciler.model.pod_sources import (
     ClaimVolume,
     ConfigMapProjection,
     ConfigMapVolume,
-    Container,
     DownwardItem,
     DownwardProjection,
     DownwardVolume,
@@ -31,18 +23,15 @@ from reconciler.model.pods import (
     HostPathVolume,
     KeyToPath,
     NfsVolume,
-    PodSecurityContext,
-    PodSpec,
     ProjectedVolume,
     Projection,
     ResourceFieldSelector,
-    Resources,
     SecretProjection,
     SecretVolume,
-    SecurityContext,
     Volume,
     VolumeMount,
 )
+from reconciler.model.pods import Container, PodSecurityContext, PodSpec, Resources, SecurityContext
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 from reconciler.planning.containers import container_config

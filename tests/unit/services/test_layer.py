@@ -2,13 +2,12 @@
 
 from msgspec.structs import replace
 
+from reconciler.model.cluster import ClusterImages, ClusterSpec
 from reconciler.model.desired import Desired, Revision
 from reconciler.model.memory import Memory, NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import (
     Cluster,
-    ClusterImages,
-    ClusterSpec,
     NetworkPolicy,
     Node,
     ObjectMeta,
@@ -17,10 +16,10 @@ from reconciler.model.objects import (
     ServiceSpec,
     SshAddress,
 )
-from reconciler.model.operations import NodeNetwork, Route
 from reconciler.model.plan import Endpoint
 from reconciler.model.policies import IngressRule, NetworkPolicySpec, PeerSelector, PolicyPeer
 from reconciler.model.proxy import config_text
+from reconciler.model.setups import NodeNetwork, Route
 from reconciler.services import ServiceLayer, node_setups
 
 WEB = Ref("Service", "shop", "web")

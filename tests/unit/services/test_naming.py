@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
-from reconciler.model.operations import NodeDns
 from reconciler.model.plan import Endpoint
+from reconciler.model.setups import NodeDns
 from reconciler.services.dns import Host, Srv, Zone
 from reconciler.services.naming import Naming, zone_of
 from tests.unit.services.test_layer import desired

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from reconciler.model.cluster import ClusterNetwork, ClusterSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Uid
-from reconciler.model.objects import ClusterNetwork, ClusterSpec, Namespace, NetworkPolicy, ObjectMeta
+from reconciler.model.objects import Namespace, NetworkPolicy, ObjectMeta
 from reconciler.model.pods import Container, ContainerPort, PodSpec
 from reconciler.model.policies import (
     EgressRule,

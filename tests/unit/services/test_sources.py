@@ -2,20 +2,11 @@
 
 from msgspec.structs import replace
 
+from reconciler.model.cluster import ClusterNetwork, ClusterSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import (
-    ClusterNetwork,
-    ClusterSpec,
-    NetworkPolicy,
-    Node,
-    ObjectMeta,
-    Service,
-    ServicePort,
-    ServiceSpec,
-    SshAddress,
-)
+from reconciler.model.objects import NetworkPolicy, Node, ObjectMeta, Service, ServicePort, ServiceSpec, SshAddress
 from reconciler.model.plan import Endpoint
 from reconciler.model.policies import Allowed, NetworkPolicySpec, PodPolicy, PolicyType, RuleSet
 from reconciler.services.policy import NOBODY, Isolation

@@ -1,0 +1,78 @@
+"""Everything that a host should have beside its pods, as data."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from reconciler.model.cluster import ImageGc, NetworkMode
+from reconciler.model.policies import NodePolicy
+from reconciler.model.probes import ProbedContainer
+from reconciler.model.proxy import NodeProxy
+
+
+class Route(Struct, frozen=True, order=True):
+    cidr: str
+    via: str
+    """The peer's address, as its SSH annotation has it (a name is resolved on the master)."""
+
+
+class NodeNetwork(Struct, frozen=True):
+    """The network state a host should have: the whole of it, so applying it is also repairing it."""
+
+    pod_cidr: str
+    cluster_cidr: str
+    routes: tuple[Route, ...]
+    addresses: tuple[str, ...]
+    """Service addresses on this host, /32."""
+    mode: NetworkMode = "auto"
+    mtu: int = 0
+    """Of the network between the hosts; 0: found out."""
+    policy: NodePolicy = NodePolicy()
+
+
+class NodeProber(Struct, frozen=True):
+    """What the node's prober should do; no containers: it need not run."""
+
+    image: str
+    containers: tuple[ProbedContainer, ...] = ()
+    """By name."""
+
+
+class NodeDns(Struct, frozen=True):
+    """The two name servers a host should have: the files they read, and how to tell that they have read them."""
+
+    image: str
+    addresses: tuple[str, str]
+    """Both answer the same; they are restarted one after the other."""
+    config: str
+    """The whole dnsmasq.conf: read at their start."""
+    config_name: str
+    """There is a TXT record of this name where this very configuration is in force."""
+    hosts: Mapping[str, str]
+    """File -> text, in the format of /etc/hosts: read as soon as they are written."""
+    hosts_name: str
+    """To be given an address, last of all; it has it where these very hosts are in force."""
+    upstreams: tuple[str, ...] = ()
+    """Empty: the host's own name servers."""
+    answers: Mapping[str, str] = {}
+    """File -> text, of what they ask the authority: read with every question."""
+    answers_name: str = ""
+    """It is known where these very answers are in force."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What DnsState.fingerprint says once this is in force."""
+        return f"{self.config_name} {self.hosts_name} {self.answers_name}"
+
+
+class NodeSetup(Struct, frozen=True):
+    """Everything a host should have beside its pods."""
+
+    network: NodeNetwork
+    proxy: NodeProxy
+    checks: frozenset[str] = frozenset()
+    """`ip:port` of pods on this host to connect to until they answer; the answer is `Reachable.listening`."""
+    prober: NodeProber = NodeProber("")
+    image_gc: ImageGc = ImageGc()
+    dns: NodeDns | None = None
+    """None: as it is."""
