@@ -116,13 +116,16 @@ def answering(ports: Mapping[str, int], words: str = "") -> str:
 
 @contextmanager
 def running(arguments: Sequence[str], port: int) -> Iterator[None]:
-    """Until it answers on the port, and then until the end of the test."""
+    """Once it answers on the port, and on the admin socket beside its files; and until the end of the test."""
+    admin = Path(arguments[1]).with_name("admin.sock")
     process = subprocess.Popen([HAPROXY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         until = time.monotonic() + 30
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
+                with socket.socket(socket.AF_UNIX) as asked:
+                    asked.connect(str(admin))
                 break
             except OSError:
                 assert process.poll() is None, process.stdout.read() if process.stdout else ""
