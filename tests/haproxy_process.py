@@ -120,7 +120,7 @@ def running(arguments: Sequence[str], port: int) -> Iterator[None]:
     admin = Path(arguments[1]).with_name("admin.sock")
     process = subprocess.Popen([HAPROXY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 10
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()

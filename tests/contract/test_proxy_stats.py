@@ -73,7 +73,7 @@ class Site:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
-    def counted(self, which: Section, enough: Callable[[Counts], bool], seconds: float = 20.0) -> SectionTraffic:
+    def counted(self, which: Section, enough: Callable[[Counts], bool], seconds: float = 5.0) -> SectionTraffic:
         """Once it is: HAProxy counts what it has done a moment after the client has seen it."""
         deadline = time.monotonic() + seconds
         while not enough((found := self.stats()[which]).counts) and time.monotonic() < deadline:
@@ -115,7 +115,7 @@ def test_connections_are_counted_while_they_last(site: Site) -> None:
         during = site.stats()[RAW]
         assert (during.by_request, during.counts.sessions, during.counts.current) == (False, 1, 1)
         assert during.counts.responses == ()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 5
     while (after := site.stats()[RAW].counts).current or not after.bytes_out:
         assert time.monotonic() < deadline
     assert (after.sessions, after.bytes_in > 0) == (1, True)

@@ -186,9 +186,9 @@ def test_a_change_is_told_while_it_is_watched_and_never_after_close(origin: Orig
     origin.source.watch(told.release)
     time.sleep(0.1)
     origin.put("a.yaml", "b")
-    assert told.acquire(timeout=20)
+    assert told.acquire(timeout=5)
     while contents(origin) != {"a.yaml": b"b"}:
-        assert told.acquire(timeout=20)
+        assert told.acquire(timeout=5)
     origin.source.close()
     while told.acquire(blocking=False):
         pass

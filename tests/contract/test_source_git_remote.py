@@ -291,7 +291,7 @@ def test_a_push_is_told_once_and_read_without_waiting_for_the_network(
     source.watch(told.release)
     assert not told.acquire(timeout=0.5)
     commit(repository, "two")
-    assert told.acquire(timeout=30)
+    assert told.acquire(timeout=10)
     server.stalls = True
     began = time.monotonic()
     assert content(source) == "two"
@@ -303,7 +303,7 @@ def test_closing_ends_a_fetch_that_is_under_way(make: Callable[..., GitSource], 
     server.stalls = True
     source = make(timeout=60.0, stall=60.0)
     source.watch(lambda: None)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 10
     while not server.fetches:
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -222,7 +222,7 @@ class Stage:
 
     def gone(self, app: str) -> None:
         """Wait for the end of everything of it, and until the master has noticed."""
-        eventually(lambda: not self.containers(app) and not self.pods(app), 40, f"the end of {app}")
+        eventually(lambda: not self.containers(app) and not self.pods(app), 20, f"the end of {app}")
 
     def is_empty(self) -> bool:
         """No pod is left on any host, and none is published."""

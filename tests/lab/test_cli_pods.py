@@ -240,7 +240,7 @@ def test_a_port_forwarded(shop: Shop) -> None:
         assert taken.returncode == 2
         assert b"cannot listen at 127.0.0.1" in taken.stderr
         forwarding.send_signal(signal.SIGINT)
-        assert forwarding.wait(30) == 0
+        assert forwarding.wait(10) == 0
 
 
 def test_a_port_that_nothing_listens_at(shop: Shop) -> None:
@@ -281,7 +281,7 @@ def test_how_a_service_does_as_each_node_sees_it(shop: Shop) -> None:
     blind.run(["iptables", "-I", *rule])
     try:
         down = {(blind.name, name)}
-        eventually(lambda: unseen(shop) == down, 40, f"{name} is down for {blind.name} alone")
+        eventually(lambda: unseen(shop) == down, 10, f"{name} is down for {blind.name} alone")
         seen = {(node, each["pod"]): each for node, port in traffic(shop).items() for each in port["backends"]}
         assert {one for one, backend in seen.items() if not backend["up"]} == down
         assert [seen[one]["state"] for one in down] == ["DOWN"]
@@ -301,7 +301,7 @@ def by_node(samples: dict[frozenset[tuple[str, str]], float]) -> dict[str, float
 
 def measured(shop: Shop, name: str) -> dict[frozenset[tuple[str, str]], float]:
     """The samples of a metric, by their labels."""
-    families = text_string_to_metric_families(fetch(shop.metrics, timeout=30))
+    families = text_string_to_metric_families(fetch(shop.metrics, timeout=5))
     return {
         frozenset(sample.labels.items()): sample.value
         for family in families

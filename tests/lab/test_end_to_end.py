@@ -179,7 +179,7 @@ def test_containers_removed_stopped_or_paused_by_hand_come_back(world: World) ->
         running.converged()
         for action, container in zip(("rm -f", "stop -t 1", "pause"), world.containers("web"), strict=True):
             world.lab.node(container.node).docker(*action.split(), container.id)
-        eventually(lambda: [c.state for c in world.containers("web")] == ["running"] * 3, 60, "healing")
+        eventually(lambda: [c.state for c in world.containers("web")] == ["running"] * 3, 30, "healing")
         eventually(lambda: len(pods_that_answer(world.url(30080))) == 3)
 
 

@@ -124,7 +124,9 @@ def test_a_host_that_is_down_delays_no_other_and_its_pods_come_back_elsewhere(wo
         world.lab.node("node-2").cut()
         running.wait_for("NodeNotReady", "node-2", since=mark)
         running.wait_for("Moved", since=mark)
-        eventually(lambda: sum(c.node != "node-2" and c.state == "running" for c in world.containers("web")) == 3)
+        eventually(
+            lambda: sum(c.node != "node-2" and c.state == "running" for c in world.containers("web")) == 3, 20
+        )
         eventually(lambda: fetch(world.url(30080)))
         world.lab.node("node-2").heal()
         eventually(lambda: len(world.containers("web")) == 3, 40, "removal of what was moved away")

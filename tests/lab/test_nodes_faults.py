@@ -50,12 +50,12 @@ def test_a_host_that_is_cut_off_is_unreachable_within_seconds_and_heals(lab: Lab
     host.do("u1", *started(sandbox()))
     before = host.look().containers
     lab.nodes[0].cut()
-    seen = host.lost(20)
+    seen = host.lost(8)
     assert seen.last is not None
     assert seen.last.containers == before
     assert not seen.refused
     lab.nodes[0].heal()
-    assert host.found().containers == before
+    assert host.found(15).containers == before
 
 
 def test_a_hung_engine_frees_its_work_at_a_deadline_and_delays_no_other_host(lab: Lab, host: Host) -> None:
@@ -68,7 +68,7 @@ def test_a_hung_engine_frees_its_work_at_a_deadline_and_delays_no_other_host(lab
         host.session.submit(_work(host, "u1"))
         assert other.do("u2", CreateContainer(sandbox("u2"))).failed is None
         assert not host.told.outcomes, "the other did not wait for it"
-        host.told.wait_for(lambda: bool(host.told.outcomes), 30)
+        host.told.wait_for(lambda: bool(host.told.outcomes), 15)
         assert host.told.outcomes[0].unknown
         assert "Docker" in host.lost().why
         lab.nodes[0].heal()
@@ -113,7 +113,7 @@ def test_a_dead_host_is_said_to_be_dead_and_how_to_look(lab: Lab) -> None:
         assert isinstance(seen, Unreachable)
         assert lab.records[2].ip in seen.why
         lab.nodes[2].start()
-        host.found()
+        host.found(20)
     finally:
         host.session.close()
 

@@ -27,7 +27,7 @@ def test_a_container_removed_by_hand_is_seen_at_once(lab: Lab) -> None:
     with set_up(connect(node_of(lab), lab, spec=ClusterSpec(sync=Sync(relist_seconds=3600)))) as host:
         host.do("u1", *started(sandbox()))
         lab.nodes[0].docker("rm", "-f", "web_POD")
-        host.told.wait_for(lambda: host.container("web_POD") is None, 20)
+        host.told.wait_for(lambda: host.container("web_POD") is None, 5)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_what_is_changed_by_hand_in_the_network_is_repaired_by_the_next_look(lab
 
 def test_a_port_that_someone_else_holds_is_left_out_and_all_the_rest_is_served(lab: Lab, host: Host) -> None:
     host.ensure(setup("taken", extra="listen default_ssh_tcp\n    bind 0.0.0.0:22\n"))
-    host.told.wait_for(lambda: bool(host.look().proxy.error))
+    host.told.wait_for(lambda: bool(host.look().proxy.error), 20)
     proxy = host.look().proxy
     assert proxy.fingerprint == ""
     assert proxy.routed == {"10.244.9.2"}

@@ -65,4 +65,4 @@ def both_answer(machine: Machine, where: list[str]) -> bool:
 
 
 def fetch(machine: Machine, where: list[str], address: str) -> str:
-    return machine.run([*where, "curl", "-s", "-S", "-m", "10", f"http://{address}/"], check=False).stdout
+    return machine.run([*where, "curl", "-s", "-S", "-m", "3", f"http://{address}/"], check=False).stdout

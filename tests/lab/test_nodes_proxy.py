@@ -171,7 +171,7 @@ def _listed(lab: Lab) -> list[str]:
 
 
 def _answer(lab: Lab) -> str:
-    return lab.nodes[0].run(["curl", "-s", "-m", "5", "http://10.96.0.10/"], check=False).stdout.strip()
+    return lab.nodes[0].run(["curl", "-s", "-m", "2", "http://10.96.0.10/"], check=False).stdout.strip()
 
 
 def _wait(true: Callable[[], bool], seconds: float = 30) -> None:

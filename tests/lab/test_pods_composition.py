@@ -139,7 +139,7 @@ def test_without_its_sandbox_a_pod_is_made_anew_init_containers_first(stage: Sta
     old = stage.container("rebuilt", "POD").id
     main = stage.container("rebuilt").id
     stage.docker("rm", "-f", old)
-    eventually(lambda: stage.containers("rebuilt") and main not in ids(stage, "rebuilt"), 40, "new containers")
+    eventually(lambda: stage.containers("rebuilt") and main not in ids(stage, "rebuilt"), 15, "new containers")
     assert stage.up("rebuilt")["status"]["podIP"] == address
     assert stage.inside("rebuilt", "cat", "/shared/inits").split() == ["again", "again"]
     assert f"inet {address}/" in stage.inside("rebuilt", "ip", "addr")
@@ -156,7 +156,7 @@ def test_a_pod_that_is_done_succeeds_its_sidecar_is_stopped_and_it_never_runs_ag
     )
     seen = stage.wait("job", lambda seen: seen["status"]["phase"] == "Succeeded")
     assert state_of(seen)["state"]["terminated"]["exitCode"] == 0
-    eventually(lambda: all(each.state == "exited" for each in stage.containers("job")), 40, "the sidecar's end")
+    eventually(lambda: all(each.state == "exited" for each in stage.containers("job")), 15, "the sidecar's end")
     started = stage.inspect("job")["State"]["StartedAt"]
     stage.put(pod("other", container()), file="other.yaml")
     stage.up("other")
@@ -186,7 +186,7 @@ def test_an_init_container_that_fails_is_tried_again_later_and_nothing_else_star
         pod("stuck", container(), initContainers=[bad]),
         pod("over", container(), initContainers=[bad], restartPolicy="Never"),
     )
-    seen = stage.wait("stuck", lambda seen: reason(seen, "init") == "CrashLoopBackOff")
+    seen = stage.wait("stuck", lambda seen: reason(seen, "init") == "CrashLoopBackOff", 20)
     assert seen["status"]["phase"] == "Pending"
     assert condition(seen, "Initialized") == "False"
     assert "main" not in {each.labels["reconciler.dev/container"] for each in stage.containers("stuck")}
@@ -198,7 +198,7 @@ def test_an_init_container_that_fails_is_tried_again_later_and_nothing_else_star
 def test_a_pod_past_its_deadline_is_ended_and_failed(stage: Stage) -> None:
     stage.put(pod("late", container(), activeDeadlineSeconds=2))
     stage.wait("late", lambda seen: is_running(seen))
-    seen = stage.wait("late", lambda seen: seen["status"]["phase"] == "Failed")
+    seen = stage.wait("late", lambda seen: seen["status"]["phase"] == "Failed", 15)
     assert seen["status"]["reason"] == "DeadlineExceeded"
     eventually(lambda: all(each.state != "running" for each in stage.containers("late")))
 

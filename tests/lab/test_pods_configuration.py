@@ -122,7 +122,7 @@ def test_readers_see_the_old_files_or_the_new_ones_never_a_mixture(stage: Stage)
 
 
 def wait_for_line(stage: Stage, name: str, line: str) -> None:
-    eventually(lambda: line in stage_logs(stage, name), 40, f"the line {line}")
+    eventually(lambda: line in stage_logs(stage, name), 15, f"the line {line}")
 
 
 def stage_logs(stage: Stage, name: str) -> list[str]:
@@ -176,7 +176,7 @@ def test_secret_files_are_in_memory_readable_for_the_pod_alone_and_gone_with_it(
     stage.clear()
     stage.gone("keeper")
     stage.gone("user")
-    eventually(lambda: host.run(["ls", IN_MEMORY]).stdout.split() == [], 40, "the end of the files")
+    eventually(lambda: host.run(["ls", IN_MEMORY]).stdout.split() == [], 10, "the end of the files")
 
 
 def test_downward_and_projected_volumes_and_what_is_optional(stage: Stage) -> None:

@@ -69,7 +69,7 @@ def test_what_runs_well_after_crashes_is_left_to_docker_again_with_its_limits_as
     stage.wait("recovering", lambda seen: restarts(seen) == 2 and is_running(seen))
     eventually(lambda: docker_policy(stage, "recovering") == "no", what="the start without Docker's policy")
     limits = stage.inside("recovering", "sh", "-c", LIMITS)
-    eventually(lambda: docker_policy(stage, "recovering") == "unless-stopped", 40, "Docker's policy")
+    eventually(lambda: docker_policy(stage, "recovering") == "unless-stopped", 20, "Docker's policy")
     assert stage.inside("recovering", "sh", "-c", LIMITS) == limits
     assert {str(64 << 20), "50000", str(PIDS)} <= set(limits.split())
     assert restarts(stage.pod("recovering")) == 2
@@ -163,7 +163,7 @@ def test_what_is_done_to_a_container_by_hand_is_undone(stage: Stage, beside: lis
     other = stage.container(name, "other")
     after = ["renamed-by-hand"] if action == "rename" else []
     stage.docker(*action.split(), target.id, *after)
-    eventually(lambda: healed(stage, name, target.name), 40, f"healing after {action}")
+    eventually(lambda: healed(stage, name, target.name), 20, f"healing after {action}")
     assert stage.up(name)["status"]["podIP"] == address
     assert stage.container(name, "other") == other, "the other container was left alone"
     answers(stage, name, address, "other")
@@ -188,7 +188,7 @@ def test_pods_of_several_containers_survive_their_sandbox_being_stopped(stage: S
     address = stage.up("boxed")["status"]["podIP"]
     sandbox = stage.container("boxed", "POD").id
     stage.docker("stop", "-t", "1", sandbox)
-    eventually(lambda: in_one_network(stage, "boxed", address), 40, "all of them in one network again")
+    eventually(lambda: in_one_network(stage, "boxed", address), 20, "all of them in one network again")
 
 
 def in_one_network(stage: Stage, name: str, address: str) -> bool:
@@ -213,7 +213,7 @@ def test_dockerd_killed_and_started_again_under_running_pods(lab: Lab, stage: St
     host.run(["sh", "-c", "kill -9 $(pidof dockerd) $(pidof containerd) 2>/dev/null || true"])
     stage.running.wait_for("NodeNotReady", "node-1", since=mark)
     host.start()
-    stage.running.wait_for("NodeReady", "node-1", since=mark)
+    stage.running.wait_for("NodeReady", "node-1", since=mark, timeout=30)
     for name, address in before.items():
         seen = stage.wait(name, lambda seen: is_ready(seen) and is_running(seen), 40)
         assert seen["status"]["podIP"] == address

@@ -87,13 +87,13 @@ def test_an_image_that_is_not_there_backs_off_and_the_old_version_stays(stage: S
     before = stage.container("app").id
     stage.put(workload("app", container(image=f"{registry.open}/app:2")))
     stage.event("ErrImagePull", "app:2")
-    eventually(lambda: any(reason(each) == "ImagePullBackOff" for each in stage.pods("app")), 40, "the back-off")
+    eventually(lambda: any(reason(each) == "ImagePullBackOff" for each in stage.pods("app")), 20, "the back-off")
     (new,) = [each for each in stage.pods("app") if reason(each) in WAITING]
     assert "app:2" in message(new)
     assert condition(new, "Ready") == "False"
     assert before in {each.id for each in stage.containers("app") if each.state == "running"}
     registry.push("lab/busybox:1", "app:2")
-    eventually(lambda: is_running(stage.pod("app")) and stage.container("app").id != before, 60, "the new version")
+    eventually(lambda: is_running(stage.pod("app")) and stage.container("app").id != before, 40, "the new version")
 
 
 def test_a_registry_that_is_down_says_so_and_is_asked_again(stage: Stage, registry: Registry) -> None:
@@ -106,7 +106,7 @@ def test_a_registry_that_is_down_says_so_and_is_asked_again(stage: Stage, regist
         assert registry.open in message(seen)
     finally:
         registry.start()
-    stage.up("patient", 60)
+    stage.up("patient", 45)
 
 
 def test_always_asks_the_registry_and_never_does_not(stage: Stage, registry: Registry) -> None:

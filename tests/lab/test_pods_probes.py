@@ -46,14 +46,14 @@ def test_a_pod_is_ready_when_its_probe_says_so(stage: Stage, kind: str) -> None:
     stage.put(pod(name, faulty(readinessProbe={kind: KINDS[kind], **QUICK})))
     stage.up(name)
     mark(stage, name, "unhealthy")
-    seen = stage.wait(name, lambda seen: not is_ready(seen))
+    seen = stage.wait(name, lambda seen: not is_ready(seen), 8)
     assert is_running(seen)
     assert restarts(seen) == 0
     assert condition(seen, "ContainersReady") == "False"
     if kind == "exec":
         assert stage.event("Unhealthy", "the app is unwell")["name"] == name
     mark(stage, name, "unhealthy", there=False)
-    stage.wait(name, is_ready)
+    stage.wait(name, is_ready, 8)
 
 
 @pytest.mark.parametrize("kind", ["httpGet", "grpc", "exec"])
@@ -65,7 +65,7 @@ def test_what_is_not_alive_is_restarted_and_the_event_has_the_probes_words(stage
     before = stage.container(name).id
     mark(stage, name, "unhealthy")  # It goes with nothing but the container: a restart alone keeps the file.
     eventually(lambda: told_of_liveness(stage, name), what="the event")
-    seen = stage.wait(name, lambda seen: restarts(seen) >= 1)
+    seen = stage.wait(name, lambda seen: restarts(seen) >= 1, 15)
     mark(stage, name, "unhealthy", there=False)
     assert stage.container(name).id == before
     assert seen["status"]["phase"] == "Running"
@@ -87,8 +87,8 @@ def test_a_probe_that_hangs_fails_after_its_time_and_holds_nothing_up(stage: Sta
         stage.up(name)
     mark(stage, "hung", "hanging")
     mark(stage, "hung-http", "hanging")
-    stage.wait("hung-http", lambda seen: not is_ready(seen), 30)
-    stage.wait("hung", lambda seen: restarts(seen) == 1, 30)
+    stage.wait("hung-http", lambda seen: not is_ready(seen), 8)
+    stage.wait("hung", lambda seen: restarts(seen) == 1, 12)
     assert is_ready(stage.pod("fine"))
     mark(stage, "fine", "unhealthy")
     stage.wait("fine", lambda seen: not is_ready(seen))
@@ -108,7 +108,7 @@ def test_liveness_waits_for_the_startup_probe_and_one_that_never_succeeds_restar
     seen = stage.up("slow")
     assert state_of(seen)["started"] is True
     assert restarts(seen) == 0
-    stage.wait("never", lambda seen: restarts(seen) >= 1)
+    stage.wait("never", lambda seen: restarts(seen) >= 1, 15)
     assert not is_ready(stage.pod("never"))
 
 
@@ -122,13 +122,13 @@ def test_what_is_not_ready_gets_no_connection_and_holds_a_rollout(stage: Stage) 
     first, second = (each.id for each in stage.containers("front"))
     stage.docker("exec", first, "touch", "/tmp/unhealthy")
     eventually(lambda: sum(map(is_ready, stage.pods("front"))) == 1)
-    eventually(lambda: all(fetch(mark_url) == "ok" for _ in range(10)), 30, "only the ready one")
+    eventually(lambda: all(fetch(mark_url) == "ok" for _ in range(10)), 8, "only the ready one")
     assert fetch(mark_url) == "ok"
     stage.docker("exec", first, "rm", "/tmp/unhealthy")
     eventually(lambda: all(map(is_ready, stage.pods("front"))))
     bad = faulty(readinessProbe={"exec": {"command": ["false"]}, **QUICK})
     stage.put(workload("front", bad, replicas=2), front)
-    eventually(lambda: len(stage.pods("front")) == 3, 40, "one more, which is never ready")
+    eventually(lambda: len(stage.pods("front")) == 3, 10, "one more, which is never ready")
     time.sleep(3)
     assert {first, second} <= {each.id for each in stage.containers("front") if each.state == "running"}
     assert fetch(mark_url) == "ok"
@@ -141,7 +141,7 @@ def test_a_rollout_waits_for_min_ready_seconds_of_readiness(stage: Stage) -> Non
     stage.up("calm")
     old = stage.container("calm").id
     stage.put(workload("calm", faulty(readinessProbe=probe, env=[{"name": "A", "value": "b"}]), more=more))
-    eventually(lambda: sum(map(is_ready, stage.pods("calm"))) == 2, 40, "the new one beside the old one")
+    eventually(lambda: sum(map(is_ready, stage.pods("calm"))) == 2, 20, "the new one beside the old one")
     both = time.monotonic()
     eventually(lambda: old not in {each.id for each in stage.containers("calm") if each.state == "running"})
     assert time.monotonic() - both >= 4
@@ -155,6 +155,6 @@ def test_a_readiness_gate_is_opened_by_a_commit_without_a_new_pod(stage: Stage) 
     before = stage.container("gated").id
     opened = {"reconciler.dev/conditions": "example.org/approved=True"}
     stage.put(workload("gated", container(), readinessGates=gates, annotations=opened))
-    seen = stage.up("gated")
+    seen = stage.up("gated", 10)
     assert condition(seen, "example.org/approved") == "True"
     assert stage.container("gated").id == before

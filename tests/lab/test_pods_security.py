@@ -131,5 +131,5 @@ def test_a_namespace_whose_level_is_privileged_may(stage: Stage) -> None:
     stage.put(space, near, mighty)
     stage.up("near")
     assert "dockerd" in stage.inside("near", "ps")
-    eventually(lambda: stage.containers("mighty"))  # Whether it may run is the machine's affair.
+    eventually(lambda: stage.containers("mighty"), 10)  # Whether it may run is the machine's affair.
     assert stage.inspect("mighty")["HostConfig"]["Privileged"] is True

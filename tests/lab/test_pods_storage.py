@@ -26,7 +26,7 @@ def test_an_empty_dir_outlives_a_container_and_goes_with_the_pod(stage: Stage) -
     assert host.run(["cat", f"{ON_DISK}/{uid}/data/file"]).stdout == "kept\n"
     stage.clear()
     stage.gone("disk")
-    eventually(lambda: uid not in host.run(["ls", ON_DISK], check=False).stdout, 40, "the directory's end")
+    eventually(lambda: uid not in host.run(["ls", ON_DISK], check=False).stdout, 10, "the directory's end")
 
 
 def test_an_empty_dir_in_memory_holds_as_much_as_it_may(stage: Stage) -> None:
@@ -39,7 +39,7 @@ def test_an_empty_dir_in_memory_holds_as_much_as_it_may(stage: Stage) -> None:
     stage.clear()
     stage.gone("memory")
     host = stage.world.lab.node("node-1")
-    eventually(lambda: uid not in host.run(["cat", "/proc/mounts"]).stdout, 40, "the memory's end")
+    eventually(lambda: uid not in host.run(["cat", "/proc/mounts"]).stdout, 10, "the memory's end")
 
 
 def test_a_claims_pod_returns_to_its_data_also_after_both_were_deleted(stage: Stage) -> None:
@@ -71,7 +71,7 @@ def test_a_claim_whose_policy_says_so_goes_with_its_data(stage: Stage) -> None:
     assert "test_default_brief" in stage.docker("volume", "ls", "-q")
     stage.put(pod("other", container()))
     stage.gone("user")
-    eventually(lambda: "test_default_brief" not in stage.docker("volume", "ls", "-q"), 40, "the volume's end")
+    eventually(lambda: "test_default_brief" not in stage.docker("volume", "ls", "-q"), 15, "the volume's end")
 
 
 def test_a_host_path_is_refused_unless_the_cluster_allows_it(stage: Stage) -> None:
@@ -117,7 +117,7 @@ def test_a_volume_path_that_is_a_file_says_so_and_disturbs_nobody(stage: Stage) 
     seen = stage.wait("on-a-file", lambda seen: reason(seen) in ("RunContainerError", "CreateContainerError"))
     assert "directory" in message(seen)
     host.run(["sh", "-c", "rm /srv/shown/a-file; mkdir /srv/shown/a-file"])
-    stage.up("typed", 60)
+    stage.up("typed", 30)
     host.run(["rm", "-r", "/srv/shown"])
 
 
@@ -133,7 +133,7 @@ def test_a_full_disk_is_said_and_healed_when_there_is_room_again(lab: Lab, stage
         stage.event("CreateContainerError", "no space left")
         assert stage.container("early", node="node-2") == before
         host.run(["rm", "/var/lib/docker/containers/filler"])
-        stage.up("hungry", 60)
+        stage.up("hungry", 40)
         assert stage.container("early", node="node-2") == before
         stage.clear()
         eventually(lambda: not stage.containers("hungry", "node-2") + stage.containers("early", "node-2"))

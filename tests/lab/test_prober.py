@@ -51,7 +51,7 @@ def gone(stage: Stage) -> Iterator[None]:
     """No test's pods are another's."""
     yield
     stage.clear()
-    eventually(stage.is_empty, 40, "the pods' end")
+    eventually(stage.is_empty, 30, "the pods' end")
 
 
 def test_a_host_has_a_prober_only_while_a_pod_there_has_probes(stage: Stage, lab: Lab) -> None:
@@ -62,7 +62,7 @@ def test_a_host_has_a_prober_only_while_a_pod_there_has_probes(stage: Stage, lab
     stage.up("probed")
     assert (prober(lab), prober(lab, "node-2")) == ("running", "")
     stage.clear("probed.yaml")
-    eventually(lambda: prober(lab) == "", 40, "the prober's end")
+    eventually(lambda: prober(lab) == "", 20, "the prober's end")
 
 
 @pytest.mark.parametrize("kind", sorted(ACTIONS))
@@ -110,7 +110,7 @@ def test_a_startup_probe_keeps_the_others_waiting(stage: Stage) -> None:
 
 
 def test_a_probe_that_hangs_delays_no_other(stage: Stage) -> None:
-    hanging = {"timeoutSeconds": 60, "periodSeconds": 1, "failureThreshold": 100}
+    hanging = {"timeoutSeconds": 20, "periodSeconds": 1, "failureThreshold": 100}
     stage.put(
         pod("hanging", faulty(readinessProbe=ACTIONS["http"] | hanging)),
         pod("execs", container(readinessProbe={"exec": {"command": ["sleep", "1000"]}, "periodSeconds": 1})),
@@ -123,7 +123,7 @@ def test_a_probe_that_hangs_delays_no_other(stage: Stage) -> None:
     began = time.monotonic()
     stage.inside("quick", "touch", UNHEALTHY)
     stage.wait("quick", is_unready)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 15
     eventually(lambda: not is_ready(stage.pod("execs")))
     running = stage.inside("execs", "sh", "-c", "ps | grep -c '[s]leep 1000'")
     assert int(running) <= 1, "a command that hangs is not run again beside itself"
@@ -136,7 +136,7 @@ def test_a_container_is_restarted_while_no_master_is_there_and_it_learns_of_it(s
     stage.running.stop()
     started = host.docker("inspect", "-f", "{{.State.StartedAt}}", name).stdout
     host.docker("exec", name, "touch", UNHEALTHY)
-    eventually(lambda: host.docker("inspect", "-f", "{{.State.StartedAt}}", name).stdout != started, 40, "restart")
+    eventually(lambda: host.docker("inspect", "-f", "{{.State.StartedAt}}", name).stdout != started, 10, "restart")
     host.docker("exec", name, "rm", "-f", UNHEALTHY)
     stage.running = stage.world.run()
     try:
@@ -157,4 +157,4 @@ def test_a_prober_that_was_killed_comes_back_and_nobody_is_unready_for_it(stage:
         time.sleep(0.1)
     eventually(lambda: prober(lab) == "running", what="the prober's return")
     stage.inside("steady", "touch", UNHEALTHY)
-    stage.wait("steady", is_unready)
+    stage.wait("steady", is_unready, 30)

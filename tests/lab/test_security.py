@@ -215,7 +215,7 @@ def test_a_node_port_that_a_foreign_container_holds_takes_no_other_service_down(
             eventually(lambda: "version=2.0" in fetch(world.url(30081)))
             mark = running.mark()
             host.docker("rm", "-f", "foreign")
-            running.converged(since=mark)
+            running.converged(since=mark, timeout=45)
             eventually(lambda: "pod=web-" in fetch(world.url(30080)))
             host.docker("stop", "-t", "0", "test_proxy")
             host.docker("run", "-d", "--name", "foreign", "-p", "30081:8080", "lab/web:1.0", check=False)
@@ -322,7 +322,7 @@ def test_an_apply_that_is_interrupted_ends_soon_and_the_next_one_finishes(world:
     while "Scheduled" not in applying.stderr.readline():
         pass
     applying.send_signal(number)
-    out, err = applying.communicate(timeout=30)
+    out, err = applying.communicate(timeout=10)
     assert applying.returncode == 2
     assert "interrupted" in err
     assert "Traceback" not in out + err

@@ -280,7 +280,7 @@ class World:
         return f"http://{self.lab.node(node).address}:{port}/"
 
 
-def fetch(url: str, timeout: float = 5.0) -> str:
+def fetch(url: str, timeout: float = 2.0) -> str:
     """The answer's text; empty when there is none."""
     try:
         with urllib.request.urlopen(url, timeout=timeout) as answer:
