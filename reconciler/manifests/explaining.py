@@ -25,7 +25,7 @@ _MOST_OPTIONS: Final = 8
 def explain(kind: KindSchema, document: Any, *, secret: bool) -> Iterator[Finding]:
     """Every fault, then every warning. Of a secret document no value is quoted."""
     for error in kind.explaining.iter_errors(document):
-        yield from _explain(error, secret=secret)
+        yield from _explain(kind.schema, error, secret=secret)
     yield from advise(kind, document)
 
 
@@ -51,7 +51,7 @@ def _advise(root: Schema, schema: Schema, value: Any, pointer: Pointer) -> Itera
             yield from _advise(root, schema["items"], inner, (*pointer, index))
 
 
-def _explain(error: Any, *, secret: bool) -> Iterator[Finding]:
+def _explain(root: Schema, error: Any, *, secret: bool) -> Iterator[Finding]:
     pointer: Pointer = tuple(error.absolute_path)
     schema: Any = error.schema
     value = error.instance
@@ -65,7 +65,7 @@ def _explain(error: Any, *, secret: bool) -> Iterator[Finding]:
                 if key not in schema["properties"]:
                     yield _unknown((*pointer, key), key, schema)
         case "required":
-            yield Finding(pointer, Code.MISSING_FIELD, f"{quoted(error.message)} is missing", "add it")
+            yield _missing(root, pointer, error.message, schema)
         case "type":
             yield _wrong_type(pointer, value, shown, error.validator_value)
         case "enum":
@@ -105,6 +105,19 @@ def _refused(pointer: Pointer, schema: Schema) -> Finding:
     fix = f"remove it, or write {' or '.join(accepted)}" if accepted else "remove it"
     message = f"{quoted(pointer[-1])} is not accepted. {schema['description']}"
     return Finding(pointer, Code.REFUSED_FIELD, message, fix, at_key=True)
+
+
+def _missing(root: Schema, pointer: Pointer, name: str, schema: Schema) -> Finding:
+    """Names the fields that a missing object itself must have, and what a missing text should look like."""
+    field = resolved(root, schema.get("properties", {}).get(name, {}))
+    needed = field.get("required", ())
+    message = f"{quoted(name)} is missing"
+    if needed:
+        message += f", and with it {' and '.join(quoted(inner) for inner in needed)}"
+    forms = (resolved(root, field["properties"][needed[0]]) if len(needed) == 1 else field).get(
+        "patternErrorMessage"
+    )
+    return Finding(pointer, Code.MISSING_FIELD, message, f"add it: {forms}" if forms else "add it")
 
 
 def _unknown(pointer: Pointer, key: str, schema: Schema) -> Finding:

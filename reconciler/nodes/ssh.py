@@ -183,8 +183,10 @@ def _ask_for(transport: paramiko.Transport, kind: str) -> None:
 
 
 def _log_in(transport: paramiko.Transport, node: Node, credentials: Credentials) -> None:
+    """Log in with the first key that the host accepts; which ones cannot be used is told if none is accepted."""
     tried = 0
-    for key in _keys(credentials):
+    unusable: list[str] = []
+    for key in _keys(credentials, unusable):
         tried += 1
         try:
             transport.auth_publickey(node.ssh.user, key)
@@ -196,21 +198,32 @@ def _log_in(transport: paramiko.Transport, node: Node, credentials: Credentials)
             raise ConnectionLost(f"{node.ssh}: the connection ended while logging in ({error})") from error
         else:
             return
+    passed_over = "".join(f"; {reason}" for reason in unusable)
+    if tried:
+        keys = "the key" if tried == 1 else f"any of the {tried} keys"
+        raise ConnectionLost(
+            f"{node.ssh} did not accept {keys}; append the public key to its ~/.ssh/authorized_keys{passed_over}"
+        )
     raise ConnectionLost(
-        f"{node.ssh} accepted none of {tried} keys; append the public key to its ~/.ssh/authorized_keys"
-        if tried
+        f"no private key to log in to {node.ssh} with{passed_over}"
+        if unusable
         else f"no private key to log in to {node.ssh} with; name one (--ssh-key), or load it into ssh-agent"
     )
 
 
-def _keys(credentials: Credentials) -> Iterator[paramiko.PKey]:
+def _keys(credentials: Credentials, unusable: list[str]) -> Iterator[paramiko.PKey]:
+    """The private keys to offer, in order; why a file cannot be used is added to `unusable`, with the way out."""
     for path in credentials.key_paths:
         try:
             yield paramiko.PKey.from_path(path)
+        except (TypeError, paramiko.PasswordRequiredException):
+            # How the library tells a passphrase that it was not given.
+            unusable.append(
+                f"the private key {path} is protected by a passphrase: load it into ssh-agent (`ssh-add {path}`) "
+                "and leave --ssh-key out, or name a key without one"
+            )
         except (OSError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
-            raise ConnectionLost(
-                f"the private key {path} cannot be used: {error}; one with a passphrase belongs into ssh-agent"
-            ) from error
+            unusable.append(f"the private key {path} cannot be used: {error}")
     if credentials.use_agent:
         agent = paramiko.Agent()
         try:

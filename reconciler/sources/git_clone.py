@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import paramiko
 import structlog
 from msgspec import DecodeError, json
 
@@ -26,8 +27,6 @@ PACK_LIMIT = 50
 
 _PASSED_ON = ("PATH", "LANG", "SSH_AUTH_SOCK", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
 _FIXES: dict[Failure, str] = {
-    "distrusted": "if the server's key was changed on purpose, put the new one into the settings or known_hosts; "
-    "no credential was sent",
     "refused": "renew the key or the token, and check that it may read this repository",
     "missing": "restore it, or name another branch, tag or commit",
     "failed": "look at the network and the server; this is tried again",
@@ -112,10 +111,11 @@ class GitClone:
 
     def _answer(self, reply: FetchReply) -> Tip:
         if reply.failure:
-            said = {"distrusted": "its key is not the one that is known: ", "refused": "access was refused: "}
-            raise GitUnavailable(
-                f"{self._address}: {said.get(reply.failure, '')}{reply.message}", _FIXES.get(reply.failure, "")
-            )
+            if reply.failure == "distrusted":
+                why, fix = _distrust(self._address, self._access)
+                raise GitUnavailable(f"{self._address}: {why}; no credential was sent", fix)
+            said = "access was refused: " if reply.failure == "refused" else ""
+            raise GitUnavailable(f"{self._address}: {said}{reply.message}", _FIXES.get(reply.failure, ""))
         return Tip(reply.commit, reply.branch)
 
     def _unusable(self) -> str:
@@ -203,6 +203,43 @@ def _known_hosts(address: RemoteAddress, access: GitAccess) -> str:
         return f"{address.known_hosts_name} {access.host_key}\n"
     path = Path(access.known_hosts).expanduser()
     return path.read_text() if path.is_file() else ""
+
+
+def _distrust(address: RemoteAddress, access: GitAccess) -> tuple[str, str]:
+    """Why the server is not trusted, and the way out: by HTTPS its certificate, by SSH its host key."""
+    if address.scheme == "https":
+        where = (
+            f"the authorities in {access.ca_file} have" if access.ca_file else "no authority of this machine has"
+        )
+        return (
+            f"its certificate is not trusted: {where} signed it for {address.host}, or it has expired",
+            "install the authority's certificate on this machine (update-ca-certificates), or renew the server's",
+        )
+    scan = f"ssh-keyscan -p {address.port} {address.host}"
+    if access.host_key:
+        return (
+            "its host key is not the one that --git-host-key gives",
+            f"if it was changed on purpose, give the new one (`{scan}` prints it); if not, somebody else answers",
+        )
+    if _is_listed(address, access):
+        return (
+            f"its host key is not the one that {access.known_hosts} has for {address.known_hosts_name}",
+            "if it was changed on purpose, replace that line; if not, someone else answers there",
+        )
+    return (
+        f"its host key is not known: {access.known_hosts} has no line for {address.known_hosts_name}",
+        f"compare the fingerprint (`{scan} | ssh-keygen -lf -`) with the one that its owner publishes, then "
+        f"add the key (`{scan} >> {access.known_hosts}`), or give it with --git-host-key",
+    )
+
+
+def _is_listed(address: RemoteAddress, access: GitAccess) -> bool:
+    """Does known_hosts have any key for the server? False for a file that cannot be read."""
+    try:
+        known = paramiko.HostKeys(str(Path(access.known_hosts).expanduser()))
+    except OSError:
+        return False
+    return known.lookup(address.known_hosts_name) is not None
 
 
 def _environment() -> dict[str, str]:

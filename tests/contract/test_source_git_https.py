@@ -92,7 +92,7 @@ def why(server: Asking, cache: Path, ca_file: str = "") -> str:
 
 
 def test_an_untrusted_certificate_gets_no_token(server: Asking, tmp_path: Path) -> None:
-    assert "its key is not the one that is known" in why(server, tmp_path / "cache")
+    assert "its certificate is not trusted: no authority of this machine" in why(server, tmp_path / "cache")
     assert server.sent == []
 
 

@@ -190,7 +190,7 @@ def test_a_server_with_another_key_gets_no_credential(
     server.host_key = paramiko.ECDSAKey.generate()
     commit(repository, "two")
     said = unavailable(source)
-    assert "its key is not the one that is known" in said
+    assert "its host key is not the one that --git-host-key gives" in said
     assert "no credential was sent" in said
     assert server.logins == logins
     server.host_key = known
@@ -202,7 +202,15 @@ def test_a_server_that_known_hosts_does_not_name_is_not_trusted(
 ) -> None:
     known_hosts = tmp_path / "known_hosts"
     settings = GitAccess(known_hosts=str(known_hosts), ssh_key=access.ssh_key)
-    assert "its key is not" in unavailable(make(access=settings))
+    said = make(access=settings).read()
+    assert isinstance(said, Unavailable)
+    assert f"its host key is not known: {known_hosts} has no line for [127.0.0.1]:{server.port}" in said.why
+    assert "ssh-keygen -lf -" in said.fix
+    assert "--git-host-key" in said.fix
+    assert server.logins == 0
+    other = paramiko.ECDSAKey.generate()
+    known_hosts.write_text(f"[127.0.0.1]:{server.port} {other.get_name()} {other.get_base64()}\n")
+    assert f"its host key is not the one that {known_hosts} has" in unavailable(make(access=settings))
     assert server.logins == 0
     known_hosts.write_text(f"[127.0.0.1]:{server.port} {server.known_host}\n")
     assert content(make(access=settings)) == "one"

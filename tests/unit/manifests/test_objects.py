@@ -189,3 +189,16 @@ def test_an_amount_of_memory_that_cannot_be_meant_is_told(
 @pytest.mark.parametrize("amount", ["0", "6Mi", "6291456", "7000000000m"])
 def test_any_other_limit_of_memory_is_accepted(changed: Load, faults: Faults, amount: str) -> None:
     assert faults(changed("web.yaml", "limits:\n", f"limits:\n              memory: {amount}\n")) == []
+
+
+@pytest.mark.parametrize(
+    "metadata", ["{name: node-1}", "{name: node-1, annotations: {}}", "{name: node-1, annotations: {a: b}}"]
+)
+def test_a_node_without_its_address_is_told_which_annotation_it_lacks_and_its_form(
+    load: Load, metadata: str
+) -> None:
+    result = load({"node.yaml": f"apiVersion: v1\nkind: Node\nmetadata: {metadata}\n"})
+    assert isinstance(result, Rejected)
+    (problem,) = result.problems
+    assert '"reconciler.dev/ssh"' in problem.message
+    assert "ssh://root@10.0.0.5:22" in problem.fix
