@@ -76,6 +76,8 @@ def test_every_operation_may_be_repeated(host: Host) -> None:
         assert host.container("web_POD") is None
 
 
+@pytest.mark.fault(56)
+@pytest.mark.rule(9)
 def test_a_container_of_another_pod_is_neither_adopted_nor_removed(host: Host) -> None:
     host.do("u1", *started(sandbox("u1")))
     mine = host.container("web_POD")
@@ -108,6 +110,7 @@ def test_an_image_that_no_registry_has_is_told_in_words(host: Host) -> None:
     assert host.container("web_POD") is None
 
 
+@pytest.mark.fault(51)
 def test_a_host_port_in_use_names_its_holder(host: Host) -> None:
     assert host.do("u1", *started(sandbox(host_port=31999))).failed is None
     assert host.look().used_ports == {31999: "web_POD"}
@@ -135,6 +138,7 @@ def test_the_newest_proxy_configuration_comes_in_force(host: Host) -> None:
     assert host.look().network.fingerprint
 
 
+@pytest.mark.fault(66)
 def test_a_configuration_that_haproxy_refuses_never_comes_in_force(host: Host) -> None:
     host.ensure(setup("bad", extra="    nonsense here\n"))
     host.told.wait_for(lambda: bool(host.look().proxy.error))

@@ -168,6 +168,7 @@ def test_what_must_not_be_there_rejects_the_revision_and_names_the_file(origin: 
         assert found.revision.id != before.revision.id
 
 
+@pytest.mark.fault(9)
 def test_a_source_that_is_taken_away_is_unavailable_until_it_is_back(origin: Origin) -> None:
     origin.put("a.yaml", "a")
     before = snapshot(origin)

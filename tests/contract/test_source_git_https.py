@@ -91,11 +91,14 @@ def why(server: Asking, cache: Path, ca_file: str = "") -> str:
     return found.why
 
 
+@pytest.mark.rule(2)
 def test_an_untrusted_certificate_gets_no_token(server: Asking, tmp_path: Path) -> None:
     assert "its certificate is not trusted: no authority of this machine" in why(server, tmp_path / "cache")
     assert server.sent == []
 
 
+@pytest.mark.fault(30)
+@pytest.mark.rule(7)
 def test_a_trusted_server_gets_the_token_once_and_its_refusal_is_told(
     server: Asking, certificate: Path, tmp_path: Path
 ) -> None:

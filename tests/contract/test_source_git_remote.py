@@ -145,6 +145,7 @@ def test_a_tag_and_a_commit_are_found(make: Callable[..., GitSource], repository
     assert "it has no commit" in unavailable(make(GitTarget(commit="0" * 40)))
 
 
+@pytest.mark.fault(37)
 def test_a_commit_is_found_where_only_branches_are_given_out(
     make: Callable[..., GitSource], repository: Path
 ) -> None:
@@ -160,6 +161,7 @@ def test_a_missing_branch_is_unavailable(make: Callable[..., GitSource]) -> None
     assert "it has no refs/heads/gone" in unavailable(make(GitTarget(branch="gone")))
 
 
+@pytest.mark.fault(29)
 def test_a_deleted_branch_is_unavailable_and_says_when_it_was_last_read(
     make: Callable[..., GitSource], repository: Path
 ) -> None:
@@ -172,6 +174,7 @@ def test_a_deleted_branch_is_unavailable_and_says_when_it_was_last_read(
     assert content(source) == "one"
 
 
+@pytest.mark.fault(29)
 def test_the_branch_that_head_named_first_is_kept(make: Callable[..., GitSource], repository: Path) -> None:
     source = make()
     assert content(source) == "one"
@@ -180,6 +183,8 @@ def test_the_branch_that_head_named_first_is_kept(make: Callable[..., GitSource]
     assert content(source) == "one"
 
 
+@pytest.mark.fault(33)
+@pytest.mark.rule(2)
 def test_a_server_with_another_key_gets_no_credential(
     make: Callable[..., GitSource], server: GitServer, repository: Path
 ) -> None:
@@ -197,6 +202,8 @@ def test_a_server_with_another_key_gets_no_credential(
     assert content(source) == "two"
 
 
+@pytest.mark.fault(33)
+@pytest.mark.rule(2)
 def test_a_server_that_known_hosts_does_not_name_is_not_trusted(
     make: Callable[..., GitSource], server: GitServer, access: GitAccess, tmp_path: Path
 ) -> None:
@@ -216,6 +223,7 @@ def test_a_server_that_known_hosts_does_not_name_is_not_trusted(
     assert content(make(access=settings)) == "one"
 
 
+@pytest.mark.fault(30)
 def test_a_refused_key_is_unavailable_and_not_offered_for_ever(
     make: Callable[..., GitSource], server: GitServer, access: GitAccess, tmp_path: Path
 ) -> None:
@@ -246,6 +254,7 @@ def test_what_a_killed_process_left_of_a_clone_is_swept_up(make: Callable[..., G
     assert not left_over.exists()
 
 
+@pytest.mark.fault(30)
 def test_a_server_that_cannot_be_reached_keeps_the_last_answer_out(
     make: Callable[..., GitSource], server: GitServer
 ) -> None:
@@ -274,6 +283,7 @@ def break_everything(clone: Path) -> None:
     (clone / "HEAD").write_text("nothing")
 
 
+@pytest.mark.fault(31, 36)
 @pytest.mark.parametrize("damage", [break_lock, break_pack, break_config, break_everything])
 def test_a_damaged_clone_is_made_again(
     make: Callable[..., GitSource], repository: Path, tmp_path: Path, damage: Callable[[Path], None]

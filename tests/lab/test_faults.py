@@ -40,6 +40,7 @@ def before(world: World) -> Iterator[list[OnHost]]:
     assert world.containers() == containers
 
 
+@pytest.mark.fault(5, 13, 19, 20)
 def test_no_bad_revision_changes_anything_and_each_is_explained_at_its_place(
     world: World, before: list[OnHost]
 ) -> None:
@@ -63,6 +64,7 @@ def test_no_bad_revision_changes_anything_and_each_is_explained_at_its_place(
         assert fetch(world.url(30080))
 
 
+@pytest.mark.fault(1, 9)
 def test_an_empty_folder_and_a_folder_renamed_away_delete_nothing(world: World, before: list[OnHost]) -> None:
     with world.run() as running:
         running.converged()
@@ -91,6 +93,7 @@ def test_a_restart_with_a_bad_revision_keeps_the_last_good_one_in_force(
         running.converged()
 
 
+@pytest.mark.fault(4)
 def test_dropping_most_objects_waits_for_a_confirmation(world: World, before: list[OnHost]) -> None:
     for number in range(6):
         world.write(f"config-{number}.yaml", f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{number}}}\n")
@@ -117,6 +120,7 @@ def test_a_host_with_another_key_gets_no_credential_and_is_refused_loudly(
         assert world.containers() == before
 
 
+@pytest.mark.fault(61)
 def test_a_host_that_is_down_delays_no_other_and_its_pods_come_back_elsewhere(world: World) -> None:
     with world.run() as running:
         running.converged()
@@ -133,6 +137,7 @@ def test_a_host_that_is_down_delays_no_other_and_its_pods_come_back_elsewhere(wo
         running.converged(since=mark, timeout=40)
 
 
+@pytest.mark.fault(60)
 def test_with_every_host_gone_nothing_is_moved(world: World, before: list[OnHost]) -> None:
     with world.run() as running:
         running.converged()
@@ -148,6 +153,7 @@ def test_with_every_host_gone_nothing_is_moved(world: World, before: list[OnHost
         assert not any(event["reason"] == "Moved" for event in running.events)
 
 
+@pytest.mark.fault(47)
 def test_a_hung_engine_delays_no_other_host(world: World) -> None:
     with world.run() as running:
         running.converged()
@@ -161,6 +167,7 @@ def test_a_hung_engine_delays_no_other_host(world: World) -> None:
         running.wait_for("NodeReady", "node-3", since=mark, timeout=40)
 
 
+@pytest.mark.fault(53)
 def test_a_missing_image_says_so_and_the_old_version_stays(world: World, before: list[OnHost]) -> None:
     with world.run() as running:
         running.converged()
@@ -172,6 +179,7 @@ def test_a_missing_image_says_so_and_the_old_version_stays(world: World, before:
         running.reached(mark)
 
 
+@pytest.mark.fault(54)
 def test_a_broken_version_halts_the_rollout_and_the_old_one_serves(world: World, before: list[OnHost]) -> None:
     ids = {container.id for container in before}
     with world.run() as running:
@@ -188,6 +196,7 @@ def test_a_broken_version_halts_the_rollout_and_the_old_one_serves(world: World,
         running.reached(mark)
 
 
+@pytest.mark.fault(51)
 def test_a_host_port_held_by_a_foreign_container_sends_the_pod_to_another_host(world: World) -> None:
     host = world.lab.node("node-1")
     host.docker("run", "-d", "--name", "foreign", "-p", "8099:80", "lab/web:1.0")
@@ -205,12 +214,14 @@ def test_a_host_port_held_by_a_foreign_container_sends_the_pod_to_another_host(w
         host.docker("rm", "-f", "foreign")
 
 
+@pytest.mark.fault(30)
 def test_an_unreachable_git_remote_keeps_everything(world: World, before: list[OnHost]) -> None:
     with world.run("--git", "ssh://git@127.0.0.1:1/none.git") as running:
         running.wait_for("Unavailable", "stays in force")
         running.converged()
 
 
+@pytest.mark.fault(55)
 def test_killed_in_the_middle_of_applying_it_adopts_what_it_finds_and_duplicates_nothing(world: World) -> None:
     for after in (0.3, 0.8, 1.5):
         running = world.run()
@@ -229,6 +240,8 @@ def test_with_its_state_lost_it_adopts_the_pods_it_finds(world: World, before: l
     assert world.on_folder("apply").returncode == 0
 
 
+@pytest.mark.fault(56)
+@pytest.mark.rule(9)
 def test_foreign_containers_even_look_alikes_are_left_alone(world: World, before: list[OnHost]) -> None:
     host = world.lab.node("node-1")
     labels = [
@@ -244,6 +257,7 @@ def test_foreign_containers_even_look_alikes_are_left_alone(world: World, before
         host.docker("rm", "-f", "alike")
 
 
+@pytest.mark.fault(80)
 def test_a_second_instance_is_refused_and_the_holder_named(world: World) -> None:
     with world.run() as running:
         running.converged()

@@ -58,6 +58,7 @@ def test_a_host_that_is_cut_off_is_unreachable_within_seconds_and_heals(lab: Lab
     assert host.found(15).containers == before
 
 
+@pytest.mark.fault(47)
 def test_a_hung_engine_frees_its_work_at_a_deadline_and_delays_no_other_host(lab: Lab, host: Host) -> None:
     other = connect(node_of(lab, 1), lab)
     try:
@@ -136,6 +137,7 @@ def _work(host: Host, uid: str) -> PodWork:
     )
 
 
+@pytest.mark.fault(42)
 def test_a_stopped_sshd_is_given_up_and_a_new_connection_made(lab: Lab, host: Host) -> None:
     before = host.look().since
     _signal_ssh_sessions(lab, "-STOP")

@@ -39,6 +39,8 @@ def look_alikes(lab: Lab) -> Iterator[None]:
     docker("rm", "-f", "web_POD", "other")
 
 
+@pytest.mark.fault(56)
+@pytest.mark.rule(9)
 @pytest.mark.usefixtures("look_alikes")
 def test_foreign_look_alikes_are_untouched(lab: Lab, host: Host) -> None:
     docker = lab.nodes[0].docker
@@ -56,6 +58,7 @@ def test_foreign_look_alikes_are_untouched(lab: Lab, host: Host) -> None:
     assert set(docker("ps", "--format", "{{.Names}}").stdout.split()) == {"web_POD", "other"}
 
 
+@pytest.mark.rule(9)
 def test_reset_removes_all_that_is_ours_and_only_that(lab: Lab, host: Host) -> None:
     machine = lab.nodes[0]
     machine.run(["ip", "route", "add", "10.50.0.0/24", "via", lab.records[1].ip])

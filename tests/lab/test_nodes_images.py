@@ -68,6 +68,7 @@ def test_a_digest_is_pulled_and_counts_as_present(registry: Registry, host: Host
     assert host.do("u1", RemoveContainer("web_POD", "u1")).failed is None
 
 
+@pytest.mark.fault(53)
 def test_what_keeps_an_image_away_is_told_with_its_fix(lab: Lab, registry: Registry, host: Host) -> None:
     registry.push("lab/busybox:1", "app:1")
     node = lab.records[0].ip

@@ -119,6 +119,7 @@ def test_hooks_are_run_and_a_failing_one_says_why(lab: Lab, host: Host) -> None:
         assert seen(host).state == "exited"
 
 
+@pytest.mark.fault(43)
 def test_many_hooks_that_take_long_keep_no_channel_from_others(host: Host) -> None:
     names = [f"web_{number}" for number in range(6)]
     for number, name in enumerate(names):

@@ -42,6 +42,7 @@ def test_servers_come_and_go_in_one_process_and_the_file_follows(lab: Lab, host:
     _wait(lambda: _state(lab) == {})  # once its last connection is closed
 
 
+@pytest.mark.fault(67)
 def test_a_hundred_changes_a_second_stay_in_one_process_and_lose_no_request(
     lab: Lab, host: Host, tmp_path: Path
 ) -> None:
@@ -59,6 +60,7 @@ def test_a_hundred_changes_a_second_stay_in_one_process_and_lose_no_request(
     assert _worker(lab) == before
 
 
+@pytest.mark.fault(68)
 def test_a_reload_keeps_what_is_known_of_dead_pods(lab: Lab, host: Host) -> None:
     host.ensure(setup("two", structure="one", servers=(OTHER, WEB)))
     _wait(lambda: _state(lab) == {"web": "2 0", "other": "0 0"})
@@ -104,6 +106,7 @@ def test_networks_that_the_process_has_no_list_for_are_a_reload(lab: Lab, host: 
     assert lab.nodes[0].run(["ls", LISTS]).stdout == "", "no list is left that nothing needs"
 
 
+@pytest.mark.fault(69)
 def test_networks_that_others_changed_while_no_master_was_there_are_put_right(lab: Lab, host: Host) -> None:
     host.ensure(setup("hosts", structure="guarded", allowed=HOSTS))
     host.told.wait_for(lambda: host.look().proxy.fingerprint == "hosts")
@@ -138,6 +141,7 @@ def test_a_haproxy_that_is_killed_comes_back_with_the_networks_of_now(lab: Lab, 
     assert _answer(lab) == ""
 
 
+@pytest.mark.fault(69)
 def test_a_haproxy_that_hangs_is_replaced_by_one_that_answers(lab: Lab, host: Host) -> None:
     lab.nodes[0].run(["kill", "-STOP", _worker(lab)])
     host.ensure(setup("two", structure="one", servers=(OTHER, WEB)))

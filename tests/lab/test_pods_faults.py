@@ -37,6 +37,7 @@ def beside(stage: Stage) -> Iterator[list[OnHost]]:
     assert [stage.inspect("beside", name)["State"]["StartedAt"] for name in ("POD", "main", "other")] == starts
 
 
+@pytest.mark.fault(54)
 def test_a_container_that_exits_at_once_is_restarted_later_each_time(stage: Stage, beside: list[OnHost]) -> None:
     stage.put(pod("crashing", container("main", "echo last words; exit 7")))
     seen = stage.wait("crashing", lambda seen: reason(seen) == "CrashLoopBackOff" and restarts(seen) >= 1)
@@ -154,6 +155,7 @@ def test_one_that_forks_wildly_is_bounded_and_its_host_serves_on(stage: Stage, b
     assert is_running(stage.pod("wild"))
 
 
+@pytest.mark.fault(57)
 @pytest.mark.parametrize("action", ["rm -f", "stop -t 1", "pause", "kill", "rename"])
 def test_what_is_done_to_a_container_by_hand_is_undone(stage: Stage, beside: list[OnHost], action: str) -> None:
     name = "by-hand-" + action.split()[0]
@@ -221,6 +223,7 @@ def test_dockerd_killed_and_started_again_under_running_pods(lab: Lab, stage: St
         answers(stage, name, address)
 
 
+@pytest.mark.fault(50)
 def test_a_name_stuck_in_its_removal_does_not_block_the_pod(lab: Lab, stage: Stage) -> None:
     stage.put(pod("sticky", container()))
     stage.up("sticky")

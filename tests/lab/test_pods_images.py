@@ -53,6 +53,7 @@ def test_an_image_is_pulled_by_tag_and_by_digest(stage: Stage, registry: Registr
     stage.event("Pulled", "box:1")
 
 
+@pytest.mark.rule(7)
 def test_a_login_comes_from_the_pods_secret_and_its_password_is_nowhere(stage: Stage, registry: Registry) -> None:
     registry.push("lab/busybox:1", "closed:1")
     secrets = [{"name": "login"}]
@@ -65,6 +66,7 @@ def test_a_login_comes_from_the_pods_secret_and_its_password_is_nowhere(stage: S
     assert kept.stdout == ""
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize(("name", "password"), [("unknown", None), ("stranger", "wrong")])
 def test_without_the_right_login_it_says_so(
     stage: Stage, registry: Registry, name: str, password: str | None
@@ -80,6 +82,7 @@ def test_without_the_right_login_it_says_so(
     assert "wrong" not in said.replace("wrong password", "").replace("wrong login", ""), "not the password itself"
 
 
+@pytest.mark.fault(53)
 def test_an_image_that_is_not_there_backs_off_and_the_old_version_stays(stage: Stage, registry: Registry) -> None:
     image = registry.push("lab/busybox:1", "app:1") and f"{registry.open}/app:1"
     stage.put(workload("app", container(image=image)))

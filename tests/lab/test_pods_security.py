@@ -110,6 +110,8 @@ REFUSED: dict[str, tuple[str, Json]] = {
 }
 
 
+@pytest.mark.fault(25)
+@pytest.mark.rule(3)
 @pytest.mark.parametrize("field", REFUSED)
 def test_what_the_policy_forbids_is_refused_with_file_line_and_field(stage: Stage, field: str) -> None:
     namespace, spec = REFUSED[field]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from reconciler.lab import Host, Lab
 from tests.lab.pods import Json, Stage, claim, container, is_running, message, pod, reason, restarts, workload
 from tests.lab.world import eventually
@@ -74,6 +76,8 @@ def test_a_claim_whose_policy_says_so_goes_with_its_data(stage: Stage) -> None:
     eventually(lambda: "test_default_brief" not in stage.docker("volume", "ls", "-q"), 15, "the volume's end")
 
 
+@pytest.mark.fault(25)
+@pytest.mark.rule(3)
 def test_a_host_path_is_refused_unless_the_cluster_allows_it(stage: Stage) -> None:
     host = stage.world.lab.node("node-1")
     host.run(["sh", "-c", "mkdir -p /srv/shown /srv/lent; echo shown >/srv/shown/file"])
@@ -121,6 +125,7 @@ def test_a_volume_path_that_is_a_file_says_so_and_disturbs_nobody(stage: Stage) 
     host.run(["rm", "-r", "/srv/shown"])
 
 
+@pytest.mark.fault(52)
 def test_a_full_disk_is_said_and_healed_when_there_is_room_again(lab: Lab, stage: Stage) -> None:
     host = lab.node("node-2")
     on_two: Json = {"nodeSelector": {"kubernetes.io/hostname": "node-2"}}

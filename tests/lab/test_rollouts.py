@@ -83,6 +83,7 @@ def test_a_reconciler_killed_in_the_middle_of_a_rollout_loses_no_request(world: 
     assert {container.image for container in world.containers("web")} == {"lab/web:2.0"}
 
 
+@pytest.mark.fault(80)
 def test_a_drained_node_loses_its_pods_and_no_request(world: World) -> None:
     with world.run() as running:
         running.converged()

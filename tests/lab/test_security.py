@@ -69,6 +69,7 @@ class ArgumentsSeen:
                     self.telling.add(arguments)
 
 
+@pytest.mark.rule(7)
 def test_a_secret_shows_nowhere_whatever_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECONCILER_LOG", "debug")
     monkeypatch.setenv("RECONCILER_TRACEBACK", "1")
@@ -150,6 +151,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.rule(5)
 def test_no_text_of_a_manifest_reaches_a_shell(world: World) -> None:
     quoted = json.dumps(HOSTILE)
     pod = (
@@ -244,6 +246,7 @@ def test_a_foreign_network_of_our_name_is_left_alone_and_new_pods_run_elsewhere(
         host.docker("network", "rm", "reconciler")
 
 
+@pytest.mark.fault(64)
 def test_one_host_under_two_names_is_one_node(world: World) -> None:
     host = world.lab.node("node-1")
     host.run(["ip", "addr", "add", f"{host.address.rpartition('.')[0]}.77/24", "dev", "eth0"])
@@ -287,6 +290,7 @@ def test_a_host_installed_anew_is_refused_until_the_node_is_reset(world: World) 
     assert [c.state for c in world.containers("web")] == ["running"] * 3
 
 
+@pytest.mark.fault(80)
 def test_another_cluster_on_the_same_state_changes_nothing(world: World) -> None:
     world.write("web.yaml", deployment("web", 3))
     assert world.on_folder("apply").returncode == 0
@@ -313,6 +317,7 @@ def test_two_states_with_the_same_manifests_share_the_pods_and_with_others_delet
     assert world.containers() == before
 
 
+@pytest.mark.fault(80)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_apply_that_is_interrupted_ends_soon_and_the_next_one_finishes(world: World, number: int) -> None:
     world.write("web.yaml", deployment("web", 6))
@@ -330,6 +335,7 @@ def test_an_apply_that_is_interrupted_ends_soon_and_the_next_one_finishes(world:
     assert [c.state for c in world.containers("web")] == ["running"] * 6
 
 
+@pytest.mark.fault(55)
 def test_killed_at_any_moment_of_a_rollout_it_leaves_nothing_behind_and_nothing_twice(world: World) -> None:
     def write(round_: int) -> None:
         message = f"          env: [{{name: MESSAGE, value: round-{round_}}}]\n"
@@ -357,6 +363,7 @@ def test_killed_at_any_moment_of_a_rollout_it_leaves_nothing_behind_and_nothing_
         assert not [e for e in running.events if e["reason"] in ("Orphan", "Scheduled", "Killing", "Started")]
 
 
+@pytest.mark.fault(1)
 def test_an_empty_folder_applies_nothing(world: World) -> None:
     world.write("web.yaml", deployment("web", 2))
     assert world.on_folder("apply").returncode == 0

@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import pytest
+
 from tests.lab.load import Load
 from tests.lab.pods import Stage, is_ready, service, web, workload
 from tests.lab.world import asked, eventually, fetch
@@ -27,6 +29,7 @@ def processes(stage: Stage) -> list[str]:
     return [line for line in listed if line.split()[1].endswith("haproxy")]
 
 
+@pytest.mark.fault(70)
 def test_without_a_ready_pod_the_answer_is_503_from_the_same_process_that_serves_the_next_one(
     stage: Stage,
 ) -> None:

@@ -1,5 +1,6 @@
 """The law of back-off: however a container crashes, it is started once for each crash, never before its time."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ seconds = st.integers(0, 2800).map(lambda quarters: quarters / 4)
 crashes = st.tuples(seconds, st.sampled_from(["exited", "restarting"]))
 
 
+@pytest.mark.fault(54)
 @settings(max_examples=60, deadline=None)
 @given(story=st.lists(crashes, max_size=9))
 def test_each_crash_is_answered_by_one_start_and_never_before_its_time(

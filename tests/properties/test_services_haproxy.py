@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -155,6 +156,7 @@ def _read_back(config: str) -> Listens:
     return found
 
 
+@pytest.mark.rule(4)
 @law
 @given(cases)
 def test_the_file_has_the_models_directives_and_no_other(case: list[Case]) -> None:
@@ -177,6 +179,7 @@ def test_who_may_connect_is_in_the_lists_and_never_in_the_file(case: list[Case],
     assert all(re.fullmatch(r"[a-z0-9_-]+\.(allowed|denied)", name) for name in named)
 
 
+@pytest.mark.fault(65)
 @law
 @given(cases)
 def test_whatever_else_is_asked_for_a_good_service_is_served(case: list[Case]) -> None:

@@ -7,6 +7,7 @@ from reconciler.cli.options import ListenAt
 from reconciler.settings import Listen
 
 
+@pytest.mark.rule(6)
 @pytest.mark.parametrize(
     ("word", "meant"),
     [

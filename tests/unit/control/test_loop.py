@@ -211,6 +211,7 @@ def test_the_intent_is_stored_before_the_first_call(cell: Cell, monkeypatch: pyt
     assert stored_first == [True, True]
 
 
+@pytest.mark.fault(76)
 def test_while_the_store_fails_no_host_is_changed(cell: Cell) -> None:
     with cell.running():
         until(lambda: "Converged" in cell.told.reasons())
@@ -222,6 +223,7 @@ def test_while_the_store_fails_no_host_is_changed(cell: Cell) -> None:
         assert cell.calls() == before
 
 
+@pytest.mark.fault(5)
 def test_a_rejected_revision_changes_nothing_and_the_last_good_one_still_heals(cell: Cell) -> None:
     cell.web(2)
     with cell.running():
@@ -236,6 +238,7 @@ def test_a_rejected_revision_changes_nothing_and_the_last_good_one_still_heals(c
         until(lambda: len(cell.pods()) == 2)
 
 
+@pytest.mark.fault(2)
 def test_a_source_that_cannot_be_read_deletes_nothing(cell: Cell) -> None:
     cell.web(2)
     with cell.running():
@@ -302,6 +305,7 @@ def test_a_last_good_revision_that_cannot_be_read_at_first_is_asked_for_again(
         assert cell.told.reasons().count("StoreFailed") == 1
 
 
+@pytest.mark.fault(2)
 def test_a_defect_in_reading_the_source_ends_the_loop_aloud(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> Snapshot:
         raise AssertionError("a defect")
@@ -332,6 +336,7 @@ def test_a_rollout_replaces_every_pod_and_ends_with_none_of_the_old(cell: Cell) 
         until(lambda: len(cell.pods(":2")) == 3 and not cell.pods(":1"), 15)
 
 
+@pytest.mark.fault(61)
 def test_pods_of_a_host_that_stays_silent_run_elsewhere_and_come_off_it_when_it_is_back(cell: Cell) -> None:
     cell.source.put("third.yaml", NODE.format("c", 3).removeprefix("---\n"))
     cell.web(3)
@@ -358,6 +363,7 @@ def test_when_all_is_as_wanted_nothing_is_called(cell: Cell) -> None:
         assert (cell.calls(), cell.store.saves) == (before, saves)
 
 
+@pytest.mark.fault(64)
 def test_a_host_that_is_listed_twice_is_given_nothing_under_its_second_name(cell: Cell) -> None:
     cell.hosts["b"] = second = TheHostOfA("b", "test", cell.inbox, frozenset({"web:1"}))
     cell.web(2)
@@ -371,6 +377,7 @@ def test_a_host_that_is_listed_twice_is_given_nothing_under_its_second_name(cell
         assert [(event.node, "the same host as node a" in event.message) for event in refused] == [("b", True)]
 
 
+@pytest.mark.fault(4)
 def test_a_revision_that_drops_most_objects_is_held_and_nothing_ends(cell: Cell) -> None:
     cell.web(2)
     for number in range(8):

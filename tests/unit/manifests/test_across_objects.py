@@ -10,6 +10,7 @@ def renamed(text: str, name: str) -> str:
     return text.replace("name: web\n", f"name: {name}\n", 1)
 
 
+@pytest.mark.fault(19)
 def test_two_objects_of_one_name_are_refused_naming_both(load: Load, faults: Faults, good: dict[str, str]) -> None:
     result = load({"z.yaml": "# again\n" + good["config.yaml"]})
     assert faults(result) == ["z.yaml:5:9 /metadata/name duplicate-object"]
@@ -22,6 +23,7 @@ def test_the_same_name_in_another_namespace_is_another_object(load: Load, good: 
     assert isinstance(load({"z.yaml": namespace + other}), Desired)
 
 
+@pytest.mark.fault(23)
 def test_overlapping_selectors_are_refused_naming_both(load: Load, faults: Faults, good: dict[str, str]) -> None:
     other = renamed(good["web.yaml"], "web-two").replace("        app: web", "        app: web\n        tier: two")
     result = load({"z.yaml": other})
@@ -74,6 +76,7 @@ def test_an_unknown_namespace_is_refused(changed: Load, faults: Faults) -> None:
     assert "config.yaml:5:14 /metadata/namespace unknown-namespace" in faults(result)
 
 
+@pytest.mark.fault(27)
 def test_a_cluster_and_a_node_are_needed(load: Load, faults: Faults, good: dict[str, str]) -> None:
     assert faults(load({"cluster.yaml": None})) == [".  no-cluster"]
     assert faults(load({"node.yaml": None})) == [".  no-node"]

@@ -61,6 +61,8 @@ def _texts(
             yield from _texts(field, definitions, (*path, name))
 
 
+@pytest.mark.fault(26)
+@pytest.mark.rule(5)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_field_that_is_not_free_text_takes_nothing_hostile(kind: str) -> None:
     schema = load_schemas()[kind].schema

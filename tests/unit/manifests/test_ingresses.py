@@ -369,6 +369,7 @@ def test_a_canary_is_guarded_as_what_it_takes_traffic_from(load: Load) -> None:
     assert [problem.code for problem in result.warnings] == ["ignored-field"]
 
 
+@pytest.mark.rule(4)
 @pytest.mark.parametrize(
     "name",
     [

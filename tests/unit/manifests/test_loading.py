@@ -2,6 +2,8 @@
 
 from ipaddress import ip_address
 
+import pytest
+
 from reconciler.manifests import Loader
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.names import Ref
@@ -57,6 +59,7 @@ def test_an_address_without_user_and_port_takes_the_clusters(load: Load, good: d
     assert desired.nodes["node-1"].ssh == SshAddress("deploy", "10.0.0.1", 2222)
 
 
+@pytest.mark.fault(17)
 def test_json_bom_crlf_and_several_documents_are_read(load: Load, good: dict[str, str]) -> None:
     files = {
         "cluster.yaml": None,

@@ -8,6 +8,7 @@ from tests.unit.manifests.conftest import Faults, Load
 AT = "/spec/template/spec/containers/0"
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

@@ -12,6 +12,7 @@ AMBIGUOUS = """
 """
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("text", AMBIGUOUS.split())
 def test_a_value_that_readers_differ_on_is_never_guessed(text: str) -> None:
     with pytest.raises(Ambiguous):
@@ -48,6 +49,7 @@ def test_everything_else_is_what_it_looks_like(text: str, value: object) -> None
     assert type(read_plain(text)) is type(value)
 
 
+@pytest.mark.fault(15, 16)
 @pytest.mark.parametrize(
     ("line", "expected", "fix"),
     [
@@ -84,6 +86,7 @@ def test_a_small_alias_is_accepted(changed: Load, load: Load) -> None:
     assert settings.data == {"MODE": "production", "OTHER": "production"}
 
 
+@pytest.mark.fault(22, 26)
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -163,6 +166,7 @@ def test_a_text_that_looks_like_a_whole_decimal_is_still_no_text(load: Load, fau
     ]
 
 
+@pytest.mark.fault(20)
 def test_a_misspelt_field_is_told_what_was_meant(changed: Load) -> None:
     (problem,) = changed("web.yaml", "replicas", "replcias").problems
     assert problem.fix == "did you mean `replicas`?"

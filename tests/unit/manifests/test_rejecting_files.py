@@ -18,6 +18,7 @@ def alias_bomb() -> str:
 TEXT_BOMB = "a: &a " + "x" * 4000 + "\nb: [" + ", ".join(["*a"] * 4000) + "]\n"
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -59,11 +60,13 @@ def test_a_file_that_is_no_manifest_is_refused_at_its_place(
     assert faults(result) == [expected]
 
 
+@pytest.mark.fault(1)
 def test_an_empty_revision_is_refused(load: Load, faults: Faults, good: dict[str, str]) -> None:
     assert faults(load(dict.fromkeys(good))) == [".  empty-revision"]
     assert faults(load({**dict.fromkeys(good), "a.yaml": "# nothing\n---\n"})) == [".  empty-revision"]
 
 
+@pytest.mark.fault(5)
 def test_one_bad_file_rejects_all_and_every_problem_is_told_in_order(
     load: Load, faults: Faults, good: dict[str, str]
 ) -> None:

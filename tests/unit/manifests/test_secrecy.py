@@ -10,6 +10,8 @@ ENCODED = "aHVudGVyMg=="
 HEAD = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: wrong\n"
 
 
+@pytest.mark.fault(24)
+@pytest.mark.rule(7)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -51,6 +53,8 @@ def test_a_wrong_secret_is_refused_without_its_value(
         assert value not in told, told
 
 
+@pytest.mark.fault(24)
+@pytest.mark.rule(7)
 def test_a_misspelt_secret_is_treated_as_one(load: Load) -> None:
     result = load({"s.yaml": HEAD.replace("Secret", "Secert") + "stringData:\n  pin: 0123\n  other: no\n"})
     assert isinstance(result, Rejected)
@@ -58,6 +62,7 @@ def test_a_misspelt_secret_is_treated_as_one(load: Load) -> None:
     assert "did you mean Secret?" in str(result)
 
 
+@pytest.mark.rule(7)
 def test_an_accepted_secret_shows_nothing_of_its_value(load: Load) -> None:
     desired = load({"s.yaml": HEAD + f"data:\n  pin: {ENCODED}\nstringData:\n  other: {CANARY}\n"})
     for shown in (repr(desired), str(desired.manifests)):

@@ -36,6 +36,8 @@ def cluster(policy: str) -> str:
     return CLUSTER + indent(policy, "    ") + "\n"
 
 
+@pytest.mark.fault(25)
+@pytest.mark.rule(3)
 @pytest.mark.parametrize(
     ("spec", "container", "expected"),
     [
@@ -93,6 +95,7 @@ def test_baseline_keeps_pods_off_their_host(load: Load, spec: str, container: st
     )
 
 
+@pytest.mark.rule(3)
 @pytest.mark.parametrize(
     ("spec", "container", "expected"),
     [

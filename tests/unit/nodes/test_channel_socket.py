@@ -31,6 +31,7 @@ class Dripping:
         self.closed = True
 
 
+@pytest.mark.fault(44)
 def test_a_reply_that_drips_ends_at_the_deadline() -> None:
     source = ChannelSocket(Dripping())  # type: ignore[arg-type]
     source.settimeout(0.1)

@@ -90,6 +90,7 @@ def test_a_name_that_even_then_does_not_come_free_is_told() -> None:
     assert failure.value.reason == "CreateContainerError"
 
 
+@pytest.mark.fault(50)
 def test_what_is_stuck_in_its_removal_is_put_aside_under_another_name() -> None:
     engine = StuckEngine("removing")
     engine.renames = True
@@ -106,6 +107,7 @@ def test_a_name_that_comes_free_in_time_is_taken() -> None:
     assert engine.made == 1
 
 
+@pytest.mark.fault(58)
 def test_a_container_that_cannot_be_killed_is_told_after_its_deadline() -> None:
     engine = StuckEngine("running")
     _, stopper = on(engine)

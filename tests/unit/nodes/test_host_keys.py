@@ -42,6 +42,7 @@ def test_a_pin_that_is_no_key_is_refused_with_how_to_write_one(
         check_host_key(keys[0], "node-1", "192.0.2.1", pinned, None)
 
 
+@pytest.mark.rule(2)
 def test_without_a_pin_known_hosts_decides(keys: tuple[paramiko.PKey, paramiko.PKey], tmp_path: Path) -> None:
     mine, other = keys
     known = tmp_path / "known_hosts"
@@ -53,6 +54,7 @@ def test_without_a_pin_known_hosts_decides(keys: tuple[paramiko.PKey, paramiko.P
         check_host_key(mine, "node-1", "192.0.2.9", "", known)
 
 
+@pytest.mark.rule(2)
 def test_with_neither_nothing_is_trusted(keys: tuple[paramiko.PKey, paramiko.PKey], tmp_path: Path) -> None:
     for known_hosts in (None, tmp_path / "missing"):
         with pytest.raises(Refused):

@@ -5,6 +5,7 @@ import pytest
 from reconciler.nodes.pull_words import Progress, failure
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize(
     ("said", "fix"),
     [

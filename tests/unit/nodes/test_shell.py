@@ -14,6 +14,7 @@ def run_in_sh(script: str, token: str) -> Reply:
     return read_reply(done.stdout, done.stderr, token)
 
 
+@pytest.mark.rule(5)
 @pytest.mark.parametrize(
     "argument",
     ["plain", "", "two words", "$(touch x)", "`id`", "a'b\"c", "-oProxyCommand=x", "new\nline", "ü", "*"],
@@ -23,6 +24,7 @@ def test_an_argument_reaches_the_program_as_it_is(argument: str) -> None:
     assert reply == Reply(0, f"{argument}|end|", "")
 
 
+@pytest.mark.rule(5)
 @pytest.mark.parametrize(
     "stdin", ["", "one\n", "no newline", ".\n", "EOF\n$(id)\n", "x" * 5000, "long ü\n" * 9000]
 )
@@ -41,6 +43,7 @@ def test_the_exit_status_and_both_outputs_are_kept_apart() -> None:
     assert run_in_sh(framed(line, "t"), "t") == Reply(7, "out\n", "err\n")
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize(
     ("out", "err"),
     [
@@ -73,6 +76,7 @@ def test_what_says_much_is_read_as_it_is(text: str) -> None:
     assert Local().read(["cat"], text) == text
 
 
+@pytest.mark.fault(46)
 def test_what_cannot_be_unpacked_is_no_answer() -> None:
     class Cut(Local):
         def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> Reply:

@@ -60,6 +60,7 @@ def closing(connection: socket.socket) -> None:
     connection.recv(1)
 
 
+@pytest.mark.fault(44)
 @pytest.mark.parametrize("behave", [silent, dripping, chatting, closing])
 def test_a_server_that_is_no_sshd_is_given_up_in_time(behave: Callable[[socket.socket], None]) -> None:
     with server(behave) as node:

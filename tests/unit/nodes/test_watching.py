@@ -124,6 +124,7 @@ def reachable(view: HostView) -> Reachable:
     return seen
 
 
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("status", ["Up 5 minutes", "Exited (1) 5 minutes ago"])
 def test_of_one_that_docker_does_not_tell_of_nothing_is_concluded_and_it_is_asked_for_again(status: str) -> None:
     engine, view = CountingEngine(), connected()
@@ -139,6 +140,7 @@ def test_of_one_that_docker_does_not_tell_of_nothing_is_concluded_and_it_is_aske
     assert engine.inspected == 3
 
 
+@pytest.mark.fault(48)
 def test_one_that_hangs_for_a_moment_is_taken_to_be_as_it_was() -> None:
     engine, view = CountingEngine(), connected()
     watcher = Watcher(engine, "demo", view)  # type: ignore[arg-type]

@@ -147,11 +147,13 @@ def delays(failed: PullImage | StartContainer, count: int) -> list[float]:
     return waits
 
 
+@pytest.mark.fault(53)
 def test_each_failure_doubles_the_delay_up_to_a_minute() -> None:
     for wait, expected in zip(delays(StartContainer("c"), 9), [1, 2, 4, 8, 16, 32, 60, 60, 60], strict=True):
         assert expected <= wait <= expected * 1.1
 
 
+@pytest.mark.fault(53)
 def test_an_image_is_asked_for_more_patiently() -> None:
     for wait, expected in zip(delays(PullImage("i"), 8), [5, 10, 20, 40, 80, 160, 300, 300], strict=True):
         assert expected <= wait <= expected * 1.1

@@ -55,6 +55,7 @@ def actions(step: Plan) -> list[str]:
     return sorted(change.action for change in step.changes)
 
 
+@pytest.mark.fault(80)
 def test_each_pod_goes_when_another_one_elsewhere_has_taken_its_place() -> None:
     web = deployment(replicas=6, strategy=ONE_BY_ONE)
     world = settled(web)
@@ -108,6 +109,7 @@ def test_a_paused_deployment_is_drained_too_and_keeps_its_template() -> None:
     assert "node-001" not in spread(world)
 
 
+@pytest.mark.fault(80)
 def test_where_no_other_node_has_room_the_last_ones_stay_and_the_plan_says_so() -> None:
     web = deployment(replicas=3, strategy=ONE_BY_ONE)
     world = settled(web)

@@ -1,5 +1,6 @@
 """Revisions that wait for a person, and how a revision differs from the one before."""
 
+import pytest
 from msgspec.structs import replace
 
 from reconciler.model.cluster import ClusterSpec, Guard
@@ -20,6 +21,7 @@ def settled(*objects: Object, cluster: ClusterSpec | None = None) -> World:
     return world
 
 
+@pytest.mark.fault(4)
 def test_a_revision_that_drops_most_objects_waits_and_changes_nothing() -> None:
     world = settled(*MANY)
     world.wanted = desired(MANY[0], nodes=1, revision="r2")
@@ -67,6 +69,7 @@ def test_a_small_cluster_may_drop_what_it_likes() -> None:
     assert world.plan().hold is None
 
 
+@pytest.mark.fault(80)
 def test_the_manifests_of_another_cluster_are_never_applied() -> None:
     world = settled(deployment())
     other = desired(deployment(), nodes=1, revision="r2")

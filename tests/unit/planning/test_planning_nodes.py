@@ -66,6 +66,7 @@ def test_a_lost_node_has_its_pods_moved_with_the_reason() -> None:
     assert [endpoint.ready for endpoint in step.endpoints[WEB_SERVICE]].count(True) == 2
 
 
+@pytest.mark.fault(61)
 def test_a_node_that_comes_back_has_the_excess_removed_once() -> None:
     world = running()
     world.unplug("node-001")
@@ -80,6 +81,7 @@ def test_a_node_that_comes_back_has_the_excess_removed_once() -> None:
     assert steps[-1].converged
 
 
+@pytest.mark.fault(59)
 def test_a_node_that_comes_back_in_time_changes_nothing() -> None:
     world = running()
     before = world.containers()
@@ -91,6 +93,7 @@ def test_a_node_that_comes_back_in_time_changes_nothing() -> None:
     assert world.containers() == before
 
 
+@pytest.mark.fault(60)
 def test_with_too_many_nodes_silent_nothing_is_moved() -> None:
     world = running()
     world.unplug("node-001")
@@ -145,6 +148,7 @@ def test_how_long_and_how_many_is_the_clusters_to_say() -> None:
     assert len(world.plan().changes) == 1
 
 
+@pytest.mark.fault(61)
 def test_a_bare_pod_is_never_moved() -> None:
     world = World(desired(pod("job"), nodes=3))
     world.settle()
@@ -154,6 +158,7 @@ def test_a_bare_pod_is_never_moved() -> None:
     assert (step.changes, step.work) == ((), ())
 
 
+@pytest.mark.fault(58, 61)
 def test_a_bare_pod_of_another_spec_waits_for_the_silent_node_that_has_the_one_before() -> None:
     world = World(desired(pod("job"), nodes=3))
     world.settle()
@@ -233,6 +238,7 @@ def test_a_node_that_was_emptied_is_taken_up_with_whatever_engine_it_has_now() -
     assert len(world.memory.pods) == 3
 
 
+@pytest.mark.fault(64)
 def test_one_host_under_two_names_is_used_under_the_first_alone() -> None:
     world = World(desired(deployment(replicas=4), nodes=2))
     changed(world, "node-001", facts=host("node-000").facts)
@@ -307,6 +313,7 @@ def test_an_empty_store_adopts_what_runs() -> None:
     assert step.memory.pods == before
 
 
+@pytest.mark.fault(79)
 def test_what_nobody_explains_is_listed_and_left_alone() -> None:
     world = running()
     world.memory = Memory()
@@ -347,6 +354,8 @@ def test_a_failure_is_forgotten_once_the_pod_is_fine_without_us() -> None:
     assert world.plan().memory.backoffs == {}
 
 
+@pytest.mark.fault(56)
+@pytest.mark.rule(9)
 def test_a_look_alike_is_no_pod_of_ours() -> None:
     world = running()
     (one, *_) = world.containers()

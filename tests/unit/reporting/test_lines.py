@@ -5,6 +5,7 @@ import pytest
 from reconciler.reporting import inert
 
 
+@pytest.mark.rule(11)
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -91,6 +91,7 @@ def test_a_long_value_is_cut_around_what_differs() -> None:
     assert "… (1005 characters)" in words
 
 
+@pytest.mark.rule(7)
 def test_a_secret_is_in_no_form_whatever_the_change_carries() -> None:
     field = FieldChange("data.PASSWORD", "canary-before", "canary-after", secret=True)
     shown = report(objects=(ObjectChange("~", Ref("Secret", "shop", "db"), (field,)),))
@@ -116,12 +117,14 @@ def hostile() -> PlanReport:
     )
 
 
+@pytest.mark.rule(11)
 def test_no_text_can_move_the_cursor_or_begin_a_line(hostile: PlanReport) -> None:
     for line in plan_text(hostile):
         assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202e]", line.text)
         assert not line.text.lstrip().startswith("::")
 
 
+@pytest.mark.rule(11)
 def test_markdown_interprets_nothing_of_what_it_quotes(hostile: PlanReport) -> None:
     shown = plan_markdown(hostile)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)

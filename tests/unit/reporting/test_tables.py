@@ -124,6 +124,7 @@ def test_nothing_found_is_said() -> None:
     assert [line.text for line in table_lines(table([]))] == ["No resources found."]
 
 
+@pytest.mark.rule(11)
 def test_a_hostile_name_cannot_break_a_table() -> None:
     evil = NodeStatus(Ref("Node", "", "a\x1b[2J\nb"), True, "", 0)
     assert [line.text.startswith(("NAME", r"a\x1b[2J\nb ")) for line in table_lines(table([evil]))] == [True, True]

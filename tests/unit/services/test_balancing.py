@@ -151,6 +151,7 @@ def test_an_unnamed_port_is_known_by_its_number() -> None:
     assert list(sections(laid_out({WEB: service(WEB, ServicePort(8000))}, RECORD))) == ["shop_web_8000"]
 
 
+@pytest.mark.fault(65)
 @pytest.mark.parametrize(
     ("record", "what"),
     [

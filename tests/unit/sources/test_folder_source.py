@@ -106,6 +106,8 @@ def test_only_manifests_outside_of_hidden_folders_are_read(folder: Path, source:
     assert [file.path for file in snapshot(source).files] == ["a.yaml", "a/x.yml", "a/y.json", "b.yaml"]
 
 
+@pytest.mark.fault(11)
+@pytest.mark.rule(1)
 def test_links_pipes_sockets_and_devices_are_rejected_and_never_opened(folder: Path, source: FolderSource) -> None:
     settled(folder / "good.yaml")
     canary = settled(folder.parent / "canary.yaml", "secret")
@@ -131,6 +133,7 @@ def test_what_bears_no_manifests_name_is_nobodys_business(folder: Path, source: 
     assert [file.path for file in snapshot(source).files] == ["good.yaml"]
 
 
+@pytest.mark.fault(13)
 def test_a_large_file_is_rejected_without_reading_it(folder: Path, source: FolderSource) -> None:
     path = settled(folder / "large.yaml")
     os.truncate(path, 100 << 30)
@@ -138,6 +141,7 @@ def test_a_large_file_is_rejected_without_reading_it(folder: Path, source: Folde
     assert problems(source) == {"large.yaml": "file-too-large"}
 
 
+@pytest.mark.fault(10)
 def test_an_unreadable_file_rejects_the_revision_and_is_never_taken_for_absent() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
@@ -158,11 +162,14 @@ def test_an_unreadable_file_rejects_the_revision_and_is_never_taken_for_absent()
         assert len(snapshot(source).files) == 2
 
 
+@pytest.mark.fault(38)
 def test_a_git_lfs_pointer_is_rejected(folder: Path, source: FolderSource) -> None:
     settled(folder / "big.yaml", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
     assert problems(source) == {"big.yaml": "lfs-pointer"}
 
 
+@pytest.mark.fault(26)
+@pytest.mark.rule(11)
 def test_a_name_that_could_fool_a_terminal_is_rejected_and_escaped(folder: Path, source: FolderSource) -> None:
     settled(folder / "a\x1b[31m.yaml")
     settled(folder / os.fsdecode(b"b\xff.yaml"))
@@ -239,6 +246,7 @@ def test_reading_waits_until_a_file_has_been_left_alone(folder: Path, source: Fo
     assert snapshot(source).files[0].content == b"a: 1\n"
 
 
+@pytest.mark.fault(3)
 def test_a_folder_that_is_missing_is_unavailable_and_not_empty(tmp_path: Path) -> None:
     found = FolderSource(tmp_path / "mistyped").read()
     assert isinstance(found, Unavailable)
@@ -274,6 +282,7 @@ def test_a_save_is_heard_of_and_read_at_once(folder: Path, source: FolderSource,
     assert after.files[0] is before.files[0]
 
 
+@pytest.mark.fault(6)
 def test_a_file_written_in_two_chunks_is_one_change(folder: Path, source: FolderSource, changes: Changes) -> None:
     with (folder / "a.yaml").open("w", buffering=1) as file:
         file.write("first: 1\n")
@@ -286,6 +295,7 @@ def test_a_file_written_in_two_chunks_is_one_change(folder: Path, source: Folder
     assert changes.count == 1
 
 
+@pytest.mark.fault(6)
 def test_reading_in_the_middle_of_a_write_waits_for_its_end(
     folder: Path, source: FolderSource, changes: Changes
 ) -> None:
@@ -303,6 +313,7 @@ def test_reading_in_the_middle_of_a_write_waits_for_its_end(
     closing.join()
 
 
+@pytest.mark.fault(7)
 def test_an_editors_save_by_rename_is_one_change_and_no_file_is_ever_missing(
     folder: Path, source: FolderSource, changes: Changes
 ) -> None:
@@ -322,6 +333,7 @@ def test_an_editors_save_by_rename_is_one_change_and_no_file_is_ever_missing(
     assert changes.count == 2
 
 
+@pytest.mark.fault(7)
 def test_swap_files_alone_are_no_change(folder: Path, changes: Changes) -> None:
     write(folder / ".a.yaml.swp")
     write(folder / "a.yaml~")
@@ -338,6 +350,8 @@ def test_new_and_removed_files_and_folders_are_seen(folder: Path, source: Folder
     wait_until_read(source, changes, lambda found: paths(found) == ["sub/b.yaml"])
 
 
+@pytest.mark.fault(11)
+@pytest.mark.rule(1)
 def test_a_link_that_appears_later_is_rejected(folder: Path, source: FolderSource, changes: Changes) -> None:
     (folder / "out").symlink_to("/etc")
     changes.wait_for(1)
@@ -347,6 +361,7 @@ def test_a_link_that_appears_later_is_rejected(folder: Path, source: FolderSourc
     assert len(snapshot(source).files) == 2
 
 
+@pytest.mark.rule(1)
 def test_a_folder_swapped_for_a_link_never_leads_outside(
     folder: Path, source: FolderSource, changes: Changes
 ) -> None:
@@ -357,6 +372,7 @@ def test_a_folder_swapped_for_a_link_never_leads_outside(
     assert problems(source) == {"sub": "symlink"}
 
 
+@pytest.mark.fault(9)
 def test_a_folder_renamed_away_is_unavailable_until_it_is_back(
     folder: Path, source: FolderSource, changes: Changes
 ) -> None:
@@ -376,6 +392,7 @@ def test_a_burst_of_thousands_of_files_is_read_whole(folder: Path, source: Folde
     wait_until_read(source, changes, lambda found: len(found.files) == 3002)
 
 
+@pytest.mark.fault(8)
 def test_lost_events_make_everything_be_looked_at(folder: Path, source: FolderSource, changes: Changes) -> None:
     observer = source._watch._observer
     assert observer is not None

@@ -41,6 +41,7 @@ def test_a_relative_path_is_a_local_repository() -> None:
     assert parse_address("./shop") == LocalAddress(Path.cwd() / "shop")
 
 
+@pytest.mark.rule(5)
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -68,6 +69,7 @@ def test_what_is_no_address_is_refused(hostile: str) -> None:
         parse_address(hostile)
 
 
+@pytest.mark.rule(7)
 @pytest.mark.parametrize("url", ["https://user:canary@example.com/x", "ssh://git:canary@example.com/x"])
 def test_a_credential_in_a_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ValueError, match="use a key or a token") as refusal:
@@ -75,6 +77,8 @@ def test_a_credential_in_a_url_is_refused_and_not_repeated(url: str) -> None:
     assert "canary" not in str(refusal.value)
 
 
+@pytest.mark.fault(39)
+@pytest.mark.rule(5)
 @pytest.mark.parametrize(
     "target",
     [
@@ -103,6 +107,7 @@ def test_usual_names_are_accepted() -> None:
         assert check_target(GitTarget(branch=name)).branch == name
 
 
+@pytest.mark.rule(1)
 @pytest.mark.parametrize("subpath", ["..", "a/../../b", "a\\b", "a\nb"])
 def test_a_path_out_of_the_repository_is_refused(subpath: str) -> None:
     with pytest.raises(ValueError):

@@ -115,6 +115,7 @@ def test_a_repository_without_a_commit_is_unavailable(repository: Repository) ->
     assert isinstance(GitSource(str(repository.path)).read(), Unavailable)
 
 
+@pytest.mark.fault(29)
 def test_a_checkout_of_another_branch_changes_nothing(repository: Repository) -> None:
     repository.commit({"a.yaml": "1"})
     repository.commit({"a.yaml": "2"}, "refs/heads/experiment")
@@ -124,6 +125,7 @@ def test_a_checkout_of_another_branch_changes_nothing(repository: Repository) ->
     assert source.read() is before
 
 
+@pytest.mark.fault(29)
 def test_a_deleted_branch_is_unavailable_in_the_same_words_until_it_is_back(repository: Repository) -> None:
     repository.commit({"a.yaml": "1"})
     source = GitSource(str(repository.path))
@@ -149,6 +151,7 @@ def test_a_rewritten_history_is_followed_and_logged(
     assert "git history was rewritten" in capsys.readouterr().out
 
 
+@pytest.mark.fault(37)
 def test_a_missing_object_is_unavailable_and_never_an_empty_folder(repository: Repository) -> None:
     repository.commit({"a.yaml": "1", "sub": {"b.yaml": "2"}})
     oid = str(repository.git.create_blob(b"2"))
@@ -184,12 +187,15 @@ def test_only_manifests_below_the_path_are_read(repository: Repository) -> None:
     assert found.revision.origin == f"{repository.path} (main:k8s/prod)"
 
 
+@pytest.mark.fault(3)
 @pytest.mark.parametrize("subpath", ["mistyped", "k8s/web.yaml", "link"])
 def test_a_path_that_is_no_folder_rejects_the_revision(repository: Repository, subpath: str) -> None:
     repository.commit({"k8s": {"web.yaml": "w"}, "link": (LINK, "k8s")})
     assert problems(repository, subpath=subpath) == {subpath: "path-missing"}
 
 
+@pytest.mark.fault(34)
+@pytest.mark.rule(1)
 def test_links_and_submodules_are_rejected(repository: Repository) -> None:
     repository.commit(
         {
@@ -213,6 +219,7 @@ def test_links_and_submodules_are_rejected(repository: Repository) -> None:
     }
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize(
     "name", ["..", ".", ".GIT", "git~1", ".git ", "a\\b", "a\x1bb", b"a\xff", ".g\u200cit", "sub\nfolder"]
 )
@@ -221,6 +228,7 @@ def test_names_that_play_tricks_are_rejected(repository: Repository, name: str |
     assert list(problems(repository).values()) == ["bad-path"]
 
 
+@pytest.mark.fault(13, 38)
 def test_large_files_and_lfs_pointers_are_rejected(repository: Repository) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
     repository.commit({"large.yaml": "x" * (rules.MAX_FILE_BYTES + 1), "pointer.yaml": pointer})
@@ -294,6 +302,7 @@ def test_the_commit_around_a_folder_is_found_by_the_names_people_use(tmp_path: P
         assert commit_around(folder, name) == CheckedOut(tmp_path / "shop", "prod", commit)
 
 
+@pytest.mark.fault(39)
 @pytest.mark.parametrize("name", ["absent", "main~1", ":/first", "-x", "HEAD@{1}", ""])
 def test_a_base_that_is_no_name_is_refused_and_never_parsed_as_an_expression(tmp_path: Path, name: str) -> None:
     pygit2.init_repository(str(tmp_path), initial_head="main")

@@ -95,6 +95,7 @@ def test_the_events_seen_longest_ago_go_first(store: SqliteStore) -> None:
     assert messages[-2:] == ["0", "new"]
 
 
+@pytest.mark.rule(7)
 def test_a_secret_is_refused_and_nothing_is_written(store: SqliteStore, directory: Path) -> None:
     hidden = Memory(pods={"1": intent("1")}, applied={WEB: {"data": {"password": SecretText("canary-7f3a")}}})
     with pytest.raises(TypeError, match="SecretText is never stored"):
@@ -106,6 +107,7 @@ def test_a_secret_is_refused_and_nothing_is_written(store: SqliteStore, director
 # --- who may use it ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule(6, 12)
 def test_directory_and_files_are_for_this_user_alone(store: SqliteStore, directory: Path) -> None:
     store.save(Memory(revision="a"))
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
@@ -129,6 +131,7 @@ def test_a_database_that_is_a_symlink_is_refused(directory: Path, tmp_path: Path
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.fault(80)
 def test_a_second_instance_is_refused_and_told_who_holds_it(store: SqliteStore, directory: Path) -> None:
     with pytest.raises(StoreLocked) as refusal:
         SqliteStore(directory)
@@ -164,6 +167,7 @@ def test_a_forked_child_does_not_keep_the_lock_of_a_dead_parent(store: SqliteSto
 # --- what it refuses to open ---------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(80)
 def test_a_newer_schema_is_refused(store: SqliteStore, directory: Path) -> None:
     store.close()
     with sqlite3.connect(directory / "state.db") as connection:
@@ -185,6 +189,7 @@ def test_another_programs_database_is_refused(directory: Path) -> None:
         SqliteStore(directory)
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize("offset", [0, 4096 + 8])
 def test_a_corrupt_file_is_refused_and_left_as_it_is(directory: Path, offset: int) -> None:
     with_store = SqliteStore(directory)
@@ -212,6 +217,7 @@ def test_a_row_nobody_understands_is_an_error_and_not_an_empty_memory(store: Sql
     reopened.close()
 
 
+@pytest.mark.fault(76)
 def test_a_locked_database_fails_within_its_deadline(
     store: SqliteStore, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +271,7 @@ while True:
 """
 
 
+@pytest.mark.fault(75)
 def test_a_writer_killed_at_any_moment_leaves_all_or_nothing(directory: Path) -> None:
     for attempt in range(12):
         writer = subprocess.Popen(
@@ -289,6 +296,7 @@ def test_a_writer_killed_at_any_moment_leaves_all_or_nothing(directory: Path) ->
         assert len(kept.files) == 5
 
 
+@pytest.mark.fault(76)
 def test_a_full_disk_fails_the_save_and_keeps_what_was_saved(store: SqliteStore) -> None:
     good = Memory(pods={"1": intent("1")}, revision="good")
     store.save(good)
