@@ -1,8 +1,6 @@
 """What JSON Schema cannot say about the volumes of a pod: one source each, paths of their own, mounts that fit."""
 
-import re
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.containers import check_resource_field
@@ -10,8 +8,8 @@ from reconciler.manifests.findings import Finding, Pointer, quoted, warning
 from reconciler.manifests.pod_parts import check_distinct, containers_of
 from reconciler.model.pod_sources import DownwardItem, Projection, Volume
 from reconciler.model.pods import Container, PodSpec
+from reconciler.model.references import references
 
-_VARIABLE: Final = re.compile(r"\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 _Placed = tuple[str, Pointer]
 """The path of a file in a volume, and where it is written."""
 
@@ -126,7 +124,7 @@ def _mounts(container: Container, volumes: frozenset[str], at: Pointer) -> Itera
 def _expanded(expression: str, container: Container, at: Pointer) -> Iterator[Finding]:
     """Every variable of a path is known, and none is a Secret's value, which a path would show to everyone."""
     variables = {variable.name: variable.value_from for variable in container.env}
-    for name in _VARIABLE.findall(expression):
+    for name in references(expression):
         source = variables.get(name)
         if name not in variables and not container.env_from:
             message = f"the container has no variable {quoted(name)}"

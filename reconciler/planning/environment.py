@@ -3,7 +3,6 @@
 Rules: https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
@@ -13,12 +12,11 @@ from reconciler.model.names import Ref
 from reconciler.model.observed import Facts
 from reconciler.model.pod_sources import EnvFrom, EnvSource
 from reconciler.model.pods import Container, PodSpec
+from reconciler.model.references import expand_references, references
 from reconciler.model.secrets import SecretText
 from reconciler.planning.pod_fields import field_of, resource_of, resource_of_pod
 
 Value: TypeAlias = str | SecretText
-
-_REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 
 
 def environment(
@@ -50,26 +48,21 @@ def environment(
 
 def expand(text: str, values: Mapping[str, Value]) -> str:
     """`$(NAME)` in a command or an argument. Never a Secret's value: arguments are seen by everyone on a host."""
-    return _REFERENCE.sub(lambda match: _plain(match, values), text) if "$" in text else text
+
+    def plain(name: str) -> str | None:
+        value = values.get(name)
+        return value if isinstance(value, str) else None
+
+    return expand_references(text, plain)
 
 
 def _expand_value(text: str, values: Mapping[str, Value]) -> Value:
-    if "$" not in text:
-        return text
-    names = {match[1] for match in _REFERENCE.finditer(text) if match[1]}
-    secrets = {name: value for name in names if isinstance(value := values.get(name), SecretText)}
+    secrets = {name: value for name in references(text) if isinstance(value := values.get(name), SecretText)}
     if not secrets:
         return expand(text, values)
     # What holds a Secret's value is a secret itself, and stays one.
     revealed = {**values, **{name: value.reveal() for name, value in secrets.items()}}
     return SecretText(expand(text, revealed))
-
-
-def _plain(match: re.Match[str], values: Mapping[str, Value]) -> str:
-    if match[0] == "$$":
-        return "$"
-    value = values.get(match[1])
-    return value if isinstance(value, str) else match[0]
 
 
 def _everything(source: EnvFrom, namespace: str, desired: Desired) -> Iterator[tuple[str, Value]]:

@@ -23,6 +23,8 @@ def test_variables_from_everywhere(stage: Stage) -> None:
     env = [
         {"name": "PLAIN", "value": "a"},
         {"name": "COMPOSED", "value": "$(PLAIN)-$(WORD)-$$(PLAIN)-$(ABSENT)"},
+        {"name": "NESTED", "value": "$($(PLAIN))"},
+        {"name": "DIGIT", "value": "<$(1st)>"},
         {"name": "WORD", "valueFrom": key("configMap", "words", "word")},
         {"name": "AFTER", "value": "$(WORD)!"},
         {"name": "TOKEN", "valueFrom": key("secret", "safe", "token")},
@@ -30,15 +32,21 @@ def test_variables_from_everywhere(stage: Stage) -> None:
         {"name": "MEMORY", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},
         {"name": "MAYBE", "valueFrom": {"configMapKeyRef": {"name": "none", "key": "a", "optional": True}}},
     ]
+    words = {"configMapRef": {"name": "words"}}
     main = container(
         env=env,
-        envFrom=[{"prefix": "P_", "configMapRef": {"name": "words"}}, {"secretRef": {"name": "safe"}}],
+        envFrom=[words, {"prefix": "P_", **words}, {"secretRef": {"name": "safe"}}],
         resources={"limits": {"memory": "64Mi"}},
     )
-    stage.put(config_map("words", word="hi"), secret("safe", token=TOKEN, login="me"), pod("told", main))
+    stage.put(
+        config_map("words", word="hi", **{"1st": "one"}),
+        secret("safe", token=TOKEN, login="me"),
+        pod("told", main),
+    )
     seen = stage.up("told")
     got = dict(line.split("=", 1) for line in stage.inside("told", "env").splitlines() if "=" in line)
     assert got["COMPOSED"] == "a-$(WORD)-$(PLAIN)-$(ABSENT)", "only what comes before is known, as upstream"
+    assert (got["NESTED"], got["DIGIT"]) == ("$($(PLAIN))", "<one>")
     assert (got["AFTER"], got["P_word"], got["login"], got["TOKEN"]) == ("hi!", "hi", "me", TOKEN)
     assert (got["NAME"], got["SPACE"], got["NODE"]) == ("told", "default", "node-1")
     assert (got["IP"], got["UID_"]) == (seen["status"]["podIP"], seen["metadata"]["uid"])

@@ -104,6 +104,7 @@ def test_a_volume_that_could_not_be_made_is_refused(load: Load, volume: str, exp
         ("{name: v, mountPath: /a, subPath: /b}", f"{C}/volumeMounts/0/subPath invalid-value"),
         ("{name: v, mountPath: /a, subPath: b/..}", f"{C}/volumeMounts/0/subPath invalid-value"),
         ("{name: v, mountPath: /a, subPathExpr: $(A/b}", f"{C}/volumeMounts/0/subPathExpr invalid-value"),
+        ("{name: v, mountPath: /a, subPathExpr: $(1)/b}", f"{C}/volumeMounts/0/subPathExpr missing-key"),
         ("{name: v, mountPath: /a, subPathExpr: $(A)/b}", f"{C}/volumeMounts/0/subPathExpr missing-key"),
         (
             "{name: v, mountPath: /a, subPath: b, subPathExpr: c}",
