@@ -11,7 +11,7 @@ from reconciler.manifests.findings import Finding
 from reconciler.manifests.index import Index, Located
 from reconciler.model.cluster import ClusterSpec, dns_addresses
 from reconciler.model.names import ANNOTATION_SSH
-from reconciler.model.objects import Cluster, EndpointSlice, Node, Service
+from reconciler.model.objects import Cluster, EndpointSlice, Ingress, Node, Service
 
 
 def check_addresses(index: Index) -> Iterator[Located]:
@@ -22,7 +22,7 @@ def check_addresses(index: Index) -> Iterator[Located]:
     nodes = {
         ref.name: entry.thing for ref, entry in index.by_kind["Node"].items() if isinstance(entry.thing, Node)
     }
-    yield from check_exposure(_in_order(index, "Service"), nodes, cluster)
+    yield from check_exposure(_in_order(index, "Service"), _in_order(index, "Ingress"), nodes, cluster)
     for entry in _in_order(index, "EndpointSlice"):
         yield from check_slice_addresses(entry, cluster)
     yield from _pod_networks(index, cluster)
@@ -33,7 +33,7 @@ def takes_address(entry: Entry) -> bool:
     thing = entry.thing
     if isinstance(thing, Service):
         return bool(thing.spec.cluster_ip) or exposes(thing)
-    return isinstance(thing, Cluster | Node | EndpointSlice)
+    return isinstance(thing, Cluster | Node | EndpointSlice | Ingress)
 
 
 def _in_order(index: Index, kind: str) -> list[Entry]:

@@ -64,5 +64,6 @@ class Code(StrEnum):
     UNKNOWN_NODE = "unknown-node"
     NO_MATCHING_NODE = "no-matching-node"
     DUPLICATE_ADDRESS = "duplicate-address"
+    ADDRESS_NOT_ALLOWED = "address-not-allowed"
     OUTSIDE_CIDR = "outside-cidr"
     OVERLAPPING_CIDRS = "overlapping-cidrs"

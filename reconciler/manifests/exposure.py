@@ -1,4 +1,5 @@
-"""What Services take of the hosts: node ports, ports of the edges, external addresses. Each has one owner.
+"""What Services take of the hosts: node ports, ports of the edges, external addresses. Each has one owner, and
+which external addresses there are to take is the Cluster's to say.
 
 Rule: HAProxy lets two sections bind one address, and the kernel then deals connections out at random.
 """
@@ -14,8 +15,8 @@ from reconciler.manifests.documents import Entry
 from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.index import Located
 from reconciler.model.cluster import ClusterSpec
-from reconciler.model.edges import edges
-from reconciler.model.objects import EndpointSlice, Node, Service
+from reconciler.model.edges import INGRESS_PORTS, edges
+from reconciler.model.objects import EndpointSlice, Ingress, Node, Service, is_served_here
 
 _EVERYWHERE = ""
 """In place of an address: every one of every host."""
@@ -37,11 +38,13 @@ def exposes(service: Service) -> bool:
 
 
 def check_exposure(
-    services: list[Entry], nodes: Mapping[str, Node], cluster: ClusterSpec | None
+    services: list[Entry], ingresses: list[Entry], nodes: Mapping[str, Node], cluster: ClusterSpec | None
 ) -> Iterator[Located]:
     """`services` in the order of their places: the first one has what several ask for."""
     ports = _Ports(nodes, cluster.ssh.port if cluster is not None else 22)
     at_edges = {name: nodes[name].ssh.host for name in edges(nodes)}
+    has_ingress = any(isinstance(entry.thing, Ingress) and is_served_here(entry.thing) for entry in ingresses)
+    of_ingress = {(host, port): name for name, host in at_edges.items() for port in INGRESS_PORTS if has_ingress}
     for entry in services:
         assert isinstance(entry.thing, Service)
         told: set[Pointer] = set()
@@ -49,7 +52,9 @@ def check_exposure(
             if claim.at not in told and (message := ports.take(claim, entry)):
                 told.add(claim.at)
                 yield entry, Finding(claim.at, Code.DUPLICATE_PORT, message, "choose another one, or leave it out")
-        yield from ((entry, finding) for finding in _external_addresses(entry.thing, cluster))
+        for finding in (*_external_addresses(entry, cluster), *_of_ingress(entry.thing, of_ingress)):
+            if finding.pointer not in told:
+                yield entry, finding
 
 
 def check_slice_addresses(entry: Entry, cluster: ClusterSpec | None) -> Iterator[Located]:
@@ -96,11 +101,37 @@ def _claims(service: Service, at_edges: Mapping[str, str]) -> Iterator[_Claim]:
             yield _Claim(address, port.port, f"{address}:{port.port}", ("spec", "externalIPs", index))
 
 
-def _external_addresses(service: Service, cluster: ClusterSpec | None) -> Iterator[Finding]:
-    for index, address in enumerate(service.spec.external_ips):
+def _external_addresses(entry: Entry, cluster: ClusterSpec | None) -> Iterator[Finding]:
+    assert isinstance(entry.thing, Service)
+    namespace = entry.ref.namespace
+    for index, address in enumerate(entry.thing.spec.external_ips):
+        at: Pointer = ("spec", "externalIPs", index)
         for whose in _inside(address, cluster):
             fix = "choose an address that is routed to the nodes from outside"
-            yield Finding(("spec", "externalIPs", index), Code.INVALID_ADDRESS, f"{address} is in {whose}", fix)
+            yield Finding(at, Code.INVALID_ADDRESS, f"{address} is in {whose}", fix)
+        if cluster is not None and not _is_allowed(address, namespace, cluster):
+            message = f"the Cluster gives no Service of namespace {namespace} the external address {address}"
+            rule = f"{{cidr: {address}/32, namespaces: [{namespace}]}}"
+            fix = f"add {rule} to the Cluster's spec.network.externalIPs, or leave the address out"
+            yield Finding(at, Code.ADDRESS_NOT_ALLOWED, message, fix)
+
+
+def _is_allowed(address: str, namespace: str, cluster: ClusterSpec) -> bool:
+    return any(
+        IPv4Address(address) in IPv4Network(rule.cidr, strict=False)
+        and (not rule.namespaces or namespace in rule.namespaces)
+        for rule in cluster.network.external_ips
+    )
+
+
+def _of_ingress(service: Service, of_ingress: Mapping[tuple[str, int], str]) -> Iterator[Finding]:
+    """External addresses at which Ingresses are served: who had one would answer in the place of every site."""
+    for index, address in enumerate(service.spec.external_ips):
+        taken = (port.port for port in service.spec.ports if (address, port.port) in of_ingress)
+        if (port := next(taken, None)) is not None:
+            message = f"{address}:{port} belongs to the Ingresses, at the edge {of_ingress[address, port]}"
+            fix = "choose another port or address, or write an Ingress"
+            yield Finding(("spec", "externalIPs", index), Code.DUPLICATE_PORT, message, fix)
 
 
 def _inside(address: str, cluster: ClusterSpec | None) -> Iterator[str]:

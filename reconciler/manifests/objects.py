@@ -137,6 +137,8 @@ def _claim(claim: PersistentVolumeClaim) -> Iterator[Finding]:
 def _cluster(cluster: Cluster) -> Iterator[Finding]:
     spec = cluster.spec
     yield from check_policy(spec.pod_security, ("spec", "podSecurity"))
+    for index, rule in enumerate(spec.network.external_ips):
+        yield from check_network(rule.cidr, ("spec", "network", "externalIPs", index, "cidr"))
     if spec.acme is not None:
         yield from _acme(spec.acme)
     if spec.image_gc.low_threshold_percent >= spec.image_gc.high_threshold_percent:

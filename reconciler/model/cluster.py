@@ -91,8 +91,16 @@ class DnsSettings(Struct, frozen=True, rename="camel"):
 NetworkMode: TypeAlias = Literal["auto", "routes", "vxlan"]
 
 
+class ExternalIpRule(Struct, frozen=True, rename="camel"):
+    """Addresses outside of the cluster that Services may be open at."""
+
+    cidr: str
+    namespaces: tuple[str, ...] = ()
+    """Empty: all."""
+
+
 class ClusterNetwork(Struct, frozen=True, rename="camel"):
-    """How packets get from pod to pod."""
+    """How packets get from pod to pod, and who may have which address outside."""
 
     mode: NetworkMode = "auto"
     """`auto`: by a route to hosts on the same network, through VXLAN to the others, as each host finds out."""
@@ -100,6 +108,8 @@ class ClusterNetwork(Struct, frozen=True, rename="camel"):
     """The largest packet that passes between any two hosts; 0: found out."""
     isolate_namespaces: bool = False
     """Pods take connections from pods of their own namespace only, unless a NetworkPolicy allows more."""
+    external_ips: tuple[ExternalIpRule, ...] = field(default=(), name="externalIPs")
+    """What a Service may name as one of its externalIPs; empty: nothing."""
 
 
 class ClusterSpec(Struct, frozen=True, rename="camel"):

@@ -7,6 +7,8 @@ from reconciler.model.names import GROUP
 from reconciler.model.objects import Node
 
 LABEL_EDGE: Final = f"{GROUP}/edge"
+INGRESS_PORTS: Final = (80, 443)
+"""Where Ingresses are served."""
 
 
 def edges(nodes: Mapping[str, Node]) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ without a ready pod answers 503. A service that cannot be served is left out and
 one down with it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +19,8 @@ from reconciler.model.objects import Service, ServicePort, is_headless, port_pro
 from reconciler.model.sections import ServiceSection, ServiceWay
 from reconciler.services.haproxy import Address, Bind, Manner, check_options, listen_text, server_options
 from reconciler.services.parts import Part
+
+_EVERY_ADDRESS: Final = "0.0.0.0"
 
 
 class Layout(Struct, frozen=True):
@@ -35,10 +38,12 @@ def lay_out(
     records: Mapping[Ref, ServiceRecord],
     service_cidr: str,
     taken: Iterable[Address] = (),
+    edge_hosts: Collection[str] = (),
 ) -> Layout:
     """Every service with a virtual address, in the order of their names; where two want the same address and port,
-    the first has it. The Ingresses have what is `taken`."""
-    claims = _Claims(IPv4Network(service_cidr), taken)
+    the first has it. The Ingresses have what is `taken`. `edge_hosts`: the addresses of the edges; who has a port
+    at all addresses of an edge has it at these."""
+    claims = _Claims(IPv4Network(service_cidr), taken, frozenset(edge_hosts))
     drafts: list[tuple[Part, Manner]] = []
     problems: list[str] = []
     for ref, service in sorted(services.items()):
@@ -107,13 +112,13 @@ def _ways(service: Service, record: ServiceRecord, address: str, number: int) ->
     yield "", spec.internal_traffic_policy == "Local", manner, (Bind(Address(address, port.port)),), ()
     outside = [Bind(Address(ip, port.port), foreign=True) for ip in dict.fromkeys(spec.external_ips)]
     if node_port := _node_port(service, record, number):
-        outside.append(Bind(Address("0.0.0.0", node_port)))
+        outside.append(Bind(Address(_EVERY_ADDRESS, node_port)))
     local = spec.external_traffic_policy == "Local"
     if outside:
         yield "external", local, manner, tuple(outside), ()
     if spec.type == "LoadBalancer":
         ranges = _manner(service, port, spec.load_balancer_source_ranges)
-        yield "edge", local, ranges, (), (Bind(Address("0.0.0.0", port.port)),)
+        yield "edge", local, ranges, (), (Bind(Address(_EVERY_ADDRESS, port.port)),)
 
 
 def _manner(service: Service, port: ServicePort, sources: tuple[str, ...] = ()) -> Manner:
@@ -140,8 +145,9 @@ def _node_port(service: Service, record: ServiceRecord, number: int) -> int:
 class _Claims:
     """What is taken so far, by which service."""
 
-    def __init__(self, service_cidr: IPv4Network, taken: Iterable[Address]) -> None:
+    def __init__(self, service_cidr: IPv4Network, taken: Iterable[Address], edge_hosts: frozenset[str]) -> None:
         self._service_cidr = service_cidr
+        self._edge_hosts = edge_hosts
         self._owners: dict[Address, Ref | str] = dict.fromkeys(taken, "the Ingresses")
         self._addresses: set[IPv4Address] = set()
 
@@ -150,9 +156,9 @@ class _Claims:
         left: list[_Opening] = []
         refused: list[str] = []
         for opening in openings:
-            free = tuple(bind for bind in opening.edge_binds if bind.address not in self._owners)
+            free = tuple(bind for bind in opening.edge_binds if not self._owner(bind.address))
             refused += (
-                f"the edges' {bind.address}: it belongs to {self._owners[bind.address]}; choose another port"
+                f"the edges' {bind.address}: it belongs to {self._owner(bind.address)}; choose another port"
                 for bind in opening.edge_binds
                 if bind not in free
             )
@@ -166,10 +172,19 @@ class _Claims:
         All of them or, with ValueError, none."""
         binds = [bind for opening in openings for bind in (*opening.binds, *opening.edge_binds)]
         for bind in binds:
-            if owner := self._owners.get(bind.address):
+            if owner := self._owner(bind.address):
                 raise ValueError(f"{bind.address} belongs to {owner}; choose another address or port")
         self._owners.update(dict.fromkeys((bind.address for bind in binds), ref))
         self._addresses.add(IPv4Address(address))
+
+    def _owner(self, address: Address) -> Ref | str | None:
+        """Who has it, or would lose connections to who had it: the kernel prefers one address to all of them."""
+        others = [address]
+        if address.ip in self._edge_hosts:
+            others.append(Address(_EVERY_ADDRESS, address.port))
+        elif address.ip == _EVERY_ADDRESS:
+            others += (Address(host, address.port) for host in self._edge_hosts)
+        return next((self._owners[other] for other in others if other in self._owners), None)
 
     def addresses(self) -> tuple[str, ...]:
         return tuple(str(address) for address in sorted(self._addresses))

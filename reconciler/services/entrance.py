@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from reconciler.model.digests import file_digest
+from reconciler.model.edges import INGRESS_PORTS
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Ingress, Secret, Service
@@ -19,7 +20,7 @@ from reconciler.services.ingress_files import CERTIFICATES, INSIDE, USERS, Files
 from reconciler.services.ingress_haproxy import render_ingress
 from reconciler.services.parts import Part
 
-PLAIN, SECURE = Address("0.0.0.0", 80), Address("0.0.0.0", 443)
+PLAIN, SECURE = (Address("0.0.0.0", port) for port in INGRESS_PORTS)
 
 
 class Entrance(Struct, frozen=True):

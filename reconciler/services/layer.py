@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from reconciler.model.addresses import is_ipv4
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edges
 from reconciler.model.memory import IngressRecord, Memory, NodeRecord, ServiceRecord
@@ -78,7 +79,11 @@ class ServiceLayer:
         acme = acme_at_the_edge(desired, memory)
         entered = _EntranceInputs(desired.ingresses, desired.secrets, memory.ingresses, acme, at)
         laid_out = _LayoutInputs(
-            desired.cluster, desired.services, memory.services, entered if desired.ingresses else _NO_ENTRANCE
+            desired.cluster,
+            desired.services,
+            memory.services,
+            entered if desired.ingresses else _NO_ENTRANCE,
+            _edge_hosts(desired, memory.nodes),
         )
         inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, isolation)
         if inputs != self._inputs:
@@ -105,7 +110,8 @@ class ServiceLayer:
             opened.ingresses, services, opened.secrets, opened.records, opened.acme, checks, opened.at
         )
         cidr = inputs.cluster.spec.service_cidr
-        self._layout = lay_out(services, inputs.service_records, cidr, self._entrance.addresses)
+        taken, hosts = self._entrance.addresses, inputs.edge_hosts
+        self._layout = lay_out(services, inputs.service_records, cidr, taken, hosts)
         self._sections = _Sections((*self._layout.parts, *self._entrance.parts), self._entrance)
 
     def _made(
@@ -153,6 +159,8 @@ class _LayoutInputs(Struct, frozen=True):
     services: Mapping[Ref, Service]
     service_records: Mapping[Ref, ServiceRecord]
     entrance: _EntranceInputs
+    edge_hosts: tuple[str, ...]
+    """Addresses, as far as they are known."""
 
 
 class _Inputs(Struct, frozen=True):
@@ -267,6 +275,15 @@ def changed_keys(before: Mapping[_Key, object], after: Mapping[_Key, object]) ->
     """Those that one of the two has alone, or that have another value."""
     kept = {key for key, value in after.items() if (was := before.get(key)) is value or was == value}
     return (before.keys() | after.keys()) - kept
+
+
+def _edge_hosts(desired: Desired, records: Mapping[str, NodeRecord]) -> tuple[str, ...]:
+    """A host whose Node has a name has the address that it was reached at last."""
+    hosts = (
+        host if is_ipv4(host := desired.nodes[name].ssh.host) else records.get(name, NodeRecord(name)).address
+        for name in edges(desired.nodes)
+    )
+    return tuple(filter(None, hosts))
 
 
 def _by_node(endpoints: Iterable[Endpoint]) -> Mapping[str, Collection[str]]:

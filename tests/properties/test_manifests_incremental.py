@@ -105,6 +105,7 @@ CONTENTS = [
     json.dumps(node("n", "192.0.2.1", **{"reconciler.dev/edge": "true"})),
     *map(json.dumps, [service("s", {}, 80), service("s", B, 80, type="LoadBalancer")]),
     json.dumps(service("u", B, 80, externalIPs=["192.0.2.1"])),
+    json.dumps(CLUSTER | {"spec": {"network": {"externalIPs": [{"cidr": "192.0.2.0/24"}]}}}),
     *map(json.dumps, [endpoint_slice("s", "192.0.2.7"), endpoint_slice("t", "10.97.0.7", name="a")]),
 ]
 edits = st.dictionaries(st.sampled_from("abcdefghij"), st.sampled_from([*CONTENTS, None]), max_size=4)

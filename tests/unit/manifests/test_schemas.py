@@ -63,6 +63,7 @@ BACKEND = (*RULE, "http", "paths", "[]", "backend")
         ("Cluster", ("spec", "podLimits"), cluster.PodLimits, set()),
         ("Cluster", ("spec", "imageGC"), cluster.ImageGc, set()),
         ("Cluster", ("spec", "network"), cluster.ClusterNetwork, set()),
+        ("Cluster", ("spec", "network", "externalIPs", "[]"), cluster.ExternalIpRule, set()),
         ("Pod", ("spec",), pods.PodSpec, {"os"}),
         ("Deployment", ("spec",), objects.DeploymentSpec, set()),
         ("Deployment", ("spec", "selector"), objects.LabelSelector, set()),

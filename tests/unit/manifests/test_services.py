@@ -35,6 +35,22 @@ SLICE = dedent("""\
 DB = Ref("Service", "default", "db")
 
 
+CLUSTER = dedent("""\
+    apiVersion: reconciler.dev/v1
+    kind: Cluster
+    metadata: {name: lab}
+    spec:
+      network:
+        externalIPs: [{cidr: 192.0.2.0/24, namespaces: [default]}, {cidr: 10.0.0.0/8}]
+    """)
+INGRESS = dedent("""\
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: web}
+    spec: {defaultBackend: {service: {name: a, port: {number: 80}}}}
+    """)
+
+
 def service(spec: str, name: str = "db", notes: str = "") -> str:
     annotations = f"  annotations: {{{notes}}}\n" if notes else ""
     return f"apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n{annotations}spec:\n" + "".join(
@@ -145,7 +161,7 @@ def test_what_needs_no_ports_or_nobody_behind_it_is_accepted(
 )
 def test_a_port_of_the_hosts_has_one_owner(load: Load, faults: Faults, other: str, expected: str) -> None:
     first = service("type: LoadBalancer\nexternalIPs: [192.0.2.9]\nports: [{port: 80, nodePort: 30080}]", "a")
-    result = load({"a.yaml": first, "z.yaml": service(other, "z")})
+    result = load({"cluster.yaml": CLUSTER, "a.yaml": first, "z.yaml": service(other, "z")})
     assert isinstance(result, Rejected)
     assert [fault for fault in faults(result) if "selects-nothing" not in fault] == [expected]
 
@@ -154,12 +170,42 @@ def test_a_load_balancer_takes_the_ports_of_edges_only(load: Load, good: dict[st
     edge = good["node.yaml"].replace("node-1", "node-2").replace("10.0.0.1", "10.0.0.2")
     edge = edge.replace("metadata:\n", "metadata:\n  labels: {reconciler.dev/edge: 'true'}\n")
     files = {
+        "cluster.yaml": CLUSTER,
         "edge.yaml": edge,
         "a.yaml": service("type: LoadBalancer\nselector: {app: web}\nports: [{port: 80}]", "a"),
         "z.yaml": service("externalIPs: [10.0.0.1]\nselector: {app: web}\nports: [{port: 80}]", "z"),
     }
     assert isinstance(load(files), Desired)
     assert isinstance(load({**files, "edge.yaml": edge.replace("'true'", "'false'")}), Rejected)
+
+
+def test_external_addresses_are_the_clusters_to_give(load: Load, faults: Faults) -> None:
+    asked = "externalIPs: [192.0.2.1]\nselector: {app: web}\nports: [{port: 9}]"
+    refused = load({"z.yaml": service(asked)})
+    assert faults(refused) == ["z.yaml:6:17 /spec/externalIPs/0 address-not-allowed"], "none by default"
+    assert "{cidr: 192.0.2.1/32, namespaces: [default]}" in refused.problems[0].fix
+    assert isinstance(load({"cluster.yaml": CLUSTER, "z.yaml": service(asked)}), Desired)
+    theirs = CLUSTER.replace("[default]", "[shop]")
+    assert faults(load({"cluster.yaml": theirs, "z.yaml": service(asked)})) == faults(refused)
+    everybodys = asked.replace("192.0.2.1", "10.0.0.77")
+    assert isinstance(load({"cluster.yaml": theirs, "z.yaml": service(everybodys)}), Desired)
+    crooked = load({"cluster.yaml": CLUSTER.replace("192.0.2.0/24", "192.0.2.1/24")})
+    assert faults(crooked) == ["cluster.yaml:6:26 /spec/network/externalIPs/0/cidr invalid-address"]
+
+
+@pytest.mark.parametrize("port", [80, 443])
+def test_an_external_address_of_an_edge_takes_no_port_of_the_ingresses(
+    load: Load, faults: Faults, port: int
+) -> None:
+    other = service(f"externalIPs: [10.0.0.1]\nselector: {{app: web}}\nports: [{{port: {port}}}]", "z")
+    first = service("selector: {app: web}\nports: [{port: 80}]", "a")
+    files = {"cluster.yaml": CLUSTER, "a.yaml": first, "z.yaml": other}
+    assert isinstance(load(files), Desired)
+    result = load({**files, "site.yaml": INGRESS})
+    assert faults(result) == ["z.yaml:6:17 /spec/externalIPs/0 duplicate-port"]
+    assert "Ingresses" in result.problems[0].message
+    elsewhere = INGRESS.replace("spec: {", "spec: {ingressClassName: nginx, ")
+    assert isinstance(load({**files, "site.yaml": elsewhere}), Desired)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import ProxySection, ProxyServer
 from reconciler.model.services import ClientIpConfig, ServiceOptions, SessionAffinityConfig
 from reconciler.services.balancing import Layout, lay_out
+from reconciler.services.haproxy import Address
 from reconciler.services.parts import left_out, section
 
 WEB = Ref("Service", "shop", "web")
@@ -105,6 +106,16 @@ def test_an_external_address_need_not_be_the_hosts_and_is_not_made_so() -> None:
     layout = one(external_ips=("203.0.113.9",))
     assert binds(sections(layout)["shop_web_http"]) == ["10.96.0.1:80", "203.0.113.9:80 transparent"]
     assert layout.addresses == ("10.96.0.1",)
+
+
+def test_an_external_address_of_an_edge_takes_nothing_from_who_has_all_its_addresses() -> None:
+    taken = [Address("0.0.0.0", 80)]
+    mine = {WEB: service(WEB, ServicePort(80), external_ips=("192.0.2.1",))}
+    for hosts, parts in ((["192.0.2.1"], 0), (["192.0.2.2"], 1)):
+        layout = lay_out(mine, RECORD, "10.96.0.0/16", taken, hosts)
+        assert len(layout.parts) == parts
+    refused = lay_out(mine, RECORD, "10.96.0.0/16", taken, ["192.0.2.1"])
+    assert "192.0.2.1:80 belongs to the Ingresses" in refused.problems[0]
 
 
 def test_with_a_local_policy_a_node_sends_to_its_own_pods() -> None:
