@@ -32,6 +32,7 @@ from reconciler.model.objects import (
 )
 
 _SMALLEST_SERVICE_PREFIX = 28
+_SMALLEST_LOG = 64 << 10
 
 
 def check_object(thing: Object) -> Iterator[Finding]:
@@ -145,6 +146,10 @@ def _cluster(cluster: Cluster) -> Iterator[Finding]:
         message = "images would never be removed, or always"
         fix = f"write less than {spec.image_gc.high_threshold_percent}"
         yield Finding(("spec", "imageGC", "lowThresholdPercent"), Code.INVALID_VALUE, message, fix)
+    if (size := spec.pod_limits.container_log_max_size).value < _SMALLEST_LOG:
+        message = f"a log file of {size} bytes holds next to nothing"
+        at: Pointer = ("spec", "podLimits", "containerLogMaxSize")
+        yield Finding(at, Code.IMPOSSIBLE_RESOURCES, message, "write 64Ki or more, such as 10Mi")
     faults = [
         *check_network(spec.pod_cidr, ("spec", "podCIDR")),
         *check_network(spec.service_cidr, ("spec", "serviceCIDR")),

@@ -7,6 +7,7 @@ from msgspec import Struct, field
 
 from reconciler.model.acme import Acme
 from reconciler.model.pods import IntOrName
+from reconciler.model.quantities import Quantity
 
 
 class ClusterImages(Struct, frozen=True, rename="camel"):
@@ -72,6 +73,10 @@ class PodSecurity(Struct, frozen=True, rename="camel"):
 class PodLimits(Struct, frozen=True, rename="camel"):
     pids: int = 1024
     """Processes and threads of one container; 0: no limit."""
+    container_log_max_size: Quantity = Quantity.parse("10Mi")
+    """Of one file of a container's log: beyond it Docker begins another."""
+    container_log_max_files: int = 5
+    """Of one container's log; the oldest goes."""
 
 
 class ImageGc(Struct, frozen=True, rename="camel"):

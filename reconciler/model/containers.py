@@ -100,6 +100,9 @@ class ContainerConfig(Struct, frozen=True):
     memory_request_bytes: int = 0
     pids_limit: int = 0
     oom_score_adj: int = 0
+    log_max_bytes: int = 10 << 20
+    """Of each file of its log."""
+    log_max_files: int = 5
     mounts: tuple[Mount, ...] = ()
     user: str = ""
     """`uid` or `uid:gid`; empty: the image's."""

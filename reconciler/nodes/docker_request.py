@@ -39,6 +39,11 @@ def hashed(request: Mapping[str, Any]) -> dict[str, Any]:
     return {**request, "Labels": {**request["Labels"], LABEL_HASH: own}}
 
 
+def log_config(max_bytes: int, max_files: int) -> dict[str, Any]:
+    """Rotated, whatever the daemon's default is: a stock one keeps everything, and fills its disk."""
+    return {"Type": "json-file", "Config": {"max-size": str(max_bytes), "max-file": str(max_files)}}
+
+
 def create_request(config: ContainerConfig) -> dict[str, Any]:
     """The body of `POST /containers/create`; the name goes into the URL.
 
@@ -72,7 +77,10 @@ def create_request(config: ContainerConfig) -> dict[str, Any]:
 
 
 def _host_config(config: ContainerConfig) -> dict[str, Any]:
-    host: dict[str, Any] = {"RestartPolicy": {"Name": RESTART_POLICIES[config.restart_policy]}}
+    host: dict[str, Any] = {
+        "RestartPolicy": {"Name": RESTART_POLICIES[config.restart_policy]},
+        "LogConfig": log_config(config.log_max_bytes, config.log_max_files),
+    }
     host |= _network(config)
     host |= _resources(config)
     host |= _security(config)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_PROXY
-from reconciler.nodes.docker_request import hashed
+from reconciler.nodes.docker_request import hashed, log_config
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.proxy_files import haproxy_complaint
 from reconciler.nodes.shell import Shell
@@ -15,6 +15,7 @@ INSIDE = "/etc/reconciler"
 LIVE, NEXT, LAST, MARKER = "haproxy.cfg", "next.cfg", "last.cfg", "in-force"
 STATE, FILES, SOURCES = "servers.state", "files", "sources"
 MASTER_SOCKET, ADMIN_SOCKET = "master.sock", "admin.sock"
+_LOG_BYTES, _LOG_FILES = 1 << 20, 2
 _MANY_RESTARTS = 3
 """In a row: HAProxy does not start with its file."""
 _RUN = (
@@ -86,6 +87,7 @@ def container_request(cluster: str, image: str) -> dict[str, Any]:
                 "NetworkMode": "host",
                 "RestartPolicy": {"Name": "always"},
                 "Binds": [f"{state_directory(cluster)}/proxy:{INSIDE}"],
+                "LogConfig": log_config(_LOG_BYTES, _LOG_FILES),
             },
         }
     )

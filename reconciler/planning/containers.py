@@ -52,6 +52,7 @@ def sandbox_config(intent: PodIntent, spec: PodSpec, desired: Desired) -> Contai
     """Holds the namespaces that a pod's containers share: network, with the pod's address, host name and published
     ports; shared memory; and processes, where the pod asks for that."""
     own = identity_of(intent, spec, (*spec.containers, *spec.init_containers), desired)
+    limit = desired.cluster.spec.pod_limits
     return ContainerConfig(
         name=name_of(intent, SANDBOX, desired),
         image=desired.cluster.spec.images.pause,
@@ -62,6 +63,8 @@ def sandbox_config(intent: PodIntent, spec: PodSpec, desired: Desired) -> Contai
         ports=own.ports,
         stop_signal="SIGKILL",
         stop_grace_seconds=0,
+        log_max_bytes=limit.container_log_max_size.whole,
+        log_max_files=limit.container_log_max_files,
         sysctls=_sysctls(spec),
         extra_hosts=own.extra_hosts,
         dns_servers=own.dns_servers,
@@ -79,7 +82,7 @@ def container_config(
     values = environment(container, intent, spec, desired, facts)
     sandbox = name_of(intent, SANDBOX, desired) if has_sandbox(spec) else ""
     own = None if sandbox and not spec.host_network else identity_of(intent, spec, (container,), desired)
-    limits = limits_of(container, spec, facts)
+    limits, every = limits_of(container, spec, facts), desired.cluster.spec.pod_limits
     rights = rights_of(container, spec)
     return ContainerConfig(
         name=name_of(intent, container.name, desired),
@@ -100,8 +103,10 @@ def container_config(
         cpu_milli_limit=limits.cpu_milli_limit,
         memory_limit_bytes=limits.memory_limit_bytes,
         memory_request_bytes=limits.memory_request_bytes,
-        pids_limit=desired.cluster.spec.pod_limits.pids,
+        pids_limit=every.pids,
         oom_score_adj=limits.oom_score_adj,
+        log_max_bytes=every.container_log_max_size.whole,
+        log_max_files=every.container_log_max_files,
         mounts=mounts_of(container, intent, spec, values, desired),
         user=rights.user,
         groups=rights.groups,

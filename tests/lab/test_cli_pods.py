@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from reconciler.lab import Lab
 from tests.haproxy_process import free_ports
 from tests.lab.conftest import restore
-from tests.lab.world import World, deployment, eventually, fetch, service
+from tests.lab.world import World, cluster, deployment, eventually, fetch, service
 
 TALKER = """\
 apiVersion: v1
@@ -44,7 +44,24 @@ spec:
     - name: beside
       image: lab/busybox:1
       command: [sh, -c, "trap exit TERM; while true; do echo tick; sleep 1; done"]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: chatty}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: lab/busybox:1
+      command:
+        - sh
+        - -c
+        - |
+          for number in $(seq 1000); do printf '%06d %01000d\\n' $number 0; done
+          exec /bin/pause
 """
+LOG_FILE, LOG_FILES = 128 << 10, 3
+ROTATED = f"  podLimits: {{containerLogMaxSize: {LOG_FILE}, containerLogMaxFiles: {LOG_FILES}}}\n"
 
 
 class Shop:
@@ -92,6 +109,7 @@ class Shop:
 def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     restore(lab)
     world = World(lab, tmp_path_factory.mktemp("shop"))
+    world.write("cluster.yaml", cluster() + ROTATED)
     world.write("talker.yaml", TALKER)
     world.write("web.yaml", deployment("web", 2) + "---\n" + service("web", 30080))
     (metrics,) = free_ports(1)
@@ -143,6 +161,22 @@ def test_each_run_has_its_own_log(shop: Shop) -> None:
     assert shop.out("logs", "talker", "-c", "main", "--previous") == first
     told = "container main exited with code 3"
     eventually(lambda: told in shop.out("describe", "pod", "talker"), what="the event of its end")
+
+
+def test_a_chatty_pod_keeps_as_much_of_its_log_as_the_cluster_allows_and_no_more(shop: Shop) -> None:
+    eventually(lambda: shop.out("logs", "chatty", "--tail", "1").startswith("001000 "), what="its last line")
+    (chatty,) = [each for each in shop.world.containers() if each.pod == "chatty"]
+    host = shop.world.lab.node(chatty.node)
+    log = host.docker("inspect", "--format", "{{.LogPath}}", chatty.id).stdout.strip()
+    sizes = [int(size) for size in host.run(["sh", "-c", f"stat -c %s {log}*"]).stdout.split()]
+    assert sum(sizes) < LOG_FILES * (LOG_FILE + 4096), sizes
+    numbers = [int(line.split()[0]) for line in shop.out("logs", "chatty").splitlines()]
+    assert numbers == list(range(numbers[0], 1001))
+    assert len(numbers) * 1000 > LOG_FILE, "more than the last file"
+    ours = host.docker("ps", "-aq", "--filter", "label=reconciler.dev/cluster").stdout.split()
+    configs = host.docker("inspect", "--format", "{{.Name}} {{.HostConfig.LogConfig}}", *ours).stdout.splitlines()
+    assert len(configs) >= 3
+    assert all("max-file" in config for config in configs), configs
 
 
 def test_exec_is_the_command_itself(shop: Shop) -> None:

@@ -198,6 +198,10 @@ def test_a_host_port_may_be_allowed_by_number(load: Load, ports: str, allowed: b
         ("hostPorts: [0]", "/spec/podSecurity/hostPorts/0 invalid-value"),
         ("hostPaths: [{path: /a/../..}]", "/spec/podSecurity/hostPaths/0/path invalid-value"),
         ("{}\n  imageGC: {lowThresholdPercent: 90}", "/spec/imageGC/lowThresholdPercent invalid-value"),
+        (
+            "{}\n  podLimits: {containerLogMaxSize: 1Ki}",
+            "/spec/podLimits/containerLogMaxSize impossible-resources",
+        ),
     ],
 )
 def test_a_policy_that_means_nothing_is_refused(load: Load, policy: str, expected: str) -> None:

@@ -196,7 +196,14 @@ def test_what_is_not_given_is_left_to_the_image() -> None:
         "HostConfig",
         "NetworkingConfig",
     }
-    assert request["HostConfig"].keys() == {"RestartPolicy", "NetworkMode"}
+    assert request["HostConfig"].keys() == {"RestartPolicy", "NetworkMode", "LogConfig"}
+
+
+def test_a_log_is_rotated_whatever_the_daemons_default_is() -> None:
+    assert host_part(APP)["LogConfig"] == {
+        "Type": "json-file",
+        "Config": {"max-size": "10485760", "max-file": "5"},
+    }
 
 
 def test_the_health_check_of_an_image_is_off_as_in_kubernetes() -> None:

@@ -31,6 +31,7 @@ from reconciler.model.pods import (
     Sysctl,
 )
 from reconciler.model.probes import GetUrl, RunCommand, Wait
+from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 from reconciler.planning.containers import container_config, has_sandbox, pull_of, sandbox_config
 from reconciler.planning.hooks import hook_of
@@ -45,7 +46,7 @@ LOGIN = SecretText('{"auths": {}}')
 WANTED = desired(
     Secret(ObjectMeta("login", "default"), {".dockerconfigjson": LOGIN}, "kubernetes.io/dockerconfigjson"),
     nodes=1,
-    cluster=ClusterSpec(pod_limits=PodLimits(77)),
+    cluster=ClusterSpec(pod_limits=PodLimits(77, Quantity.parse("1Mi"), 3)),
 )
 APP = Container("app", "app:1")
 OTHER = Container("other", "other:1")
@@ -294,8 +295,10 @@ def test_signals_and_terminals() -> None:
     assert (made.stop_signal, made.stdin, made.stdin_once, made.tty) == ("SIGQUIT", True, False, True)
 
 
-def test_every_container_has_the_clusters_limit_of_processes() -> None:
+def test_every_container_has_the_clusters_limits() -> None:
     assert alone().pids_limit == 77
+    for config in (alone(), sandbox()):
+        assert (config.log_max_bytes, config.log_max_files) == (1 << 20, 3)
 
 
 def test_variables_stand_for_their_values_in_commands() -> None:
