@@ -85,7 +85,7 @@ class EventLines:
             print(json.dumps({"time": _utc(), **event_json(event)}), flush=True)
             return
         style = "yellow" if event.type == "Warning" else ""
-        self._console.print(Text(f"{time.strftime('%H:%M:%S')}  {event_line(event)}", style=style))
+        self._console.print(Text(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {event_line(event)}", style=style))
         sys.stdout.flush()
 
     def progress(self, turn: Turn) -> None:

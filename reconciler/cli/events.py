@@ -25,7 +25,7 @@ _LOOK_SECONDS = 0.5
 @namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Of every namespace.")
 @click.option("--for", "about", metavar="KIND/NAME", default="", help="About one object only: pod/web-0.")
-@click.option("-w", "--watch", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@click.option("-w", "--watch", is_flag=True, help="Show what happens from now on, until Ctrl-C.")
 @output_option("table", "json")
 @state_option
 def events(namespace: str, all_namespaces: bool, about: str, watch: bool, output: str, state_dir: Path) -> None:
@@ -36,13 +36,14 @@ def events(namespace: str, all_namespaces: bool, about: str, watch: bool, output
     wanted = _about(about)
     where = None if all_namespaces else namespace
     with open_reader(state_dir) as reader:
-        first = [event for event in reader.events() if _is_wanted(event, where, wanted)]
         if not watch:
-            _show(first, output)
+            _show([event for event in reader.events() if _is_wanted(event, where, wanted)], output)
             return
-        _show_more(first, output, header=True)
+        header = True
         for more in _later(reader):
-            _show_more([event for event in more if _is_wanted(event, where, wanted)], output, header=False)
+            if found := [event for event in more if _is_wanted(event, where, wanted)]:
+                _show_more(found, output, header=header)
+                header = False
 
 
 def _about(text: str) -> tuple[str, str] | None:
@@ -89,7 +90,7 @@ def _show_more(found: Sequence[Event], output: str, *, header: bool) -> None:
         for event in found:
             _line(event_json(event))
         return
-    lines = table_lines(events_table(found, time.time())) if found or header else []
+    lines = table_lines(events_table(found, time.time()))
     show_lines(lines if header else lines[1:])
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from msgspec.structs import replace
+
 from reconciler.control.cycle import Turn
 from reconciler.model.acme import IssuedCertificate, Order
 from reconciler.model.desired import Desired, Rejected, Revision, Unavailable
@@ -66,7 +68,7 @@ def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
     for ref, status in after.plan.statuses.items():
         if isinstance(status, DeploymentStatus):
             was = earlier.get(ref)
-            if isinstance(was, DeploymentStatus) and was != status:
+            if isinstance(was, DeploymentStatus) and replace(was, message="") != replace(status, message=""):
                 yield _of_progress(status)
     for orphan in sorted(set(after.plan.orphans) - set(before.plan.orphans if before else ())):
         yield Event(
@@ -125,18 +127,23 @@ def _of_node(ref: Ref, was: Observation | None, now: Observation) -> Iterator[Ev
                 yield Event(
                     ref, "Normal", "NodeReady", f"Docker {facts.engine_version}, {facts.cpus} CPUs", node=ref.name
                 )
-            if now.proxy.error and (known is None or known.proxy.error != now.proxy.error):
-                yield Event(ref, "Warning", "ProxyRefused", now.proxy.error, node=ref.name)
-            if now.dns.error and (known is None or known.dns.error != now.dns.error):
-                yield Event(ref, "Warning", "DnsRefused", now.dns.error, node=ref.name)
-            if now.network.error and (known is None or known.network.error != now.network.error):
-                yield Event(ref, "Warning", "NetworkRefused", now.network.error, node=ref.name)
+            yield from _of_part(ref, "Proxy", known.proxy.error if known else "", now.proxy.error)
+            yield from _of_part(ref, "Dns", known.dns.error if known else "", now.dns.error)
+            yield from _of_part(ref, "Network", known.network.error if known else "", now.network.error)
             unresolved = now.network.unresolved
             if unresolved and (known is None or known.network.unresolved != unresolved):
                 yield Event(ref, "Warning", "PeerUnresolved", unresolved, node=ref.name)
             if now.network.repairs > _repairs(was):
                 message = f"the host's network was not as it was left; put right: {now.network.repaired}"
                 yield Event(ref, "Warning", "NetworkRepaired", message, node=ref.name)
+
+
+def _of_part(ref: Ref, title: str, was: str, now: str) -> Iterator[Event]:
+    """What the host's proxy, names or network refuse, and that they do so no longer."""
+    if now and now != was:
+        yield Event(ref, "Warning", f"{title}Refused", now, node=ref.name)
+    elif was and not now:
+        yield Event(ref, "Normal", f"{title}Recovered", f"no longer so: {was}", node=ref.name)
 
 
 def _repairs(node: Observation | None) -> int:

@@ -60,13 +60,24 @@ class ObjectChange(Struct, frozen=True):
     place: Place | None = None
 
 
+class PendingPod(Struct, frozen=True):
+    """The identity that a pod without a node has now, and keeps when it is given one."""
+
+    ref: Ref
+    uid: Uid
+    hash: str
+    images: Mapping[str, str]
+    """Container -> image, of those that are to stay; nothing of them is anywhere yet."""
+
+
 class Unplaced(Struct, frozen=True):
-    """A pod that fits nowhere now, with the reason of each node."""
+    """Pods of one owner and template that fit nowhere now, with the reason of each node."""
 
     owner: Ref
     count: int
     reasons: Mapping[str, str]
     """node -> why not."""
+    pods: tuple[PendingPod, ...] = ()
 
 
 class ContainerStatus(Struct, frozen=True):

@@ -165,4 +165,4 @@ class Dns:
         return f"the name server at {address} does not answer for what it was given: {said}"
 
     def _last_words(self) -> str:
-        return self._container.last_words(5).replace("\n", "; ") or "it says nothing"
+        return self._container.last_words(5).replace("\n", "; ") or "its log does not say why"

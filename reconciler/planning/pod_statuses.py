@@ -13,7 +13,7 @@ from reconciler.model.pods import PodSpec
 from reconciler.planning.container_statuses import Told, container_statuses
 from reconciler.planning.parts import has_begun, is_initialized
 from reconciler.planning.pods import PodView
-from reconciler.planning.statuses import in_words
+from reconciler.planning.statuses import EXPECTED_REASONS, in_words
 from reconciler.planning.works import Clocks
 
 _NO_CRASHES: Final[Mapping[str, Crashes]] = {}
@@ -31,7 +31,7 @@ def pod_statuses(
     pods: Mapping[Uid, PodView], unplaced: Sequence[Unplaced], clocks: Clocks
 ) -> dict[Ref, PodStatus]:
     """Of two pods of one name the one that stays is shown."""
-    statuses = {one.owner: pending_status(one.owner, one) for one in unplaced if one.owner.kind == "Pod"}
+    statuses = {status.ref: status for one in unplaced for status in pending_statuses(one)}
     for uid, pod in pods.items():
         crashes, runs = clocks.crashes.get(uid, _NO_CRASHES), clocks.runs.get(uid, _NO_RUNS)
         told = Told(clocks.backoffs.get(uid), crashes, runs, clocks.now)
@@ -41,11 +41,26 @@ def pod_statuses(
     return statuses
 
 
-def pending_status(ref: Ref, unplaced: Unplaced) -> PodStatus:
-    """A bare Pod that no node can have now."""
+def pending_statuses(unplaced: Unplaced) -> Iterable[PodStatus]:
+    """The pods that no node can have now: each is Pending, with the reason of every node."""
     why = in_words(unplaced)
     conditions = (Condition("PodScheduled", False, "Unschedulable", why),)
-    return PodStatus(ref, "", "", "", "Pending", False, reason="Unschedulable", message=why, conditions=conditions)
+    owner = None if unplaced.owner.kind == "Pod" else unplaced.owner
+    for pod in unplaced.pods:
+        yield PodStatus(
+            pod.ref,
+            pod.uid,
+            "",
+            "",
+            "Pending",
+            False,
+            pod.hash,
+            owner,
+            reason="Unschedulable",
+            message=why,
+            containers=tuple(ContainerStatus(name, image, "waiting") for name, image in pod.images.items()),
+            conditions=conditions,
+        )
 
 
 def done_status(intent: PodIntent) -> PodStatus:
@@ -117,14 +132,12 @@ def _why(pod: PodView, told: Told, containers: Iterable[ContainerStatus]) -> tup
     troubled = [one for one in containers if one.reason and one.state != "running" and not _is_done(one)]
     if pod.finished:
         troubled = [one for one in containers if one.reason and one.kind == "container"] or troubled
-    first = next((one for one in troubled if one.reason not in _EXPECTED), troubled[0] if troubled else None)
+    first = next(
+        (one for one in troubled if one.reason not in EXPECTED_REASONS), troubled[0] if troubled else None
+    )
     if first is None:
         return ("", told.backoff.message) if told.backoff else ("", "")
     return first.reason, first.message or (told.backoff.message if told.backoff else "")
-
-
-_EXPECTED: Final = frozenset({"PodInitializing", "ContainerCreating", "Completed"})
-"""Reasons that tell less than any other."""
 
 
 def _is_done(one: ContainerStatus) -> bool:

@@ -50,7 +50,9 @@ def standing_of(
         template_hash = desired.template_hashes[ref]
         availability = availability_of(deployment, template_hash, staying, clocks.ready_since, clocks.now)
         mine = [one for one in unplaced if one.owner == ref]
-        status = deployment_status(ref, deployment.spec.replicas, template_hash, staying, availability, mine)
+        status = deployment_status(
+            ref, deployment.spec.replicas, template_hash, staying, availability, mine, statuses
+        )
         statuses[ref] = status
         complete = complete and status.complete
         if availability.wake_at is not None:

@@ -1,14 +1,26 @@
 """How Deployments, nodes and Services stand, in Kubernetes' own words; pods have a module of their own."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Service, is_headless, ref_of
-from reconciler.model.plan import DeploymentStatus, Endpoint, NodeStatus, ServiceStatus, Unplaced
+from reconciler.model.plan import (
+    DeploymentStatus,
+    Endpoint,
+    NodeStatus,
+    PodStatus,
+    ServiceStatus,
+    Status,
+    Unplaced,
+)
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.pods import PodView
+
+EXPECTED_REASONS: Final = frozenset({"", "PodInitializing", "ContainerCreating", "Completed"})
+"""Reasons of a pod or a container that tell of no trouble."""
 
 
 def deployment_status(
@@ -18,16 +30,34 @@ def deployment_status(
     staying: Sequence[PodView],
     availability: Availability,
     unplaced: Sequence[Unplaced],
+    pods: Mapping[Ref, Status],
 ) -> DeploymentStatus:
+    """`pods` has the status of each pod: the message names what keeps one from being available."""
+    available = [availability.of(pod) for pod in staying]
+    waiting = [pod for pod, is_available in zip(staying, available, strict=True) if not is_available]
     return DeploymentStatus(
         ref=ref,
         replicas=replicas,
         total=len(staying),
         updated=sum([pod.intent.hash == template_hash for pod in staying]),
         ready=sum([pod.ready for pod in staying]),
-        available=sum([availability.of(pod) for pod in staying]),
-        message="; ".join(in_words(one) for one in unplaced),
+        available=sum(available),
+        message="; ".join([*(in_words(one) for one in unplaced), *_troubles(waiting, pods)]),
     )
+
+
+def _troubles(waiting: Iterable[PodView], pods: Mapping[Ref, Status]) -> Iterable[str]:
+    """Each different reason once, with the first pod that has it and how many others do."""
+    by_reason: dict[str, list[PodStatus]] = {}
+    for pod in waiting:
+        status = pods.get(pod.intent.ref)
+        if isinstance(status, PodStatus) and status.reason not in EXPECTED_REASONS:
+            by_reason.setdefault(status.reason, []).append(status)
+    for reason, troubled in sorted(by_reason.items()):
+        first = min(troubled, key=lambda status: status.ref)
+        others = f" and {len(troubled) - 1} more" if len(troubled) > 1 else ""
+        words = f"{reason}: {first.message}" if first.message else reason
+        yield f"pod {first.ref.name}{others}: {words}"
 
 
 def in_words(unplaced: Unplaced) -> str:

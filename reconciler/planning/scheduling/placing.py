@@ -1,6 +1,6 @@
 """Gives each wanted pod a node, a name, an identity and an address: the intent, before any effect."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, Memory, NodeRecord, PodIntent
 from reconciler.model.names import Ref, Uid
-from reconciler.model.plan import Unplaced
+from reconciler.model.plan import PendingPod, Unplaced
 from reconciler.planning.claims import claims_of, undecided, volumes_found
 from reconciler.planning.controllers.decisions import Wanted
 from reconciler.planning.controllers.node import NodeView
@@ -48,18 +48,20 @@ def place(
     whose data is on a node already."""
     scheduler = _Scheduler(desired, nodes, pods, memory, claims)
     placed: list[Placed] = []
-    short: dict[tuple[Ref, str], tuple[int, Mapping[str, str]]] = {}
+    short: dict[tuple[Ref, str], list[Wanted]] = {}
     for pod in wanted:
         key = (pod.owner, pod.hash)
         intent = None if key in short else scheduler.place(pod)
         if intent is not None:
             placed.append(Placed(pod, intent))
         else:
-            count, reasons = short.get(key) or (0, scheduler.reasons(pod))
-            short[key] = (count + 1, reasons)
+            short.setdefault(key, []).append(pod)
     return Placement(
         tuple(placed),
-        tuple(Unplaced(owner, count, reasons) for (owner, _), (count, reasons) in short.items()),
+        tuple(
+            Unplaced(owner, len(pods_short), scheduler.reasons(pods_short[0]), scheduler.pending(pods_short))
+            for (owner, _), pods_short in short.items()
+        ),
         scheduler.moved_cursors(),
         scheduler.incarnations,
     )
@@ -122,6 +124,17 @@ class _Scheduler:
             for name, room in self._rooms.items()
         }
 
+    def pending(self, short: Sequence[Wanted]) -> tuple[PendingPod, ...]:
+        """The pods of one template that found no node, with the names that they will have when one has room."""
+        number = self._next_number(short[0].owner)
+        pods = []
+        for pod in short:
+            name, uid, number = self._identity(pod.owner, pod.hash, number)
+            self._taken.add(uid)
+            images = {one.name: one.image for one in pod.spec.containers}
+            pods.append(PendingPod(Ref("Pod", pod.owner.namespace, name), uid, pod.hash, images))
+        return tuple(pods)
+
     def moved_cursors(self) -> Mapping[str, NodeRecord]:
         return {
             name: replace(room.node.record, last_ip=room.addresses.last)
@@ -156,15 +169,7 @@ class _Scheduler:
     def _intent(self, pod: Wanted, node: str, ip: str) -> PodIntent:
         owner = pod.owner
         bare = owner.kind == "Pod"
-        cluster = self._desired.cluster.metadata.name
-        number = self.incarnations.get(owner, self._memory.incarnations.get(owner, 0))
-        while True:
-            name = owner.name if bare else pod_name(owner, pod.hash, number)
-            uid = pod_uid(cluster, owner.namespace, name, number)
-            number += 1
-            if uid not in self._taken:
-                break
-        self.incarnations[owner] = number
+        name, uid, self.incarnations[owner] = self._identity(owner, pod.hash, self._next_number(owner))
         self._taken.add(uid)
         return PodIntent(
             uid=uid,
@@ -178,6 +183,19 @@ class _Scheduler:
             labels=pod.labels,
             spec=pod.spec,
         )
+
+    def _next_number(self, owner: Ref) -> int:
+        return self.incarnations.get(owner, self._memory.incarnations.get(owner, 0))
+
+    def _identity(self, owner: Ref, pod_hash: str, number: int) -> tuple[str, Uid, int]:
+        """The first free name and uid from this number on, and the number after theirs."""
+        cluster = self._desired.cluster.metadata.name
+        while True:
+            name = owner.name if owner.kind == "Pod" else pod_name(owner, pod_hash, number)
+            uid = pod_uid(cluster, owner.namespace, name, number)
+            number += 1
+            if uid not in self._taken:
+                return name, uid, number
 
 
 def _preference(pod: Wanted, demand: Demand, room: Room) -> tuple[int, int, int, str]:

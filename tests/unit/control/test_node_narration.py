@@ -3,7 +3,16 @@
 import msgspec
 
 from reconciler.control.narration import of_nodes
-from reconciler.model.observed import Facts, NetworkState, Observation, Observed, Reachable, Unreachable
+from reconciler.model.observed import (
+    DnsState,
+    Facts,
+    NetworkState,
+    Observation,
+    Observed,
+    ProxyState,
+    Reachable,
+    Unreachable,
+)
 
 HOST = Reachable(Facts("engine", "20.10", "Debian", "6.1", "x86_64", 2, 1 << 30), ())
 
@@ -41,3 +50,18 @@ def test_a_repair_is_not_told_again_after_a_break() -> None:
     assert told(Unreachable(1.0, "gone", repaired(1)), repaired(1)) == []
     assert len(told(Unreachable(1.0, "gone", repaired(1)), repaired(2))) == 1
     assert told(repaired(1), Unreachable(2.0, "gone", repaired(1))) == []
+
+
+def refusing(**errors: str) -> Reachable:
+    states = {"proxy": ProxyState, "dns": DnsState, "network": NetworkState}
+    return msgspec.structs.replace(HOST, **{part: states[part](error=why) for part, why in errors.items()})
+
+
+def reasons(before: Observation, after: Observation) -> list[str]:
+    return [event.reason for event in of_nodes(Observed({"node-1": before}), Observed({"node-1": after}))]
+
+
+def test_what_a_host_refuses_is_told_once_and_taken_back_when_it_is_over() -> None:
+    assert reasons(HOST, refusing(dns="silent", proxy="no image")) == ["ProxyRefused", "DnsRefused"]
+    assert reasons(refusing(dns="silent"), refusing(dns="silent", network="no route")) == ["NetworkRefused"]
+    assert reasons(refusing(dns="silent", network="no route"), HOST) == ["DnsRecovered", "NetworkRecovered"]

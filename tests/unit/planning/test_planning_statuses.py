@@ -5,12 +5,12 @@ from msgspec.structs import replace
 
 from reconciler.model.names import Ref
 from reconciler.model.observed import ContainerState, Observed, Reachable
-from reconciler.model.operations import Outcome, PullImage, WriteFiles
-from reconciler.model.plan import PodStatus
+from reconciler.model.operations import CreateContainer, Outcome, PullImage, WriteFiles
+from reconciler.model.plan import DeploymentStatus, PodStatus
 from reconciler.model.pods import Container, Resources
 from reconciler.model.quantities import Quantity
 from reconciler.planning import after_failure
-from tests.simulated import World, container, desired, pod
+from tests.simulated import World, container, deployment, desired, host, pod
 
 JOB = Ref("Pod", "default", "job")
 
@@ -162,3 +162,39 @@ def test_a_pod_of_a_silent_node_is_unknown() -> None:
     now = status(world)
     assert (now.phase, now.reason) == ("Unknown", "NodeUnreachable")
     assert {each.type: each.reason for each in now.conditions}["Ready"] == "NodeUnreachable"
+
+
+def pending(world: World) -> list[PodStatus]:
+    statuses = world.plan().statuses.values()
+    return [each for each in statuses if isinstance(each, PodStatus) and each.phase == "Pending"]
+
+
+def test_pods_that_fit_nowhere_are_pending_under_the_names_that_they_will_have() -> None:
+    world = World(desired(deployment("web", 3, containers=(container(cpu="3"),)), nodes=1))
+    world.settle()
+    (one,) = pending(world)
+    assert (one.node, one.reason, one.owner) == ("", "Unschedulable", Ref("Deployment", "default", "web"))
+    assert "node-000: needs 3000m CPU" in one.message
+    assert [(each.type, each.status) for each in one.conditions] == [("PodScheduled", False)]
+    world.wanted = desired(deployment("web", 3, containers=(container(cpu="3"),)), nodes=2)
+    world.real = Observed({**world.real.nodes, "node-001": host("node-001")})
+    world.settle()
+    assert pending(world) == []
+    placed = world.plan().statuses[one.ref]
+    assert isinstance(placed, PodStatus)
+    assert (placed.uid, placed.node) == (one.uid, "node-001")
+
+
+def test_a_rollout_that_is_stuck_says_which_pod_keeps_it_and_why() -> None:
+    world = World(desired(deployment("web", 2, version="1.0"), nodes=1))
+    world.settle()
+    world.wanted = desired(deployment("web", 2, version="2.0"), nodes=1)
+    step = world.plan()
+    work = next(one for one in step.work if any(isinstance(each, CreateContainer) for each in one.operations))
+    outcome = Outcome(work, PullImage("lab/web:2.0"), "no such image", "ErrImagePull")
+    world.memory = after_failure(step.memory, outcome, world.now)
+    status = world.plan().statuses[Ref("Deployment", "default", "web")]
+    assert isinstance(status, DeploymentStatus)
+    assert "ImagePull" in status.message
+    assert "no such image" in status.message
+    assert world.memory.pods[work.uid].name in status.message
