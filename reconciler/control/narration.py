@@ -127,9 +127,7 @@ def _of_node(ref: Ref, was: Observation | None, now: Observation) -> Iterator[Ev
                 yield Event(
                     ref, "Normal", "NodeReady", f"Docker {facts.engine_version}, {facts.cpus} CPUs", node=ref.name
                 )
-            yield from _of_part(ref, "Proxy", known.proxy.error if known else "", now.proxy.error)
-            yield from _of_part(ref, "Dns", known.dns.error if known else "", now.dns.error)
-            yield from _of_part(ref, "Network", known.network.error if known else "", now.network.error)
+            yield from _of_refusals(ref, _refusals(known) if known else {}, _refusals(now))
             unresolved = now.network.unresolved
             if unresolved and (known is None or known.network.unresolved != unresolved):
                 yield Event(ref, "Warning", "PeerUnresolved", unresolved, node=ref.name)
@@ -138,12 +136,20 @@ def _of_node(ref: Ref, was: Observation | None, now: Observation) -> Iterator[Ev
                 yield Event(ref, "Warning", "NetworkRepaired", message, node=ref.name)
 
 
-def _of_part(ref: Ref, title: str, was: str, now: str) -> Iterator[Event]:
-    """What the host's proxy, names or network refuse, and that they do so no longer."""
-    if now and now != was:
-        yield Event(ref, "Warning", f"{title}Refused", now, node=ref.name)
-    elif was and not now:
-        yield Event(ref, "Normal", f"{title}Recovered", f"no longer so: {was}", node=ref.name)
+def _refusals(node: Reachable) -> dict[str, str]:
+    """What a host refuses, by which of its parts says so: one cause of several parts is one message."""
+    parts = {"Network": node.network.error, "Dns": node.dns.error, "Proxy": node.proxy.error}
+    return {error: part for part, error in parts.items() if error}
+
+
+def _of_refusals(ref: Ref, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Event]:
+    """What is refused now and was not before; and that a part refuses nothing any more."""
+    for error, part in after.items():
+        if error not in before:
+            yield Event(ref, "Warning", f"{part}Refused", error, node=ref.name)
+    for error, part in before.items():
+        if error not in after and part not in after.values():
+            yield Event(ref, "Normal", f"{part}Recovered", f"no longer so: {error}", node=ref.name)
 
 
 def _repairs(node: Observation | None) -> int:

@@ -64,8 +64,13 @@ _CAUSES: Final = (
 )
 
 
+_OWN_END = re.compile(r"(?:\d+(?:\.\d+){3}|\[[0-9a-f:]+\]):\d+->", re.IGNORECASE)
+"""The host's own end of a connection, as Go writes it: its port is another one with each try."""
+
+
 def failure(image: str, said: str) -> tuple[str, str]:
-    """Kubernetes' reason, and the message with how to fix it."""
+    """Kubernetes' reason, and the message with how to fix it: the same words for the same cause."""
+    said = _OWN_END.sub("", said)
     for cause in _CAUSES:
         if cause.said.search(said):
             return cause.reason, f"cannot pull {image}: {said}; {cause.fix.format(registry=registry_of(image))}"

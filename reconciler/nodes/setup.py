@@ -14,17 +14,18 @@ import msgspec
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
-from reconciler.model.observed import DnsState, ProxyState
+from reconciler.model.observed import DnsState
 from reconciler.model.proxy import NodeProxy
 from reconciler.model.setups import NodeDns, NodeProber, NodeSetup
 from reconciler.nodes.dns import Dns
 from reconciler.nodes.engine import Engine
-from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, OutcomeUnknown
+from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
 from reconciler.nodes.network_keeper import NetworkKeeper
 from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy
 from reconciler.nodes.pulling import Puller
 from reconciler.nodes.shell import Shell
+from reconciler.nodes.system_images import ImageMissing, SystemImages
 from reconciler.nodes.view import HostView
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
@@ -104,7 +105,7 @@ class SetupKeeper:
         self._dns = dns
         self._proxy = proxy
         self._prober = prober
-        self._puller = puller
+        self._images = SystemImages(puller)
         self._recheck = recheck
         self._cond = threading.Condition()
         self._wanted: NodeSetup | None = None
@@ -190,7 +191,7 @@ class SetupKeeper:
         try:
             if in_doubt:  # Somebody else may have written the file since, or HAProxy have started anew.
                 now, _ = self._proxy.read_back()
-            state = self._ensure_proxy(wanted, now)
+            state = self._with_image(wanted.image, lambda: self._proxy.ensure(wanted, now))
             if time.monotonic() >= self._proxy.due:
                 state = self._proxy.follow_up(state)
         except (OutcomeUnknown, ConnectionLost) as error:
@@ -213,29 +214,9 @@ class SetupKeeper:
         return True
 
     def _with_image(self, image: str, ensure: Callable[[], _Done]) -> _Done:
-        """Once more with the image pulled, where Docker lacks it."""
+        """The node's own containers are of one image: that it is missing is the proxy's to say, before others."""
         try:
-            return ensure()
-        except EngineError as error:
-            if error.status != 404 or "image" not in error.message.lower():
-                raise
-        self._puller.pull(image)
-        return ensure()
-
-    def _ensure_proxy(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
-        try:
-            return self._proxy.ensure(wanted, now)
-        except EngineError as error:
-            if error.status != 404 or "image" not in error.message.lower():
-                raise
-        try:
-            self._puller.pull(wanted.image)
-        except (OutcomeUnknown, ConnectionLost):
+            return self._images.with_image(image, ensure)
+        except ImageMissing as error:
+            self._view.has_proxy(msgspec.structs.replace(self._view.proxy(), error=str(error)))
             raise
-        except NodeError as error:
-            raise NodeError(
-                f"no service is reached on this node without its proxy image. Docker has no {wanted.image}, and "
-                f"{error}. Load it there (docker save {wanted.image} | ssh HOST docker load), or name one that "
-                "can be pulled in spec.images.proxy of the Cluster; docs/how-to/proxy-image.md says how to make it"
-            ) from error
-        return self._proxy.ensure(wanted, now)

@@ -104,7 +104,7 @@ def _node_message(node: NodeView) -> str:
     if node.answers is None:
         return ""
     network, proxy, dns = node.answers.network, node.answers.proxy, node.answers.dns
-    return "; ".join(filter(None, (network.error, network.unresolved, proxy.error, dns.error)))
+    return "; ".join(dict.fromkeys(filter(None, (network.error, network.unresolved, proxy.error, dns.error))))
 
 
 def service_status(

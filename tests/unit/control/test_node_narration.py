@@ -62,6 +62,8 @@ def reasons(before: Observation, after: Observation) -> list[str]:
 
 
 def test_what_a_host_refuses_is_told_once_and_taken_back_when_it_is_over() -> None:
-    assert reasons(HOST, refusing(dns="silent", proxy="no image")) == ["ProxyRefused", "DnsRefused"]
+    assert reasons(HOST, refusing(dns="silent", proxy="no image")) == ["DnsRefused", "ProxyRefused"]
+    assert reasons(HOST, refusing(dns="no image", proxy="no image")) == ["ProxyRefused"]
+    assert reasons(refusing(proxy="no image"), refusing(dns="no image", proxy="no image")) == []
     assert reasons(refusing(dns="silent"), refusing(dns="silent", network="no route")) == ["NetworkRefused"]
-    assert reasons(refusing(dns="silent", network="no route"), HOST) == ["DnsRecovered", "NetworkRecovered"]
+    assert reasons(refusing(dns="silent", network="no route"), HOST) == ["NetworkRecovered", "DnsRecovered"]
