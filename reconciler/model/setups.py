@@ -28,6 +28,8 @@ class NodeNetwork(Struct, frozen=True):
     mtu: int = 0
     """Of the network between the hosts; 0: found out."""
     policy: NodePolicy = NodePolicy()
+    service_cidr: str = "10.96.0.0/16"
+    """Where `addresses` are from."""
 
 
 class NodeProber(Struct, frozen=True):

@@ -17,6 +17,9 @@ OURS = "RECONCILER"
 FORWARD_CHAIN, FORWARD_HOOK = f"{OURS}-FWD", "DOCKER-USER"
 TUNNEL_CHAIN = f"{OURS}-VXLAN"
 NAT_CHAIN = f"{OURS}-POST"
+SERVICES_CHAIN = f"{OURS}-SVC"
+REFUSED_CHAIN = f"{OURS}-REFUSED"
+"""Its rules are `refusals`' to keep; here, that it is there and entered."""
 TABLES = ("filter", "nat")
 IPTABLES_SECONDS = 10.0
 """More than its own wait for the lock that others may hold (`-w 5`)."""
@@ -28,6 +31,8 @@ class Table(Struct, frozen=True):
     """The rules of each chain of ours."""
     jumps: Sequence[tuple[str, str]]
     """From a built-in chain, or one of Docker's, to the chain that must be entered from it; outer ones first."""
+    others: Collection[str] = ()
+    """Chains of ours whose rules somebody else keeps."""
 
 
 # --- pure ---------------------------------------------------------------------------------------------------
@@ -35,12 +40,17 @@ class Table(Struct, frozen=True):
 
 def filter_table(network: NodeNetwork, peers: Collection[str]) -> Table:
     """`peers`: addresses of the other hosts."""
-    chains = {**policy_chains(network.policy), FORWARD_CHAIN: forward_rules(network, peers)}
+    chains = {
+        **policy_chains(network.policy),
+        FORWARD_CHAIN: forward_rules(network, peers),
+        SERVICES_CHAIN: service_rules(network.service_cidr),
+    }
     jumps = [("FORWARD", FORWARD_HOOK), (FORWARD_HOOK, FORWARD_CHAIN)]
+    jumps += [("INPUT", REFUSED_CHAIN), ("INPUT", SERVICES_CHAIN)]
     if network.routes and network.mode != "routes":
         chains[TUNNEL_CHAIN] = tunnel_rules(peers)
         jumps.append(("INPUT", TUNNEL_CHAIN))
-    return Table("filter", chains, jumps)
+    return Table("filter", chains, jumps, (REFUSED_CHAIN,))
 
 
 def nat_table(network: NodeNetwork) -> Table:
@@ -72,6 +82,19 @@ def tunnel_rules(peers: Iterable[str]) -> list[str]:
     return [*accepts, f"-A {TUNNEL_CHAIN} {to_us} -j DROP"]
 
 
+def service_rules(service_cidr: str) -> list[str]:
+    """A service's address is the service's alone: what listens at every address of the host is not heard there.
+
+    `socket` knows whether somebody listens at just that address, or is connected by it."""
+    to = f"-A {SERVICES_CHAIN} -d {service_cidr}"
+    return [
+        f"{to} -p tcp -m socket -j RETURN",
+        f"{to} -p udp -m socket -j RETURN",
+        f"{to} -p tcp -j REJECT --reject-with tcp-reset",
+        f"{to} -p udp -j REJECT --reject-with icmp-port-unreachable",
+    ]
+
+
 def nat_rules(network: NodeNetwork) -> list[str]:
     """Pods keep their address inside the cluster, and take the host's outside."""
     return [f"-A {NAT_CHAIN} -s {network.pod_cidr} ! -d {network.cluster_cidr} -j MASQUERADE"]
@@ -95,7 +118,8 @@ def difference(wanted: Table, has: Mapping[str, Sequence[str]]) -> tuple[str, tu
     chain that Docker keeps for people, and its place in FORWARD, go with a flush and come back only with Docker.
     """
     changed = [name for name, rules in wanted.chains.items() if has.get(name) != list(rules)]
-    gone = [name for name in has if name.startswith(OURS) and name not in wanted.chains]
+    kept = (*wanted.chains, *wanted.others)
+    gone = [name for name in has if name.startswith(OURS) and name not in kept]
     jumps = [(hook, chain) for hook, chain in wanted.jumps if not _is_entered(hook, chain, has.get(hook, ()))]
     if not (changed or gone or jumps):
         return "", ()

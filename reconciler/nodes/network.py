@@ -20,6 +20,7 @@ from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import CommandFailed, EngineError, NotOurs
 from reconciler.nodes.firewall import (
     IPTABLES_SECONDS,
+    REFUSED_CHAIN,
     ensure_table,
     filter_table,
     nat_table,
@@ -37,7 +38,7 @@ _BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 """Of all bridges; ours is switched on by itself, whatever is in it."""
 _DIGEST = f"""\
 {{
-    iptables -w 5 -S | grep -e RECONCILER -e DOCKER-USER
+    iptables -w 5 -S | grep -e RECONCILER -e DOCKER-USER | grep -v -e "^-A {REFUSED_CHAIN} "
     iptables -w 5 -t nat -S | grep RECONCILER
     ip -o -4 addr show dev {BRIDGE}; ip -o -4 addr show dev {SERVICES}
     ip -d link show dev {BRIDGE} | grep -o "nf_call_iptables [01]"

@@ -9,6 +9,9 @@ been seen with: a reload that we did not live to see is repeated.
 Servers and networks change in the running process first, read back at once. The files follow when it is quiet, for
 a HAProxy that starts anew: a hundred changes a second are one file in ten seconds.
 
+Connections to a service without a pod that takes them are refused by the host itself: from before its last server
+goes until its first one is there.
+
 HAProxy refuses a whole file for one address that somebody else listens on. Such an address is left out, told of,
 and tried again when it is free; every other service is heard, and kept up to date.
 """
@@ -48,6 +51,7 @@ from reconciler.nodes.proxy_files import (
     read_binds,
     read_digests,
     read_file,
+    read_heard,
     source_digest,
     without_binds,
 )
@@ -66,6 +70,7 @@ from reconciler.nodes.proxy_runtime import (
     taking,
 )
 from reconciler.nodes.proxy_servers import LiveServers
+from reconciler.nodes.refusals import Refusals, silent_binds
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.text_tar import packed
 from reconciler.nodes.watching import Watcher
@@ -103,6 +108,9 @@ class Proxy:
         """What HAProxy has been told to bind, and may have done."""
         self._servers = LiveServers({})
         """As last read back."""
+        self._heard: Mapping[str, frozenset[str]] = {}
+        """Where the sections in force listen."""
+        self._refusals = Refusals(host)
         self._sources: dict[str, frozenset[str]] = {}
         """As last read back, by list."""
         self._written: dict[str, str] = {}
@@ -120,7 +128,8 @@ class Proxy:
         Called when the connection is made, and whenever what is known of it may have become wrong."""
         marker = self._host.run(["cat", f"{self._directory}/{MARKER}"]).out.strip()
         file = self._live_file()
-        found, written, self._bound = file.header, file.servers, file.binds
+        found, written, self._bound, self._heard = file.header, file.servers, file.binds, file.heard
+        self._refusals.read()
         self._written = self._read_digests()
         self._image, self._structure, self._applied = "", "", {}
         servers = self._all_servers() if self._serves() else None
@@ -134,6 +143,7 @@ class Proxy:
             self._structure
             and all(written[section] == taking(live) for section, live in self._servers.items())
             and self._written == _digests(self._sources)
+            and self._refusals.known == self._unheard()
         )
         balanced = {address for _, live in self._servers.items() for address in taking(live).values()}
         return self._state(fingerprint=found.fingerprint if same else ""), frozenset(balanced)
@@ -149,10 +159,12 @@ class Proxy:
         taken = {} if self._structure == wanted.structure else self._taken(wanted)
         if self._structure != lacking(wanted.structure, taken) or self._update(wanted.sections):
             if trouble := self._replace(wanted, taken):
+                self._refusals.put(self._unheard())
                 fingerprint = now.fingerprint if self._structure else ""
                 return self._state(fingerprint, trouble, now.routed)
         elif self._unwritten is not wanted:
             self._plan_file(wanted)
+        self._refusals.put(self._unheard())
         if taken:
             return self._state("", not_heard(taken), now.routed)
         return self._state(wanted.fingerprint)
@@ -211,6 +223,15 @@ class Proxy:
             taken = self._structure.partition(" without ")[2].split(",")
             self._put(LIVE, without_binds(config_text(wanted), taken) if taken[0] else config_text(wanted))
 
+    def _unheard(self) -> frozenset[str]:
+        """Where services listen that have nobody to take a connection."""
+        return silent_binds(self._heard, self._servers.silent)
+
+    def _refuse(self, heard: Mapping[str, frozenset[str]], sections: Iterable[ProxySection]) -> None:
+        """Where these sections listen that are to have no server, before they have none."""
+        silent = (section.name for section in sections if section.server_options and not section.servers)
+        self._refusals.put(self._refusals.known | silent_binds(heard, silent))
+
     def _taken(self, wanted: NodeProxy) -> Mapping[str, str]:
         return held_by_others(read_binds(config_text(wanted)), self._bound, self._host.check(["ss", "-Hltnp"]))
 
@@ -227,6 +248,7 @@ class Proxy:
             lists = [name for section in touched for name in other_sources(section, self._sources)]
             told = [command for section in touched for command in commands[section.name]]
             shown = [f"show servers state {section.name}" for section in touched]
+            self._refuse(self._heard, touched)
             replies = self._ask(*command_lines([*told, *shown, *shown_sources(lists)]))
             found = read_servers_state(replies)
             for section in touched:
@@ -276,12 +298,14 @@ class Proxy:
             return trouble
         self._structure, self._unwritten, self._write_at = "", None, float("inf")
         self._keep_state(wanted)
+        heard = read_heard(config)
+        self._refuse(heard, wanted.sections)
         self._swap_in()
         self._bound |= read_binds(config)
         if trouble := self._reload(wanted):
             self._swap_back()
             return trouble
-        self._bound = read_binds(config)
+        self._bound, self._heard = read_binds(config), heard
         self._structure = lacking(wanted.structure, taken)
         self._applied = {section.name: section for section in wanted.sections}
         self._put(MARKER, self._structure)
@@ -373,9 +397,8 @@ class Proxy:
         if servers is None:
             return False
         sections = wanted.sections if wanted is not None else ()
-        self._servers = LiveServers(
-            {section.name: servers.get(section.name, {}) for section in sections} or servers
-        )
+        names = [section.name for section in sections] if wanted is not None else [*self._heard, *servers]
+        self._servers = LiveServers({name: servers.get(name, {}) for name in names})
         self._sources = self._shown(tuple(wanted.sources)) if wanted is not None else {}
         return all(as_wanted(section, self._servers.of(section.name), self._sources) for section in sections)
 

@@ -37,10 +37,12 @@ class LiveFile(Struct, frozen=True):
     servers: Mapping[str, Mapping[str, str]] = {}
     """Their addresses, by section and name."""
     binds: frozenset[str] = frozenset()
+    heard: Mapping[str, frozenset[str]] = {}
+    """Those of each service's section."""
 
 
 def read_file(digest: str, text: str) -> LiveFile:
-    return LiveFile(digest, read_header(text), read_servers(text), read_binds(text))
+    return LiveFile(digest, read_header(text), read_servers(text), read_binds(text), read_heard(text))
 
 
 def read_header(text: str) -> Header:
@@ -66,6 +68,19 @@ def read_servers(config: str) -> dict[str, dict[str, str]]:
             case ["server", name, address, *_]:
                 found[section][name] = address
     return found
+
+
+def read_heard(config: str) -> dict[str, frozenset[str]]:
+    """Where each section with servers of its own listens: those of services are such."""
+    found: dict[str, set[str]] = {}
+    section = ""
+    for line in config.splitlines():
+        match line.split():
+            case ["listen" | "backend" | "frontend" as kind, name, *_]:
+                section = name if kind == "listen" else ""
+            case ["bind", address, *_] if section:
+                found.setdefault(section, set()).add(address)
+    return {name: frozenset(binds) for name, binds in found.items()}
 
 
 def source_digest(text: str) -> str:

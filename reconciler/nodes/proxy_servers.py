@@ -17,6 +17,8 @@ class LiveServers:
         """How many servers take new connections for each pod's address."""
         self._leaving: Counter[str] = Counter()
         """The same of those in maintenance: each is there until nobody is connected to it."""
+        self.silent: set[str] = set()
+        """The sections that have no server to take a new connection."""
         for name, servers in sections.items():
             self.put(name, servers)
 
@@ -30,6 +32,10 @@ class LiveServers:
         self._count(self.of(section), -1)
         self._count(servers, 1)
         self._sections[section] = servers
+        if any(server.takes for server in servers.values()):
+            self.silent.discard(section)
+        else:
+            self.silent.add(section)
 
     def __contains__(self, section: str) -> bool:
         return section in self._sections

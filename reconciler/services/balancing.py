@@ -1,9 +1,8 @@
 """From services to what HAProxy listens on: a `Part` for each port of a service, or more where it is reached in
 different ways from the inside and the outside.
 
-A port is balanced by connection unless its appProtocol or an annotation says HTTP: then by request, and one
-without a ready pod answers 503. A service that cannot be served is left out and told of; it never takes another
-one down with it.
+A port is balanced by connection unless its appProtocol or an annotation says HTTP: then by request. A service that
+cannot be served is left out and told of; it never takes another one down with it.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -26,6 +26,7 @@ def node_networks(
             mode=desired.cluster.spec.network.mode,
             mtu=desired.cluster.spec.network.mtu,
             policy=isolation.of_node(name),
+            service_cidr=desired.cluster.spec.service_cidr,
         )
         for name, own in routes.items()
     }

@@ -1,9 +1,12 @@
 """What a pod, a Service or a client may not get around: addresses of others, policies, and rules of an Ingress."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from tests.lab.pods import Json, Stage, pod, web
 from tests.lab.world import asked, eventually
 
 HOST = "shop.example.org"
+DB = "10.96.200.7"
 
 
 def behind(name: str, **spec: object) -> Json:
@@ -31,3 +34,58 @@ def test_an_external_address_does_not_take_the_sites_of_an_edge(stage: Stage) ->
     eventually(lambda: {"Rejected", "Converged"} & {each["reason"] for each in stage.running.events[mark:]})
     assert "pod=site" in asked(edge, f"http://{HOST}/")[1]
     assert "network.externalIPs" in stage.event("Problem", "thief.yaml")["message"]
+
+
+TRY = """\
+import socket, sys, time
+seen = []
+for address in sys.argv[2:]:
+    ip, port = address.split(":")
+    until = time.monotonic() + float(sys.argv[1])
+    while True:
+        try:
+            socket.create_connection((ip, int(port)), 3).close()
+            seen.append("open")
+        except ConnectionRefusedError:
+            seen.append("refused")
+        except OSError:
+            seen.append("silent")
+        if time.monotonic() >= until: break
+        time.sleep(0.01)
+print(" ".join(dict.fromkeys(seen)) if float(sys.argv[1]) else " ".join(seen))
+"""
+
+
+def tried(stage: Stage, *addresses: str, node: str = "node-2", seconds: float = 0) -> str:
+    """What connections from this host come to: `open`, `refused`, or `silent`, for each `ip:port`; or, of one that
+    is tried for some seconds, all that was seen."""
+    command = ["python3", "-c", TRY, str(seconds), *addresses]
+    return stage.world.lab.node(node).run(command).stdout.strip()
+
+
+def test_connections_to_a_service_are_refused_while_no_pod_answers_for_it(stage: Stage) -> None:
+    ports = [{"name": "http", "port": 80, "targetPort": "http", "nodePort": 30432}]
+    service = behind("db", type="NodePort", clusterIP=DB, ports=ports, externalTrafficPolicy="Local")
+    on = {name: stage.world.lab.node(name).address for name in ("node-1", "node-2")}
+    tries = (f"{DB}:80", f"{on['node-1']}:30432", f"{on['node-2']}:30432")
+    others = (f"{DB}:22", f"{DB}:30432", f"{DB}:443")
+    mark = stage.put(service, file="service.yaml")
+    stage.running.converged(since=mark)
+    assert tried(stage, *tries) == "refused refused refused"
+    for node in on:
+        assert tried(stage, *others, node=node) == "refused refused refused", (
+            "the host's own are not the Service's"
+        )
+    with ThreadPoolExecutor() as pool:
+        seen = pool.submit(tried, stage, f"{DB}:80", seconds=4)
+        mark = stage.put(behind("another"), file="another.yaml")
+        stage.running.converged(since=mark)
+        assert seen.result() == "refused", "while the proxies take over another configuration"
+    stage.put(pod("db", web()))
+    eventually(lambda: tried(stage, *tries) == "open open refused", what="open where there is a pod")
+    assert tried(stage, *others) == "refused refused refused"
+    flush = "iptables -F RECONCILER-SVC; iptables -F RECONCILER-REFUSED"
+    stage.world.lab.node("node-2").run(["sh", "-c", flush])
+    eventually(lambda: tried(stage, *tries, *others) == "open open refused refused refused refused")
+    stage.clear("test.yaml")
+    eventually(lambda: tried(stage, *tries) == "refused refused refused", what="refused again")

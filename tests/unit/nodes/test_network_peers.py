@@ -13,6 +13,7 @@ from reconciler.nodes.firewall import filter_table, nat_table
 from reconciler.nodes.network import Applied, apply_network, apply_policy
 from reconciler.nodes.resolving import Resolver
 from reconciler.nodes.shell import Reply, Shell
+from tests.unit.nodes.test_firewall import in_force
 
 NEAR, FAR = "192.0.2.2", "198.51.100.3"
 ROUTES = (Route("10.244.2.0/24", "near.example"), Route("10.244.3.0/24", "far.example"))
@@ -67,7 +68,7 @@ class Host(Shell):
                 return json.dumps([near_route, far_route])
             case ("iptables", *_, name, "-S"):
                 table = nat_table(NETWORK) if name == "nat" else filter_table(NETWORK, (NEAR, FAR))
-                chains = {**table.chains, **{hook: [f"-A {hook} -j {chain}"] for hook, chain in table.jumps}}
+                chains = in_force(table)
                 return "".join(
                     f"-N {chain}\n" + "".join(f"{r}\n" for r in rules) for chain, rules in chains.items()
                 )

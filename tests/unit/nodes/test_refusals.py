@@ -1,0 +1,47 @@
+"""Where nobody answers for a service, connections are refused by rules that read back as they are written."""
+
+import pytest
+
+from reconciler.nodes.proxy_files import read_heard
+from reconciler.nodes.proxy_runtime import Live
+from reconciler.nodes.proxy_servers import LiveServers
+from reconciler.nodes.refusals import read_refusals, refusal_rules, silent_binds
+
+CONFIG = """\
+frontend ingress
+    bind 0.0.0.0:80
+listen shop_db_5432 from tcp
+    bind 10.96.0.5:5432
+    bind 203.0.113.9:5432 transparent
+    server db-0 10.244.1.2:5432 check
+listen shop_db_5432_external from tcp
+    bind 0.0.0.0:30432
+backend shop_db_5432_ingress
+    server db-0 10.244.1.2:5432 check
+"""
+
+
+@pytest.mark.parametrize(
+    "binds",
+    [set(), {"10.96.0.5:5432"}, {"0.0.0.0:30432"}, {"10.96.0.5:80", "10.96.0.5:443", "0.0.0.0:80", "0.0.0.0:81"}],
+)
+def test_what_is_written_is_read_back(binds: set[str]) -> None:
+    assert read_refusals(refusal_rules(binds)) == binds
+
+
+def test_a_port_of_every_address_leaves_alone_who_listens_at_one() -> None:
+    rules = refusal_rules({"0.0.0.0:80", "10.96.0.5:80"})
+    specific, listener, every = rules[1:]
+    assert "-d 10.96.0.5/32" in specific
+    assert "-m socket -j RETURN" in listener
+    assert "-d" not in every.split()
+
+
+def test_a_service_is_refused_where_it_listens_while_no_server_takes_connections() -> None:
+    heard = read_heard(CONFIG)
+    assert "ingress" not in heard, "who has no servers of its own answers by itself"
+    servers = LiveServers({name: {} for name in heard})
+    servers.put("shop_db_5432", {"db-0": Live("10.244.1.2:5432")})
+    assert silent_binds(heard, servers.silent) == {"0.0.0.0:30432"}
+    servers.put("shop_db_5432", {"db-0": Live("10.244.1.2:5432", takes=False)})
+    assert silent_binds(heard, servers.silent) == {"0.0.0.0:30432", "10.96.0.5:5432", "203.0.113.9:5432"}
