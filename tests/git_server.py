@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import paramiko
@@ -16,6 +17,8 @@ class GitServer:
         self.host_key: paramiko.PKey = paramiko.ECDSAKey.generate()
         self.repository = repository
         self.stalls = False
+        self.ends: Callable[[paramiko.Channel], None] | None = None
+        """What becomes of a transfer after its first 20 kB; None: the rest of it."""
         self.logins = 0
         self.fetches = 0
         self._client_key = client_key
@@ -76,8 +79,14 @@ class GitServer:
             feeding = threading.Thread(target=_feed, args=(channel, process), daemon=True)
             feeding.start()
             try:
-                while data := process.stdout.read(32768):
+                sent = 0
+                while data := process.stdout.read(4096):
                     channel.sendall(data)
+                    sent += len(data)
+                    if self.ends is not None and sent > 20_000:
+                        process.kill()
+                        self.ends(channel)
+                        return
                 channel.send_exit_status(process.wait(10))
                 channel.close()
             except (OSError, EOFError, paramiko.SSHException):  # a client that knows enough hangs up

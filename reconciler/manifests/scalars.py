@@ -32,7 +32,7 @@ _SURPRISES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?"), "a date to YAML 1.1"),
     (re.compile(r"[-+]?\.(?:inf|Inf|INF|nan|NaN|NAN)"), "not a finite number"),
     (
-        re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"),
+        re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"),
         "a number in a form that readers differ on",
     ),
 )

@@ -1,21 +1,26 @@
 """A remote repository over SSH: who is trusted, what is sent to whom, deadlines, and clones that were damaged."""
 
+import itertools
+import os
 import re
 import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import paramiko
+import pygit2
 import pytest
 
 from reconciler.model.desired import Snapshot, Unavailable
+from reconciler.sources import git_tree
 from reconciler.sources.git import GitSource
 from reconciler.sources.git_address import HEAD, GitAccess, GitTarget
 from tests.git_server import GitServer
+from tests.unit.control.test_loop import CLUSTER, NODE, WEB, Cell, until
 
 
 def git(repository: Path, *arguments: str) -> str:
@@ -136,6 +141,40 @@ def test_a_forced_push_is_followed_and_logged(
     assert "git history was rewritten" in capsys.readouterr().out
 
 
+@pytest.mark.fault(28)
+def test_a_forced_push_that_drops_most_objects_is_followed_logged_and_held(
+    make: Callable[..., GitSource], repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "a.yaml").unlink()
+    whole = {"cluster.yaml": CLUSTER + NODE.format("a", 1), "web.yaml": WEB.format(replicas=2, tag=1)}
+    for number in range(8):
+        whole[f"c{number}.yaml"] = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{number}}}\n"
+
+    def push(files: Mapping[str, str]) -> str:
+        for path in repository.glob("*.yaml"):
+            path.unlink()
+        for name, text in files.items():
+            (repository / name).write_text(text)
+        git(repository, "add", "-A")
+        git(repository, "commit", "-q", "--amend", "-m", f"Say {len(files)}")
+        return git(repository, "rev-parse", "HEAD")
+
+    push(whole)
+    cell = Cell()
+    cell.source = cast(Any, make())
+    with cell.running() as loop:
+        until(lambda: "Converged" in cell.told.reasons())
+        before, pods = cell.calls(), cell.pods()
+        tip = push({"cluster.yaml": whole["cluster.yaml"]})
+        until(lambda: "Held" in cell.told.reasons())
+        (held,) = [event for event in cell.told.events if event.reason == "Held"]
+        assert tip[:8] in held.message, "the new tip is what waits for a confirmation"
+        assert "git history was rewritten" in capsys.readouterr().out
+        push(whole)
+        until(lambda: loop.refusal is None)
+        assert (cell.calls(), cell.pods()) == (before, pods), "not one pod was touched"
+
+
 def test_a_tag_and_a_commit_are_found(make: Callable[..., GitSource], repository: Path) -> None:
     first = git(repository, "rev-parse", "HEAD")
     git(repository, "tag", "-a", "v1", "-m", "Release")
@@ -243,6 +282,81 @@ def test_a_server_that_stalls_is_given_up_at_the_deadline(
     assert time.monotonic() - began < 30
     assert server.fetches == 1
     assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_dir() and "-" in path.name] == []
+
+
+def stalling(channel: paramiko.Channel) -> None:
+    """Nothing more, and no end."""
+    while not channel.closed:
+        time.sleep(0.05)
+
+
+def dripping(channel: paramiko.Channel) -> None:
+    """A keep-alive of the pack's protocol, again and again."""
+    while not channel.closed:
+        channel.sendall(b"0005\x02")
+        time.sleep(0.05)
+
+
+def cut(channel: paramiko.Channel) -> None:
+    channel.close()
+
+
+@pytest.mark.fault(32, 36)
+@pytest.mark.parametrize("ends", [stalling, dripping, cut])
+def test_a_transfer_that_does_not_come_to_its_end_costs_its_deadline_and_nothing_else(
+    make: Callable[..., GitSource],
+    repository: Path,
+    server: GitServer,
+    tmp_path: Path,
+    ends: Callable[[paramiko.Channel], None],
+) -> None:
+    source = make(timeout=4.0, stall=60.0)
+    assert content(source) == "one"
+    before = server.fetches
+    (repository / "large").write_bytes(os.urandom(300_000))
+    commit(repository, "two")
+    server.ends = ends
+    began = time.monotonic()
+    assert "last read at" in unavailable(source)
+    assert time.monotonic() - began < 30
+    assert server.fetches > before
+    assert len(list((tmp_path / "cache").iterdir())) <= 2, "the clone and its lock, and nothing of the half"
+    server.ends = None
+    assert content(source) == "two"
+
+
+@pytest.mark.fault(35)
+def test_a_revision_is_one_commit_even_if_others_are_pushed_while_it_is_read(
+    make: Callable[..., GitSource], repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with a local repository, whose very files change meanwhile."""
+    texts = itertools.count()
+
+    def push() -> str:
+        text = f"pushed {next(texts)}"
+        for folder in ("b", "c"):
+            (repository / folder).mkdir(exist_ok=True)
+            (repository / folder / "same.yaml").write_text(text)
+        return commit(repository, text)
+
+    list_folder = git_tree._Walk._list
+
+    def pushed_at(walk: git_tree._Walk, path: str, tree: pygit2.Oid) -> git_tree._Folder:
+        listed = list_folder(walk, path, tree)
+        push()
+        return listed
+
+    for source in (make(), GitSource(str(repository))):
+        wanted = push()
+        with monkeypatch.context() as patched:
+            patched.setattr(git_tree._Walk, "_list", pushed_at)
+            found = source.read()
+        assert isinstance(found, Snapshot)
+        assert found.revision.id == wanted
+        title = found.revision.title.removeprefix("Say ")
+        assert {file.content.decode() for file in found.files} == {title}
+        assert git(repository, "rev-parse", "HEAD") != wanted
+        source.close()
 
 
 def test_what_a_killed_process_left_of_a_clone_is_swept_up(make: Callable[..., GitSource], tmp_path: Path) -> None:
