@@ -7,6 +7,7 @@ from msgspec import Struct
 from reconciler.model.desired import Desired, Revision
 from reconciler.model.edges import edges
 from reconciler.model.memory import Memory
+from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import PodWork, StartContainer
 from reconciler.model.plan import NodeStatus, Plan
@@ -26,6 +27,8 @@ class Turn(Struct, frozen=True):
     """The plan is, and every host that can be reached serves what follows from it."""
     unserved: tuple[str, ...] = ()
     """Services and endpoints that the service layer leaves out, with the reason."""
+    concerned: Mapping[str, Ref] = {}
+    """The object that something unserved is about, where it is known."""
     due: Due = NO_ORDERS
     """Certificates to order now: where the edges that can be reached answer the challenges."""
     refused: Mapping[str, str] = {}
@@ -68,6 +71,7 @@ def turn(
         ),
         converged=planned.converged and all(name in serving for name in reachable if name in setups),
         unserved=layer.problems,
+        concerned=layer.concerned,
         due=certificates_due(desired, planned.memory, now, at)
         if at is not None and at_edge and at_edge <= serving
         else NO_ORDERS,

@@ -76,7 +76,7 @@ def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
         )
     for problem in after.unserved:
         if before is None or problem not in before.unserved:
-            yield Event(SOURCE, "Warning", "NotServed", problem)
+            yield Event(after.concerned.get(problem, SOURCE), "Warning", "NotServed", problem)
     for name, why in after.refused.items():
         if before is None or name not in before.refused:
             yield Event(Ref("Node", "", name), "Warning", "NodeNotReady", why, node=name)

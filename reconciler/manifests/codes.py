@@ -59,6 +59,7 @@ class Code(StrEnum):
     UNKNOWN_NAMESPACE = "unknown-namespace"
     DANGLING_REFERENCE = "dangling-reference"
     MISSING_KEY = "missing-key"
+    OTHER_KEY = "other-key"
     INVALID_USERS = "invalid-users"
     POD_SECURITY = "pod-security"
     UNKNOWN_NODE = "unknown-node"

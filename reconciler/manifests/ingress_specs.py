@@ -79,7 +79,7 @@ def needs_of_ingress(ingress: Ingress) -> Iterator[Need]:
             for key in CERTIFICATE_KEYS:
                 secret = Ref("Secret", namespace, tls.secret_name)
                 optional = issues(ingress)
-                yield Need(secret, key, optional, named, named, "ingress", False)
+                yield Need(secret, key, optional, named, named, "certificate", False)
     if name := ingress.options.auth_secret:
         yield Need(Ref("Secret", namespace, name), AUTH_KEY, False, AUTH_AT, AUTH_AT, "ingress", False)
 

@@ -11,7 +11,7 @@ from reconciler.model.names import Ref
 from reconciler.model.pod_sources import KeyToPath, Projection, Volume
 from reconciler.model.pods import Container, PodSpec
 
-How: TypeAlias = Literal["variable", "file", "claim", "login", "service", "ingress"]
+How: TypeAlias = Literal["variable", "file", "claim", "login", "service", "ingress", "certificate"]
 
 
 class Need(Struct, frozen=True):

@@ -11,6 +11,7 @@ from reconciler.manifests.needs import Need
 from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, ConfigMap, Node, Secret, node_labels
 from reconciler.model.pods import PodSpec
+from reconciler.model.tls import OTHER_KEY, read_certificate
 
 
 def check_references(entry: Entry, index: Index) -> Iterator[Finding]:
@@ -49,6 +50,8 @@ def _need(need: Need, index: Index) -> Iterator[Finding]:
         if need.key and not need.optional and need.key not in thing.data and need.key not in thing.binary_data:
             fix = f"add it in {found.place}, or correct the name" + _or_optional(need)
             yield Finding(need.key_at, Code.MISSING_KEY, f"{need.ref} has no key {need.key}", fix)
+        if need.how == "certificate" and isinstance(thing, Secret):
+            yield from _certificate(need, found, thing)
         if need.how == "variable":
             yield from _text(need, found, thing)
 
@@ -64,6 +67,14 @@ def _login(need: Need, found: Entry) -> Iterator[Finding]:
         message = f"{need.ref} is not of the type {LOGIN_TYPE}"
         fix = f"correct its type in {found.place}, or the name"
         yield Finding(need.name_at, Code.INVALID_LOGIN, message, fix)
+
+
+def _certificate(need: Need, found: Entry, thing: Secret) -> Iterator[Finding]:
+    """HTTPS would be down for the hosts of the Ingress; what else is wrong with one is told when it is used."""
+    if read_certificate(thing) == OTHER_KEY:
+        message = f"the certificate of {need.ref} cannot be used: {OTHER_KEY}"
+        fix = f"put the key that the certificate was made for into {found.place}, or the certificate of this key"
+        yield Finding(need.name_at, Code.OTHER_KEY, message, fix)
 
 
 def _text(need: Need, found: Entry, thing: ConfigMap | Secret) -> Iterator[Finding]:

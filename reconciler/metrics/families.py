@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, Reachable
-from reconciler.model.plan import PodStatus, Status
+from reconciler.model.plan import IngressStatus, PodStatus, Status
 from reconciler.model.sections import IngressSection, ServiceSection
 from reconciler.model.traffic import Sections, SectionTraffic
 
@@ -58,10 +58,28 @@ def loop_families(state: LoopState) -> Iterator[Metric]:
     if state.revision:
         revision.add_metric((), {"revision": state.revision})
     yield revision
+    yield _certificate_ends(state.statuses.values())
     up = GaugeMetricFamily("reconciler_node_up", "1 where the host is reached over SSH.", labels=("node",))
     for name, node in sorted(state.observed.nodes.items() if state.observed else ()):
         up.add_metric((name,), int(isinstance(node, Reachable)))
     yield up
+
+
+def _certificate_ends(statuses: Iterable[Status]) -> Metric:
+    ends = GaugeMetricFamily(
+        "reconciler_certificate_not_after_seconds",
+        "When the certificate of an Ingress' TLS Secret ends, in Unix seconds; 0 where it cannot be used.",
+        labels=("namespace", "secret"),
+    )
+    found = {
+        (status.ref.namespace, secret): certificate.not_after
+        for status in statuses
+        if isinstance(status, IngressStatus)
+        for secret, certificate in status.certificates.items()
+    }
+    for labels, end in sorted(found.items()):
+        ends.add_metric(labels, end)
+    return ends
 
 
 def traffic_families(nodes: Iterable[str], told: Mapping[str, Sections]) -> Iterator[Metric]:

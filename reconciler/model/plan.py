@@ -189,6 +189,13 @@ class ServiceStatus(Struct, frozen=True):
     """Unix seconds of when it was first published; 0 in a Plan, as with pods."""
 
 
+class CertificateStatus(Struct, frozen=True):
+    not_after: float = 0.0
+    """Unix seconds of when it ends; 0: there is none that can be used."""
+    message: str = ""
+    """Why there is none."""
+
+
 class IngressStatus(Struct, frozen=True):
     ref: Ref
     class_name: str
@@ -201,6 +208,8 @@ class IngressStatus(Struct, frozen=True):
     message: str = ""
     created: float = 0.0
     """Unix seconds of when it was first published; 0 in a Plan, as with pods."""
+    certificates: Mapping[str, CertificateStatus] = {}
+    """By the name of the Secret."""
 
 
 class Endpoint(Struct, frozen=True):

@@ -80,7 +80,19 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         released_volumes(desired, claims, nodes, intents.values(), clocks),
     )
     behind = endpoints(desired.services, backends, pods, nodes.values()) | slice_endpoints(desired)
-    standing = standing_of(desired, nodes, pods, owned, placement.unplaced, done, services, claims, behind, clocks)
+    standing = standing_of(
+        desired,
+        nodes,
+        pods,
+        owned,
+        placement.unplaced,
+        done,
+        services,
+        claims,
+        behind,
+        memory.certificates,
+        clocks,
+    )
 
     work = (*repairs.work, *(work for tidied in tidying for work in tidied.work))
     return Plan(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from reconciler.model.acme import IssuedCertificate
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edge_addresses
 from reconciler.model.memory import ClaimRecord, PodIntent, ServiceRecord
@@ -37,6 +38,7 @@ def standing_of(
     services: Mapping[Ref, ServiceRecord],
     claims: Mapping[Ref, ClaimRecord],
     endpoints: Mapping[Ref, Sequence[Endpoint]],
+    issued: Mapping[Ref, IssuedCertificate],
     clocks: Clocks,
 ) -> Standing:
     statuses: dict[Ref, Status] = {}
@@ -64,7 +66,7 @@ def standing_of(
     for ref, service in desired.services.items():
         statuses[ref] = service_status(service, services[ref], endpoints[ref], edges)
     for ref, ingress in desired.ingresses.items():
-        statuses[ref] = ingress_status(ingress, edges)
+        statuses[ref] = ingress_status(ingress, edges, desired.secrets, issued)
     found = volumes_found(nodes) if desired.claims else {}
     for ref in desired.claims:
         statuses[ref] = claim_status(desired.cluster.metadata.name, ref, claims.get(ref), nodes, found)

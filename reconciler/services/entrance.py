@@ -30,6 +30,8 @@ class Entrance(Struct, frozen=True):
     users: SecretText = SecretText("")
     """The user lists, as sections of haproxy.cfg."""
     problems: tuple[str, ...] = ()
+    concerned: Mapping[str, Ref] = {}
+    """The Ingress that a problem is about, where it is about one's certificate."""
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -56,7 +58,7 @@ def entrance(
     )
     problems = (*routing.problems, *certified.problems, *rendered.problems)
     if not rendered.text:
-        return Entrance(problems=problems)
+        return Entrance(problems=problems, concerned=certified.problems)
     files = dict(rendered.files)
     users = files.pop(USERS, SecretText(""))
     named = _Named(files)
@@ -68,6 +70,7 @@ def entrance(
         named.files(),
         users if isinstance(users, SecretText) else SecretText(users),
         problems,
+        certified.problems,
     )
 
 

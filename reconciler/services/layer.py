@@ -66,6 +66,11 @@ class ServiceLayer:
         self.problems: tuple[str, ...] = ()
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
 
+    @property
+    def concerned(self) -> Mapping[str, Ref]:
+        """The object that one of the problems is about, where it is known."""
+        return self._entrance.concerned
+
     def setups(
         self,
         desired: Desired,

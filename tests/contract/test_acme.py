@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from reconciler.acme.client import new_account, obtain
 from reconciler.model.acme import Acme, AcmeAccount, IssuedCertificate, Order, WantedCertificate
 from reconciler.model.names import Ref
+from reconciler.model.tls import read_certificate
 from reconciler.services.acme import Challenges
-from reconciler.services.certificates import read_certificate
 from tests.acme_server import AcmeServer, acme_server
 from tests.certificates import secret
 from tests.ingress_oracle import ingress, rule

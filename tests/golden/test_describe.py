@@ -10,6 +10,7 @@ from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Ended
 from reconciler.model.plan import (
+    CertificateStatus,
     ClaimStatus,
     Condition,
     ContainerStatus,
@@ -305,14 +306,23 @@ def test_an_ingress(golden: Golden) -> None:
     spec = {
         "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}},
         "rules": [{"host": "shop.example.org", "http": {"paths": paths}}, {"host": "www.example.org"}],
-        "tls": [{"hosts": ["shop.example.org"], "secretName": "site"}, {"secretName": "old"}, {}],
+        "tls": [
+            {"hosts": ["shop.example.org"], "secretName": "site"},
+            {"secretName": "old"},
+            {"secretName": "own"},
+            {"secretName": "bad"},
+            {},
+        ],
     }
     server, nothing = "https://acme.example.org/directory", SecretText("")
     issued = {
         name: IssuedCertificate(("shop.example.org",), server, nothing, nothing, NOON - 86400, NOON + left)
         for name, left in (("site", 89 * 86400.0), ("old", -1.0))
     }
-    golden("describe/ingress.txt", text(describe_ingress(INGRESS, {"spec": spec}, (), NOON, issued=issued)))
+    ends = {name: CertificateStatus(one.not_after) for name, one in issued.items()}
+    ends |= {"own": CertificateStatus(NOON + 3 * 86400), "bad": CertificateStatus(message="tls.crt is no PEM")}
+    ingress = replace(INGRESS, certificates=ends)
+    golden("describe/ingress.txt", text(describe_ingress(ingress, {"spec": spec}, (), NOON, issued=issued)))
 
 
 def test_a_claim(golden: Golden) -> None:

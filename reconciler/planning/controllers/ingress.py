@@ -1,12 +1,18 @@
 """Ingresses: who was there first is remembered, and where they are heard is told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
+from reconciler.model.acme import IssuedCertificate
 from reconciler.model.desired import Desired
 from reconciler.model.memory import IngressRecord, Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, ingress_class, is_served_here, ref_of
-from reconciler.model.plan import IngressStatus
+from reconciler.model.objects import Ingress, Secret, ingress_class, is_served_here, ref_of
+from reconciler.model.plan import CertificateStatus, IngressStatus
+from reconciler.model.tls import read_certificate
+
+_NO_SECRETS: Final[Mapping[Ref, Secret]] = {}
+_NONE_ISSUED: Final[Mapping[Ref, IssuedCertificate]] = {}
 
 
 def ingress_records(desired: Desired, memory: Memory) -> Mapping[Ref, IngressRecord]:
@@ -18,8 +24,13 @@ def ingress_records(desired: Desired, memory: Memory) -> Mapping[Ref, IngressRec
     return {ref: known.get(ref, newest) for ref in sorted(desired.ingresses)}
 
 
-def ingress_status(ingress: Ingress, edges: Sequence[str]) -> IngressStatus:
-    """`edges` are the addresses at which the outside reaches the nodes."""
+def ingress_status(
+    ingress: Ingress,
+    edges: Sequence[str],
+    secrets: Mapping[Ref, Secret] = _NO_SECRETS,
+    issued: Mapping[Ref, IssuedCertificate] = _NONE_ISSUED,
+) -> IngressStatus:
+    """`edges` are the addresses at which the outside reaches the nodes; `issued` are from an ACME server."""
     ours = is_served_here(ingress)
     return IngressStatus(
         ref=ref_of(ingress),
@@ -28,4 +39,18 @@ def ingress_status(ingress: Ingress, edges: Sequence[str]) -> IngressStatus:
         addresses=tuple(edges) if ours else (),
         ports=(80, 443) if ingress.spec.tls else (80,),
         message="" if ours else "left to another controller",
+        certificates=dict(_certificates(ingress, secrets, issued)) if ours else {},
     )
+
+
+def _certificates(
+    ingress: Ingress, secrets: Mapping[Ref, Secret], issued: Mapping[Ref, IssuedCertificate]
+) -> Iterator[tuple[str, CertificateStatus]]:
+    for name in dict.fromkeys(tls.secret_name for tls in ingress.spec.tls if tls.secret_name):
+        ref = Ref("Secret", ingress.metadata.namespace, name)
+        if ref not in secrets:
+            end = issued[ref].not_after if ref in issued else 0.0
+            yield name, CertificateStatus(end, "" if end else "it has not been issued yet")
+            continue
+        read = read_certificate(secrets[ref])
+        yield name, CertificateStatus(message=read) if isinstance(read, str) else CertificateStatus(read.not_after)

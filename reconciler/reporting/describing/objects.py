@@ -1,10 +1,17 @@
 """The pages of everything that is neither a pod nor a Service."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from reconciler.model.acme import IssuedCertificate
-from reconciler.model.plan import ClaimStatus, DeploymentStatus, IngressStatus, NodeStatus, PodStatus
+from reconciler.model.plan import (
+    CertificateStatus,
+    ClaimStatus,
+    DeploymentStatus,
+    IngressStatus,
+    NodeStatus,
+    PodStatus,
+)
 from reconciler.model.records import Event
 from reconciler.reporting.ages import age
 from reconciler.reporting.describing.page import (
@@ -22,6 +29,7 @@ from reconciler.reporting.describing.page import (
 )
 from reconciler.reporting.describing.traffic import NOT_ASKED, Traffic, traffic_entries
 from reconciler.reporting.lines import Line
+from reconciler.reporting.moments import rfc3339
 from reconciler.reporting.pods_table import pod_state
 
 _Manifest = Mapping[str, Any]
@@ -119,7 +127,7 @@ def describe_ingress(
         for path in rule.get("http", {}).get("paths", ())
     ]
     default = spec.get("defaultBackend")
-    tls = tuple(_tls(one, issued, now) for one in spec.get("tls", ()))
+    tls = tuple(_tls(one, ingress, issued, now) for one in spec.get("tls", ()))
     return page(
         [
             *named(ingress.ref.name, ingress.ref.namespace, manifest),
@@ -135,13 +143,22 @@ def describe_ingress(
     )
 
 
-def _tls(entry: _Manifest, issued: Mapping[str, IssuedCertificate], now: float) -> str:
-    name = entry.get("secretName", "")
-    said = f"{name or 'the default certificate'} terminates {','.join(entry.get('hosts', ())) or '*'}"
-    if name not in issued:
+def _tls(entry: _Manifest, ingress: IngressStatus, issued: Mapping[str, IssuedCertificate], now: float) -> str:
+    name, hosts = entry.get("secretName", ""), ",".join(entry.get("hosts", ())) or "*"
+    status = ingress.certificates.get(name, _UNTOLD)
+    if status.message:
+        return f"{name} cannot terminate {hosts}: {status.message}"
+    said = f"{name or 'the default certificate'} terminates {hosts}"
+    if name in issued:
+        said += f", from {issued[name].server}"
+    if not status.not_after:
         return said
-    left = issued[name].not_after - now
-    return f"{said}, from {issued[name].server}, " + (f"ends in {age(left)}" if left > 0 else "has expired")
+    left = status.not_after - now
+    end = rfc3339(status.not_after)
+    return f"{said}, ends {end} (in {age(left)})" if left > 0 else f"{said}, ended {end}"
+
+
+_UNTOLD: Final = CertificateStatus()
 
 
 def _backend(backend: _Manifest) -> str:

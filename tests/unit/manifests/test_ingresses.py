@@ -1,5 +1,6 @@
 """An Ingress: what it may hold, what must be there behind it, and what its annotations come to."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -11,6 +12,7 @@ from reconciler.manifests.ingress_annotations import SETTINGS
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.ingress import Canary, IngressOptions
 from reconciler.model.names import Ref
+from tests.certificates import signed
 from tests.unit.manifests.conftest import Faults, Load
 
 WEB = Ref("Ingress", "default", "web")
@@ -477,3 +479,21 @@ def test_an_annotation_of_an_ingress_stands_on_an_ingress(changed: Load) -> None
 def test_every_annotation_of_an_ingress_is_in_the_reference() -> None:
     text = (Path(__file__).parents[3] / "docs/reference/manifests.md").read_text()
     assert [name for name in SETTINGS if f"`{name}`" not in text] == []
+
+
+def test_a_certificate_with_the_key_of_another_is_refused_where_an_ingress_names_it(
+    load: Load, faults: Faults
+) -> None:
+    (chain, key), (_, other) = signed("shop.example.org"), signed("shop.example.org")
+    encrypted = INGRESS + "  tls: [{hosts: [shop.example.org], secretName: site}]\n"
+
+    def site(key: str) -> str:
+        data = {"tls.crt": chain, "tls.key": key}
+        return json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "site"}, "stringData": data})
+
+    assert faults(load({"i.yaml": encrypted, "site.yaml": site(key)})) == []
+    result = load({"i.yaml": encrypted, "site.yaml": site(other)})
+    assert faults(result) == ["i.yaml:13:49 /spec/tls/0/secretName other-key"]
+    assert "tls.key is not the key" in result.problems[0].message
+    assert other.splitlines()[1] not in f"{result.problems}"
+    assert isinstance(load({"site.yaml": site(other)}), Desired)

@@ -4,7 +4,8 @@ from reconciler.model.ingress import IngressTls
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.objects import Ingress
-from reconciler.model.plan import IngressStatus
+from reconciler.model.plan import CertificateStatus, IngressStatus
+from tests.certificates import NOON, secret, signed
 from tests.ingress_oracle import ingress, rule
 from tests.simulated import World, desired
 
@@ -40,3 +41,17 @@ def test_how_an_ingress_stands() -> None:
     assert statuses[Ref("Ingress", "shop", "other")] == IngressStatus(
         Ref("Ingress", "shop", "other"), "nginx", (), (), (80,), "left to another controller"
     )
+
+
+def test_when_its_certificates_end_is_told_and_why_one_cannot_be_used() -> None:
+    (chain, key), (_, other) = signed("a.org", end=NOON), signed("a.org")
+    names = [IngressTls(secret_name=name) for name in ("good", "bad", "asked")]
+    asked = ingress("web", rule("a.org"), tls=names)
+    held = (secret("good", chain, key), secret("bad", chain, other))
+    status = World(desired(asked, *held, nodes=1)).plan().statuses[Ref("Ingress", "shop", "web")]
+    assert isinstance(status, IngressStatus)
+    assert status.certificates == {
+        "good": CertificateStatus(NOON),
+        "bad": CertificateStatus(message="tls.key is not the key of the first certificate in tls.crt"),
+        "asked": CertificateStatus(message="it has not been issued yet"),
+    }

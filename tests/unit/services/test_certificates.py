@@ -7,7 +7,8 @@ from reconciler.model.ingress import IngressTls
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Ingress, Secret, ref_of
-from reconciler.services.certificates import Certificate, Certificates, certificates, read_certificate
+from reconciler.model.tls import Certificate, read_certificate
+from reconciler.services.certificates import Certificates, certificates
 from tests.certificates import DAY, NOON, pem_of, rsa_key, secret, signed
 from tests.ingress_oracle import ingress, rule
 
@@ -32,7 +33,7 @@ def names(found: Certificates) -> dict[str, str]:
 
 def test_a_host_has_the_certificate_of_its_ingress() -> None:
     found = chosen([tls("a", "site")], [secret("site", *signed(HOST))])
-    assert (names(found), found.problems) == ({HOST: "site"}, ())
+    assert (names(found), found.problems) == ({HOST: "site"}, {})
     pem = found.held[Ref("Secret", "shop", "site")].pem.reveal()
     assert pem.count("BEGIN CERTIFICATE") == pem.count("BEGIN PRIVATE KEY") == 1
 
@@ -43,7 +44,7 @@ def test_a_wildcard_and_a_common_name_are_names_too() -> None:
         [secret("wild", *signed("*.example.org")), secret("plain", *signed(common_name="www.example.org"))],
     )
     assert names(found) == {HOST: "wild", "*.example.org": "wild", "www.example.org": "plain"}
-    assert found.problems == ()
+    assert found.problems == {}
 
 
 def test_an_ingress_without_hosts_has_the_certificate_for_every_other_name() -> None:
@@ -63,15 +64,17 @@ def test_one_that_has_expired_makes_way_for_a_good_one_and_is_better_than_none()
     assert names(both) == {HOST: "good"}
     assert names(alone) == {HOST: "old"}
     expected = "Ingress shop/a: the certificate of Secret shop/old has expired; renew Secret shop/old"
-    assert both.problems == alone.problems == (expected,)
-    assert chosen([tls("a", "old")], [old], NOON - 2).problems == ()
+    assert list(both.problems) == list(alone.problems) == [expected]
+    assert chosen([tls("a", "old")], [old], NOON - 2).problems == {}
 
 
 def test_one_of_the_future_or_of_another_host_is_a_problem() -> None:
     future = secret("site", *signed(HOST, start=NOON + 7200, end=NOON + DAY))
-    assert "not valid yet" in chosen([tls("a", "site")], [future]).problems[0]
+    (problem,) = chosen([tls("a", "site")], [future]).problems
+    assert "not valid yet" in problem
     other = secret("site", *signed("www.example.org"))
-    assert f"is not for {HOST}" in chosen([tls("a", "site")], [other]).problems[0]
+    (problem,) = chosen([tls("a", "site")], [other]).problems
+    assert f"is not for {HOST}" in problem
 
 
 CHAIN, KEY = signed(HOST, key=ec.derive_private_key(7, ec.SECP256R1()))
