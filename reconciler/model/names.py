@@ -42,6 +42,12 @@ SYSTEM_PROBER = "PROBER"
 SYSTEM_DNS = "DNS"
 """Value of LABEL_CONTAINER on the node's name servers, which belong to no pod."""
 
+
+def system_name(cluster: str, part: str) -> str:
+    """Of a container that belongs to no pod: `shop_dns`, say; `part`: SYSTEM_DNS, or another of them."""
+    return f"{cluster}_{part.lower()}"
+
+
 POD_NETWORK = "reconciler"
 """The Docker network of every pod on a host."""
 

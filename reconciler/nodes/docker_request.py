@@ -16,7 +16,7 @@ from reconciler.model.containers import (
     PublishedPort,
     SharedNetwork,
 )
-from reconciler.model.names import LABEL_HASH, POD_NETWORK
+from reconciler.model.names import LABEL_HASH, LABEL_IP, LABEL_OWNER, POD_NETWORK
 from reconciler.model.pods import RestartPolicy
 from reconciler.model.secrets import SecretText
 
@@ -29,6 +29,8 @@ RESTART_POLICIES: Mapping[RestartPolicy, str] = {
 """Docker's names for them."""
 _PERIOD_MICROSECONDS = 100_000
 _SMALLEST_QUOTA = 1000
+_NO_LABELS = {LABEL_OWNER: "", LABEL_IP: ""}
+"""Of what not every pod has: a label that is not given is the image's."""
 _NO_HEALTH_CHECK = {"Test": ["NONE"]}
 """Whatever the image says: Kubernetes knows probes alone."""
 
@@ -51,7 +53,7 @@ def create_request(config: ContainerConfig) -> dict[str, Any]:
     """
     request: dict[str, Any] = {
         "Image": config.image,
-        "Labels": dict(config.labels),
+        "Labels": {**_NO_LABELS, **config.labels},
         "Env": [f"{name}={_text(value)}" for name, value in config.env.items()],
         "StopTimeout": config.stop_grace_seconds,
         "Healthcheck": _NO_HEALTH_CHECK,

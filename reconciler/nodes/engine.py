@@ -7,7 +7,7 @@ Time-outs given to the SDK are deadlines here, for a whole reply and not for eac
 import contextlib
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import docker
@@ -208,6 +208,10 @@ class Engine(docker.APIClient):
     def image_user(self, image: str) -> str:
         """Its `Config.User`; empty: root."""
         return str((self._sdk.inspect_image(image).get("Config") or {}).get("User") or "")
+
+    def image_labels(self, image: str) -> Mapping[str, str]:
+        labels: dict[str, str] = (self._sdk.inspect_image(image).get("Config") or {}).get("Labels") or {}
+        return labels
 
     def follow_log(self, container_id: str) -> Iterator[bytes]:
         """What a container without a terminal writes from now on, in Docker's frames, until it ends.

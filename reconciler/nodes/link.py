@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from msgspec import Struct
 
-from reconciler.model.names import SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PROXY
+from reconciler.model.names import SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PROXY, system_name
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState
 from reconciler.model.setups import NodeSetup
@@ -33,7 +33,7 @@ from reconciler.nodes.pulling import Puller
 from reconciler.nodes.setup import SetupKeeper
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
-from reconciler.nodes.system_container import SystemContainer, system_name
+from reconciler.nodes.system_container import SystemContainer
 from reconciler.nodes.view import HostView, PodRun
 from reconciler.nodes.watching import Watcher, follow_events
 

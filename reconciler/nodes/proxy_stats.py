@@ -13,14 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, Protocol
 
-from reconciler.model.names import SYSTEM_PROXY
+from reconciler.model.names import SYSTEM_PROXY, system_name
 from reconciler.model.sections import section_called
 from reconciler.model.traffic import Counts, Sections, SectionTraffic, ServerTraffic
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
 from reconciler.nodes.proxy_container import ADMIN_SOCKET, INSIDE
 from reconciler.nodes.shell import Reply, Shell
 from reconciler.nodes.ssh import SshConnection
-from reconciler.nodes.system_container import system_name
 
 _ASK: Final = 'echo "show stat" | socat -t2 - "UNIX-CONNECT:$1" | grep -e "^#" -e "^$2" | gzip -1 | base64'
 _ANSWER_SECONDS: Final = 5.0

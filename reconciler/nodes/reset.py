@@ -9,6 +9,7 @@ from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, ne
 from reconciler.nodes.firewall import TABLES, remove_chains
 from reconciler.nodes.network import SERVICES, pod_network
 from reconciler.nodes.overlay import PROTOCOL, VXLAN
+from reconciler.nodes.own_labels import OwnLabels
 from reconciler.nodes.proxy_container import state_directory
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
@@ -68,8 +69,11 @@ def _reset(cluster: str, engine: Engine, shell: Shell) -> Iterator[str]:
 def _containers(cluster: str, engine: Engine) -> Iterator[str]:
     with engine_errors("list containers"):
         found = engine.containers(all=True, filters={"label": f"{LABEL_CLUSTER}={cluster}"})
+    own = OwnLabels(cluster, engine)
     for entry in found:
         with engine_errors(f"remove {entry['Id'][:12]}"):
+            if not own.is_ours(engine.inspect_container(entry["Id"])):
+                continue
             engine.remove_container(entry["Id"], force=True, v=True)
         yield f"container {entry['Names'][0].removeprefix('/')}"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH
+from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH, system_name
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import EngineError, NotOurs
 from reconciler.nodes.shell import Shell
@@ -19,11 +19,6 @@ done <"/proc/$2/cgroup"
 exit 1
 """
 """Only a process of the container: its number may be another's by now."""
-
-
-def system_name(cluster: str, part: str) -> str:
-    """`shop_dns`, say; `part`: SYSTEM_DNS, or another of them."""
-    return f"{cluster}_{part.lower()}"
 
 
 def is_made_from(found: Found, request: Mapping[str, Any]) -> bool:

@@ -24,6 +24,7 @@ from reconciler.nodes.docker_replies import (
 from reconciler.nodes.endings import Note, end_of, failed, log_of
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import EngineError, OutcomeUnknown
+from reconciler.nodes.own_labels import OwnLabels
 from reconciler.nodes.view import HostView, Seen
 
 IMAGES_CHANGED = ""
@@ -49,6 +50,7 @@ class Watcher:
         self._cluster = cluster
         self._view = view
         self._listed_at = float("-inf")
+        self._own = OwnLabels(cluster, engine)
 
     def list_all(self) -> None:
         """Every container, ours in full. Raises NodeError, and changes nothing then.
@@ -128,8 +130,13 @@ class Watcher:
             if error.status == 404:
                 raise _Gone(container) from error
             raise
-        seen = _seen(inspected, self._cluster)
+        seen = self._seen(inspected)
         return inspected["Id"], seen, self._end(seen.ours, note, inspected) if seen.ours is not None else None
+
+    def _seen(self, inspected: Mapping[str, Any]) -> Seen:
+        container = read_container(inspected)
+        ours = self._own.is_ours(inspected)
+        return Seen(container if ours else None, container.name, read_ports(inspected))
 
     def _end(self, now: ObservedContainer, note: Note | None, inspected: Mapping[str, Any]) -> Ended | None:
         before = self._view.by_id(now.id)
@@ -185,11 +192,6 @@ def note_of(event: Mapping[str, Any]) -> Note:
     about, action, said = event["Actor"]["ID"], event.get("Action"), event["Actor"].get("Attributes") or {}
     code = str(said.get("exitCode", "")) if action == "die" else ""
     return Note(about, int(code) if code.isdecimal() else None, action == "oom")
-
-
-def _seen(inspected: Mapping[str, Any], cluster: str) -> Seen:
-    container = read_container(inspected)
-    return Seen(container if container.cluster == cluster else None, container.name, read_ports(inspected))
 
 
 class _Gone(Exception):

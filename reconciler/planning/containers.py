@@ -65,6 +65,8 @@ def sandbox_config(intent: PodIntent, spec: PodSpec, desired: Desired) -> Contai
         stop_grace_seconds=0,
         log_max_bytes=limit.container_log_max_size.whole,
         log_max_files=limit.container_log_max_files,
+        no_new_privileges=True,
+        cap_drop=("ALL",),
         sysctls=_sysctls(spec),
         extra_hosts=own.extra_hosts,
         dns_servers=own.dns_servers,

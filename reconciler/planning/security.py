@@ -3,9 +3,11 @@
 Rules: https://kubernetes.io/docs/tasks/configure-pod-container/security-context/
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from reconciler.model.pods import Container, PodSpec
+from reconciler.model.pods import Container, PodSpec, SecurityContext
+
+_RAW: Final = "NET_RAW"
 
 
 class Rights(NamedTuple):
@@ -36,9 +38,18 @@ def rights_of(container: Container, spec: PodSpec) -> Rights:
         no_new_privileges=own.allow_privilege_escalation is False,
         read_only_root=own.read_only_root_filesystem,
         cap_add=own.capabilities.add,
-        cap_drop=own.capabilities.drop,
+        cap_drop=_dropped(own),
         unconfined=seccomp is not None and seccomp.type == "Unconfined",
     )
+
+
+def _dropped(context: SecurityContext) -> tuple[str, ...]:
+    """NET_RAW with the rest, which Docker keeps unless told: it is there for who asks for it, and may.
+
+    With it a process writes whole packets, under any address."""
+    add, drop = context.capabilities.add, context.capabilities.drop
+    keeps = context.privileged or {"ALL", _RAW} & {*add, *drop}
+    return drop if keeps else (*drop, _RAW)
 
 
 def user_of(container: Container, spec: PodSpec) -> int | None:

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.lab.pods import Json, Stage, pod, web
+from tests.lab.pods import Json, Stage, container, pod, web
 from tests.lab.world import asked, eventually
 
 HOST = "shop.example.org"
@@ -89,3 +89,42 @@ def test_connections_to_a_service_are_refused_while_no_pod_answers_for_it(stage:
     eventually(lambda: tried(stage, *tries, *others) == "open open refused refused refused refused")
     stage.clear("test.yaml")
     eventually(lambda: tried(stage, *tries) == "refused refused refused", what="refused again")
+
+
+def test_labels_of_an_image_are_not_ours(stage: Stage) -> None:
+    """Of an image that was committed from a pod's container, they are all there."""
+    stage.put(pod("alone", web("main")))
+    stage.up("alone")
+    committed = stage.container("alone")
+    try:
+        stage.docker("commit", "-c", "LABEL reconciler.dev/owner=Deployment/shop", committed.id, "lab/committed:1")
+        stage.docker("run", "-d", "--name", "foreign", "lab/committed:1")
+        stage.put(
+            pod("from-it", web("main", image="lab/committed:1", imagePullPolicy="Never")), file="from-it.yaml"
+        )
+        seen = stage.up("from-it")
+        assert not seen["metadata"].get("ownerReferences"), "the image's owner is not the pod's"
+        assert stage.container("from-it").labels["reconciler.dev/owner"] == ""
+        assert stage.pod("alone")["status"]["podIP"]
+        stage.clear("test.yaml")
+        eventually(lambda: committed.id not in {each.id for each in stage.containers("alone")})
+        mark = stage.running.mark()
+        stage.put(pod("later", web("main")), file="later.yaml")
+        stage.running.converged(since=mark)
+        assert stage.docker("inspect", "-f", "{{.State.Running}}", "foreign") == "true", "not ours to stop"
+    finally:
+        stage.docker("rm", "-f", "foreign", check=False)
+
+
+def test_a_pod_writes_no_packets_of_its_own_making_unless_it_asks_for_it_and_may(stage: Stage) -> None:
+    asks = {"capabilities": {"add": ["NET_RAW"]}}
+    raw = pod("raw", container(securityContext=asks))
+    raw["metadata"]["namespace"] = "system"
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "system"}}
+    stage.put(space, raw, pod("plain", container()), pod("two", container(), container("other")))
+    has = {}
+    for name, of in (("raw", "main"), ("plain", "main"), ("two", "other")):
+        stage.up(name)
+        status = stage.inside(name, "grep", "CapEff", "/proc/1/status", name=of)
+        has[name] = bool(int(status.split()[1], 16) & 1 << 13)
+    assert has == {"raw": True, "plain": False, "two": False}

@@ -34,6 +34,9 @@ class StuckEngine:
         self.made = 0
         self.renames = False
 
+    def image_labels(self, image: str) -> dict[str, str]:
+        return {}
+
     def inspect_container(self, container: str) -> dict[str, Any]:
         if self.left == 0:
             raise EngineError(404, f"no such container: {container}")

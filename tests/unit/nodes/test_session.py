@@ -59,6 +59,9 @@ class SlowEngine:
             "Config": {"Labels": {LABEL_CLUSTER: "demo", LABEL_UID: container}, "Image": "web:1"},
         }
 
+    def image_labels(self, image: str) -> dict[str, str]:
+        return {}
+
     def kill_within(self, container_id: str, signal: str, seconds: float) -> None:
         self.asked.put(container_id)
 

@@ -265,6 +265,14 @@ def test_what_it_may_do() -> None:
     assert not secured(allow_privilege_escalation=True).no_new_privileges
 
 
+def test_raw_packets_are_for_who_asks_for_them() -> None:
+    assert secured().cap_drop == ("NET_RAW",)
+    assert secured(capabilities=Capabilities(drop=("KILL",))).cap_drop == ("KILL", "NET_RAW")
+    for keeps in (Capabilities(("NET_RAW",)), Capabilities(("ALL",)), Capabilities((), ("ALL",))):
+        assert secured(capabilities=keeps).cap_drop == keeps.drop
+    assert secured(privileged=True).cap_drop == ()
+
+
 def test_the_filter_of_system_calls() -> None:
     assert not secured().unconfined
     pod = PodSecurityContext(seccomp_profile=SeccompProfile("Unconfined"))
