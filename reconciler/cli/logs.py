@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -15,6 +14,7 @@ from reconciler.cli.options import Duration, host_settings
 from reconciler.model.plan import ContainerStatus, PodStatus
 from reconciler.nodes.access import HostAccess
 from reconciler.nodes.errors import NodeError
+from reconciler.nodes.log_lines import LogLine
 from reconciler.nodes.logs import LogRequest, now_there, read_log, start_of_run
 
 _MOST_FOLLOWED = 8
@@ -60,8 +60,8 @@ def logs(
         chosen = [choose_container(status, container)]
     with state.reaching(status.node) as host:
         start = now_there(host) - int(since * 1e9) if since is not None else 0
-        wanted = LogRequest(follow, previous, tail, start, timestamps)
-        shown = [_Shown(host, status, one, prefix) for one in chosen]
+        wanted = LogRequest(follow, previous, tail, start)
+        shown = [_Shown(host, status, one, prefix, timestamps) for one in chosen]
         if follow and len(shown) > 1:
             _together(shown, wanted)
         else:
@@ -73,12 +73,17 @@ class _Shown:
     """One container's log on its way to stdout."""
 
     _writing = threading.Lock()
+    _is_open = False
+    """What was written last, for any of them, has no line's end."""
 
-    def __init__(self, host: HostAccess, pod: PodStatus, container: ContainerStatus, prefix: bool) -> None:
+    def __init__(
+        self, host: HostAccess, pod: PodStatus, container: ContainerStatus, prefix: bool, timestamps: bool
+    ) -> None:
         self._host = host
         self._pod = pod
         self._container = container
-        self._prefix = f"[pod/{pod.ref.name}/{container.name}] ".encode() if prefix else b""
+        self._prefix = f"[pod/{pod.ref.name}/{container.name}] " if prefix else ""
+        self._timestamps = timestamps
 
     def show(self, wanted: LogRequest, *, skips: bool) -> None:
         """`skips`: one of several containers, and it is no fault that there is nothing of it."""
@@ -89,32 +94,25 @@ class _Shown:
                 return
             raise
         ended = self._container.last_end.at if self._container.last_end else ""
-        if wanted.previous and not start_of_run(found, ended):
+        start = start_of_run(found, ended, self._container.restarts)
+        if wanted.previous and not start:
             if skips:
                 return
             raise click.ClickException(
                 f'previous terminated container "{self._container.name}" in pod "{self._pod.ref.name}" not found'
             )
-        for text in _lines(piece.data for piece in read_log(self._host, found, wanted, ended)):
-            self._write(text)
+        for line in read_log(self._host, found, wanted, start):
+            self._write(line)
 
-    def _write(self, text: bytes) -> None:
-        if self._prefix:
-            text = b"".join(self._prefix + line for line in text.splitlines(keepends=True))
+    def _write(self, line: LogLine) -> None:
         with self._writing:
-            sys.stdout.buffer.write(text)
-            sys.stdout.buffer.flush()
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Whole lines, as many as there are at once: those of several containers are never mixed up."""
-    rest = b""
-    for chunk in chunks:
-        whole, feed, rest = (rest + chunk).rpartition(b"\n")
-        if feed:
-            yield whole + feed
-    if rest:
-        yield rest
+            out = sys.stdout.buffer
+            if line.begins:
+                moment = f"{line.moment} " if self._timestamps else ""
+                out.write(b"\n" * _Shown._is_open + f"{self._prefix}{moment}".encode())
+            out.write(line.text)
+            _Shown._is_open = not line.text.endswith(b"\n")
+            out.flush()
 
 
 def _together(shown: list[_Shown], wanted: LogRequest) -> None:

@@ -124,11 +124,14 @@ def sortable_moment(moment: str) -> str:
 
 
 def nanoseconds(moment: str) -> int:
-    """Unix time of Docker's `2026-11-23T12:40:01.123456789Z`; 0 for an empty text."""
+    """Unix time of Docker's `2026-11-23T12:40:01.123456789Z`, or with a zone's `+01:00`; 0 for an empty text.
+
+    ValueError for what is no moment."""
     if not moment:
         return 0
-    whole, _, fraction = moment.removesuffix("Z").partition(".")
-    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
+    zone = "" if moment.endswith("Z") or moment[-6:-5] not in ("+", "-") else moment[-6:]
+    whole, _, fraction = moment.removesuffix("Z").removesuffix(zone).partition(".")
+    seconds = int(datetime.fromisoformat(whole + (zone or "+00:00")).timestamp())
     return seconds * 1_000_000_000 + int(f"{fraction:0<9}"[:9])
 
 

@@ -4,7 +4,7 @@ Docker starts a crashed container again within 0.1 s, and forgets its exit code 
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -13,8 +13,8 @@ from reconciler.model.observed import Ended, ObservedContainer
 from reconciler.nodes.docker_replies import between_runs, nanoseconds
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import ConnectionLost, NodeError
+from reconciler.nodes.log_lines import LogLine, log_lines
 from reconciler.nodes.plain_text import plain
-from reconciler.nodes.streams import pieces
 
 _LOG_SECONDS: Final = 3.0
 _LINES: Final = 10
@@ -60,25 +60,22 @@ def log_of(engine: Engine, inspected: Mapping[str, Any], earlier: str, ended: st
     try:
         with engine_errors("logs"):
             output = engine.log_tail(inspected["Id"], _LINES + 2, _LOG_SECONDS)
-        tty = bool(inspected["Config"].get("Tty"))
-        data = b"".join(piece.data for piece in pieces([output], tty=tty))
+        lines = list(log_lines([output], tty=bool(inspected["Config"].get("Tty"))))
     except ConnectionLost:
         raise
     except NodeError:
         # A logging driver that cannot be read from, or a hung one: the end itself is worth telling.
         return ""
     until = between_runs(nanoseconds(ended), nanoseconds(again)) if again else 0
-    return plain(within(data, nanoseconds(earlier), until), _CHARACTERS, _LINES)
+    return plain(within(lines, nanoseconds(earlier), until), _CHARACTERS, _LINES)
 
 
-def within(data: bytes, since: int, until: int) -> bytes:
-    """The lines between two moments (Unix nanoseconds; 0: no limit), without the time that Docker writes before
-    each. Pure."""
+def within(lines: Iterable[LogLine], since: int, until: int) -> bytes:
+    """What was written between two moments (Unix nanoseconds; 0: no limit). Pure."""
     kept = []
-    for line in data.splitlines(keepends=True):
-        moment, _, text = line.partition(b" ")
+    for line in lines:
         with contextlib.suppress(ValueError):  # The rest of a line that Docker has cut.
-            at = nanoseconds(moment.decode())
+            at = nanoseconds(line.moment)
             if at > since and (not until or at < until):
-                kept.append(text)
+                kept.append(line.text)
     return b"".join(kept)

@@ -11,6 +11,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,45 @@ spec:
 LOG_FILE, LOG_FILES = 128 << 10, 3
 ROTATED = f"  podLimits: {{containerLogMaxSize: {LOG_FILE}, containerLogMaxFiles: {LOG_FILES}}}\n"
 
+RUNS = 12
+SHORT = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: short}
+spec:
+  restartPolicy: Never
+  containers:
+""" + "".join(
+    f'  - {{name: c{number}, image: "lab/busybox:1", command: [echo, "line of {number}"]}}\n'
+    for number in range(RUNS)
+)
+"""Docker may say that they ended before they started."""
+LINES = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: lines}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: lab/busybox:1
+      command:
+        - sh
+        - -c
+        - |
+          next() { while [ ! -e /tmp/$1 ]; do sleep 0.2; done; }
+          echo first
+          head -c 40000 /dev/zero | tr '\\0' x
+          next between
+          echo between >&2
+          next end
+          echo
+          head -c 16384 /dev/zero | tr '\\0' y; echo
+          next more
+          head -c 20000 /dev/zero | tr '\\0' z; echo
+          exec sleep 10000
+"""
+
 
 class Shop:
     """A world with running pods, and the commands of a person who looks after them."""
@@ -94,6 +134,10 @@ class Shop:
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()
 
+    def shows(self, pod: str, text: str) -> bool:
+        """In its log up to now."""
+        return text in self.out("logs", pod)
+
     @contextmanager
     def running(self, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
         with subprocess.Popen(
@@ -111,6 +155,8 @@ def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     world = World(lab, tmp_path_factory.mktemp("shop"))
     world.write("cluster.yaml", cluster() + ROTATED)
     world.write("talker.yaml", TALKER)
+    world.write("short.yaml", SHORT)
+    world.write("lines.yaml", LINES)
     world.write("web.yaml", deployment("web", 2) + "---\n" + service("web", 30080))
     (metrics,) = free_ports(1)
     with world.run(str(world.folder), "--metrics", str(metrics)) as reconciler:
@@ -147,6 +193,32 @@ def test_logs_are_followed_as_they_come(shop: Shop) -> None:
         began = time.monotonic()
         assert [following.stdout.readline() for _ in range(3)] == [b"tick\n"] * 3
         assert time.monotonic() - began < 15
+
+
+def test_long_lines_are_lines(shop: Shop) -> None:
+    whole = ["first\n", "between\n", "x" * 40000 + "\n", "y" * 16384 + "\n"]
+    for shown, then in (("first\n", "between"), ("between\n", "end")):
+        eventually(partial(shop.shows, "lines", shown), what=shown)
+        shop.out("exec", "lines", "--", "touch", f"/tmp/{then}")
+    eventually(partial(shop.shows, "lines", "y\n"), what="all lines")
+    assert shop.out("logs", "lines").splitlines(keepends=True) == whole
+    timed = shop.out("logs", "lines", "--timestamps").splitlines()
+    assert [len(line) for line in timed] == [31 + len(line.rstrip()) for line in whole], "one time a line"
+    assert shop.out("logs", "lines", "--tail", "1") == whole[3]
+    assert shop.out("logs", "lines", "--tail", "2").splitlines(keepends=True) == whole[2:]
+    with shop.running("logs", "lines", "-f", "--tail", "2", "--timestamps") as following:
+        assert following.stdout is not None
+        seen = [following.stdout.readline()[31:].decode() for _ in range(2)]
+        shop.out("exec", "lines", "--", "touch", "/tmp/more")
+        assert [*seen, following.stdout.readline()[31:].decode()] == [*whole[2:], "z" * 20000 + "\n"]
+
+
+def test_the_log_of_a_short_run_is_of_this_run(shop: Shop) -> None:
+    eventually(lambda: '"phase": "Succeeded"' in shop.out("get", "pod", "short", "-o", "json"), what="its end")
+    names = [f"c{number}" for number in range(RUNS)]
+    shown = shop.out("logs", "short", "--all-containers", "--prefix").splitlines()
+    assert shown == [f"[pod/short/{name}] line of {name[1:]}" for name in names]
+    assert shop.out("logs", "short", "--all-containers", "--previous") == ""
 
 
 def test_each_run_has_its_own_log(shop: Shop) -> None:

@@ -9,6 +9,7 @@ import pytest
 from reconciler.model.observed import Ended, ObservedContainer
 from reconciler.nodes.docker_replies import nanoseconds, sortable_moment
 from reconciler.nodes.endings import Note, end_of, log_of, within
+from reconciler.nodes.log_lines import LogLine
 from reconciler.nodes.plain_text import plain
 from reconciler.nodes.watching import IMAGES_CHANGED, note_of, noted
 
@@ -48,21 +49,22 @@ def test_the_end_of_a_run_says_that_it_met_its_limit_however_its_events_are_take
 
 
 def test_a_log_is_cut_to_one_run() -> None:
-    log = b"".join(b"2026-01-01T00:00:0%d.000000000Z line %d\n" % (second, second) for second in range(6))
-    run = within(log, nanoseconds("2026-01-01T00:00:01Z"), nanoseconds("2026-01-01T00:00:04.5Z"))
+    lines = [LogLine(1, f"2026-01-01T00:00:0{second}.000000000Z", b"line %d\n" % second) for second in range(6)]
+    run = within(lines, nanoseconds("2026-01-01T00:00:01Z"), nanoseconds("2026-01-01T00:00:04.5Z"))
     assert run == b"line 2\nline 3\nline 4\n"
-    assert within(log, 0, 0).count(b"\n") == 6
-    assert within(b"no moment at all\n", 0, 0) == b""
+    assert within(lines, 0, 0).count(b"\n") == 6
+    assert within([LogLine(1, "", b"no moment at all\n")], 0, 0) == b""
 
 
 class LoggingEngine:
     """Each line bears the time at which Docker read it."""
 
     def __init__(self, *lines: str) -> None:
-        self._output = b"".join(b"2026-01-01T00:00:%s\n" % line.encode() for line in lines)
+        output = [b"2026-01-01T00:00:%s\n" % line.encode() for line in lines]
+        self._frames = b"".join(b"\x01\0\0\0" + len(line).to_bytes(4, "big") + line for line in output)
 
     def log_tail(self, *_: object) -> bytes:
-        return b"\x01\0\0\0" + len(self._output).to_bytes(4, "big") + self._output
+        return self._frames
 
 
 def test_what_a_program_wrote_before_docker_wrote_its_start_down_is_of_its_run() -> None:
