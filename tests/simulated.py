@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from reconciler.model.cluster import ClusterSpec
 from reconciler.model.desired import Desired, Json, Revision
+from reconciler.model.given import Given, GivenService
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.objects import (
@@ -36,7 +37,15 @@ from reconciler.model.objects import (
     TemplateMeta,
     ref_of,
 )
-from reconciler.model.observed import Facts, NetworkState, Observed, ObservedContainer, Reachable, Unreachable
+from reconciler.model.observed import (
+    Facts,
+    NetworkState,
+    Observation,
+    Observed,
+    ObservedContainer,
+    Reachable,
+    Unreachable,
+)
 from reconciler.model.operations import Outcome, PodWork
 from reconciler.model.plan import Plan
 from reconciler.model.pods import Container, ContainerPort, PodSpec, Resources
@@ -211,7 +220,16 @@ class World:
                 self.memory = after_failure(self.memory, outcome, self.now)
         answering = Observed({name: each for name, each in self.real.nodes.items() if name not in self.cut})
         after = project(self.wanted, answering, replace(step, work=tuple(done)))
-        self.real = Observed({**self.real.nodes, **after.nodes})
+        self.real = Observed({**self.real.nodes, **{name: self._given_out(name, after) for name in after.nodes}})
+
+    def _given_out(self, name: str, after: Observed) -> Observation:
+        """With what the setups write down on a host."""
+        host = after.nodes[name]
+        assert isinstance(host, Reachable)
+        services = {ref: GivenService(one.cluster_ip, one.node_ports) for ref, one in self.memory.services.items()}
+        turns = {ref: one.turn for ref, one in self.memory.ingresses.items()}
+        given = Given(host.given.pod_cidr or self.memory.nodes[name].pod_cidr, services, turns)
+        return host if given == host.given else replace(host, given=given)
 
     def step(self, look: Callable[[Plan], None] = ignore) -> Plan:
         """One turn of the loop; where nothing is left to do now, time goes on to the next moment that matters."""

@@ -35,7 +35,7 @@ def _stamped(before: Status | None, after: Status, at: float) -> Status:
         earlier = {condition.type: condition for condition in known.conditions} if known else {}
         after = replace(
             after,
-            created=(known.created if known else 0.0) or at,
+            created=(known.created if known else 0.0) or min(at, after.made or at),
             conditions=tuple(_since(earlier.get(one.type), one, at) for one in after.conditions),
         )
     elif isinstance(after, ServiceStatus):

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from reconciler.model.given import Given
 from reconciler.model.names import (
     LABEL_CLUSTER,
     LABEL_CONTAINER,
@@ -13,6 +14,7 @@ from reconciler.model.names import (
     LABEL_OWNER,
     LABEL_POD,
     LABEL_REVISION,
+    LABEL_TEMPLATE,
     LABEL_UID,
     Uid,
 )
@@ -64,6 +66,8 @@ class ObservedContainer(Struct, frozen=True):
     """`Deployment/web`, or empty."""
     hash: str = ""
     revision: str = ""
+    template: str = ""
+    """What its pod was made from, as `planning.templates` wrote it down."""
     ip: str = ""
     """Its address on the pod network; empty where it has none, or shares its sandbox's."""
     exit_code: int = 0
@@ -73,9 +77,13 @@ class ObservedContainer(Struct, frozen=True):
     """What Docker does by itself when it ends; None: not known, or one that is never ours."""
     started_at: str = ""
     """RFC 3339 in UTC, from the host's clock, which may be set back: to show, to tell one run from another, and,
-    where nothing better is known, which container of a pod started first; never to be compared with a time of
-    ours."""
+    where nothing better is known, which container of a pod started first; compared with a time of ours only for
+    pods that were ready before we came."""
     finished_at: str = ""
+    started: float = 0.0
+    """`started_at` in Unix seconds; 0: not known."""
+    created: float = 0.0
+    """When it was made, in Unix seconds, by its host's clock: to show; 0: not known."""
     error: str = ""
     """Docker's own words, where it could not start it."""
     probed: Probed | None = None
@@ -108,6 +116,7 @@ def labelled(labels: Mapping[str, str]) -> ObservedContainer:
         owner=labels.get(LABEL_OWNER, ""),
         hash=labels.get(LABEL_HASH, ""),
         revision=labels.get(LABEL_REVISION, ""),
+        template=labels.get(LABEL_TEMPLATE, ""),
     )
 
 
@@ -191,6 +200,11 @@ class Reachable(Struct, frozen=True):
     prober_error: str = ""
     """Why the node's prober does not do what was asked; empty: it does."""
     dns: DnsState = DnsState()
+    given: Given = Given()
+    """What an earlier master gave out, as the host had it when the connection was made."""
+    clock: float | None = None
+    """What its own clock said when ours, the monotonic one, said 0, in Unix seconds, as it was when the connection
+    was made; None: not known."""
     busy: frozenset[Uid] = frozenset()
     """Pods whose operations are under way, or of whose containers too little is known: they get no operation until
     that ends."""

@@ -132,6 +132,8 @@ class PodStatus(Struct, frozen=True):
     qos: Literal["Guaranteed", "Burstable", "BestEffort"] = "BestEffort"
     created: float = 0.0
     """Unix seconds of when it was first published; 0 in a Plan, as with conditions."""
+    made: float = 0.0
+    """Unix seconds, by the host's clock: when its first container was made, whoever remembers it; 0: not yet."""
 
 
 class ClaimStatus(Struct, frozen=True):

@@ -63,6 +63,8 @@ class NodeProxy(Struct, frozen=True):
     carries a digest): one that is there is right, and those of the configuration in force are not touched."""
     users: SecretText = SecretText("")
     """Sections with the users who may come in, and the hashes of their passwords."""
+    given: str = ""
+    """What was given out to Services and Ingresses: a line that is read back by a master without a memory."""
 
     @property
     def routed(self) -> frozenset[str]:
@@ -90,7 +92,8 @@ def config_text(proxy: NodeProxy) -> str:
 def _parts(proxy: NodeProxy) -> Iterator[str]:
     yield f"# fingerprint: {proxy.fingerprint}\n"
     yield f"# structure: {proxy.structure}\n"
-    yield f"# routed: {' '.join(sorted(proxy.routed))}".rstrip() + "\n\n"
+    yield f"# routed: {' '.join(sorted(proxy.routed))}".rstrip() + "\n"
+    yield f"# given: {proxy.given}\n\n" if proxy.given else "\n"
     yield proxy.preamble
     yield proxy.users.reveal()
     for section in proxy.sections:

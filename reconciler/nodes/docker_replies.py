@@ -39,6 +39,8 @@ def read_container(inspected: Json) -> ObservedContainer:
         restart_policy=_POLICIES.get(_policy_name(inspected)),
         started_at=_moment(state.get("StartedAt", "")),
         finished_at=_moment(state.get("FinishedAt", "")),
+        started=_unix(state.get("StartedAt", "")),
+        created=_unix(inspected.get("Created", "")),
         error=state.get("Error", ""),
         image_id=inspected.get("Image", ""),
     )
@@ -153,6 +155,14 @@ def _pod_ip(inspected: Json, labels: Mapping[str, str]) -> str:
     attached = ((inspected.get("NetworkSettings") or {}).get("Networks") or {}).get(POD_NETWORK) or {}
     made_with = (attached.get("IPAMConfig") or {}).get("IPv4Address")
     return attached.get("IPAddress") or made_with or labels.get(LABEL_IP, "")
+
+
+def _unix(text: str) -> float:
+    """0 where it is no moment."""
+    try:
+        return nanoseconds(_moment(text)) / 1e9
+    except ValueError:
+        return 0.0
 
 
 def _moment(text: str) -> str:

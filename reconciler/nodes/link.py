@@ -7,11 +7,14 @@ for pulls and four for the rest: all ten.
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
+from reconciler.model.given import Given
 from reconciler.model.names import SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PROXY, system_name
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState
@@ -24,6 +27,7 @@ from reconciler.nodes.endings import Note
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
 from reconciler.nodes.errors import NodeError, Refused, defect
 from reconciler.nodes.image_gc import ImageCollector
+from reconciler.nodes.network import given_pod_cidr
 from reconciler.nodes.pod_files import PodFiles
 from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy
@@ -69,6 +73,7 @@ class First(Struct, frozen=True):
     images: frozenset[str]
     proxy: ProxyState
     answered: Mapping[str, PodRun]
+    given: Given
 
 
 class Link:
@@ -134,6 +139,9 @@ class Link:
         self._threads: list[threading.Thread] = []
         with engine_errors("info"):
             info = self._looker.info()
+        self._clock = (
+            float(event_time(str(info["SystemTime"]))) - time.monotonic() if "SystemTime" in info else None
+        )
         self.engine_id = str(info["ID"])
         self._address = ssh.peer
         self._root = str(info.get("DockerRootDir", "/"))
@@ -214,13 +222,17 @@ class Link:
         self._prober.read_back()
         proxy, balanced = self._proxy.read_back()
         self._first = First(
-            self._facts(), self.watcher.images(), proxy, self._checker.first_look(balanced | known.checks)
+            self._facts(),
+            self.watcher.images(),
+            proxy,
+            self._checker.first_look(balanced | known.checks),
+            replace(self._proxy.given, pod_cidr=given_pod_cidr(self._name, self._looker)),
         )
 
     def begin(self) -> None:
         """From here on the host counts as reachable: whoever holds the link must be ready for work."""
         first = self._first
-        self._view.connected(first.facts, first.images, first.proxy, first.answered)
+        self._view.connected(first.facts, first.images, first.proxy, first.answered, first.given, self._clock)
         self._run("setup", self._setup.work)
         self._run("checks", self._checker.work)
         self._run("images", self._collector.work)

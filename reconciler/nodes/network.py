@@ -213,6 +213,14 @@ def pod_network(engine: Engine) -> dict[str, Any] | None:
     return found
 
 
+def given_pod_cidr(cluster: str, engine: Engine) -> str:
+    """The subnet of the pod network that the host has already; empty: it has none of ours."""
+    existing = pod_network(engine)
+    if existing is None or (existing.get("Labels") or {}).get(LABEL_CLUSTER) != cluster:
+        return ""
+    return _subnet(existing)
+
+
 def _remove_pod_network(existing: Mapping[str, Any], pod_cidr: str, engine: Engine) -> None:
     try:
         with engine_errors("remove the pod network"):

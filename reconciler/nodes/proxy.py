@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from reconciler.model.given import Given
 from reconciler.model.observed import ProxyState
 from reconciler.model.proxy import NodeProxy, ProxySection, config_text, source_text
 from reconciler.model.secrets import SecretText
@@ -147,6 +148,11 @@ class Proxy:
         )
         balanced = {address for _, live in self._servers.items() for address in taking(live).values()}
         return self._state(fingerprint=found.fingerprint if same else ""), frozenset(balanced)
+
+    @property
+    def given(self) -> Given:
+        """What the file gives out, as last read back."""
+        return self._file.header.given
 
     def ensure(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
         """The state after trying. Raises NodeError where the host, not the configuration, is the trouble."""

@@ -3,9 +3,12 @@
 import hashlib
 import re
 from collections.abc import Container, Iterable, Mapping
+from itertools import takewhile
 from typing import Final
 
 from msgspec import Struct
+
+from reconciler.model.given import Given, read_given
 
 PUT: Final = 'umask 077 && cat >"$1.tmp" && [ "$(wc -c <"$1.tmp")" -eq "$2" ] && mv -f "$1.tmp" "$1"'
 """A file, and its length in bytes: what is cut short on its way to the host changes nothing."""
@@ -26,6 +29,7 @@ class Header(Struct, frozen=True):
     structure: str = ""
     """With what was left out of it."""
     routed: frozenset[str] = frozenset()
+    given: Given = Given()
 
 
 class LiveFile(Struct, frozen=True):
@@ -47,12 +51,13 @@ def read_file(digest: str, text: str) -> LiveFile:
 
 def read_header(text: str) -> Header:
     """The first lines of a haproxy.cfg that we wrote; model.proxy has them."""
-    lines = "\n".join(text.splitlines()[:3])
-    found = dict(re.findall(r"^# (fingerprint|structure|routed):[ ]*(.*)$", lines, re.MULTILINE))
+    lines = "\n".join(takewhile(lambda line: line.startswith("# "), text.splitlines()[:4]))
+    found = dict(re.findall(r"^# (fingerprint|structure|routed|given):[ ]*(.*)$", lines, re.MULTILINE))
     return Header(
         found.get("fingerprint", "").strip(),
         found.get("structure", "").strip(),
         frozenset(found.get("routed", "").split()),
+        read_given(found.get("given", "")),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from reconciler.model.given import Given
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
     DnsState,
@@ -30,6 +31,7 @@ from reconciler.model.policies import PodPolicy
 from reconciler.nodes.docker_replies import sortable_moment
 
 Ticket = int
+_NOTHING_GIVEN: Final = Given()
 _NO_ENDS: Final[Mapping[str, Ended]] = {}
 PodRun = tuple[tuple[str, str], ...]
 """Container id and start of every running container of a pod: another value, another run of the pod."""
@@ -57,6 +59,8 @@ class HostView:
         self._network = NetworkState()
         self._network_in_force = ""
         self._proxy = ProxyState()
+        self._given = _NOTHING_GIVEN
+        self._clock: float | None = None
         self._answered: dict[str, PodRun] = {}
         self._probed: Mapping[str, tuple[str, Probed]] = {}
         self._ends: dict[str, Ended] = {}
@@ -86,11 +90,18 @@ class HostView:
     # --- the connection -------------------------------------------------------------------------------------
 
     def connected(
-        self, facts: Facts, images: frozenset[str], proxy: ProxyState, answered: Mapping[str, PodRun]
+        self,
+        facts: Facts,
+        images: frozenset[str],
+        proxy: ProxyState,
+        answered: Mapping[str, PodRun],
+        given: Given = _NOTHING_GIVEN,
+        clock: float | None = None,
     ) -> None:
         """Everything was read anew (`list_all` has been called): the host counts as reachable from now on."""
         with self._cond:
-            self._facts, self._images, self._proxy = facts, images, proxy
+            self._facts, self._images, self._proxy, self._given = facts, images, proxy, given
+            self._clock = clock
             self._network = msgspec.structs.replace(self._network, fingerprint="", error="", policies=frozenset())
             self._dns, self._answered = DnsState(), dict(answered)
             self._since = self._heard = time.monotonic()
@@ -329,6 +340,8 @@ class HostView:
             pulling=self._pulling,
             prober_error=self._prober_error,
             dns=self._dns,
+            given=self._given,
+            clock=self._clock,
             busy=self._busy | {one.uid for one in ours if one.uid and not one.inspected},
             since=self._since,
             at=self._heard,

@@ -24,6 +24,15 @@ def node_cidrs(desired: Desired, names: Iterable[str], taken: Iterable[str]) -> 
     return {name: fixed[name] or next(free, "") for name in names}
 
 
+def is_free(cidr: str, taken: Iterable[str]) -> bool:
+    """Whether a host's own subnet can be its part: it is one, and has nothing in common with another's."""
+    try:
+        network = IPv4Network(cidr)
+    except ValueError:
+        return False
+    return not any(network.overlaps(IPv4Network(other)) for other in taken)
+
+
 class PodAddresses:
     """The addresses of one node's pod CIDR, each reused as late as possible."""
 

@@ -14,6 +14,7 @@ from reconciler.model.names import (
     LABEL_OWNER,
     LABEL_POD,
     LABEL_REVISION,
+    LABEL_TEMPLATE,
     LABEL_UID,
     SANDBOX,
     Ref,
@@ -27,6 +28,7 @@ from reconciler.planning.identity import container_name
 from reconciler.planning.pod_network import Identity, identity_of
 from reconciler.planning.resources import limits_of
 from reconciler.planning.security import rights_of
+from reconciler.planning.templates import template_text
 from reconciler.planning.volumes import mounts_of
 
 _LOGIN_KEY = ".dockerconfigjson"
@@ -154,6 +156,8 @@ def _labels(intent: PodIntent, container: str, desired: Desired, own: Identity |
     }
     if intent.owner:
         labels[LABEL_OWNER] = intent.owner.as_label()
+    if intent.spec is not None:
+        labels[LABEL_TEMPLATE] = template_text(intent.labels, intent.spec)
     if own is not None and isinstance(own.network, HostNetwork):
         labels[LABEL_IP] = own.network.ip
     return labels

@@ -1,6 +1,7 @@
 """Names and uids, derived from numbers that only rise: the same inputs name the same pods."""
 
 import hashlib
+from collections.abc import Iterable
 
 from reconciler.model.names import Ref, Uid
 
@@ -9,6 +10,12 @@ _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 _PARTS = 5
 """Of a container's name on its host."""
+
+
+def number_after(found: Iterable[Uid]) -> int:
+    """The next number for an owner whose pods these are, where how many there ever were is lost: one that none of
+    them had, nor any before them."""
+    return int(hashlib.sha256(" ".join(sorted(found)).encode()).hexdigest()[:12], 16)
 
 
 def pod_name(owner: Ref, template_hash: str, number: int) -> str:

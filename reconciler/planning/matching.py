@@ -13,9 +13,9 @@ from reconciler.model.names import SANDBOX, SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PR
 from reconciler.model.observed import ContainerState, ObservedContainer
 from reconciler.model.operations import RenameContainer
 from reconciler.planning.controllers.node import NodeView
-from reconciler.planning.identity import container_name
+from reconciler.planning.identity import container_name, number_after
 from reconciler.planning.parts import Containers
-from reconciler.planning.templates import Template
+from reconciler.planning.templates import Template, read_template
 
 _GOING: Final[frozenset[ContainerState]] = frozenset({"removing", "dead"})
 _SYSTEM = frozenset({SYSTEM_PROXY, SYSTEM_PROBER, SYSTEM_DNS})
@@ -88,6 +88,16 @@ def match(
     )
 
 
+def incarnations(known: Mapping[Ref, int], pods: Iterable[PodIntent]) -> Mapping[Ref, int]:
+    """With a number for every owner that pods were adopted for and that none is remembered of."""
+    unknown: dict[Ref, list[Uid]] = {}
+    for intent in pods:
+        owner = intent.owner or intent.ref
+        if owner not in known:
+            unknown.setdefault(owner, []).append(intent.uid)
+    return {**known, **{owner: number_after(uids) for owner, uids in unknown.items()}} if unknown else known
+
+
 def _is_remembered(
     container: ObservedContainer, intent: PodIntent, runs: Mapping[Uid, Mapping[str, Runs]]
 ) -> bool:
@@ -128,6 +138,11 @@ def _intent(cluster: str, templates: Mapping[Ref, Template], node: str, group: l
     template = templates.get(owner or Ref("Pod", first.namespace, first.pod))
     if template is None:
         return None
+    labels, spec = template.labels, None
+    if template.hash == first.hash:
+        spec = template.spec
+    elif made_from := next(filter(None, (read_template(stray.container.template) for stray in group)), None):
+        labels, spec = made_from
     return PodIntent(
         uid=first.uid,
         namespace=first.namespace,
@@ -137,6 +152,6 @@ def _intent(cluster: str, templates: Mapping[Ref, Template], node: str, group: l
         revision=first.revision,
         ip=next((stray.container.ip for stray in group if stray.container.ip), ""),
         owner=owner,
-        labels=template.labels,
-        spec=template.spec if template.hash == first.hash else None,
+        labels=labels,
+        spec=spec,
     )

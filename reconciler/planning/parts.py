@@ -63,6 +63,11 @@ def is_done(found: ObservedContainer | None, sandbox: ObservedContainer | None, 
     return ended_well and not is_older(found, sandbox, known)
 
 
+def has_done_its_work(found: ObservedContainer) -> bool:
+    """Of a pod whose template is not known: it ended well, and nobody starts it again. It is an init container."""
+    return found.state == "exited" and found.exit_code == 0 and found.restart_policy == "Never"
+
+
 def left_behind(container: ObservedContainer, containers: Containers, known: Known) -> bool:
     """Runs in a network that is gone: Docker, or somebody, has restarted its pod's sandbox since it joined."""
     if container.container == SANDBOX or container.state != "running":

@@ -24,7 +24,7 @@ from reconciler.planning.departures import is_gone, leaving
 from reconciler.planning.differences import differences
 from reconciler.planning.ending import done_elsewhere, with_ends
 from reconciler.planning.guard import held
-from reconciler.planning.matching import match
+from reconciler.planning.matching import incarnations, match
 from reconciler.planning.options import Options
 from reconciler.planning.pods import PodView, by_owner, new_pod, ready_since, view_pods
 from reconciler.planning.probes import probed_containers
@@ -53,6 +53,8 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     templates = templates_of(desired)
     known = brought_up_to_date(memory.pods, templates)
     matched = match(desired.cluster.metadata.name, templates, nodes, known, memory.runs)
+    if matched.pods is not known:
+        memory = replace(memory, incarnations=incarnations(memory.incarnations, matched.pods.values()))
     backends, checks = select(desired.services, matched.pods)
     seen = view_pods(matched.pods, matched.containers, nodes, checks, memory, desired)
     ends = with_ends(seen, memory, now)
@@ -68,7 +70,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     pods = _with_decisions(desired, present, decision, placement, nodes)
     owned = owned if pods is present else by_owner(pods.values())
 
-    services = service_records(desired, memory)
+    services = service_records(desired, memory, nodes.values())
     intents = {**done, **{uid: pod.intent for uid, pod in pods.items()}}
     claims = claim_records(desired, bound, intents, found)
     counted = count(pods, memory, now)
@@ -112,7 +114,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
             intents,
             placement,
             services,
-            ingress_records(desired, memory),
+            ingress_records(desired, memory, nodes.values()),
             claims,
             clocks,
         ),

@@ -100,6 +100,7 @@ def pod_status(pod: PodView, told: Told) -> PodStatus:
         containers,
         _ALL_WELL if pod.ready and not pod.shape.gated else tuple(_conditions(pod, containers)),
         pod.shape.qos,
+        made=pod.created,
     )
 
 

@@ -12,7 +12,15 @@ from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.pods import is_sidecar
 from reconciler.planning.controllers.node import NodeView
-from reconciler.planning.parts import NO_CONTAINERS, Containers, Known, all_running, lasting, left_behind
+from reconciler.planning.parts import (
+    NO_CONTAINERS,
+    Containers,
+    Known,
+    all_running,
+    has_done_its_work,
+    lasting,
+    left_behind,
+)
 from reconciler.planning.readiness import Told, all_ready, closed_gates
 from reconciler.planning.shapes import Shape, shape_of
 from reconciler.planning.taints import evicted
@@ -21,6 +29,7 @@ NO_CHECKS: Collection[str] = ()
 _NO_RUNS: Final[Known] = {}
 _RESTARTS: Final = attrgetter("restart_count")
 """Docker counts its own; it begins anew with each of ours."""
+_LAST: Final = "~~"
 _NEVER_RAN: Final = frozenset({126, 127})
 """Exit codes of a container whose command could not be run, or is not there."""
 
@@ -56,6 +65,17 @@ class PodView(Struct, frozen=True):
     @property
     def uid(self) -> Uid:
         return self.intent.uid
+
+    @property
+    def began(self) -> str:
+        """When the last of its containers to start did so, by its host's clock: to sort by, as clocks differ. One
+        that has not started sorts last."""
+        return max((one.started_at.removesuffix("Z") for one in self.containers.values()), default="") or _LAST
+
+    @property
+    def created(self) -> float:
+        """When the first of its containers was made, in Unix seconds by its host's clock; 0: none is there."""
+        return min((one.created for one in self.containers.values() if one.created), default=0.0)
 
     @property
     def owner(self) -> Ref:
@@ -158,13 +178,26 @@ def by_owner(pods: Iterable[PodView]) -> dict[Ref, list[PodView]]:
 
 
 def ready_since(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Mapping[Uid, float]:
-    """Since when each pod has been ready without a break; a silent node breaks nothing."""
+    """Since when each pod has been ready without a break; a silent node breaks nothing.
+
+    One that is ready when it is first seen at all has been so since it began to run, for all we know."""
     before = memory.ready_since
-    began = {uid: now for uid, pod in pods.items() if pod.ready and uid not in before}
+    began = {
+        uid: now if uid in memory.runs else _began_at(pod, now)
+        for uid, pod in pods.items()
+        if pod.ready and uid not in before
+    }
     ended = [uid for uid in before if uid not in pods or not (pods[uid].ready or pods[uid].node.silent)]
     if not began and not ended:
         return before
     return {**{uid: since for uid, since in before.items() if uid not in ended}, **began}
+
+
+def _began_at(pod: PodView, now: float) -> float:
+    """When it began to run, by our clock; now, where its host does not tell."""
+    clock = pod.node.answers.clock if pod.node.answers is not None else None
+    started = [one.started for one in pod.containers.values()]
+    return now if clock is None or not all(started) else min(now, max(started) - clock)
 
 
 def _is_routed(intent: PodIntent, node: NodeView) -> bool:
@@ -190,7 +223,9 @@ def _running(intent: PodIntent, containers: Containers, shape: Shape, known: Kno
         return False
     spec = intent.spec
     if spec is None:
-        return all(container.state == "running" for container in containers.values())
+        return all(
+            container.state == "running" or has_done_its_work(container) for container in containers.values()
+        )
     if shape.sandbox and not _sandbox_runs(containers):
         return False
     return all_running(lasting(spec), containers) and not any(

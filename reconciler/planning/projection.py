@@ -126,8 +126,8 @@ class _Host:
         self._moment += 1
         began = f"{_LATER}{self._moment:09}"
         if self._is_init(container):
-            return replace(container, state="exited", exit_code=0, started_at=began, probed=None)
-        return replace(container, state="running", exit_code=0, started_at=began, probed=None)
+            return replace(container, state="exited", exit_code=0, started_at=began, started=0.0, probed=None)
+        return replace(container, state="running", exit_code=0, started_at=began, started=0.0, probed=None)
 
     def _is_init(self, container: ObservedContainer) -> bool:
         intent = self._pods.get(container.uid)

@@ -116,9 +116,16 @@ def _another_run(before: Runs | None, found: ObservedContainer) -> Runs:
     # Docker counts a restart when it decides on it, which is before it restarts.
     by_docker = max(0, found.restart_count - (found.state == "restarting"))
     if before is None:
-        return Runs(by_docker, found.run, ended, by_docker=by_docker)
+        return Runs(_restarts_told(found, by_docker), found.run, ended, by_docker=by_docker)
     since_last_look = 1 if before.by_docker is None else max(1, by_docker - before.by_docker)
     return Runs(before.restarts + since_last_look, found.run, ended or before.last_end, by_docker=by_docker)
+
+
+def _restarts_told(found: ObservedContainer, by_docker: int) -> int:
+    """Of a container that is seen for the first time: by Docker, which counts anew after each start by others; by
+    the prober; and one at least where a run before this one has ended."""
+    told = by_docker + (found.probed.killed if found.probed is not None else 0)
+    return told or int(found.state in ("running", "paused") and bool(found.finished_at))
 
 
 def _another_crash(held: Crashes | None, run: str, now: float) -> Crashes:

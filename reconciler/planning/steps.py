@@ -34,7 +34,15 @@ from reconciler.planning.containers import (
 )
 from reconciler.planning.hooks import hook_of
 from reconciler.planning.images import is_present, must_pull
-from reconciler.planning.parts import ALIVE, Containers, is_done, left_behind, mains_have_begun, sidecars_of
+from reconciler.planning.parts import (
+    ALIVE,
+    Containers,
+    has_done_its_work,
+    is_done,
+    left_behind,
+    mains_have_begun,
+    sidecars_of,
+)
 from reconciler.planning.pods import PodView
 from reconciler.planning.readiness import has_started
 from reconciler.planning.runs import delay_of, trusted_at
@@ -325,7 +333,7 @@ def _revive(containers: Containers) -> Steps:
     for found in reversed(in_order(containers)):
         if found.state == "paused":
             operations.append(UnpauseContainer(found.name))
-        elif found.state in ("created", "exited"):
+        elif found.state in ("created", "exited") and not has_done_its_work(found):
             operations.append(StartContainer(found.name))
     return Steps(tuple(operations), "a container is not running") if operations else NO_STEPS
 

@@ -1,22 +1,27 @@
 """What each owner's pods are made from now; and what a pod that is there already takes over from it.
 
-Labels are ours alone, on no container: a pod follows its template's without being made anew.
+A pod's labels follow its template's without the pod being made anew. What a pod was made from is on its
+containers, too: a master without a memory knows the pods of templates that no manifest has any more.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from msgspec.structs import replace
+import msgspec
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
+from reconciler.model.objects import PodTemplate, TemplateMeta
 from reconciler.model.pods import PodSpec
+from reconciler.model.quantities import Quantity
 
 
 class Template(NamedTuple):
     hash: str
-    labels: dict[str, str]
+    labels: Mapping[str, str]
     spec: PodSpec
 
 
@@ -42,3 +47,50 @@ def brought_up_to_date(
         if intent.spec is None or intent.labels != template.labels:
             fresh[uid] = replace(intent, labels=template.labels, spec=template.spec)
     return {**pods, **fresh} if fresh else pods
+
+
+def template_text(labels: Mapping[str, str], spec: PodSpec) -> str:
+    """For a label of the pod's containers: upstream's PodTemplateSpec, without what is as by default.
+
+    Secrets are only named in it, as in the manifest.
+    """
+    template = PodTemplate(spec, TemplateMeta(dict(labels)))
+    return msgspec.json.encode(_written(template), order="deterministic").decode()
+
+
+def read_template(text: str) -> tuple[Mapping[str, str], PodSpec] | None:
+    """Inverse of `template_text`; None where it is not there, or another version of us wrote it."""
+    try:
+        template = _decoder.decode(text)
+    except msgspec.MsgspecError:
+        return None
+    return template.metadata.labels, template.spec
+
+
+def _read(kind: type, value: Any) -> Any:
+    return Quantity.parse(value) if kind is Quantity else value
+
+
+_decoder = msgspec.json.Decoder(PodTemplate, dec_hook=_read)
+
+
+def _written(value: Any) -> Any:
+    match value:
+        case Struct():
+            return dict(_fields(value))
+        case tuple():
+            return [_written(one) for one in value]
+        case dict():
+            return {key: _written(one) for key, one in value.items()}
+        case Quantity():
+            return value.text
+        case _:
+            return value
+
+
+def _fields(value: Struct) -> Iterator[tuple[str, Any]]:
+    for field in fields(value):
+        content = getattr(value, field.name)
+        empty = field.default_factory() if callable(field.default_factory) else field.default
+        if field.required or content != empty:
+            yield field.encode_name, _written(content)

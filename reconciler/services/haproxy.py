@@ -243,12 +243,15 @@ def node_proxy(
     sections: Sequence[ProxySection],
     files: Mapping[str, str | SecretText] = _NO_FILES,
     users: SecretText = _NO_USERS,
+    given: str = "",
 ) -> NodeProxy:
-    """HAProxy that serves all this."""
+    """HAProxy that serves all this. `given` is for the next master, and HAProxy passes it over."""
     own = users.fingerprint(_PREAMBLE)
-    structure = digest(_PREAMBLE, own, *sorted(files), *(section.structure for section in sections))
+    structure = digest(
+        _PREAMBLE, own, *filter(None, [given]), *sorted(files), *(section.structure for section in sections)
+    )
     fingerprint = digest(structure, *(section.membership for section in sections))
-    return NodeProxy(image, _PREAMBLE, tuple(sections), structure, fingerprint, files, users)
+    return NodeProxy(image, _PREAMBLE, tuple(sections), structure, fingerprint, files, users, given)
 
 
 def _check(pattern: re.Pattern[str], name: str) -> None:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from reconciler.model.addresses import is_ipv4
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edges
+from reconciler.model.given import GivenService, given_text
 from reconciler.model.memory import IngressRecord, Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, Ingress, Node, Secret, Service
@@ -117,7 +118,11 @@ class ServiceLayer:
         cidr = inputs.cluster.spec.service_cidr
         taken, hosts = self._entrance.addresses, inputs.edge_hosts
         self._layout = lay_out(services, inputs.service_records, cidr, taken, hosts)
-        self._sections = _Sections((*self._layout.parts, *self._entrance.parts), self._entrance)
+        given = given_text(
+            {ref: GivenService(one.cluster_ip, one.node_ports) for ref, one in inputs.service_records.items()},
+            {ref: one.turn for ref, one in opened.records.items()},
+        )
+        self._sections = _Sections((*self._layout.parts, *self._entrance.parts), self._entrance, given)
 
     def _made(
         self,
@@ -182,9 +187,10 @@ class _Inputs(Struct, frozen=True):
 class _Sections:
     """The sections of each node, made once for each change of their endpoints, and shared where they are alike."""
 
-    def __init__(self, parts: tuple[Part, ...], entrance: Entrance) -> None:
+    def __init__(self, parts: tuple[Part, ...], entrance: Entrance, given: str = "") -> None:
         self._parts = parts
         self._entrance = entrance
+        self._given = given
         self._of_service: defaultdict[Ref, list[Part]] = defaultdict(list)
         for part in parts:
             if part.service:
@@ -219,7 +225,7 @@ class _Sections:
             sections = [self._section(part, node, edge) for part in self._parts]
             own = self._entrance if edge else Entrance()
             self._proxies[key] = node_proxy(
-                image, [made for made in sections if made is not None], own.files, own.users
+                image, [made for made in sections if made is not None], own.files, own.users, self._given
             )
         return self._proxies[key]
 

@@ -295,8 +295,8 @@ LOOK_ALIKE = ObservedContainer(
 )
 
 
-def new_world(choice: dict[str, object]) -> ChosenWorld:
-    world = ChosenWorld(revision_of(choice, 0))
+def new_world(choice: dict[str, object], kind: type[ChosenWorld] = ChosenWorld) -> ChosenWorld:
+    world = kind(revision_of(choice, 0))
     world.choice = choice
     first = world.real.nodes["node-000"]
     assert isinstance(first, Reachable)

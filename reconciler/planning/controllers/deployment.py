@@ -50,7 +50,7 @@ def decide(
     if len(pods) == len(new) == deployment.spec.replicas and not any(pod.node.lost for pod in new):
         return UNCHANGED
     available = availability_of(deployment, template_hash, staying, since, now).of
-    rollout = _Rollout(deployment, template_hash, staying, new, available, since)
+    rollout = _Rollout(deployment, template_hash, staying, new, available)
     if deployment.spec.strategy.type == "Recreate":
         gone = all(pod.node.lost or _is_current(pod, deployment, template_hash) for pod in pods)
         wanted, leaving = rollout.recreate(old_gone=gone)
@@ -83,7 +83,6 @@ class _Rollout:
         staying: Sequence[PodView],
         new: Sequence[PodView],
         available: Callable[[PodView], bool],
-        since: Mapping[Uid, float],
     ) -> None:
         self._deployment = deployment
         self._hash = template_hash
@@ -93,7 +92,6 @@ class _Rollout:
         stay = {pod.uid for pod in new}
         self._old = [pod for pod in staying if pod.uid not in stay]
         self._available = {pod.uid for pod in staying if available(pod)}
-        self._since = since
 
     def roll(self, limits: Limits) -> tuple[list[Wanted], list[Leaving]]:
         """Old pods down to the floor, those that serve nobody first; in the same step, new ones up to the ceiling.
@@ -197,17 +195,15 @@ class _Rollout:
             return []
         rank: dict[Uid, int] = {}
         on_node: Counter[str] = Counter()
-        for pod in sorted(pods, key=lambda pod: (_negated(self._worth(pod)), self._age(pod), pod.intent.name)):
+        for pod in sorted(pods, key=lambda pod: (_negated(self._worth(pod)), pod.began, pod.intent.name)):
             rank[pod.uid] = on_node[pod.node.name]
             on_node[pod.node.name] += 1
-        order = sorted(pods, key=lambda pod: (self._worth(pod), -rank[pod.uid], -self._age(pod), pod.intent.name))
+        newest_first = sorted(sorted(pods, key=_name), key=lambda pod: pod.began, reverse=True)
+        order = sorted(newest_first, key=lambda pod: (self._worth(pod), -rank[pod.uid]))
         return order[:count]
 
     def _worth(self, pod: PodView) -> tuple[bool, bool, bool]:
         return pod.uid in self._available, pod.ready, pod.running and pod.node.answers is not None
-
-    def _age(self, pod: PodView) -> float:
-        return self._since.get(pod.uid, float("inf"))
 
 
 def _negated(worth: tuple[bool, ...]) -> tuple[bool, ...]:

@@ -1,6 +1,6 @@
 """Ingresses: who was there first is remembered, and where they are heard is told."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.model.acme import IssuedCertificate
@@ -10,16 +10,28 @@ from reconciler.model.names import Ref
 from reconciler.model.objects import Ingress, Secret, ingress_class, is_served_here, ref_of
 from reconciler.model.plan import CertificateStatus, IngressStatus
 from reconciler.model.tls import read_certificate
+from reconciler.planning.controllers.node import NodeView
 
 _NO_SECRETS: Final[Mapping[Ref, Secret]] = {}
 _NONE_ISSUED: Final[Mapping[Ref, IssuedCertificate]] = {}
 
 
-def ingress_records(desired: Desired, memory: Memory) -> Mapping[Ref, IngressRecord]:
-    """For each Ingress of the revision; the mapping remembered where none comes or goes. Who comes back is new."""
+def ingress_records(
+    desired: Desired, memory: Memory, nodes: Iterable[NodeView] = ()
+) -> Mapping[Ref, IngressRecord]:
+    """For each Ingress of the revision; the mapping remembered where none comes or goes. Who comes back is new.
+
+    Where the memory is lost, the nodes' proxies tell who was there before."""
     known = memory.ingresses
     if known.keys() == desired.ingresses.keys():
         return known
+    if not known:
+        known = {
+            ref: IngressRecord(turn)
+            for node in nodes
+            if node.last
+            for ref, turn in node.last.given.ingresses.items()
+        }
     newest = IngressRecord(max((record.turn for record in known.values()), default=0) + 1)
     return {ref: known.get(ref, newest) for ref in sorted(desired.ingresses)}
 

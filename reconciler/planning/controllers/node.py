@@ -10,7 +10,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, NodeRecord
 from reconciler.model.objects import Node
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
-from reconciler.planning.addresses import node_cidrs
+from reconciler.planning.addresses import is_free, node_cidrs
 
 FRESH_BEATS = 1.25
 """A node that was last heard of longer ago, in heartbeats, may have fallen silent without our knowing yet."""
@@ -39,8 +39,8 @@ class NodeView(Struct, frozen=True):
 def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float) -> dict[str, NodeView]:
     """Every node of the revision, by name in order."""
     names = sorted(desired.nodes)
-    records = _records(desired, memory, names)
     seen = {name: observed.nodes.get(name) or Unreachable(now, _UNSEEN) for name in names}
+    records = _records(desired, memory, names, seen)
     trusted = _trust(seen, records)
     rules = desired.cluster.spec.nodes
     calm_since = _calm_since(trusted, desired.cluster.spec, now)
@@ -87,15 +87,43 @@ def _calm_since(seen: Mapping[str, Observation], spec: ClusterSpec, now: float) 
     return vouching[spare] if spare < len(vouching) else 0.0
 
 
-def _records(desired: Desired, memory: Memory, names: list[str]) -> Mapping[str, NodeRecord]:
-    """Those remembered, and new ones, in the order of their names, for nodes that have no pod CIDR yet."""
-    missing = [name for name in names if name not in memory.nodes or not memory.nodes[name].pod_cidr]
-    if not missing:
-        return memory.nodes
-    taken = [record.pod_cidr for record in memory.nodes.values() if record.pod_cidr]
-    chosen = node_cidrs(desired, missing, taken)
-    new = {name: replace(memory.nodes.get(name, NodeRecord(name)), pod_cidr=cidr) for name, cidr in chosen.items()}
-    return {**memory.nodes, **new}
+def _records(
+    desired: Desired, memory: Memory, names: list[str], seen: Mapping[str, Observation]
+) -> Mapping[str, NodeRecord]:
+    """Those remembered. What a host's pod network has is never changed, whatever is remembered, unless another
+    host has it too: pods are on it. A node gets a pod CIDR when it is seen first, or by its manifest."""
+    known = memory.nodes
+    last = {name: one if isinstance(one, Reachable) else one.last for name, one in seen.items()}
+    there = {name: cidr for name in names if (cidr := _given_cidr(last[name], known.get(name)))}
+    before = {name: record.pod_cidr for name, record in known.items() if record.pod_cidr}
+    if all(there.get(name, before.get(name)) == before.get(name) for name in names) and before.keys() >= set(
+        names
+    ):
+        return known
+    kept = {name: cidr for name, cidr in before.items() if there.get(name, cidr) == cidr}
+    for name in names:
+        fitting = (cidr for cidr in (there.get(name), before.get(name)) if cidr and is_free(cidr, kept.values()))
+        if name not in kept and (cidr := next(fitting, "")):
+            kept[name] = cidr
+    missing = [
+        name
+        for name in names
+        if name not in kept and (last[name] is not None or desired.nodes[name].spec.pod_cidr)
+    ]
+    kept |= node_cidrs(desired, missing, kept.values())
+    records = {name: known.get(name, NodeRecord(name)) for name in {**known, **dict.fromkeys(names)}}
+    return {
+        name: record if record.pod_cidr == kept.get(name, "") else replace(record, pod_cidr=kept.get(name, ""))
+        for name, record in records.items()
+    }
+
+
+def _given_cidr(last: Reachable | None, record: NodeRecord | None) -> str:
+    """The subnet of the host's pod network; empty: it has none, or is not the host that is remembered."""
+    if last is None:
+        return ""
+    same = record is None or record.engine_id in ("", last.facts.engine_id)
+    return last.given.pod_cidr if same else ""
 
 
 def _trust(seen: Mapping[str, Observation], records: Mapping[str, NodeRecord]) -> dict[str, Observation]:

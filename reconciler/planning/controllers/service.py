@@ -1,11 +1,12 @@
 """Services: a virtual address and node ports for each, chosen once and remembered.
 
-The first choice follows from the Service's name, so that a lost store gives most of them back as they were. What
-one has, another cannot take away: a manifest that names it is told whose it is, and gets it when it is free.
+Where the memory is lost, the nodes' proxies tell what was chosen; the first choice follows from the Service's
+name. What one has, another cannot take away: a manifest that names it is told whose it is, and gets it when it is
+free.
 """
 
 import zlib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeAlias
 
@@ -14,6 +15,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Service, ServicePort, is_headless
+from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.sharing import Ask, share_out
 
 NODE_PORTS = range(30000, 32768)
@@ -24,8 +26,11 @@ _Told: TypeAlias = dict[Ref, list[str]]
 """What each Service asks for and does not get."""
 
 
-def service_records(desired: Desired, memory: Memory) -> Mapping[Ref, ServiceRecord]:
-    """For each Service of the revision; the mapping remembered where nothing changes."""
+def service_records(
+    desired: Desired, memory: Memory, nodes: Iterable[NodeView] = ()
+) -> Mapping[Ref, ServiceRecord]:
+    """For each Service of the revision; the mapping remembered where nothing changes. What is not remembered is as
+    the nodes have it."""
     known = memory.services
     services = desired.services
     reserved = dns_addresses(desired.cluster.spec)
@@ -34,8 +39,9 @@ def service_records(desired: Desired, memory: Memory) -> Mapping[Ref, ServiceRec
     ):
         return known
     told: _Told = {ref: [] for ref in services}
-    addresses = _addresses(desired, known, told)
-    ports = _node_ports(services, known, told)
+    had = {**_given(nodes), **known}
+    addresses = _addresses(desired, had, told)
+    ports = _node_ports(services, had, told)
     records = {
         ref: ServiceRecord(
             addresses.get(ref, ""),
@@ -62,6 +68,15 @@ def _stands(service: Service, record: ServiceRecord | None, reserved: Container[
         bool(given) == _is_exposed(service, port) and (not given or port.node_port in (0, given))
         for port, given in zip(spec.ports, record.node_ports, strict=True)
     )
+
+
+def _given(nodes: Iterable[NodeView]) -> Mapping[Ref, ServiceRecord]:
+    """Of nodes that differ the first one counts."""
+    found: dict[Ref, ServiceRecord] = {}
+    for node in nodes:
+        for ref, given in node.last.given.services.items() if node.last else ():
+            found.setdefault(ref, ServiceRecord(given.cluster_ip, given.node_ports))
+    return found
 
 
 def _is_addressed(service: Service) -> bool:

@@ -424,4 +424,4 @@ def test_every_created_container_carries_the_host_contract(cell: Cell) -> None:
         until(lambda: "Converged" in cell.told.reasons())
     (config,) = [call.config for h in cell.hosts.values() for call in h.calls if isinstance(call, CreateContainer)]
     labels = {label.removeprefix("reconciler.dev/") for label in config.labels}
-    assert labels == {"cluster", "namespace", "pod", "uid", "container", "owner", "hash", "revision"}
+    assert labels == {"cluster", "namespace", "pod", "uid", "container", "owner", "hash", "revision", "template"}

@@ -79,6 +79,7 @@ def test_a_running_container_is_read_whole() -> None:
         ip="10.244.1.2",
         restart_count=2,
         started_at="2026-11-23T09:22:45.869925408Z",
+        started=1795425765.8699253,
     )
 
 
@@ -127,7 +128,12 @@ def test_a_listed_container_is_known_by_its_labels_and_state() -> None:
         "NetworkSettings": {"Networks": {"reconciler": {"IPAddress": "10.244.1.2"}}},
     }
     whole = read_container(RUNNING)
-    assert read_listed(listed) == msgspec.structs.replace(whole, restart_count=0, started_at="", inspected=False)
+    unknown = msgspec.structs.replace(whole, restart_count=0, started_at="", started=0.0, inspected=False)
+    assert read_listed(listed) == unknown
+
+
+def test_when_a_container_was_made_is_read() -> None:
+    assert read_container(RUNNING | {"Created": "2026-11-23T09:22:45.5Z"}).created == 1795425765.5
 
 
 def test_an_image_without_a_tag_has_no_name() -> None:

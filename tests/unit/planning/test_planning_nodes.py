@@ -269,6 +269,9 @@ def test_every_node_has_its_part_of_the_pod_network_for_good() -> None:
     }
     world.wanted = desired(nodes=[node("aa"), *hosts], revision="r2")
     world.step()
+    assert world.memory.nodes["aa"].pod_cidr == "", "it may have one already"
+    world.real = replace(world.real, nodes={**world.real.nodes, "aa": host("aa")})
+    world.step()
     assert world.memory.nodes["aa"].pod_cidr == "10.244.3.0/24"
     assert world.memory.nodes["a"].engine_id == "engine-a"
     assert world.memory.nodes["c"].engine_id == ""
