@@ -35,6 +35,8 @@ class Settings(Struct, frozen=True):
     """Empty: the user's agent and ~/.ssh/id_*."""
     known_hosts: Path | None = None
     """For hosts whose key is not pinned in their Node manifest."""
+    take_over: bool = False
+    """From another reconciler that leads the cluster."""
 
 
 class Listen(Struct, frozen=True):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import secrets
+import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.acme import AcmeIssuer
 from reconciler.control.fleet import Connect, Fleet
 from reconciler.control.inbox import Inbox, NodeObserved
+from reconciler.control.leadership import Candidate
 from reconciler.control.loop import Loop, Narrator
 from reconciler.control.ports import NodeSession, Source
 from reconciler.control.refresh import Refresher
@@ -20,7 +27,7 @@ from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
 from reconciler.model.memory import Memory
 from reconciler.model.objects import Cluster, Node, ref_of
 from reconciler.model.observed import Observed
-from reconciler.nodes import Credentials, SshNodeSession, reset_node
+from reconciler.nodes import Credentials, Resetter, SshNodeSession, reset_node
 from reconciler.nodes.proxy_reader import ProxyReader
 from reconciler.planning import Options, without_node
 from reconciler.settings import Listen, Settings, SourceSettings
@@ -69,19 +76,35 @@ def reset(node: Node, cluster: Cluster, settings: Settings) -> list[str]:
 
     StoreLocked where a running reconciler has the node: it would put all back.
     """
+    stranger = Resetter(secrets.token_hex(8), holder_in_words(), settings.take_over)
     if ref_of(cluster) not in remembered(settings).applied:
-        return reset_node(node, cluster, credentials_of(settings))
+        return reset_node(node, cluster, credentials_of(settings), stranger)
     try:
         store = SqliteStore(settings.state_dir)
     except StoreLocked:
         with open_reader(settings.state_dir) as reader:
             if ref_of(node) in reader.statuses():
                 raise
-        return reset_node(node, cluster, credentials_of(settings))
+        return reset_node(node, cluster, credentials_of(settings), stranger)
     with store:
-        removed = reset_node(node, cluster, credentials_of(settings))
+        ours = replace(stranger, owner=store.identity)
+        removed = reset_node(node, cluster, credentials_of(settings), ours)
         store.save(without_node(store.load(), node.metadata.name))
     return removed
+
+
+def holder_in_words() -> str:
+    """Who this process is, for people who meet its lease on a host: one line.
+
+    Without the command's arguments, which may hold a secret."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
+    told = f"{user}@{socket.gethostname()} (reconciler {command}, pid {os.getpid()}, since {since})"
+    return "".join(letter if letter.isprintable() else "?" for letter in told)[:200]
 
 
 def credentials_of(settings: Settings) -> Credentials:
@@ -166,6 +189,7 @@ def running(wanted: SourceSettings, settings: Settings, narrator: Narrator, opti
             issuer=issuer,
             narrator=narrator,
             options=options,
+            candidate=Candidate(store.identity, holder_in_words(), settings.take_over),
         )
         refresher = Refresher(open_source(wanted, settings), Loader().load, inbox)
         refresher.start()

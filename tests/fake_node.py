@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from reconciler.model.containers import ContainerConfig, PodAddress
+from reconciler.model.leases import Claim, HostLease, Seat
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
     ContainerState,
@@ -50,10 +51,53 @@ from reconciler.nodes.pod_files import IN_MEMORY
 from reconciler.nodes.session import Listener
 
 
+class FakeLease:
+    """A host's lease by the rules of `nodes.lease_script`. Several sessions of one host share it."""
+
+    def __init__(self) -> None:
+        self.now: HostLease | None = None
+        self.sessions: list[FakeNodeSession] = []
+
+    def take(self, claim: Claim) -> bool:
+        if (now := self.now) is not None and not now.is_held_by(claim):
+            if claim.epoch <= now.epoch:
+                return False
+            if now.owner != claim.owner and now.live and not claim.take_over:
+                return False
+        self.now = HostLease(claim.owner, claim.epoch, claim.holder, claim.seconds)
+        return True
+
+    def release(self, claim: Claim) -> None:
+        if self.now is not None and self.now.is_held_by(claim):
+            self.now = msgspec.structs.replace(self.now, seconds=0.0, released=True)
+
+    def expire(self) -> None:
+        """Its holder was silent for too long."""
+        assert self.now is not None
+        self.now = msgspec.structs.replace(self.now, seconds=0.0)
+        self.tell()
+
+    def tell(self) -> None:
+        for session in self.sessions:
+            session.look_at_lease()
+
+
 class FakeNodeSession:
     """Implements `control.ports.NodeSession`."""
 
-    def __init__(self, name: str, cluster: str, listener: Listener, images: frozenset[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        cluster: str,
+        listener: Listener,
+        images: frozenset[str],
+        lease: FakeLease | None = None,
+    ) -> None:
+        self.lease = lease or FakeLease()
+        self.lease.sessions.append(self)
+        self._claim: Claim | None = None
+        self._refused = 0
+        self._resting = False
         self._name = name
         self._cluster = cluster
         self._listener = listener
@@ -84,7 +128,43 @@ class FakeNodeSession:
     def observe(self) -> Observation:
         return self._lost or self._reachable()
 
+    @property
+    def seat(self) -> Seat:
+        return Seat(self._lost is None, self.lease.now, self._held(), self._refused)
+
+    def lead(self, claim: Claim | None) -> None:
+        if claim is None:
+            if self._claim is not None:
+                self.lease.release(self._claim)
+            self._claim = None
+            self.lease.tell()
+            return
+        self._resting = False
+        if self._lost is not None:
+            self._claim = claim
+        elif self._held() != claim.epoch:
+            granted = self.lease.take(claim)
+            self._claim, self._refused = (claim, 0) if granted else (None, claim.epoch)
+            self.lease.tell()
+
+    def rest(self) -> None:
+        self._resting = True
+
+    def look_at_lease(self) -> None:
+        """What a heartbeat does."""
+        if self._claim is not None and self._lost is None and not self._held():
+            self._claim = None
+        self._listener.observed(self._name)
+
+    def _held(self) -> int:
+        now, claim = self.lease.now, self._claim
+        return claim.epoch if now is not None and claim is not None and now.is_held_by(claim) else 0
+
     def submit(self, work: PodWork) -> None:
+        if not self._held() or self._resting:
+            refused = Outcome(work, work.operations[0], "the host was not given to this reconciler", "NotLeading")
+            self._listener.finished(self._name, refused)
+            return
         if self._lost is not None:
             self._listener.finished(self._name, Outcome(work, work.operations[0], "not connected", "NodeNotReady"))
             return
@@ -100,7 +180,7 @@ class FakeNodeSession:
         self._listener.finished(self._name, outcome)
 
     def ensure(self, setup: NodeSetup) -> None:
-        if setup == self.setup:
+        if setup == self.setup or not self._held():
             return
         self.setup = setup
         if complaint := re.search(r"^\s*nonsense.*$", setup.proxy.preamble, re.MULTILINE):
@@ -112,7 +192,9 @@ class FakeNodeSession:
             self._dns = DnsState(setup.dns.fingerprint)
         self._listener.observed(self._name)
 
-    def stop(self) -> None:
+    def stop(self, release: bool = False) -> None:
+        if release:
+            self.lead(None)
         self._lost = Unreachable(time.monotonic(), "closed", self.last())
 
     @property
@@ -130,6 +212,8 @@ class FakeNodeSession:
 
     def return_(self) -> None:
         self._lost = None
+        if (claim := self._claim) is not None:
+            self.lead(claim)
         self._listener.observed(self._name)
 
     def change(self, name: str, change: Callable[[ObservedContainer], ObservedContainer | None]) -> None:

@@ -22,6 +22,10 @@ class FakeStore:
         self._memory = memory or Memory()
         self._events: dict[tuple[Ref, str, str], Event] = {}
         self._kept: Snapshot | None = None
+        self.identity = "fake"
+
+    def check(self) -> None:
+        self._check()
 
     def load(self) -> Memory:
         self._check()

@@ -13,6 +13,7 @@ from reconciler.control.ports import NodeSession
 from reconciler.lab import Lab
 from reconciler.model.cluster import ClusterSpec
 from reconciler.model.containers import ContainerConfig, PodAddress, PublishedPort, SharedNetwork
+from reconciler.model.leases import Claim
 from reconciler.model.names import (
     LABEL_CLUSTER,
     LABEL_CONTAINER,
@@ -29,7 +30,7 @@ from reconciler.model.observed import ObservedContainer, Reachable, Unreachable
 from reconciler.model.operations import CreateContainer, Operation, Outcome, PodWork, StartContainer
 from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer
 from reconciler.model.setups import NodeNetwork, NodeSetup
-from reconciler.nodes import Credentials, SshNodeSession
+from reconciler.nodes import Credentials, Resetter, SshNodeSession
 from reconciler.services.haproxy import guarded
 
 CLUSTER = "contract"
@@ -54,6 +55,7 @@ WEB = ProxySection(
 
 
 _SPEC = ClusterSpec()
+RESETTER = Resetter("tests", "tests@here")
 
 
 class Recorder:
@@ -106,6 +108,12 @@ class Host:
         assert uid not in self.look().busy
         return outcome
 
+    def lead(self, epoch: int = 1, owner: str = "tests", take_over: bool = False) -> int:
+        """Ask for the lease, and wait for the answer: the epoch that was granted, or 0."""
+        self.session.lead(Claim(owner, epoch, f"{owner}@here", take_over))
+        self.told.wait_for(lambda: epoch in (self.session.seat.granted, self.session.seat.refused))
+        return self.session.seat.granted
+
     def ensure(self, setup: NodeSetup) -> None:
         self.session.ensure(setup)
 
@@ -135,6 +143,7 @@ class Host:
 def set_up(host: Host) -> Iterator[Host]:
     """With its network and its proxy in place; the session is closed in the end."""
     try:
+        host.lead()
         host.found()
         host.ensure(setup())
         host.told.wait_for(lambda: host.look().proxy.fingerprint == "one")
@@ -153,11 +162,12 @@ def credentials_of(lab: Lab) -> Credentials:
     return Credentials((Path(lab.client_key),))
 
 
-def connect(node: Node, lab: Lab, engine_id: str = "", spec: ClusterSpec = _SPEC) -> Host:
+def connect(node: Node, lab: Lab, engine_id: str = "", spec: ClusterSpec = _SPEC, lead: bool = True) -> Host:
     told = Recorder()
-    return Host(
-        SshNodeSession(node, Cluster(ObjectMeta(CLUSTER), spec), told, credentials_of(lab), engine_id), told
-    )
+    session = SshNodeSession(node, Cluster(ObjectMeta(CLUSTER), spec), told, credentials_of(lab), engine_id)
+    if lead:
+        session.lead(Claim("tests", 1, "tests@here"))
+    return Host(session, told)
 
 
 def setup(

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.console import Progress, show_rejection
 from reconciler.cli.logging import configure_logging
-from reconciler.cli.options import Duration, asked, output_option, planning_options
+from reconciler.cli.options import Duration, asked, output_option, planning_options, take_over_option
 from reconciler.control.inbox import Inbox, Stop
 from reconciler.control.loop import Loop
 from reconciler.model.desired import Rejected
@@ -20,6 +20,7 @@ from reconciler.wiring import running
 
 @click.command()
 @planning_options
+@take_over_option
 @click.option(
     "--timeout", type=Duration(), default="5m", show_default=True, help="How long to wait for convergence."
 )
@@ -58,10 +59,13 @@ def _end_on_signals(inbox: Inbox) -> threading.Event:
 
 
 def _decided(loop: Loop) -> bool:
-    return loop.refusal is not None or loop.converged
+    return loop.refusal is not None or loop.blocked is not None or loop.converged
 
 
 def _conclude(loop: Loop, progress: Progress, timeout: float, output: str) -> None:
+    if loop.blocked is not None:
+        begun = "what was begun is there" if loop.turn is not None else "nothing was changed"
+        raise click.ClickException(f"{loop.blocked.why}; {begun} ({loop.blocked.fix})")
     match loop.refusal:
         case Rejected() as rejected:
             show_rejection(rejected.problems, output)

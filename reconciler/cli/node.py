@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from reconciler.cli.get import show_statuses
 from reconciler.cli.logging import configure_logging
@@ -16,6 +17,7 @@ from reconciler.cli.options import (
     source_options,
     source_settings,
     state_option,
+    take_over_option,
 )
 from reconciler.model.desired import Desired
 from reconciler.store import open_reader
@@ -40,6 +42,7 @@ def list_nodes(state_dir: Path, output: str) -> None:
 @click.argument("name")
 @source_options
 @host_options
+@take_over_option
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def reset_node(name: str, yes: bool, **given: Any) -> None:
     """Remove from the host NAME everything that was put there for this cluster, and only that.
@@ -48,7 +51,7 @@ def reset_node(name: str, yes: bool, **given: Any) -> None:
     again. Stop a running reconciler first, or take the node out of its manifests: it would put all back.
     """
     configure_logging()
-    settings = host_settings(given)
+    settings = replace(host_settings(given), take_over=given.pop("take_over"))
     read = read_once(source_settings(given), settings)
     if not isinstance(read, Desired):
         raise click.ClickException("the manifests cannot be read; `reconciler validate` says why")

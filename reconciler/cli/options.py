@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
+from msgspec.structs import replace
 
 from reconciler.settings import Listen, Settings, SourceSettings, default_known_hosts, default_state_dir, git_token
 
@@ -192,12 +193,20 @@ def planning_options(command: Command) -> Command:
     return command
 
 
+def take_over_option(command: Command) -> Command:
+    return click.option(
+        "--take-over",
+        is_flag=True,
+        help="Lead the cluster, whoever leads it now: that one can do nothing more on any host.",
+    )(command)
+
+
 def asked(given: dict[str, Any]) -> Asked:
-    """Take the options of `planning_options` out of a command's keyword arguments."""
+    """Take the options of `planning_options`, and of `take_over_option`, out of a command's keyword arguments."""
     from reconciler.planning import Options
 
     return Asked(
         source_settings(given),
-        host_settings(given),
+        replace(host_settings(given), take_over=given.pop("take_over", False)),
         Options(confirmed_revision=given.pop("confirmed"), prune_orphans=given.pop("prune_orphans")),
     )

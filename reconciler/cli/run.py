@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.console import EventLines
 from reconciler.cli.logging import configure_logging
-from reconciler.cli.options import ListenAt, asked, output_option, planning_options
+from reconciler.cli.options import ListenAt, asked, output_option, planning_options, take_over_option
 from reconciler.control.inbox import Stop
 from reconciler.settings import Listen
 from reconciler.wiring import measured, running
@@ -18,6 +18,7 @@ from reconciler.wiring import measured, running
 
 @click.command()
 @planning_options
+@take_over_option
 @click.option(
     "--metrics",
     type=ListenAt(),
@@ -27,6 +28,8 @@ from reconciler.wiring import measured, running
 @output_option("text", "json")
 def run(output: str, metrics: Listen | None, **given: Any) -> None:
     """Keep the hosts as PATH, or the repository, asks: now, and after every change.
+
+    One reconciler leads a cluster: beside another, this one waits until that one has ended.
 
     One line per event on stdout. SIGTERM or Ctrl-C end it cleanly; the pods keep running.
     """

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from reconciler.control.ports import NodeSession
 from reconciler.model.cluster import ClusterSpec, SshDefaults
 from reconciler.model.desired import Desired
+from reconciler.model.leases import Claim, Seat
 from reconciler.model.memory import Memory
 from reconciler.model.objects import Cluster, Node, ObjectMeta
 from reconciler.model.observed import NetworkState, Observation, Observed, Reachable
@@ -29,13 +30,14 @@ class Fleet:
         self._last: dict[str, Reachable] = {}
         """What the session before saw last, of nodes whose present one has not seen the host yet."""
         self._unsettled: set[str] = set()
+        self._claim: Claim | None = None
 
     def follow(self, desired: Desired, memory: Memory) -> None:
         """Open a session for every node that is new or has another address or key; stop those that are gone.
 
         A session that is stopped does nothing to its host any more, so the next one need not wait for its end."""
         for name in self._sessions.keys() - desired.nodes.keys():
-            self._stop(name)
+            self._stop(name, release=True)
         for name, node in desired.nodes.items():
             terms = _terms(node, desired.cluster)
             if self._opened.get(name) == terms:
@@ -47,6 +49,8 @@ class Fleet:
                 self._last[name] = replace(last, network=NetworkState(), busy=frozenset())
             record = memory.nodes.get(name)
             self._sessions[name] = self._connect(*terms, record.engine_id if record else "")
+            if self._claim is not None:
+                self._sessions[name].lead(self._claim)
             self._opened[name] = terms
             self._unsettled.add(name)
 
@@ -62,6 +66,20 @@ class Fleet:
     def give_up_waiting(self) -> None:
         self._unsettled.clear()
 
+    def seats(self) -> dict[str, Seat]:
+        return {name: session.seat for name, session in self._sessions.items()}
+
+    def lead(self, claim: Claim | None) -> None:
+        """Ask every host for its lease, those that come later too; None: let go of all."""
+        self._claim = claim
+        for session in self._sessions.values():
+            session.lead(claim)
+
+    def rest(self) -> None:
+        """Nothing more is begun on any host until `lead` asks anew; the leases are kept."""
+        for session in self._sessions.values():
+            session.rest()
+
     def observe(self) -> Observed:
         return Observed(nodes={name: self._observation(name) for name in self._sessions})
 
@@ -75,7 +93,7 @@ class Fleet:
     def close(self) -> None:
         """Within seconds, however many hosts hang."""
         for name in list(self._sessions):
-            self._stop(name)
+            self._stop(name, release=True)
         for session in self._ending:
             session.close()
 
@@ -93,13 +111,13 @@ class Fleet:
         seen = self._observation(name)
         return seen if isinstance(seen, Reachable) else seen.last
 
-    def _stop(self, name: str) -> None:
+    def _stop(self, name: str, release: bool = False) -> None:
         session = self._sessions.pop(name, None)
         self._opened.pop(name, None)
         self._last.pop(name, None)
         self._unsettled.discard(name)
         if session is not None:
-            session.stop()
+            session.stop(release)
             self._ending = [one for one in (*self._ending, session) if not one.ended]
 
 

@@ -21,6 +21,7 @@ from reconciler.control.inbox import (
     Stop,
     WorkFinished,
 )
+from reconciler.control.leadership import Blocked, Candidate, Leadership, with_leaders
 from reconciler.control.narration import of_hold, of_nodes, of_order, of_order_ended, of_source, of_turn
 from reconciler.control.orders import Orders
 from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
@@ -41,6 +42,8 @@ IDLE_SECONDS = 3600.0
 """The longest sleep: everything that matters wakes the loop by itself."""
 
 STORE_RETRY_SECONDS = 5.0
+STATE_SECONDS = 5.0
+"""How long it may go unseen, while nothing happens, that the state was taken away."""
 STORE = Ref("Store", "", "state")
 
 LATER_SETTLE_SECONDS = 1.0
@@ -71,6 +74,7 @@ class Loop:
         issuer: Issuer,
         narrator: Narrator,
         options: Options,
+        candidate: Candidate,
     ) -> None:
         self._inbox = inbox
         self._load = load
@@ -87,6 +91,8 @@ class Loop:
         self._unkept: Snapshot | None = None
         self._settle_by = 0.0
         self._store_broken = ""
+        self._resting = False
+        self._leadership = Leadership(candidate, fleet.lead, lambda event: self._tell([event]))
         self.desired: Desired | None = None
         self.refusal: Rejected | Hold | None = None
         """Why the newest revision is not in force; None while it is."""
@@ -97,17 +103,24 @@ class Loop:
 
     def run(self, finished: Callable[["Loop"], bool]) -> None:
         """Until `Stop` arrives, or `finished` says so; it is asked after every turn and every wake."""
-        wait = 0.0
+        wake = time.monotonic()
         while True:
-            messages = self._inbox.take(wait)
+            messages = self._inbox.take(max(0.0, min(wake - time.monotonic(), STATE_SECONDS)))
             for message in messages:
                 self._hear(message)
             if any(isinstance(message, Stop) for message in messages):
                 break
-            wait = self._step()
+            if not messages and time.monotonic() < wake and not self._has_its_state_again():
+                continue
+            wake = time.monotonic() + self._step()
             self._flush()
             if finished(self):
                 break
+
+    @property
+    def blocked(self) -> Blocked | None:
+        """Another reconciler leads the cluster: nothing is done."""
+        return self._leadership.blocked
 
     @property
     def converged(self) -> bool:
@@ -185,11 +198,16 @@ class Loop:
             self._recall()
         if self.desired is None:
             return STORE_RETRY_SECONDS if self._store_broken else IDLE_SECONDS
+        if not self._keeps_state():
+            return STORE_RETRY_SECONDS
         now = time.monotonic()
-        if not self._fleet.settled:
-            if now < self._settle_by:
-                return self._settle_by - now
+        if not self._fleet.settled and now >= self._settle_by:
             self._fleet.give_up_waiting()
+        again = self._leadership.step(self._fleet.seats(), now, self.desired.cluster, self._fleet.settled)
+        if not self._leadership.leading:
+            return self._stand_by(min(again, now + IDLE_SECONDS) - now)
+        if not self._fleet.settled:
+            return self._settle_by - now
         try:
             wake_at = self._turn(self.desired, now)
         except StoreFailed as failure:
@@ -197,6 +215,37 @@ class Loop:
             return STORE_RETRY_SECONDS
         self._store_broken = ""
         return IDLE_SECONDS if wake_at is None else max(0.0, wake_at - time.monotonic())
+
+    def _has_its_state_again(self) -> bool:
+        was_resting = self._resting
+        return self._keeps_state() and was_resting
+
+    def _keeps_state(self) -> bool:
+        """Is what we have written still where it was? Without it, nothing that is begun or kept up goes on."""
+        try:
+            self._store.check()
+        except StoreFailed as failure:
+            if not self._resting:
+                self._fleet.rest()
+            self._resting = True
+            self._complain(failure)
+            return False
+        if self._resting:
+            self._resting = False
+            self._leadership.resume(time.monotonic())
+        return True
+
+    def _stand_by(self, wait: float) -> float:
+        """Another reconciler may be leading: only who that is is published."""
+        if self._leadership.blocked is not None:
+            before, self._published = self._published, with_leaders(self._published, self._fleet.seats())
+            try:
+                if before != self._published:
+                    self._store.publish(self._published)
+            except StoreFailed as failure:
+                self._complain(failure)
+        until = wait if self._fleet.settled else min(wait, self._settle_by - time.monotonic())
+        return max(0.0, until)
 
     def _turn(self, desired: Desired, now: float) -> float | None:
         observed = self._fleet.observe()
@@ -218,7 +267,8 @@ class Loop:
             self._tell(of_order(order))
         last, self.turn = self.turn, current
         planned = last.plan.statuses if last else NOTHING_PLANNED
-        self._published = stamped(self._published, current.plan.statuses, time.time(), planned)
+        published = stamped(self._published, current.plan.statuses, time.time(), planned)
+        self._published = with_leaders(published, self._fleet.seats())
         self._store.publish(self._published)  # Before the events: who reacts to one finds what it tells of.
         self._tell(self._pulls.begun(current.work, observed, now))
         self._tell(of_turn(last, current))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from reconciler.model.acme import AcmeAccount, Order
 from reconciler.model.desired import Rejected, Snapshot, Unavailable
+from reconciler.model.leases import Claim, Seat
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observation
@@ -38,14 +39,28 @@ class NodeSession(Protocol):
     def observe(self) -> Observation:
         """What is known now; at once."""
 
+    @property
+    def seat(self) -> Seat:
+        """How the lease on the host stands, as far as known; at once. Told of like all else that is observed."""
+
+    def lead(self, claim: Claim | None) -> None:
+        """Ask the host for its lease in the background, now and after each new connection; None: let go of it.
+
+        Without one the session looks, and neither `submit` nor `ensure` does anything to the host."""
+
+    def rest(self) -> None:
+        """Keep the lease, and begin nothing on the host until `lead` asks anew."""
+
     def submit(self, work: PodWork) -> None:
         """Carry out in the background. The pod is in `Reachable.busy` from this call until its outcome is told."""
 
     def ensure(self, setup: NodeSetup) -> None:
         """Bring network and proxy to this state in the background; the last one asked for wins."""
 
-    def stop(self) -> None:
-        """At once: nothing is sent to the host any more, and nothing told. Its threads end in the background."""
+    def stop(self, release: bool = False) -> None:
+        """At once: nothing is done to the host any more, and nothing told. Its threads end in the background.
+
+        `release`: nobody follows who keeps the lease; the host is told that it is free."""
 
     @property
     def ended(self) -> bool:
@@ -66,6 +81,13 @@ class Issuer(Protocol):
 
 class Store(Protocol):
     """What survives a restart. One writer; readers in other processes see the last complete write."""
+
+    @property
+    def identity(self) -> str:
+        """Of this state, wherever it is restarted; no other state has it, nor a copy of it elsewhere."""
+
+    def check(self) -> None:
+        """StoreFailed where what was written is not where it was any more: removed, replaced or overwritten."""
 
     def load(self) -> Memory: ...
 

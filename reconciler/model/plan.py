@@ -173,6 +173,9 @@ class NodeStatus(Struct, frozen=True):
     unschedulable: bool = False
     pod_cidr: str = ""
     engine_version: str = ""
+    leader: str = ""
+    """Who has the lease on the host, in words; empty in a Plan, and where nobody has."""
+    lease_epoch: int = 0
 
 
 class ServiceStatus(Struct, frozen=True):

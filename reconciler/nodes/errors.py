@@ -3,6 +3,7 @@
 import traceback
 
 from reconciler.model.failures import PlainFailure
+from reconciler.model.leases import HostLease
 
 
 class NodeError(PlainFailure):
@@ -15,6 +16,16 @@ class ConnectionLost(NodeError):
 
 class Refused(NodeError):
     """The host answers and must not be used: another host key, another engine. Trying again alone won't help."""
+
+
+class Superseded(NodeError):
+    """The host takes no effects of this reconciler: the lease there is another's, or was never ours. Trying again
+    helps only when the host has granted a new claim."""
+
+    def __init__(self, where: str, lease: HostLease | None) -> None:
+        holder = f"{lease.holder} leads there (epoch {lease.epoch})" if lease else "it has no lease there"
+        super().__init__(f"{where} takes nothing from this reconciler: {holder}")
+        self.lease = lease
 
 
 class OutcomeUnknown(NodeError):

@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+import paramiko
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.given import Given
+from reconciler.model.leases import Claim, HostLease
 from reconciler.model.names import SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PROXY, system_name
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState
@@ -25,8 +27,10 @@ from reconciler.nodes.dns import Dns
 from reconciler.nodes.docker_replies import DiskUse, event_time, read_disk, read_facts, read_load
 from reconciler.nodes.endings import Note
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
-from reconciler.nodes.errors import NodeError, Refused, defect
+from reconciler.nodes.errors import CommandFailed, NodeError, Refused, defect
 from reconciler.nodes.image_gc import ImageCollector
+from reconciler.nodes.lease import LeaseKeeper
+from reconciler.nodes.lease_script import look_command, read_lease
 from reconciler.nodes.network import given_pod_cidr
 from reconciler.nodes.pod_files import PodFiles
 from reconciler.nodes.prober import Prober
@@ -43,6 +47,7 @@ from reconciler.nodes.watching import Watcher, follow_events
 
 EVENTS_ENDED = "events ended"
 STOP = "stop"
+CLAIM = "claim"
 """Notes beside the container ids that `follow_events` writes."""
 
 _ACTING_CHANNELS = 4
@@ -64,6 +69,8 @@ class Known(Struct, frozen=True):
 
     engine_id: str = ""
     checks: frozenset[str] = frozenset()
+    claim: Claim | None = None
+    """Of the lease on the host; None: only to look."""
 
 
 class First(Struct, frozen=True):
@@ -79,31 +86,36 @@ class First(Struct, frozen=True):
 class Link:
     """`open` connects and reads everything, `begin` shows it and starts the threads, `close` ends all of it."""
 
-    def __init__(self, node: Node, cluster: Cluster, view: HostView, ssh: SshConnection) -> None:
+    def __init__(
+        self, node: Node, cluster: Cluster, view: HostView, ssh: SshConnection, lease: LeaseKeeper
+    ) -> None:
         self.ssh = ssh
+        self.lease = lease
+        self.found: HostLease | None = None
+        """The lease, as it was last read on the host."""
         self.notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
         self._node = node
         self._log = structlog.get_logger().bind(node=node.metadata.name)
         self._view = view
         self._name = cluster.metadata.name
         self._heartbeat = cluster.spec.sync.heartbeat_seconds
-        self._shell = Shell(lambda: ssh.open(("sh",)), node.metadata.name)
-        inside = proxy_shell(ssh, self._name, node.metadata.name)
+        self._shell = Shell(lambda: lease.open(("sh",)), node.metadata.name)
+        inside = proxy_shell(lease, self._name, node.metadata.name)
         looking = self._pool(1, _LOOK_OPEN_SECONDS)
         version = negotiate(looking, _LOOK_SECONDS)
         self._events = Engine(self._pool(1), version, _LOOK_SECONDS)
         self._looker = Engine(looking, version, _LOOK_SECONDS)
-        actor_engine = Engine(self._pool(_ACTING_CHANNELS), version, _ACT_SECONDS)
+        actor_engine = Engine(self._acting_pool(_ACTING_CHANNELS), version, _ACT_SECONDS)
         self.watcher = Watcher(self._looker, self._name, view)
         acting_watcher = Watcher(actor_engine, self._name, view)
         self._files = PodFiles(self._name, self._shell, view)
         pulled = PulledImages(self._name, self._shell)
-        puller = Puller(Engine(self._pool(1), version, _ACT_SECONDS), pulled, view, acting_watcher)
+        puller = Puller(Engine(self._acting_pool(1), version, _ACT_SECONDS), pulled, view, acting_watcher)
         self.actor = Actor(
             self._name,
             actor_engine,
             self._shell,
-            ssh.connect_to,
+            self._connect_for_hook,
             self._files,
             puller,
             view,
@@ -152,12 +164,27 @@ class Link:
         """Raises NodeError; Refused also where the engine is not the one remembered."""
         ssh = SshConnection.connect(node, credentials, cluster.spec.ssh.connect_timeout_seconds)
         try:
-            link = cls(node, cluster, view, ssh)
+            lease = LeaseKeeper(ssh, cluster.metadata.name, node.metadata.name)
+            if known.claim is not None:
+                # First: all that is read from here on is read after the end of whoever acted before.
+                lease.take(known.claim)
+            link = cls(node, cluster, view, ssh, lease)
             link._read_everything(known)
         except BaseException:
             ssh.close()
             raise
         return link
+
+    def claim(self, claim: Claim) -> None:
+        """Ask for the lease; `lease.held` and `found` say what has come of it. Raises NodeError."""
+        before, self.found = self.found, self.lease.take(claim)
+        if self.lease.held and before is not None and before.owner != claim.owner:
+            self.list_all()  # What another had begun, and was cut off from, is seen before it is added to.
+
+    def rest(self) -> None:
+        """Begin nothing more on the host, and keep the lease."""
+        self.lease.rest()
+        self._setup.rest()
 
     def want(self, setup: NodeSetup) -> None:
         self._setup.want(setup)
@@ -177,7 +204,9 @@ class Link:
     def beat(self) -> None:
         """Is Docker, and is the host's shell, still there? Raises NodeError."""
         self._looker.ping_within(self._heartbeat)
-        self._view.heard(self._facts())
+        facts, seen = self._facts()
+        self.found = self.lease.keep(seen, self._shell)
+        self._view.heard(facts)
 
     def list_all(self) -> None:
         """The full look that catches what no event told. Raises NodeError."""
@@ -186,7 +215,8 @@ class Link:
         self.watcher.look_at_volumes()
         self._files.look()
         self._host = Host(self._host.info, self._disk())
-        self._collector.look(self._host.disk)
+        if self.lease.may_act:
+            self._collector.look(self._host.disk)
 
     def close(self) -> None:
         self._setup.stop()
@@ -206,6 +236,9 @@ class Link:
     def _pool(self, channels: int, open_seconds: float = 5.0) -> ChannelPool:
         return ChannelPool(lambda: self.ssh.open(DIAL, open_seconds), channels)
 
+    def _acting_pool(self, channels: int) -> ChannelPool:
+        return ChannelPool(lambda: self.lease.open(DIAL), channels)
+
     def _read_everything(self, known: Known) -> None:
         if known.engine_id and self.engine_id != known.engine_id:
             raise Refused(
@@ -221,8 +254,9 @@ class Link:
         self._run("prober", self._prober.follow)
         self._prober.read_back()
         proxy, balanced = self._proxy.read_back()
+        facts, self.found = self._facts()
         self._first = First(
-            self._facts(),
+            facts,
             self.watcher.images(),
             proxy,
             self._checker.first_look(balanced | known.checks),
@@ -237,9 +271,18 @@ class Link:
         self._run("checks", self._checker.work)
         self._run("images", self._collector.work)
 
-    def _facts(self) -> Facts:
-        load = read_load(self._shell.check(["cat", "/proc/loadavg"], timeout=self._heartbeat))
-        return read_facts(self._host.info, self._host.disk, load, self._address)
+    def _connect_for_hook(self, ip: str, port: int, timeout: float) -> paramiko.Channel:
+        """sshd makes the connection, and knows of no lease: the host's shell, which proved it, is asked first."""
+        self._shell.check(["true"], timeout=timeout)
+        return self.ssh.connect_to(ip, port, timeout)
+
+    def _facts(self) -> tuple[Facts, HostLease | None]:
+        lines = self._shell.run(look_command(self._name), timeout=self._heartbeat).out.splitlines()
+        if not lines:
+            raise CommandFailed(f"the load of {self._node.metadata.name} cannot be read from /proc")
+        return read_facts(self._host.info, self._host.disk, read_load(lines[0]), self._address), read_lease(
+            lines[1:]
+        )
 
     def _disk(self) -> DiskUse:
         return read_disk(self._shell.check(["df", "-kP", self._root]))

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, Protocol
 
+import paramiko
+
 from reconciler.model.names import SYSTEM_PROXY, system_name
 from reconciler.model.sections import section_called
 from reconciler.model.traffic import Counts, Sections, SectionTraffic, ServerTraffic
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
 from reconciler.nodes.proxy_container import ADMIN_SOCKET, INSIDE
 from reconciler.nodes.shell import Reply, Shell
-from reconciler.nodes.ssh import SshConnection
 
 _ASK: Final = 'echo "show stat" | socat -t2 - "UNIX-CONNECT:$1" | grep -e "^#" -e "^$2" | gzip -1 | base64'
 _ANSWER_SECONDS: Final = 5.0
@@ -39,10 +40,16 @@ class Inside(Protocol):
     def run(self, argv: Sequence[str], *, timeout: float) -> Reply: ...
 
 
-def proxy_shell(ssh: SshConnection, cluster: str, node: str) -> Shell:
+class Opener(Protocol):
+    """What starts a program on a host: its connection, or who keeps the lease there."""
+
+    def open(self, argv: Sequence[str]) -> paramiko.Channel: ...
+
+
+def proxy_shell(host: Opener, cluster: str, node: str) -> Shell:
     """In the container of the host's proxy."""
     command = ("docker", "exec", "-i", system_name(cluster, SYSTEM_PROXY), "sh")
-    return Shell(lambda: ssh.open(command), f"{node}'s proxy")
+    return Shell(lambda: host.open(command), f"{node}'s proxy")
 
 
 def proxy_traffic(inside: Inside, names: str = "") -> Sections:

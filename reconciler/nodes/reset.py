@@ -3,10 +3,16 @@
 import json
 from collections.abc import Iterator
 
+from msgspec import Struct
+
+from reconciler.model.leases import Claim
 from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK, memory_directory
 from reconciler.model.objects import Cluster, Node
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
+from reconciler.nodes.errors import NodeError
 from reconciler.nodes.firewall import TABLES, remove_chains
+from reconciler.nodes.lease import LeaseKeeper
+from reconciler.nodes.lease_script import look_command, read_lease
 from reconciler.nodes.network import SERVICES, pod_network
 from reconciler.nodes.overlay import PROTOCOL, VXLAN
 from reconciler.nodes.own_labels import OwnLabels
@@ -24,8 +30,18 @@ done
 """
 
 
-def reset_node(node: Node, cluster: Cluster, credentials: Credentials) -> list[str]:
-    """What was removed, in words; empty where nothing of ours was left. Raises NodeError where a step fails.
+class Resetter(Struct, frozen=True):
+    """Who resets a host, as its lease names them."""
+
+    owner: str
+    holder: str
+    take_over: bool = False
+    """Also where a reconciler leads that is another's."""
+
+
+def reset_node(node: Node, cluster: Cluster, credentials: Credentials, by: Resetter) -> list[str]:
+    """What was removed, in words; empty where nothing of ours was left. Raises NodeError where a step fails, and
+    before anything is removed where another reconciler leads the host.
 
     Volumes of claims stay: they hold what people want to keep.
 
@@ -33,15 +49,38 @@ def reset_node(node: Node, cluster: Cluster, credentials: Credentials) -> list[s
     """
     ssh = SshConnection.connect(node, credentials, cluster.spec.ssh.connect_timeout_seconds)
     try:
-        pool = ChannelPool(lambda: ssh.open(DIAL), 1)
+        lease = LeaseKeeper(ssh, cluster.metadata.name, node.metadata.name)
+        there = _take(lease, cluster.metadata.name, node.metadata.name, by)
+        pool = ChannelPool(lambda: lease.open(DIAL), 1)
         engine = Engine(pool, negotiate(pool, _SECONDS), _SECONDS)
-        shell = Shell(lambda: ssh.open(("sh",)), node.metadata.name)
-        return list(_reset(cluster.metadata.name, engine, shell))
+        shell = Shell(lambda: lease.open(("sh",)), node.metadata.name)
+        return list(_reset(cluster.metadata.name, engine, shell, there))
     finally:
         ssh.close()
 
 
-def _reset(cluster: str, engine: Engine, shell: Shell) -> Iterator[str]:
+def _take(lease: LeaseKeeper, cluster: str, node: str, by: Resetter) -> frozenset[str]:
+    """Take the lease; the directories of ours that were there before it."""
+    looking = Shell(lambda: lease.open(("sh",)), node)
+    there = {path for path in _directories(cluster) if looking.run(["test", "-e", path]).status == 0}
+    found = read_lease(looking.run(look_command(cluster)).out.splitlines()[1:])
+    epoch = found.epoch + 1 if found is not None else 1
+    now = lease.take(Claim(by.owner, epoch, by.holder, by.take_over))
+    if not lease.held:
+        holder = now.holder if now is not None else "another reconciler"
+        raise NodeError(
+            f"{holder} leads {node}, and would put back what is removed: stop it, take the node out of its "
+            "manifests, or take the host from it with --take-over"
+        )
+    return frozenset(there)
+
+
+def _directories(cluster: str) -> tuple[str, str]:
+    return state_directory(cluster), memory_directory(cluster)
+
+
+def _reset(cluster: str, engine: Engine, shell: Shell, there: frozenset[str]) -> Iterator[str]:
+    """The directories go last, and the lease with them."""
     yield from _containers(cluster, engine)
     network = pod_network(engine)
     owner = (network.get("Labels") or {}).get(LABEL_CLUSTER) if network else cluster
@@ -59,10 +98,10 @@ def _reset(cluster: str, engine: Engine, shell: Shell) -> Iterator[str]:
             if shell.run(["ip", "link", "show", "dev", device]).status == 0:
                 shell.check(["ip", "link", "del", "dev", device])
                 yield f"interface {device}"
-    for directory in (state_directory(cluster), memory_directory(cluster)):
-        if shell.run(["test", "-e", directory]).status == 0:
-            shell.script(f"unmounting below {directory}", _UNMOUNT, (directory,), None, _SECONDS)
-            shell.check(["rm", "-rf", "--one-file-system", "--", directory], timeout=_SECONDS)
+    for directory in _directories(cluster):
+        shell.script(f"unmounting below {directory}", _UNMOUNT, (directory,), None, _SECONDS)
+        shell.check(["rm", "-rf", "--one-file-system", "--", directory], timeout=_SECONDS)
+        if directory in there:
             yield f"directory {directory}"
 
 

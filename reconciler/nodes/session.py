@@ -7,18 +7,20 @@ import queue
 import random
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import structlog
 
+from reconciler.model.leases import Claim, Seat
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Observation
 from reconciler.model.operations import Outcome, PodWork
 from reconciler.model.setups import NodeSetup
 from reconciler.nodes.endings import Note
-from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refused, defect
-from reconciler.nodes.link import EVENTS_ENDED, STOP, Known, Link
+from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refused, Superseded, defect
+from reconciler.nodes.link import CLAIM, EVENTS_ENDED, STOP, Known, Link
 from reconciler.nodes.ssh import Credentials
 from reconciler.nodes.view import HostView
 
@@ -30,6 +32,12 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 _STEADY_SECONDS = 30.0
 """A connection that lasted longer is tried again at once; one that keeps breaking, ever later."""
 _CLOSE_SECONDS = 5.0
+_RELEASE_SECONDS = 2.0
+"""How long a host may take to answer before its lease is left to run out."""
+
+
+class _LetGo(NodeError):
+    """The lease was given back as asked for: on with a connection that only looks."""
 
 
 class Listener(Protocol):
@@ -58,6 +66,9 @@ class SshNodeSession:
         self._log = structlog.get_logger().bind(node=node.metadata.name)
         self._link: Link | None = None
         self._setup: NodeSetup | None = None
+        self._claim: Claim | None = None
+        self._seat = Seat(connected=False)
+        self._releasing = False
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._close_by = 0.0
@@ -72,6 +83,26 @@ class SshNodeSession:
     def observe(self) -> Observation:
         return self._view.observation()
 
+    @property
+    def seat(self) -> Seat:
+        return self._seat
+
+    def lead(self, claim: Claim | None) -> None:
+        with self._lock:
+            self._claim = claim
+            if claim is None:
+                self._setup = None
+            if (link := self._link) is not None:
+                if claim is None:
+                    link.lease.rest()
+                link.notes.put(Note(CLAIM))
+
+    def rest(self) -> None:
+        with self._lock:
+            self._setup = None
+            if self._link is not None:
+                self._link.rest()
+
     def submit(self, work: PodWork) -> None:
         self._view.begin(work.uid)
         self._workers.submit(self._carry_out, work, self._link)
@@ -79,15 +110,20 @@ class SshNodeSession:
     def ensure(self, setup: NodeSetup) -> None:
         with self._lock:
             self._setup = setup
-            if self._link is not None:
+            if self._link is not None and self._link.lease.held:
                 self._link.want(setup)
 
-    def stop(self) -> None:
+    def stop(self, release: bool = False) -> None:
+        self._releasing = release
         self._closing.set()
         self._close_by = time.monotonic() + _CLOSE_SECONDS
         if (link := self._link) is not None:
             link.notes.put(Note(STOP))
-            link.ssh.close()
+            if release and link.lease.held:
+                link.lease.rest()
+                _after(_RELEASE_SECONDS, link.ssh.close)
+            else:
+                link.ssh.close()
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     @property
@@ -109,6 +145,10 @@ class SshNodeSession:
             try:
                 self._connect()
                 self._serve()
+            except Superseded as error:
+                self._superseded(error)
+            except _LetGo as let_go:
+                self._view.lost(str(let_go), refused=False)
             except NodeError as error:
                 if not self._closing.is_set():
                     self._lost(error)
@@ -119,18 +159,32 @@ class SshNodeSession:
             failures = 0 if time.monotonic() - began > _STEADY_SECONDS else failures + 1
             self._closing.wait(_pause(failures))
 
+    def _superseded(self, error: Superseded) -> None:
+        """Only looked at from here on, until the loop claims the host anew."""
+        with self._lock:
+            refused = self._claim.epoch if self._claim is not None else 0
+            self._claim = self._setup = None
+            self._seat = Seat(False, error.lease or self._seat.lease, refused=refused)
+        self._view.lost(str(error), refused=False)
+        self._log.warning("superseded", reason=str(error))
+
     def _lost(self, error: NodeError) -> None:
+        with self._lock:
+            self._seat = Seat(False, self._seat.lease)
         self._view.lost(str(error), isinstance(error, Refused))
         self._log.warning("unreachable", reason=str(error))
 
     def _connect(self) -> None:
-        known = Known(self._engine_id, self._setup.checks if self._setup else frozenset())
+        known = Known(self._engine_id, self._setup.checks if self._setup else frozenset(), self._claim)
         link = Link.open(self._node, self._cluster, self._view, self._credentials, known)
         with self._lock:
             self._link = link
             self._engine_id = link.engine_id
-            if self._setup is not None:
+            self._seat = _seat(link, _refused(link, known.claim))
+            if self._setup is not None and link.lease.held:
                 link.want(self._setup)
+            if self._claim is not known.claim:
+                link.notes.put(Note(CLAIM))
         if self._closing.is_set():
             raise ConnectionLost("the session was closed while it connected")
         link.begin()
@@ -140,7 +194,40 @@ class SshNodeSession:
         with self._lock:
             link, self._link = self._link, None
         if link is not None:
+            if self._releasing:
+                self._release(link)
             link.close()
+
+    def _release(self, link: Link) -> None:
+        try:
+            link.lease.release()
+        except NodeError as error:
+            self._log.warning("the lease was not released, and ends by itself", reason=str(error))
+
+    def _answer_claim(self, link: Link) -> None:
+        """Take, or let go of, the lease on the host, as the loop has asked last."""
+        claim = self._claim
+        if claim is None:
+            if link.lease.held:
+                self._has_seat(Seat(True, link.lease.release()))
+                raise _LetGo(f"the lease on {self.name} was given back; only looked at from here on")
+            return
+        if link.lease.held != claim.epoch:
+            try:
+                link.claim(claim)
+            except Superseded:
+                raise
+            except NodeError as error:
+                # Without an answer nobody knows who may act there: ask again over a connection of its own.
+                raise ConnectionLost(str(error)) from error
+        self._has_seat(_seat(link, _refused(link, claim)))
+
+    def _has_seat(self, seat: Seat) -> None:
+        """The loop is told of what it may have waited for: not of a renewal."""
+        with self._lock:
+            before, self._seat = self._seat, seat
+        if _standing(before) != _standing(seat):
+            self._listener.observed(self.name)
 
     def _serve(self) -> None:
         """Until the connection is lost (ConnectionLost) or the session closed."""
@@ -153,7 +240,11 @@ class SshNodeSession:
             try:
                 if EVENTS_ENDED in noted:
                     raise ConnectionLost("Docker's event stream ended; did dockerd or the connection end?")
-                link.catch_up({about: note for about, note in noted.items() if about != STOP})
+                if CLAIM in noted:
+                    self._answer_claim(link)
+                if (lost := link.lease.lost) is not None:
+                    raise lost
+                link.catch_up({about: note for about, note in noted.items() if about not in (STOP, CLAIM)})
                 if time.monotonic() >= next_list:
                     next_list = time.monotonic() + sync.relist_seconds
                     link.list_all()
@@ -161,6 +252,9 @@ class SshNodeSession:
                     next_beat = time.monotonic() + sync.heartbeat_seconds
                     link.beat()
                     missed = 0
+                    self._has_seat(_seat(link, self._seat.refused))
+            except (Superseded, _LetGo):
+                raise
             except EngineError as error:
                 # Docker answers, and something in it is wrong: no reason to give the host up.
                 self._log.warning("Docker cannot say", reason=error.message)
@@ -174,8 +268,14 @@ class SshNodeSession:
     def _carry_out(self, work: PodWork, link: Link | None) -> None:
         outcome = Outcome(work, work.operations[0], "the host is not connected: nothing was sent", "NodeNotReady")
         try:
-            if link is not None:
+            if link is not None and not link.lease.may_act:
+                outcome = Outcome(
+                    work, work.operations[0], "the host was not given to this reconciler", "NotLeading"
+                )
+            elif link is not None:
                 outcome = link.actor.carry_out(work)
+                if link.lease.lost is not None:
+                    link.notes.put(Note(CLAIM))  # The session sees at once that there is none any more.
         except Exception as error:
             # Without an outcome the pod would stay busy for ever.
             self._log.error("operation broke off", pod=str(work.pod), defect=defect(error))
@@ -197,6 +297,27 @@ class SshNodeSession:
             link.changed()
         if not self._closing.is_set():
             self._listener.observed(self.name)
+
+
+def _refused(link: Link, claim: Claim | None) -> int:
+    """The epoch of the claim that the link has just made, where nothing was granted for it."""
+    return 0 if claim is None or link.lease.held == claim.epoch else claim.epoch
+
+
+def _seat(link: Link, refused: int) -> Seat:
+    return Seat(True, link.found, link.lease.held, 0 if link.lease.held else refused)
+
+
+def _standing(seat: Seat) -> tuple[object, ...]:
+    lease = seat.lease
+    named = None if lease is None else (lease.owner, lease.epoch, lease.live)
+    return seat.connected, named, seat.granted, seat.refused
+
+
+def _after(seconds: float, do: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, do)
+    timer.daemon = True
+    timer.start()
 
 
 def _take(notes: "queue.SimpleQueue[Note]", timeout: float) -> dict[str, Note]:

@@ -117,6 +117,11 @@ class SetupKeeper:
             self._wanted = setup
             self._cond.notify()
 
+    def rest(self) -> None:
+        """Do nothing until something is wanted again; what is being done ends."""
+        with self._cond:
+            self._wanted = None
+
     def container_changed(self) -> None:
         """The proxy's, the prober's or the name servers' did something: started, ended, went away."""
         with self._cond:

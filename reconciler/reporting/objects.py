@@ -19,6 +19,10 @@ from reconciler.model.plan import (
 from reconciler.reporting.pod_objects import pod_object
 from reconciler.reporting.service_objects import service_object
 
+LEADER = "reconciler.dev/leader"
+LEASE_EPOCH = "reconciler.dev/lease-epoch"
+"""Annotations of a Node: who has the lease on the host, and with which epoch."""
+
 _Object = dict[str, Any]
 
 
@@ -83,11 +87,12 @@ def _deployment(deployment: DeploymentStatus) -> _Object:
 
 
 def _node(node: NodeStatus) -> _Object:
+    lease = {LEADER: node.leader, LEASE_EPOCH: str(node.lease_epoch)} if node.leader else {}
     capacity = {"cpu": f"{node.cpu_milli}m", "memory": str(node.memory_bytes)}
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": _metadata(node.ref),
+        "metadata": _metadata(node.ref) | ({"annotations": lease} if lease else {}),
         "spec": {**_known({"podCIDR": node.pod_cidr}), "unschedulable": node.unschedulable},
         "status": {
             **({"capacity": capacity} if node.cpu_milli or node.memory_bytes else {}),

@@ -122,7 +122,12 @@ def _node(node: NodeStatus, wide: bool) -> dict[str, str]:
         "VERSION": node.engine_version or "<unknown>",
     }
     if wide:
-        columns |= {"POD-CIDR": node.pod_cidr or "<none>", "MESSAGE": node.message or "<none>"}
+        columns |= {
+            "POD-CIDR": node.pod_cidr or "<none>",
+            "LEADER": node.leader or "<none>",
+            "EPOCH": str(node.lease_epoch or "<none>"),
+            "MESSAGE": node.message or "<none>",
+        }
     return columns
 
 

@@ -23,3 +23,14 @@ class StoreLocked(StoreFailed):
             "stop that one first, or give this one a state directory of its own",
         )
         self.holder = holder
+
+
+class StateLost(StoreFailed):
+    """The files that this process writes to are not at their path any more: what it knows is nobody's state."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(
+            where,
+            f"{what} while this reconciler runs on it",
+            "put it back, or stop this reconciler and start it again: what runs is adopted from the hosts",
+        )

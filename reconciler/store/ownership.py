@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import DecodeError, Struct, json
 
-from reconciler.store.errors import StoreFailed, StoreLocked
+from reconciler.store.errors import StateLost, StoreFailed, StoreLocked
 
 LOCK_FILE = "lock"
 PATIENCE_SECONDS = 0.5
@@ -36,7 +36,7 @@ class Ownership:
     """The right to write, taken by the constructor and given back by `release`."""
 
     def __init__(self, directory: Path) -> None:
-        path = directory / LOCK_FILE
+        self._path = path = directory / LOCK_FILE
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -55,6 +55,15 @@ class Ownership:
             os.close(self._fd)
             raise
         _let_go_in_children(self)
+
+    def check(self) -> None:
+        """StateLost where the lock at its path is not the file that we hold: somebody else may hold that."""
+        try:
+            found = os.stat(self._path, follow_symlinks=False)
+        except OSError:
+            raise StateLost(str(self._path), "the state directory's lock was removed") from None
+        if not os.path.samestat(found, os.fstat(self._fd)):
+            raise StateLost(str(self._path), "the state directory's lock was replaced")
 
     def release(self) -> None:
         if self._fd >= 0:

@@ -36,6 +36,10 @@ MIGRATIONS: Final = (
     );
     CREATE TABLE revision_files (path TEXT PRIMARY KEY, digest TEXT NOT NULL, content BLOB NOT NULL);
     """,
+    """
+    CREATE TABLE identity (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL);
+    INSERT INTO identity VALUES (1, lower(hex(randomblob(16))));
+    """,
 )
 """Migration n brings a database from version n to n + 1; a released one is never edited."""
 

@@ -5,7 +5,9 @@ operation may follow at once. Statuses and events are only for people: they surv
 of them may be missing after a power cut.
 """
 
+import hashlib
 import os
+import socket
 import stat
 import threading
 import time
@@ -23,6 +25,7 @@ from reconciler.model.plan import Status
 from reconciler.model.records import Event
 from reconciler.store.encoding import decode_status, encode, key_of, ref_of_key
 from reconciler.store.errors import StoreFailed
+from reconciler.store.files import WatchedFiles
 from reconciler.store.ownership import Ownership
 from reconciler.store.rows import changed_rows, read_memory
 from reconciler.store.schema import DATABASE_FILE, failing_as_store, open_for_writing
@@ -45,6 +48,8 @@ class SqliteStore:
         self._ownership = Ownership(Path(directory))
         try:
             self._connection = open_for_writing(Path(directory))
+            self._files = WatchedFiles(self._path)
+            self._identity = self._read_identity()
         except BaseException:
             self._ownership.release()
             raise
@@ -52,6 +57,16 @@ class SqliteStore:
         self._statuses: dict[Ref, Status] | None = None
         self._kept: dict[str, str] | None = None
         # What the database is known to hold (of the kept files: their digests); None: not known, after a failure.
+
+    @property
+    def identity(self) -> str:
+        """Of this database where it is: a copy of it, or one restored from a backup, is another."""
+        return self._identity
+
+    def check(self) -> None:
+        """StateLost where the files at their paths are not ours any more, or somebody else has written to them."""
+        with self._lock:
+            self._check()
 
     def load(self) -> Memory:
         with self._lock:
@@ -61,6 +76,7 @@ class SqliteStore:
         with self._lock:
             before = self._stored_memory()
             written, removed = changed_rows(before, memory)
+            self._check()
             if written or removed:
                 self._memory = None
                 with self._transaction(durable=True) as connection:
@@ -155,6 +171,16 @@ class SqliteStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _check(self) -> None:
+        self._ownership.check()
+        self._files.check()
+
+    def _read_identity(self) -> str:
+        with failing_as_store(self._path):
+            row = self._connection.execute("SELECT id FROM identity").fetchone()
+        where = f"{row[0] if row else ''} {_machine()} {self._files.inode}"
+        return hashlib.sha256(where.encode()).hexdigest()[:16]
+
     def _stored_memory(self) -> Memory:
         if self._memory is None:
             with failing_as_store(self._path):
@@ -171,16 +197,25 @@ class SqliteStore:
     def _transaction(self, *, durable: bool) -> Iterator[Connection]:
         """All or nothing, also for a process that is killed; `durable`: for a machine that loses power too."""
         connection = self._connection
+        self._check()
         with failing_as_store(self._path):
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
                 connection.execute("COMMIT")
+                self._files.note()
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+
+def _machine() -> str:
+    try:
+        return Path("/etc/machine-id").read_text().strip() or socket.gethostname()
+    except OSError:
+        return socket.gethostname()
 
 
 def _make_private(directory: Path) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.lab import Lab
-from reconciler.model.names import SANDBOX
+from reconciler.model.names import SANDBOX, Ref
 from reconciler.model.operations import (
     ContainerStop,
     CreateContainer,
     HoldContainer,
     MakeDirectory,
+    PodWork,
     PullImage,
     RemoveContainer,
     RemoveFiles,
@@ -221,3 +222,68 @@ def test_a_container_gets_its_name_back(host: Host) -> None:
     again = host.container("web_POD")
     assert again is not None
     assert (again.id, again.started_at) == (made.id, made.started_at)
+
+
+# Several reconcilers at one host
+
+
+@pytest.fixture
+def beside(host: Host, request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Another reconciler's session to the same host."""
+    if isinstance(host.session, FakeNodeSession):
+        told = Recorder()
+        other = Host(FakeNodeSession("node-1", CLUSTER, told, IMAGES, host.session.lease), told)
+    else:
+        lab: Lab = request.getfixturevalue("lab")
+        other = connect(node_of(lab), lab, lead=False)
+    try:
+        other.found()
+        yield other
+    finally:
+        other.session.close()
+
+
+def owner_and_epoch(host: Host) -> tuple[str, int]:
+    lease = host.session.seat.lease
+    return (lease.owner, lease.epoch) if lease is not None and lease.live else ("", 0)
+
+
+def test_a_host_that_is_led_is_seen_to_be_and_refused_to_others(host: Host, beside: Host) -> None:
+    assert owner_and_epoch(beside) == ("tests", 1)
+    assert beside.lead(1, "other") == 0
+    assert beside.lead(2, "other") == 0
+    assert owner_and_epoch(beside) == ("tests", 1)
+    outcome = beside.do("u1", *started(sandbox()))
+    assert outcome.failed is not None
+    assert outcome.reason == "NotLeading"
+    assert host.do("u1", *started(sandbox())).failed is None
+
+
+def test_who_takes_a_host_over_has_it_and_the_one_before_does_nothing_more(host: Host, beside: Host) -> None:
+    assert host.do("u1", *started(sandbox())).failed is None
+    assert beside.lead(2, "other", take_over=True) == 2
+    before = len(host.told.outcomes)
+    host.session.submit(PodWork("node-1", Ref("Pod", "default", "web"), "u1", started(app())))
+    host.told.wait_for(lambda: len(host.told.outcomes) > before)
+    assert host.told.outcomes[-1].failed is not None
+    host.told.wait_for(lambda: host.session.seat.granted == 0)
+    host.told.wait_for(lambda: owner_and_epoch(host) == ("other", 2))
+    host.found()
+    assert host.container("web_app") is None
+    assert host.lead(2) == 0
+    assert beside.do("u1", *started(app())).failed is None
+
+
+def test_a_lease_that_is_given_back_is_free(host: Host, beside: Host) -> None:
+    host.session.lead(None)
+    beside.told.wait_for(lambda: owner_and_epoch(beside) == ("", 0))
+    assert beside.lead(2, "other") == 2
+    assert beside.do("u1", *started(sandbox())).failed is None
+
+
+def test_a_session_at_rest_keeps_the_host_and_begins_nothing(host: Host, beside: Host) -> None:
+    host.session.rest()
+    assert host.do("u1", *started(sandbox())).failed is not None
+    assert beside.lead(2, "other") == 0
+    assert host.lead(2) == 2
+    assert host.do("u1", *started(sandbox())).failed is None

@@ -13,7 +13,19 @@ from reconciler.model.objects import Cluster, ObjectMeta
 from reconciler.model.operations import ContainerStop, CreateContainer, RemoveContainer, StopContainers
 from reconciler.model.setups import NodeSetup, Route
 from reconciler.nodes import reset_node
-from tests.node_host import CLUSTER, Host, app, connect, credentials_of, node_of, sandbox, set_up, setup, started
+from tests.node_host import (
+    CLUSTER,
+    RESETTER,
+    Host,
+    app,
+    connect,
+    credentials_of,
+    node_of,
+    sandbox,
+    set_up,
+    setup,
+    started,
+)
 
 
 @pytest.fixture
@@ -54,7 +66,7 @@ def test_foreign_look_alikes_are_untouched(lab: Lab, host: Host) -> None:
         assert "left alone" in outcome.message
     assert {found.name for found in host.look().containers} == {f"{CLUSTER}_proxy"}
     host.session.close()
-    reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab))
+    reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab), RESETTER)
     assert set(docker("ps", "--format", "{{.Names}}").stdout.split()) == {"web_POD", "other"}
 
 
@@ -70,10 +82,10 @@ def test_reset_removes_all_that_is_ours_and_only_that(lab: Lab, host: Host) -> N
     host.told.wait_for(lambda: host.look().proxy.fingerprint == "routed")
     assert "10.244.8.0/24" in _state(lab)
     host.session.close()
-    removed = reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab))
+    removed = reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab), RESETTER)
     assert {"container web_POD", "container web_app", "Docker network reconciler"} <= set(removed)
     assert "route to 10.244.8.0/24" in removed
-    assert reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab)) == []
+    assert reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab), RESETTER) == []
     assert "rcn" not in _state(lab)
     assert "RECONCILER" not in _state(lab)
     assert "10.50.0.0/24" in _state(lab)

@@ -23,7 +23,7 @@ from reconciler.model.operations import (
 )
 from reconciler.model.secrets import SecretText
 from reconciler.nodes import reset_node
-from tests.node_host import CLUSTER, Host, connect, credentials_of, node_of, sandbox, set_up, started
+from tests.node_host import CLUSTER, RESETTER, Host, connect, credentials_of, node_of, sandbox, set_up, started
 
 MEMORY = f"/run/reconciler/{CLUSTER}"
 DISK = f"/var/lib/reconciler/{CLUSTER}"
@@ -131,7 +131,7 @@ def test_what_is_removed_is_that_pods_and_nothing_else(lab: Lab, host: Host) -> 
         assert host.do("u2", RemoveFiles(uid)).failed is not None
     assert sh(lab, f"ls {DISK}/pods/u2/disk") == "kept\n"
     host.session.close()
-    reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab))
+    reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab), RESETTER)
     assert sh(lab, f"ls -d {DISK} {MEMORY} 2>&1 | grep -c 'No such file'") == "2\n"
 
 

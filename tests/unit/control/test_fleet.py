@@ -49,7 +49,7 @@ class Session(FakeNodeSession):
     def observe(self) -> Observation:
         return Unreachable(1.0, "not connected yet") if self.unseen else super().observe()
 
-    def stop(self) -> None:
+    def stop(self, release: bool = False) -> None:
         self._done.append(f"stop {self.name}")
 
     @property

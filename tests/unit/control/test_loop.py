@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from reconciler.control.cycle import Turn
 from reconciler.control.fleet import Fleet
 from reconciler.control.inbox import Inbox, Stop
+from reconciler.control.leadership import Candidate
 from reconciler.control.loop import Loop
 from reconciler.control.ports import NodeSession
 from reconciler.control.refresh import Refresher
@@ -137,6 +138,7 @@ class Cell:
             issuer=self.issuer,
             narrator=self.told,
             options=Options(),
+            candidate=Candidate(self.store.identity, "the tests"),
         )
         refresher = Refresher(self.source, Loader().load, self.inbox)
         refresher.start()

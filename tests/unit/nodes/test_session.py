@@ -111,6 +111,8 @@ class MemoryLink:
             structlog.get_logger(),
         )
         self.ssh = SimpleNamespace(alive=True, close=ended.set)
+        self.lease = SimpleNamespace(held=1, lost=None, may_act=True, rest=lambda: None, release=lambda: None)
+        self.found = None
         self._begun, self._ended = begun, ended
 
     def begin(self) -> None:

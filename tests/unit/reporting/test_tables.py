@@ -98,8 +98,12 @@ def test_deployments_nodes_and_services() -> None:
             "20.10.24",
             "10.244.0.0/24",
             "<none>",
+            "<none>",
+            "<none>",
         ),
     )
+    led = replace(NODE, leader="me@here", lease_epoch=3)
+    assert table([led], wide=True).rows[0][-3:] == ("me@here", "3", "<none>")
     assert table([SERVICE], wide=True).rows == (
         (
             "web",

@@ -173,7 +173,7 @@ def test_a_newer_schema_is_refused(store: SqliteStore, directory: Path) -> None:
     with sqlite3.connect(directory / "state.db") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreFailed, match=r"schema version 99.*knows version 1.*newer one"):
+    with pytest.raises(StoreFailed, match=r"schema version 99.*knows version 2.*newer one"):
         SqliteStore(directory)
     with pytest.raises(StoreFailed, match="schema version 99"):
         open_reader(directory)
