@@ -220,6 +220,9 @@ class SshNodeSession:
             except NodeError as error:
                 # Without an answer nobody knows who may act there: ask again over a connection of its own.
                 raise ConnectionLost(str(error)) from error
+            with self._lock:
+                if link.lease.held and self._setup is not None:
+                    link.want(self._setup)
         self._has_seat(_seat(link, _refused(link, claim)))
 
     def _has_seat(self, seat: Seat) -> None:

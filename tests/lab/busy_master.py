@@ -6,6 +6,8 @@ it take the host with that epoch; it prints `leads` when it has it, and `lost` w
 
 import sys
 
+import structlog
+
 from reconciler.model.leases import Claim
 from reconciler.model.names import Ref
 from reconciler.model.operations import (
@@ -38,6 +40,7 @@ def work(owner: str, pod: int, turn: int) -> tuple[Operation, ...]:
 
 
 def main(node: str, owner: str) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     lab = own_lab()
     host: Host = connect(node_of(lab, int(node) - 1), lab, lead=False)
     host.found()
