@@ -24,7 +24,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import Status
 from reconciler.model.records import Event
 from reconciler.store.encoding import decode_status, encode, key_of, ref_of_key
-from reconciler.store.errors import StoreFailed
+from reconciler.store.errors import StateLost, StoreFailed
 from reconciler.store.files import WatchedFiles
 from reconciler.store.ownership import Ownership
 from reconciler.store.rows import changed_rows, read_memory
@@ -50,6 +50,7 @@ class SqliteStore:
             self._connection = open_for_writing(Path(directory))
             self._files = WatchedFiles(self._path)
             self._identity = self._read_identity()
+            self._lost: StateLost | None = None
         except BaseException:
             self._ownership.release()
             raise
@@ -172,8 +173,14 @@ class SqliteStore:
         self.close()
 
     def _check(self) -> None:
-        self._ownership.check()
-        self._files.check()
+        try:
+            self._ownership.check()
+            self._files.check()
+        except StateLost as lost:
+            # A directory is removed file by file: what was seen first is what is said.
+            self._lost = self._lost or lost
+            raise self._lost.with_traceback(None) from None
+        self._lost = None
 
     def _read_identity(self) -> str:
         with failing_as_store(self._path):

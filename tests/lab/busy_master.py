@@ -11,13 +11,10 @@ import structlog
 from reconciler.model.leases import Claim
 from reconciler.model.names import Ref
 from reconciler.model.operations import (
-    ContainerStop,
     CreateContainer,
     Operation,
     PodWork,
     RemoveContainer,
-    StartContainer,
-    StopContainers,
     VolumeFile,
     WriteFiles,
 )
@@ -28,13 +25,11 @@ PODS = 3
 
 
 def work(owner: str, pod: int, turn: int) -> tuple[Operation, ...]:
-    """By Docker and by the host's shell: a file, and a container that is made, started and removed."""
+    """By Docker and by the host's shell: a file, and a container that is made and removed. None of it takes long."""
     name = f"{owner}-{pod}"
     return (
         WriteFiles(name, "config", (VolumeFile("turn", str(turn), 0o644),), str(turn)),
         CreateContainer(sandbox(name, name=name, ip=f"10.244.9.{10 + pod}")),
-        StartContainer(name),
-        StopContainers((ContainerStop(name),), 1),
         RemoveContainer(name, name),
     )
 

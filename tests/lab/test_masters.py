@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -79,15 +80,15 @@ def test_beside_a_reconciler_that_leads_another_is_refused_or_waits_and_says_for
             assert all(f"pid {waiting.process.pid}," in who for who in leaders(theirs))
 
 
-ROUNDS = 20
+MASTERS, ROUNDS = 5, 4
 
 
 class Busy:
     """A process of `busy_master` that works on node-1."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.lab.busy_master", "1", "busy"],
+            [sys.executable, "-m", "tests.lab.busy_master", "1", f"busy-{number}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -117,14 +118,14 @@ class Busy:
         assert self.process.stdout.readline() == f"{word}\n"
 
 
-def done_by_the_busy_one(lab: Lab, since: float) -> list[str]:
+def done_by_busy_ones(lab: Lab, since: float) -> list[str]:
     """By Docker since this moment, and as files now."""
     host = lab.nodes[0]
     told = engine_events(host, time.time() - since, "{{.Action}} {{.Actor.Attributes.name}}", *MADE)
     return [line for line in told if " busy-" in line]
 
 
-def files_of_the_busy_one(lab: Lab) -> str:
+def files_of_busy_ones(lab: Lab) -> str:
     found = lab.nodes[0].run(
         ["sh", "-c", f"cd /run/reconciler/{CLUSTER}/pods && ls -lR --full-time busy-*"], check=False
     )
@@ -132,26 +133,34 @@ def files_of_the_busy_one(lab: Lab) -> str:
 
 
 @pytest.mark.fault(78)
-def test_a_master_that_was_paused_wakes_after_another_took_over_and_has_no_effect_on_the_host(lab: Lab) -> None:
-    """At any moment of its work, twenty times: in the middle of calls to Docker and of commands in the shell."""
-    with set_up(connect(node_of(lab), lab)) as host, Busy() as busy:
-        for number in range(ROUNDS):
-            busy.leads(2 + 2 * number)
-            time.sleep(0.05 + 0.017 * number)
-            busy.process.send_signal(signal.SIGSTOP)
-            assert host.lead(3 + 2 * number, take_over=True)
+def test_masters_that_were_paused_wake_after_others_took_over_and_have_no_effect_on_the_host(lab: Lab) -> None:
+    """Twenty times at any moment of their work: in the middle of calls to Docker and of commands in the shell."""
+    with set_up(connect(node_of(lab), lab)) as host, ExitStack() as stack:
+        masters = [stack.enter_context(Busy(number)) for number in range(MASTERS)]
+        epoch, began = 1, time.time()
+        for turn in range(ROUNDS):
+            for number, busy in enumerate(masters):
+                epoch += 1
+                busy.leads(epoch)  # From the one before, which is paused by now.
+                time.sleep(0.1 + 0.017 * (turn * MASTERS + number))
+                busy.process.send_signal(signal.SIGSTOP)
+            epoch += 1
+            assert host.lead(epoch, take_over=True)
             accepted_before_is_done(lab)
-            since, files = time.time(), files_of_the_busy_one(lab)
-            busy.process.send_signal(signal.SIGCONT)
-            busy.says("lost")
-            assert done_by_the_busy_one(lab, since) == []
-            assert files_of_the_busy_one(lab) == files
+            since, files = time.time(), files_of_busy_ones(lab)
+            for busy in masters:
+                busy.process.send_signal(signal.SIGCONT)
+            for busy in masters:
+                busy.says("lost")
+            assert done_by_busy_ones(lab, since) == []
+            assert files_of_busy_ones(lab) == files
             host.found()
+        assert done_by_busy_ones(lab, began), "they had work"
 
 
 def accepted_before_is_done(lab: Lab) -> None:
     """What Docker had accepted before the take-over it finishes."""
-    eventually(lambda: not done_by_the_busy_one(lab, time.time() - 0.5), 20, "an end of what was accepted")
+    eventually(lambda: not done_by_busy_ones(lab, time.time() - 1.5), 20, "an end of what was accepted")
 
 
 def test_a_reconciler_whose_state_is_taken_away_does_nothing_more_and_says_so_once(ours: World) -> None:
