@@ -25,7 +25,7 @@ PODS = 3
 
 
 def work(owner: str, pod: int, turn: int) -> tuple[Operation, ...]:
-    """By Docker and by the host's shell: a file, and a container that is made and removed. None of it takes long."""
+    """By Docker and by the host's shell: a file, and a container that is made and removed. None takes long."""
     name = f"{owner}-{pod}"
     return (
         WriteFiles(name, "config", (VolumeFile("turn", str(turn), 0o644),), str(turn)),
