@@ -6,12 +6,14 @@ A connection that is kept open ends with its pod, as with kube-proxy: the pod cl
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from reconciler.lab import Lab
 from tests.lab.load import Load
+from tests.lab.pods import manifests, web, workload
 from tests.lab.world import DRAINED, World, deployment, eventually, service
 
 PORT = 30080
@@ -97,3 +99,33 @@ def test_a_drained_node_loses_its_pods_and_no_request(world: World) -> None:
             time.sleep(1)
     unharmed(requests)
     assert len(world.containers("web")) == 4
+
+
+def test_a_stuck_rollout_is_scaled_both_ways_within_its_limits(lab: Lab, tmp_path: Path) -> None:
+    world = World(lab, tmp_path)
+    both = {"maxSurge": "25%", "maxUnavailable": "25%"}
+
+    def put(up: int, down: int, image: str) -> None:
+        ready = {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1}
+        one = web("web", image=image, readinessProbe=ready)
+        rules = ("up", up, {"maxSurge": 1, "maxUnavailable": 0}), ("down", down, both)
+        made = (
+            workload(name, one, replicas=replicas, more={"strategy": {"rollingUpdate": rule}}, nodeSelector={})
+            for name, replicas, rule in rules
+        )
+        world.write("web.yaml", manifests(*made))
+
+    def running(app: str) -> dict[str, int]:
+        return Counter(
+            each.image for each in world.containers(app) if each.labels["reconciler.dev/container"] != "POD"
+        )
+
+    old, new = "lab/web:1.0", "lab/web:broken"
+    with world.run() as reconciler:
+        put(3, 6, old)
+        reconciler.reached(0, world.revision())
+        put(3, 6, new)
+        eventually(lambda: (running("up"), running("down")) == ({old: 3, new: 1}, {old: 5, new: 3}), what="stuck")
+        put(6, 3, new)
+        # 7 pods at most, 6 that serve; and 4, of which 3 serve.
+        eventually(lambda: (running("up"), running("down")) == ({old: 5, new: 2}, {old: 3, new: 1}), what="scaled")

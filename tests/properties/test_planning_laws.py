@@ -190,7 +190,7 @@ def _rollouts_keep_their_promise(world: World, step: Plan) -> None:
     after = {uid for uid, each in step.memory.pods.items() if each.owner == WEB and each.wanted == "run"}
     floor = spec.replicas - limits.unavailable
     assert len(after & running) >= min(len(before & running), floor)
-    assert len(after) <= max(len(before), spec.replicas + limits.surge)
+    assert len(after) <= spec.replicas + limits.surge, "also when fewer are wanted than there are"
 
 
 def _ready_uids(world: World, step: Plan) -> set[str]:

@@ -32,7 +32,8 @@ def decide(
     for ref in sorted({*desired.deployments, *desired.pods}):
         existing, template_hash = staying.get(ref, []), desired.template_hashes[ref]
         if ref in desired.deployments:
-            decision = deployments.decide(desired.deployments[ref], template_hash, existing, since, now)
+            before = _replicas_before(memory, ref)
+            decision = deployments.decide(desired.deployments[ref], template_hash, existing, since, now, before)
         elif ref not in ousted and (existing or ref not in done):
             decision = bare_pods.decide(desired.pods[ref], template_hash, existing)
         else:
@@ -40,3 +41,9 @@ def decide(
         wanted += decision.wanted
         leaving |= {leaver.uid: leaver for leaver in decision.leaving}
     return Decision(tuple(wanted), tuple(leaving.values()))
+
+
+def _replicas_before(memory: Memory, ref: Ref) -> int | None:
+    """By the revision planned last, whose manifest leaves defaults out."""
+    applied = memory.applied.get(ref)
+    return int(applied.get("spec", {}).get("replicas", 1)) if applied else None

@@ -16,6 +16,7 @@ from reconciler.model.plan import Action
 from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.controllers.decisions import UNCHANGED, Decision, Leaving, Wanted
+from reconciler.planning.controllers.proportions import growth
 from reconciler.planning.pods import PodView, eviction
 
 
@@ -38,11 +39,17 @@ def limits_of(deployment: Deployment) -> Limits:
 
 
 def decide(
-    deployment: Deployment, template_hash: str, pods: Sequence[PodView], since: Mapping[Uid, float], now: float
+    deployment: Deployment,
+    template_hash: str,
+    pods: Sequence[PodView],
+    since: Mapping[Uid, float],
+    now: float,
+    replicas_before: int | None = None,
 ) -> Decision:
     """One step of this Deployment. `pods` are all that exist for it, also those that leave.
 
-    `since` tells of each pod how long it has been ready without a break (monotonic seconds).
+    `since` tells of each pod how long it has been ready without a break (monotonic seconds); `replicas_before` is
+    what was asked for in the step before, None where that is not known.
     A pod that its node evicts gives way like one of an old template: a drain is a rollout of the node's pods.
     """
     staying = [pod for pod in pods if pod.intent.wanted == "run"]
@@ -55,7 +62,10 @@ def decide(
         gone = all(pod.node.lost or _is_current(pod, deployment, template_hash) for pod in pods)
         wanted, leaving = rollout.recreate(old_gone=gone)
     else:
-        wanted, leaving = rollout.roll(limits_of(deployment))
+        limits = limits_of(deployment)
+        is_scaled_up = replicas_before is not None and deployment.spec.replicas > replicas_before
+        grown = rollout.grow(limits) if is_scaled_up else []
+        wanted, leaving = (grown, []) if grown else rollout.roll(limits)
     moved = rollout.move({leaver.uid for leaver in leaving})
     return Decision((*moved, *wanted), tuple(leaving))
 
@@ -93,8 +103,35 @@ class _Rollout:
         self._old = [pod for pod in staying if pod.uid not in stay]
         self._available = {pod.uid for pod in staying if available(pod)}
 
+    def grow(self, limits: Limits) -> list[Wanted]:
+        """More pods of the templates of a rollout that is under way; old ones only of a template that serves.
+
+        Nothing where there is no such rollout: the missing pods are all new ones then.
+        """
+        outdated: dict[str, list[PodView]] = {}
+        for pod in sorted(self._old, key=_name):
+            if pod.intent.hash != self._hash and pod.intent.spec is not None and not eviction(pod):
+                outdated.setdefault(pod.intent.hash, []).append(pod)
+        serving = {pod_hash: pods for pod_hash, pods in outdated.items() if self._count(pods)}
+        if not serving or (not self._new and len(outdated) == 1):
+            return []
+        sizes = {pod_hash: len(pods) for pod_hash, pods in serving.items()} | {self._hash: len(self._new)}
+        others = len(self._staying) - sum(sizes.values())
+        added = growth(sizes, self._replicas + limits.surge - others)
+        wanted = self._create(min(added.get(self._hash, 0), self._replicas - len(self._new)))
+        reason = f"scaled up to {self._replicas} during a rollout: each template in proportion"
+        for pod_hash, pods in serving.items():
+            spec, labels = pods[0].intent.spec, dict(pods[0].intent.labels)
+            assert spec is not None
+            one = Wanted(ref_of(self._deployment), pod_hash, spec, labels, Action.CREATE, reason)
+            wanted += [one] * added.get(pod_hash, 0)
+        return wanted
+
     def roll(self, limits: Limits) -> tuple[list[Wanted], list[Leaving]]:
         """Old pods down to the floor, those that serve nobody first; in the same step, new ones up to the ceiling.
+
+        What is above the ceiling after that, as when fewer are wanted while a rollout is stuck, goes too: it is
+        of the pods that serve nobody, the old ones first.
 
         Waiting for another look before what takes a leaver's place is created would cost each pod of a rollout
         one reload of the proxies.
@@ -111,9 +148,22 @@ class _Rollout:
         cleaned = self._first_to_go(unhealthy, min(len(unhealthy), may_go))
         spare = min(old_available, new_available + old_available - floor)
         retired = self._first_to_go([pod for pod in self._old if pod.uid in self._available], spare)
-        leaving = [*self._scaled_down(surplus), *self._replaced([*cleaned, *retired])]
-        room = replicas + limits.surge - (total - len(leaving))
-        return self._create(min(replicas - len(staying_new), room)), leaving
+        ceiling = replicas + limits.surge
+        going |= {pod.uid for pod in (*cleaned, *retired)}
+        above = self._above(ceiling, [pod for pod in self._staying if pod.uid not in going])
+        leaving = [*self._scaled_down([*surplus, *above]), *self._replaced([*cleaned, *retired])]
+        gone = {pod.uid for pod in above}
+        stay = sum(pod.uid not in gone for pod in staying_new)
+        return self._create(min(replicas - stay, ceiling - (total - len(leaving)))), leaving
+
+    def _above(self, ceiling: int, pods: Sequence[PodView]) -> list[PodView]:
+        """What is to go of these so that no more than `ceiling` stay; never one that is available."""
+        unavailable = [pod for pod in pods if pod.uid not in self._available]
+        stay = {pod.uid for pod in self._new}
+        old = [pod for pod in unavailable if pod.uid not in stay]
+        new = [pod for pod in unavailable if pod.uid in stay]
+        order = [*self._first_to_go(old, len(old)), *self._first_to_go(new, len(new))]
+        return order[: max(0, len(pods) - ceiling)]
 
     def recreate(self, *, old_gone: bool) -> tuple[list[Wanted], list[Leaving]]:
         """No new pod before the last old one is gone."""

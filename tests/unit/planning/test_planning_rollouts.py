@@ -1,5 +1,8 @@
 """Deployments: what each step of a rollout does."""
 
+from collections import Counter
+
+import pytest
 from msgspec.structs import replace
 
 from reconciler.model.names import Ref
@@ -92,6 +95,69 @@ def test_a_pod_that_crashes_in_between_does_not_count_while_it_happens_to_run() 
                 world.change(lambda _, restarted=restarted: restarted, container=each.name)  # type: ignore[misc]
         world.forget_volatile()
     assert sum(each.image == "lab/web:1.0" for each in world.containers()) == 3
+
+
+def stuck(replicas: int, strategy: Strategy) -> World:
+    """A rollout to 2.0, of which no pod becomes ready, as far as it goes."""
+    world = running(deployment(replicas=replicas, strategy=strategy))
+    revise(world, deployment(replicas=replicas, version="2.0", strategy=strategy))
+    go_on(world)
+    return world
+
+
+def go_on(world: World) -> None:
+    for _ in range(20):
+        world.step()
+        for each in world.containers():
+            if each.image == "lab/web:2.0":
+                crashed = replace(each, state="restarting", restart_count=5, exit_code=1)
+                world.change(lambda _, crashed=crashed: crashed, container=each.name)  # type: ignore[misc]
+
+
+def images(world: World) -> Counter[str]:
+    return Counter(each.image.removeprefix("lab/web:") for each in world.containers() if each.pod)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "before", "after", "expected"),
+    [
+        (rolling(1, 0), 4, 8, {"1.0": 7, "2.0": 2}),
+        (rolling("25%", "25%"), 8, 4, {"1.0": 3, "2.0": 2}),
+        (rolling("25%", "25%"), 8, 16, {"1.0": 12, "2.0": 8}),
+        (rolling(1, 0), 8, 4, {"1.0": 4, "2.0": 1}),
+        (rolling(0, 1), 4, 5, {"1.0": 4, "2.0": 1}),
+        (rolling(2, 0), 4, 3, {"1.0": 3, "2.0": 2}),
+        (rolling(2, 1), 4, 2, {"1.0": 1, "2.0": 2}),
+        (rolling(1, 0), 4, 0, {}),
+    ],
+)
+def test_a_stuck_rollout_is_scaled_in_proportion(
+    strategy: Strategy, before: int, after: int, expected: dict[str, int]
+) -> None:
+    world = stuck(before, strategy)
+    revise(world, deployment(replicas=after, version="2.0", strategy=strategy))
+    go_on(world)
+    assert images(world) == expected
+    revise(world, deployment(replicas=after, version="3.0", strategy=strategy))
+    world.settle()
+    assert images(world) == ({"3.0": after} if after else {})
+
+
+def test_scaled_up_with_a_third_template_the_one_that_serves_grows() -> None:
+    world = stuck(4, rolling(1, 0))
+    revise(world, deployment(replicas=8, version="3.0", strategy=rolling(1, 0)))
+    assert [change.reason for change in world.step().changes] == [
+        "scaled up to 8 during a rollout: each template in proportion"
+    ] * 4
+    world.settle()
+    assert images(world) == {"3.0": 8}
+
+
+def test_of_a_rollout_that_begins_with_the_scaling_all_that_is_missing_is_new() -> None:
+    world = running(deployment(replicas=2, strategy=rolling(1, 0)))
+    revise(world, deployment(replicas=4, version="2.0", strategy=rolling(1, 0)))
+    world.step()
+    assert images(world) == {"1.0": 2, "2.0": 3}
 
 
 def test_unhealthy_old_pods_go_first() -> None:
