@@ -77,13 +77,14 @@ def reset(node: Node, cluster: Cluster, settings: Settings) -> list[str]:
     StoreLocked where a running reconciler has the node: it would put all back.
     """
     stranger = Resetter(secrets.token_hex(8), holder_in_words(), settings.take_over)
-    if ref_of(cluster) not in remembered(settings).applied:
+    memory = remembered(settings)
+    if ref_of(cluster) not in memory.applied and node.metadata.name not in memory.nodes:
         return reset_node(node, cluster, credentials_of(settings), stranger)
     try:
         store = SqliteStore(settings.state_dir)
     except StoreLocked:
         with open_reader(settings.state_dir) as reader:
-            if ref_of(node) in reader.statuses():
+            if ref_of(node) in reader.memory().applied:
                 raise
         return reset_node(node, cluster, credentials_of(settings), stranger)
     with store:
@@ -105,6 +106,14 @@ def holder_in_words() -> str:
     since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
     told = f"{user}@{socket.gethostname()} (reconciler {command}, pid {os.getpid()}, since {since})"
     return "".join(letter if letter.isprintable() else "?" for letter in told)[:200]
+
+
+def forget_node(name: str, settings: Settings) -> None:
+    """For a host that is gone: what was given to it is forgotten, and nobody goes there.
+
+    StoreLocked where a reconciler runs: it would remember it again."""
+    with SqliteStore(settings.state_dir) as store:
+        store.save(without_node(store.load(), name))
 
 
 def credentials_of(settings: Settings) -> Credentials:

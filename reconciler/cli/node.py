@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from reconciler.cli.options import (
     take_over_option,
 )
 from reconciler.model.desired import Desired
+from reconciler.model.memory import NodeRecord
+from reconciler.model.objects import Node, ObjectMeta
 from reconciler.store import open_reader
-from reconciler.wiring import read_once, reset
+from reconciler.wiring import forget_node, read_once, remembered, reset
 
 
 @click.group()
@@ -44,25 +47,35 @@ def list_nodes(state_dir: Path, output: str) -> None:
 @host_options
 @take_over_option
 @click.option("--yes", is_flag=True, help="Don't ask.")
-def reset_node(name: str, yes: bool, **given: Any) -> None:
+@click.option("--forget", is_flag=True, help="The host is gone: only forget what was remembered of it.")
+def reset_node(name: str, yes: bool, forget: bool, **given: Any) -> None:
     """Remove from the host NAME everything that was put there for this cluster, and only that.
 
     Its pods there end, and what was remembered of it is forgotten: a host that was installed anew can be taken up
-    again. Stop a running reconciler first, or take the node out of its manifests: it would put all back.
+    again, also one that is no Node of the manifests any more. Stop a running reconciler first: it would put all
+    back. Volumes of claims stay on the host.
     """
     configure_logging()
     settings = replace(host_settings(given), take_over=given.pop("take_over"))
     read = read_once(source_settings(given), settings)
     if not isinstance(read, Desired):
         raise click.ClickException("the manifests cannot be read; `reconciler validate` says why")
-    if name not in read.nodes:
-        raise click.ClickException(
-            f"no node {name!r} in the manifests; there are: {', '.join(sorted(read.nodes))}"
-        )
-    wanted = read.nodes[name]
+    wanted = read.nodes.get(name) or _departed(name, remembered(settings).nodes, read.nodes)
+    cluster = read.cluster.metadata.name
+    if forget:
+        if not yes:
+            click.confirm(f"Forget what cluster {cluster!r} had on {wanted.ssh}?", abort=True, err=True)
+        forget_node(name, settings)
+        return
     if not yes:
-        click.confirm(
-            f"End every pod of cluster {read.cluster.metadata.name!r} on {wanted.ssh}?", abort=True, err=True
-        )
+        click.confirm(f"End every pod of cluster {cluster!r} on {wanted.ssh}?", abort=True, err=True)
     for removed in reset(wanted, read.cluster, settings):
         click.echo(removed)
+
+
+def _departed(name: str, records: Mapping[str, NodeRecord], nodes: Collection[str]) -> Node:
+    """A node that has left the manifests, as they had it last. ClickException where it was never one."""
+    record = records.get(name)
+    if record is None or record.ssh is None:
+        raise click.ClickException(f"no node {name!r} in the manifests; there are: {', '.join(sorted(nodes))}")
+    return Node(ObjectMeta(name), record.ssh, record.host_key)

@@ -21,8 +21,9 @@ _REASONS: Mapping[Action, str] = {
     Action.MOVE: "Moved",
     Action.RESTART: "Restarting",
     Action.DELETE: "Killing",
+    Action.FORGET: "Forgotten",
 }
-_LOUD = frozenset({Action.MOVE, Action.RESTART})
+_LOUD = frozenset({Action.MOVE, Action.RESTART, Action.FORGET})
 
 
 def of_source(result: Desired | Rejected | Unavailable, force: Desired | None) -> Iterator[Event]:

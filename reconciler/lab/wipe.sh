@@ -3,7 +3,14 @@
 set -eu
 export LC_ALL=C
 label=label=reconciler.dev/cluster
-docker ps --all --quiet --filter "$label" | xargs -r docker rm --force --volumes >/dev/null
+# A removal that a reconciler began goes on in Docker after its end: another one is refused until it is through.
+tries=0
+while left=$(docker ps --all --quiet --filter "$label") && [ -n "$left" ]; do
+    printf '%s\n' "$left" | xargs docker rm --force --volumes >/dev/null && continue
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || exit 1
+    sleep 0.2
+done
 docker network ls --quiet --filter "$label" | xargs -r docker network rm >/dev/null
 docker volume ls --quiet --filter "$label" | xargs -r docker volume rm --force >/dev/null
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from reconciler.model.acme import AcmeAccount, IssuedCertificate, OrderTry
 from reconciler.model.desired import Json
 from reconciler.model.names import Ref, Uid
+from reconciler.model.objects import SshAddress
 from reconciler.model.observed import Ended
 from reconciler.model.pods import PodSpec
 
@@ -55,6 +56,9 @@ class NodeRecord(Struct, frozen=True):
     """Offset in the pod CIDR of the address given last: addresses are reused as late as possible."""
     address: str = ""
     """Where it was reached last, for a Node that has a name in the place of an address. Empty: not seen yet."""
+    ssh: SshAddress | None = None
+    host_key: str = ""
+    """Both as its manifest had them last: what it takes to reset a host that is no Node any more."""
 
 
 class ServiceRecord(Struct, frozen=True):

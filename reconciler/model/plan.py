@@ -22,6 +22,8 @@ class Action(StrEnum):
     RESTART = "restart"
     MOVE = "move"
     """Replaced elsewhere because of its node."""
+    FORGET = "forget"
+    """Left as it is on a node that the revision does not have."""
 
 
 class PodChange(Struct, frozen=True):
@@ -138,7 +140,7 @@ class PodStatus(Struct, frozen=True):
 
 class ClaimStatus(Struct, frozen=True):
     ref: Ref
-    phase: Literal["Pending", "Bound"]
+    phase: Literal["Pending", "Bound", "Lost"]
     node: str = ""
     volume: str = ""
     """The Docker volume's name."""

@@ -21,6 +21,11 @@ _DELETE = "Delete"
 Found = Mapping[str, Sequence[str]]
 """The nodes that have each claim's volume, by the volume's name."""
 _WAITS = "waits for the first pod that uses it"
+_WAY_OUT = (
+    "its data is on {node}, which is not in the manifests: put the Node back; or copy the data into the Docker "
+    "volume {volume} of another node and give the claim up on this one by `reconciler node reset {node} SOURCE`, "
+    "with --forget where the host is gone: then it is found where the volume is, or begins anew, empty"
+)
 
 
 def claims_of(namespace: str, spec: PodSpec | None) -> tuple[Ref, ...]:
@@ -83,6 +88,10 @@ def claim_status(
 ) -> ClaimStatus:
     if record is None:
         return ClaimStatus(ref, "Pending", message=undecided(cluster, ref, nodes, found) or _WAITS)
+    if record.node not in nodes:
+        return ClaimStatus(
+            ref, "Lost", record.node, record.volume, _WAY_OUT.format(node=record.node, volume=record.volume)
+        )
     others = [name for name in found.get(record.volume, ()) if name != record.node]
     message = f"there is a volume of it on {' and on '.join(others)} too, which is not used" if others else ""
     return ClaimStatus(ref, "Bound", record.node, record.volume, message)

@@ -92,6 +92,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         services,
         claims,
         behind,
+        memory.nodes,
         memory.certificates,
         clocks,
     )
@@ -194,8 +195,11 @@ def _forgotten(
 ) -> Iterable[PodChange]:
     gone = [intent for uid, intent in pods.items() if intent.node not in nodes and uid not in done]
     for intent in sorted(gone, key=lambda intent: intent.ref):
-        reason = f"node {intent.node} is not in revision {desired.revision}: what runs there is left as it is"
-        yield PodChange(Action.DELETE, intent.ref, intent.uid, intent.node, reason, intent.owner)
+        reason = (
+            f"node {intent.node} is not in revision {desired.revision}: what runs there is left as it is, until "
+            f"`reconciler node reset {intent.node} SOURCE` takes it away"
+        )
+        yield PodChange(Action.FORGET, intent.ref, intent.uid, intent.node, reason, intent.owner)
 
 
 def _departures(desired: Desired, pods: Mapping[Uid, PodView], decision: Decision) -> Iterable[PodChange]:

@@ -58,12 +58,14 @@ def remember(
 
 
 def without_node(memory: Memory, name: str) -> Memory:
-    """For a node that was emptied: its engine, its pod CIDR and its pods are chosen anew.
+    """For a node that was emptied, or is gone: its engine, its pod CIDR and its pods are chosen anew.
 
-    Of a bare pod that ran to its end it stays known that it did.
+    Of a bare pod that ran to its end it stays known that it did. Claims whose data is there are found again by
+    their volumes, which a reset leaves: on that node, or where they were copied to.
     """
     return replace(
         memory,
+        claims={ref: record for ref, record in memory.claims.items() if record.node != name},
         nodes={known: record for known, record in memory.nodes.items() if known != name},
         pods={
             uid: intent for uid, intent in memory.pods.items() if intent.node != name or is_done_for_good(intent)

@@ -7,7 +7,7 @@ from msgspec import Struct
 from reconciler.model.acme import IssuedCertificate
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edge_addresses
-from reconciler.model.memory import ClaimRecord, PodIntent, ServiceRecord
+from reconciler.model.memory import ClaimRecord, NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Endpoint, Status, Unplaced
 from reconciler.planning.claims import claim_status, volumes_found
@@ -16,7 +16,7 @@ from reconciler.planning.controllers.ingress import ingress_status
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.pod_statuses import done_status, pod_statuses
 from reconciler.planning.pods import PodView
-from reconciler.planning.statuses import deployment_status, node_statuses, service_status
+from reconciler.planning.statuses import departed_statuses, deployment_status, node_statuses, service_status
 from reconciler.planning.works import Clocks
 
 
@@ -38,11 +38,13 @@ def standing_of(
     services: Mapping[Ref, ServiceRecord],
     claims: Mapping[Ref, ClaimRecord],
     endpoints: Mapping[Ref, Sequence[Endpoint]],
+    records: Mapping[str, NodeRecord],
     issued: Mapping[Ref, IssuedCertificate],
     clocks: Clocks,
 ) -> Standing:
     statuses: dict[Ref, Status] = {}
     statuses.update(node_statuses(nodes, pods.values()))
+    statuses.update(departed_statuses(records, nodes))
     statuses.update((intent.ref, done_status(intent)) for intent in done.values())
     statuses.update(pod_statuses(pods, unplaced, clocks))
     complete = not any(node.answers and node.answers.busy for node in nodes.values())

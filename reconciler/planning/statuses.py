@@ -1,9 +1,9 @@
 """How Deployments, nodes and Services stand, in Kubernetes' own words; pods have a module of their own."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
-from reconciler.model.memory import ServiceRecord
+from reconciler.model.memory import NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Service, is_headless, ref_of
 from reconciler.model.plan import (
@@ -93,6 +93,22 @@ def node_statuses(nodes: Mapping[str, NodeView], pods: Iterable[PodView]) -> dic
             engine_version=facts.engine_version if facts else "",
         )
     return statuses
+
+
+def departed_statuses(records: Mapping[str, NodeRecord], nodes: Container[str]) -> dict[Ref, NodeStatus]:
+    """Nodes that the revision does not have any more, until a reset takes off them what still runs there."""
+    return {
+        (ref := Ref("Node", "", name)): NodeStatus(
+            ref=ref,
+            ready=False,
+            message="it is not in the manifests: what runs there is left as it is, and counts for nothing; "
+            f"`reconciler node reset {name} SOURCE` takes it away, with --forget where the host is gone",
+            pods=0,
+            pod_cidr=record.pod_cidr,
+        )
+        for name, record in records.items()
+        if name not in nodes and record.engine_id
+    }
 
 
 def _node_message(node: NodeView) -> str:

@@ -14,6 +14,7 @@ POD_SIGNS: Final = {
     Action.DELETE: "-",
     Action.RESTART: "~",
     Action.MOVE: "-/+",
+    Action.FORGET: "!",
 }
 
 

@@ -59,15 +59,17 @@ class Counts(Struct, frozen=True):
     change: int
     """Restarted or moved."""
     delete: int
+    forget: int
+    """Left behind on nodes that are not in the revision."""
     nodes: int
     """Where any of these happen, on either side of a move."""
 
 
 def counts(report: PlanReport) -> Counts:
     actions = [change.action for change in report.changes]
-    create, delete = actions.count(Action.CREATE), actions.count(Action.DELETE)
+    create, delete, forget = (actions.count(one) for one in (Action.CREATE, Action.DELETE, Action.FORGET))
     touched = {node for change in report.changes for node in (change.node, change.from_node) if node}
-    return Counts(create, len(actions) - create - delete, delete, len(touched))
+    return Counts(create, len(actions) - create - delete - forget, delete, forget, len(touched))
 
 
 def summary(report: PlanReport) -> str:
@@ -85,9 +87,10 @@ def summary(report: PlanReport) -> str:
         objects = count(len(report.objects), "object")
         differ = f"{objects} to change, no pod is touched." if report.objects else "no pod is touched."
         return f"Plan: {differ}{fits}"
+    left = f" {count(pods.forget, 'pod')} left behind." if pods.forget else ""
     return (
         f"Plan: {pods.create} to create, {pods.change} to change, {pods.delete} to delete "
-        f"on {count(pods.nodes, 'node')}.{fits}"
+        f"on {count(pods.nodes, 'node')}.{left}{fits}"
     )
 
 

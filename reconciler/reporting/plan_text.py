@@ -12,7 +12,13 @@ from reconciler.reporting.lines import Line, Style, inert
 from reconciler.reporting.plan_report import PlanReport, UnreachableNode, count, not_compared_words, summary
 from reconciler.reporting.problems import problem_line
 
-_SIGN_STYLES: Final = {"+": Style.ADD, "~": Style.CHANGE, "-": Style.REMOVE, "-/+": Style.CHANGE}
+_SIGN_STYLES: Final = {
+    "+": Style.ADD,
+    "~": Style.CHANGE,
+    "-": Style.REMOVE,
+    "-/+": Style.CHANGE,
+    "!": Style.WARN,
+}
 
 
 def plan_text(report: PlanReport) -> list[Line]:

@@ -49,9 +49,14 @@ def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float)
         observation, manifest, record = trusted[name], desired.nodes[name], records[name]
         if isinstance(observation, Reachable):
             facts = observation.facts
-            engine, address = record.engine_id or facts.engine_id, facts.address or record.address
-            if (engine, address) != (record.engine_id, record.address):
-                record = replace(record, engine_id=engine, address=address)
+            found = replace(
+                record,
+                engine_id=record.engine_id or facts.engine_id,
+                address=facts.address or record.address,
+                ssh=manifest.ssh,
+                host_key=manifest.host_key,
+            )
+            record = record if found == record else found
             views[name] = NodeView(name, manifest, record, observation, observation, None, False)
         else:
             counted = calm_since is not None and not observation.refused

@@ -14,6 +14,7 @@ from reconciler.model.operations import RemoveVolume
 from reconciler.model.plan import ClaimStatus
 from reconciler.model.pod_sources import ClaimVolume, Volume, VolumeMount
 from reconciler.model.pods import ContainerPort
+from reconciler.planning import without_node
 from tests.simulated import World, container, deployment, desired, node, pod
 
 DATA = Ref("PersistentVolumeClaim", "default", "data")
@@ -252,3 +253,23 @@ def test_a_pod_on_its_hosts_network_has_the_hosts_address_and_takes_its_ports() 
     assert all("host port 9100 is taken" in reason for reason in unplaced.reasons.values())
     (job,) = [each for each in step.memory.pods.values() if not each.owner]
     assert job.ip.endswith(".2")
+
+
+def test_a_claim_whose_node_is_not_in_the_manifests_is_lost_with_the_way_out_and_found_again_after_a_reset() -> (
+    None
+):
+    world = settled(database("1.0", "Recreate"))
+    (intent,) = world.memory.pods.values()
+    kept = [node(name) for name in ("node-000", "node-001", "node-002") if name != intent.node]
+    web = deployment("db", 1, containers=MOUNTING, volumes=VOLUMES, strategy=Strategy("Recreate"))
+    world.wanted = desired(web, KEPT, revision="r2", nodes=kept)
+    status = world.plan().statuses[DATA]
+    assert isinstance(status, ClaimStatus)
+    assert (status.phase, status.node) == ("Lost", intent.node)
+    assert "lab_default_data" in status.message
+    assert f"`reconciler node reset {intent.node} SOURCE`" in status.message
+    world.memory = without_node(world.plan().memory, intent.node)
+    world.settle()
+    again = world.plan().statuses[DATA]
+    assert isinstance(again, ClaimStatus)
+    assert (again.phase, again.node) == ("Bound", kept[0].metadata.name)

@@ -186,9 +186,9 @@ def test_another_template_of_it_begins_and_so_does_one_that_was_gone_from_the_ma
     world, there = ended()
     other = ({"node-000", "node-001"} - {there}).pop()
     world.wanted = desired(pod("job", (container(image="lab/web:2.0"),)), nodes=[node(other)], revision="r2")
-    assert actions(world.plan()) == ["create", "delete"]
+    assert actions(world.plan()) == ["create", "forget"]
     world.wanted = desired(nodes=[node(other)], revision="r3")
-    assert actions(world.step()) == ["delete"]
+    assert actions(world.step()) == ["forget"]
     world.wanted = desired(job(), nodes=[node(other)], revision="r4")
     assert actions(world.step()) == ["create"]
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from reconciler.model.cluster import ClusterSpec, NodeLifecycle
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import NodeSpec
+from reconciler.model.objects import NodeSpec, SshAddress
 from reconciler.model.observed import (
     DnsState,
     NetworkState,
@@ -250,9 +250,15 @@ def test_a_node_taken_out_of_the_manifests_is_forgotten_aloud() -> None:
     world = running()
     world.wanted = desired(deployment(), service(), nodes=2, revision="r2")
     step = world.plan()
-    gone = [change for change in step.changes if change.action is Action.DELETE]
+    gone = [change for change in step.changes if change.action is Action.FORGET]
     assert [change.node for change in gone] == ["node-002"]
     assert "is not in revision r2" in gone[0].reason
+    assert not any(change.action is Action.DELETE for change in step.changes)
+    status = world.plan().statuses[Ref("Node", "", "node-002")]
+    assert isinstance(status, NodeStatus)
+    assert not status.ready
+    assert "`reconciler node reset node-002 SOURCE`" in status.message
+    assert step.memory.nodes["node-002"].ssh == SshAddress("root", "node-002.example")
     assert [change.action for change in step.changes].count(Action.CREATE) == 1
     assert {intent.node for intent in step.memory.pods.values()} == {"node-000", "node-001"}
 

@@ -10,7 +10,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unplaced
 from reconciler.model.problems import Place, Problem, Severity
 from reconciler.reporting import PlanReport, UnreachableNode, plan_json, plan_markdown, plan_text
-from reconciler.reporting.changes import field_sign, field_words
+from reconciler.reporting.changes import POD_SIGNS, field_sign, field_words
 from reconciler.reporting.plan_markdown import LONGEST_COMMENT
 from reconciler.reporting.plan_report import summary
 
@@ -34,7 +34,10 @@ def text(shown: PlanReport) -> str:
 
 def test_a_moved_or_restarted_pod_is_one_change() -> None:
     changes = tuple(change(action, "node-2" if action is Action.MOVE else "node-1", "") for action in Action)
-    assert summary(report(changes=changes)) == "Plan: 1 to create, 2 to change, 1 to delete on 2 nodes."
+    assert (
+        summary(report(changes=changes))
+        == "Plan: 1 to create, 2 to change, 1 to delete on 2 nodes. 1 pod left behind."
+    )
 
 
 def test_a_move_touches_the_node_it_leaves_too() -> None:
@@ -148,3 +151,10 @@ def test_a_long_comment_is_cut_and_says_so() -> None:
     assert len(shown.encode()) < 65_000
     assert len(shown.encode()) > LONGEST_COMMENT - 1000
     assert "Cut here" in shown.splitlines()[-1]
+
+
+@pytest.mark.parametrize("action", Action)
+def test_every_action_has_a_sign_in_every_report(action: Action) -> None:
+    shown = report(changes=(change(action, "node-1", ""),))
+    assert f"    {POD_SIGNS[action]:3} " in text(shown)
+    assert action.value in plan_markdown(shown)
