@@ -38,5 +38,8 @@ done
 iptables -w 5 -F DOCKER-USER
 iptables -w 5 -A DOCKER-USER -j RETURN
 
+for pins in /run/reconciler/*/pins; do
+    if mountpoint -q "$pins"; then mount --make-rprivate "$pins" && umount -R -l "$pins"; fi
+done
 cut -d' ' -f2 /proc/mounts | grep '^/run/reconciler/' | sort -r | xargs -r -n1 umount
 rm -rf /var/lib/reconciler /run/reconciler

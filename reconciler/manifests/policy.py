@@ -23,21 +23,6 @@ def allowed_host_port(policy: PodSecurity, port: int) -> bool:
     return any(first <= port <= last for first, last in ranges)
 
 
-def allowed_host_path(policy: PodSecurity, path: str, namespace: str, *, read_only: bool) -> bool:
-    """The path itself, or one below it, for this namespace, and for reading where no more is allowed."""
-    parts = _parts(path)
-    return any(
-        parts[: len(_parts(rule.path))] == _parts(rule.path)
-        and (not rule.namespaces or namespace in rule.namespaces)
-        and (read_only or not rule.read_only)
-        for rule in policy.host_paths
-    )
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(part for part in path.split("/") if part not in ("", "."))
-
-
 def _range(ports: IntOrName) -> tuple[int, int]:
     if isinstance(ports, int):
         return ports, ports

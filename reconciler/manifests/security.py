@@ -4,7 +4,7 @@ Rules, in the order of that page: https://kubernetes.io/docs/concepts/security/p
 What the schemas refuse anyway (Windows, SELinux, other AppArmor profiles and /proc mounts) needs no rule here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from reconciler.manifests.codes import Code
@@ -12,10 +12,11 @@ from reconciler.manifests.documents import Entry
 from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.index import Index
 from reconciler.manifests.pod_parts import containers_of
-from reconciler.manifests.policy import allowed_host_path, allowed_host_port
+from reconciler.manifests.policy import allowed_host_port
 from reconciler.model.cluster import PodSecurity, SecurityLevel
+from reconciler.model.host_paths import allowing, is_only_read
 from reconciler.model.objects import Cluster
-from reconciler.model.pod_sources import Volume
+from reconciler.model.pod_sources import HostPathType, HostPathVolume
 from reconciler.model.pods import Container, PodSpec, SeccompProfile
 
 BASELINE_CAPABILITIES: Final = frozenset(
@@ -50,6 +51,7 @@ BASELINE_SYSCTLS: Final = frozenset(
     }
 )
 
+_MADE_AS: Final[Mapping[HostPathType, HostPathType]] = {"DirectoryOrCreate": "Directory", "FileOrCreate": "File"}
 _Breach = tuple[Pointer, str, str]
 """Where, what, and how to do without it."""
 
@@ -84,9 +86,9 @@ def _baseline(spec: PodSpec, at: Pointer, policy: PodSecurity, namespace: str) -
         if asked:
             yield (*at, field), f"a pod with {what}", "remove it"
     for index, volume in enumerate(spec.volumes):
-        if volume.host_path is not None and not _may_mount(spec, volume, policy, namespace):
-            here = (*at, "volumes", index, "hostPath", "path")
-            yield here, f"the host's path {volume.host_path.path}", "use another kind of volume"
+        if volume.host_path is not None:
+            here = (*at, "volumes", index, "hostPath")
+            yield from _host_path(volume.host_path, is_only_read(spec, volume.name), here, policy, namespace)
     yield from _unconfined(spec.security_context.seccomp_profile, (*at, "securityContext"))
     for index, sysctl in enumerate(spec.security_context.sysctls):
         if sysctl.name not in BASELINE_SYSCTLS:
@@ -171,14 +173,13 @@ def _restricted_container(container: Container, spec: PodSpec, at: Pointer) -> I
             yield (*here, "capabilities", "add", index), f"the capability {capability}", "remove it"
 
 
-def _may_mount(spec: PodSpec, volume: Volume, policy: PodSecurity, namespace: str) -> bool:
-    """By an exception; one for reading needs every mount of the volume to be read-only."""
-    assert volume.host_path is not None
-    mounts = [
-        mount
-        for container, _, _ in containers_of(spec, ())
-        for mount in container.volume_mounts
-        if mount.name == volume.name
-    ]
-    reads = all(mount.read_only for mount in mounts)
-    return allowed_host_path(policy, volume.host_path.path, namespace, read_only=reads)
+def _host_path(
+    source: HostPathVolume, read_only: bool, at: Pointer, policy: PodSecurity, namespace: str
+) -> Iterator[_Breach]:
+    """Allowed by an exception; one for reading needs every mount of the volume to be read-only."""
+    rule = allowing(policy, source.path, namespace, read_only=read_only)
+    if rule is None:
+        yield (*at, "path"), f"the host's path {source.path}", "use another kind of volume"
+    elif rule.read_only and source.type in _MADE_AS:
+        what = f"making {source.path} on the host, where no more than reading {rule.path} is allowed,"
+        yield (*at, "type"), what, f"make it on the hosts and write type: {_MADE_AS[source.type]}"

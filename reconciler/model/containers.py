@@ -49,6 +49,12 @@ class HostMount(Struct, frozen=True):
     """What must be there, looked at before the container is made; the `…OrCreate` ones are made."""
     sub_path: str = ""
     """Below `source`; a directory is made where nothing is. It may not lead out of `source`, nor by a link."""
+    beneath: tuple[str, ...] | None = None
+    """Of a hostPath that an exception of the Cluster allows: paths of the host, each below the one before, and
+    `source` below the last; none of them may lead out of the one before, nor by a link. None: anything may be
+    mounted; empty: nothing may, as no exception allows it any more."""
+    makes: bool = True
+    """Whether what is missing on the host is made there."""
 
 
 class ClaimMount(Struct, frozen=True):

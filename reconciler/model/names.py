@@ -23,6 +23,8 @@ LABEL_TEMPLATE = f"{GROUP}/template"
 """What the pod was made from, as JSON: a master that has lost its state reads it back."""
 LABEL_IP = f"{GROUP}/ip"
 """Of a pod on its host's network: the host's address, which Docker does not tell."""
+LABEL_MOUNTS = f"{GROUP}/mounts"
+"""Of a container that mounts a subPath or a hostPath: how that was done. Absent: by a version that did not pin."""
 LABEL_CLAIM = f"{GROUP}/claim"
 """On a Docker volume: the claim's name; with LABEL_CLUSTER and LABEL_NAMESPACE."""
 

@@ -138,7 +138,7 @@ class Actor:
             case RemoveFiles(uid=owner):
                 self._files.remove(owner)
             case RemoveVolume(volume=volume):
-                remove_volume(self._engine, self._cluster, volume)
+                remove_volume(self._engine, self._cluster, volume, self._files.pins.user_of)
                 self._watcher.look_at_volumes()
 
 

@@ -6,6 +6,7 @@ container is looked at, so that its outcome is never told before its effect is s
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -37,6 +38,9 @@ class Found(Struct, frozen=True):
     status: str
     stop_signal: str
     stop_seconds: int
+    labels: Mapping[str, str] = {}
+    sources: tuple[str, ...] = ()
+    """On the host, of what it mounts by a path."""
 
     @property
     def runs(self) -> bool:
@@ -67,6 +71,11 @@ class Containers:
 
     def start(self, name: str, uid: Uid) -> Found:
         found = self.expect(name, uid)
+        if found.sources and not found.runs and not self._mounts.is_current(found.labels, found.sources):
+            self.remove(name, uid)
+            raise Failed(
+                "FailedMount", f"{name} could have been led out of its volumes by a link: it is made anew"
+            )
         try:
             with engine_errors(f"start {name}"):
                 self._engine.start(found.id)
@@ -123,6 +132,7 @@ class Containers:
                 self._await_removal(found.id, name, "KillContainerError")
             elif error.status != 404:
                 self._give_up(found.id, name, error)
+        self._mounts.release(uid, found.labels)
         self._watcher.look_at(found.id)
 
     def image_user(self, image: str) -> str:
@@ -150,6 +160,12 @@ class Containers:
             inspected["State"]["Status"],
             config.get("StopSignal") or "SIGTERM",
             _LONGEST_STOP_SECONDS if seconds is None else min(seconds, _LONGEST_STOP_SECONDS),
+            labels,
+            tuple(
+                str(mount["Source"])
+                for mount in inspected.get("HostConfig", {}).get("Mounts") or ()
+                if mount.get("Type") == "bind"
+            ),
         )
 
     def expect(self, name: str, uid: Uid) -> Found:

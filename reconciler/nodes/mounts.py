@@ -1,20 +1,27 @@
 """What a container is to mount, looked at on the host before it is made: types, parts of volumes, escapes.
 
-Docker learns only of what is left then: a path that is there, or a volume's name.
+Docker learns only of what is left then: a path that no pod can change, or a volume's name.
 """
 
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from reconciler.model.containers import ClaimMount, ContainerConfig, HostMount, Mount
+from reconciler.model.host_paths import parts_of
+from reconciler.model.names import LABEL_CONTAINER, LABEL_MOUNTS, LABEL_UID, Uid
 from reconciler.model.pod_sources import HostPathType
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import CommandFailed
 from reconciler.nodes.failures import Failed
+from reconciler.nodes.pinning import How, Step
 from reconciler.nodes.pod_files import PodFiles
 from reconciler.nodes.shell import Shell
 
+MOUNTS_VERSION: Final = "1"
+"""In LABEL_MOUNTS; another one, and containers that mount a part or a hostPath are made anew before they start."""
 _SECONDS: Final = 10.0
 _WANTED: Final[dict[HostPathType, str]] = {
     "Directory": "directory",
@@ -36,29 +43,14 @@ esac
 [ -e "$path" ] || { echo nothing; exit 0; }
 stat -L -c %F "$path"
 """
-# A path is looked at as it is, links resolved, before anything is made there, and again afterwards.
-_PART: Final = """\
+# By a name of a volume of files, where nobody but us writes.
+_VISIBLE: Final = """\
 set -eu
-base=$(realpath -e -- "$1") make=$3
-within() {
-    case $found in
-        "$base" | "${base%/}"/*) ;;
-        *) echo outside; exit 0 ;;
-    esac
-}
+base=$(realpath -e -- "$1")
 found=$(realpath -m -- "$base/$2")
-within
-if [ ! -e "$found" ]; then
-    [ "$make" = directory ] || { echo nothing; exit 0; }
-    mkdir -p -m 0755 "$found"
-    if [ "$(dirname "$found")" = "$base" ]; then
-        chmod --reference="$base" "$found"
-        chown --reference="$base" "$found"
-    fi
-fi
-found=$(realpath -e -- "$found")
-within
-printf 'found %s' "$found"
+case $found in
+    "$base"/*) [ ! -e "$found" ] || echo found ;;
+esac
 """
 # As Docker has just made it, and with nothing in it: whatever was changed there since is somebody's.
 _OPEN: Final = """\
@@ -77,31 +69,74 @@ class Mounts:
         self._engine = engine
         self._shell = shell
         self._files = files
+        self._pins = files.pins
 
     def prepare(self, config: ContainerConfig) -> ContainerConfig:
-        """With every source checked, and in the place of a part of a volume the path it has on the host.
+        """With every source checked; what a pod could put a link into is pinned, and the pin takes its place.
 
         Raises Failed with CreateContainerConfigError where something else is there than was asked for."""
-        mounts = tuple(self._prepared(mount) for mount in config.mounts)
-        return config if mounts == config.mounts else msgspec.structs.replace(config, mounts=mounts)
+        wanted: dict[int, tuple[Step, ...]] = {}
+        mounts = list(config.mounts)
+        for number, mount in enumerate(mounts):
+            if steps := self._steps(mount):
+                wanted[number] = steps
+            elif isinstance(mount, HostMount):
+                mounts[number] = self._by_name(mount)
+        if wanted:
+            uid, container = config.labels[LABEL_UID], config.labels[LABEL_CONTAINER]
+            self._files.keep(uid)
+            sources = self._pins.make(uid, container, tuple(wanted.values()))
+            for number, source in zip(wanted, sources, strict=True):
+                mounts[number] = HostMount(source, mounts[number].target, mounts[number].read_only)
+        labels = dict(config.labels)
+        if wanted or any(isinstance(mount, HostMount) and self._may_lead_away(mount) for mount in config.mounts):
+            labels[LABEL_MOUNTS] = MOUNTS_VERSION
+        return msgspec.structs.replace(config, mounts=tuple(mounts), labels=labels)
 
-    def _prepared(self, mount: Mount) -> Mount:
+    def is_current(self, labels: Mapping[str, str], sources: Iterable[str]) -> bool:
+        """Before a container is started again: what it mounts is pinned wherever it must be, and all pins are
+        there. False: it must be made anew. Raises as `prepare`."""
+        sources = tuple(sources)
+        if labels.get(LABEL_MOUNTS) != MOUNTS_VERSION and not all(map(self._files.is_whole, sources)):
+            return False
+        return self._pins.ensure(sources)
+
+    def release(self, uid: Uid, labels: Mapping[str, str]) -> None:
+        """After the container was removed."""
+        self._pins.remove(uid, labels.get(LABEL_CONTAINER, ""))
+
+    def _may_lead_away(self, mount: HostMount) -> bool:
+        """Whether without a pin, or another kind of care, a link could be where Docker looks."""
+        return bool(mount.sub_path) or not self._files.is_ours(mount.source)
+
+    def _steps(self, mount: Mount) -> tuple[Step, ...]:
+        """How to find what must be pinned; empty: no pod can change what the name leads to."""
         match mount:
-            case HostMount(source=source, sub_path=part) if self._files.is_volume_of_files(source):
-                # By the visible name, as Docker resolves it at each start: what it leads to now goes with the next
-                # change of the content.
-                return self._with_source(mount, self._visible(source, part)) if part else mount
-            case HostMount(source=source, sub_path=part):
-                self._check_kind(mount)
-                return self._with_source(mount, self._part_of(source, part)) if part else mount
-            case ClaimMount(sub_path=part):
-                mountpoint = self._mountpoint(mount)
-                return HostMount(self._part_of(mountpoint, part), mount.target, mount.read_only) if part else mount
-            case _:
-                return mount
+            case HostMount(source=source, sub_path=part) if self._files.is_ours(source):
+                pinned = part and not self._files.is_volume_of_files(source)
+                return (("find", source), *_sub_path(mount)) if pinned else ()
+            case HostMount(source=source, beneath=()):
+                message = (
+                    f"hostPath {source}: no exception of the Cluster's podSecurity.hostPaths allows it any more"
+                )
+                raise Failed("CreateContainerConfigError", message)
+            case HostMount(sub_path=part):
+                steps = (*_host_path(mount), *_sub_path(mount))
+                return steps if len([how for how, _ in steps if how != "kind"]) > 1 else ()
+            case ClaimMount(sub_path=part) if part:
+                return (("find", self._mountpoint(mount)), *_sub_path(mount))
+            case ClaimMount():
+                self._mountpoint(mount)
+        return ()
 
-    def _with_source(self, mount: HostMount, source: str) -> HostMount:
-        return msgspec.structs.replace(mount, source=source, sub_path="")
+    def _by_name(self, mount: HostMount) -> HostMount:
+        if self._files.is_volume_of_files(mount.source):
+            # By the visible name, as Docker resolves it at each start: what it leads to now goes with the next
+            # change of the content.
+            source = self._visible(mount.source, mount.sub_path) if mount.sub_path else mount.source
+            return msgspec.structs.replace(mount, source=source, sub_path="")
+        self._check_kind(mount)
+        return mount
 
     def _check_kind(self, mount: HostMount) -> None:
         make = _MADE.get(mount.kind, "")
@@ -110,23 +145,15 @@ class Mounts:
                 return
             # As container runtimes do it upstream.
             make = "directory"
-        found = self._ask(_LOOK, make, mount.source).strip().replace("regular empty file", "regular file")
+        words = (make if mount.makes else "", mount.source)
+        found = self._ask(_LOOK, *words).strip().replace("regular empty file", "regular file")
         if found == "nothing" or found != _WANTED.get(mount.kind, found):
             raise Failed("CreateContainerConfigError", wrong_kind(mount, found))
 
     def _visible(self, source: str, part: str) -> str:
-        if self._ask(_PART, source, part, "nothing").startswith("found "):
+        if self._ask(_VISIBLE, source, part):
             return f"{source}/{part}"
         raise Failed("CreateContainerConfigError", f"subPath {part!r}: the volume has no such file")
-
-    def _part_of(self, source: str, part: str) -> str:
-        found = self._ask(_PART, source, part, "directory")
-        if found.startswith("found "):
-            return found.removeprefix("found ")
-        raise Failed(
-            "CreateContainerConfigError",
-            f"subPath {part!r} leads out of its volume {source}: a link in it points elsewhere",
-        )
 
     def _ask(self, script: str, *words: str) -> str:
         try:
@@ -143,8 +170,32 @@ class Mounts:
         return mountpoint
 
 
+def _sub_path(mount: HostMount | ClaimMount) -> tuple[Step, ...]:
+    """Raises Failed for a path that goes up, as upstream refuses it; a subPathExpr may become one."""
+    if ".." in mount.sub_path.split("/"):
+        message = f"subPath {mount.sub_path!r} leads out of its volume: it has `..` in it"
+        raise Failed("CreateContainerConfigError", message)
+    makes = isinstance(mount, ClaimMount) or mount.makes
+    return (("sub" if makes else "sub-found", mount.sub_path),) if mount.sub_path else ()
+
+
+def _host_path(mount: HostMount) -> tuple[Step, ...]:
+    ways = mount.beneath or (mount.source,)
+    parts = [parts_of(way) for way in (*ways, mount.source)]
+    # What is to be a file is made alone: directories on its way must be there.
+    how: How = "make" if mount.makes and mount.kind in ("", "DirectoryOrCreate") else "find"
+    steps: list[Step] = [(how, "/" + "/".join(parts[0]))]
+    for above, below in itertools.pairwise(parts):
+        if rest := below[len(above) :]:
+            steps.append((how, "/".join(rest)))
+    if mount.makes and mount.kind == "FileOrCreate":
+        steps[-1] = ("file", steps[-1][1])
+    return (*steps, ("kind", _WANTED[mount.kind])) if mount.kind else tuple(steps)
+
+
 def wrong_kind(mount: HostMount, found: str) -> str:
     """The problem in words, with the path."""
     if found == "nothing":
-        return f"hostPath {mount.source} is to be a {_WANTED[mount.kind]}, and nothing is there on the host"
+        wanted = f" is to be a {_WANTED[mount.kind]}, and" if mount.kind else ":"
+        return f"hostPath {mount.source}{wanted} nothing is there on the host"
     return f"hostPath {mount.source} is to be a {_WANTED[mount.kind]}, and on the host it is a {found}"

@@ -20,6 +20,7 @@ from reconciler.model.names import Uid, disk_directory, memory_directory
 from reconciler.model.operations import MakeDirectory, VolumeFile, WriteFiles
 from reconciler.model.secrets import SecretText
 from reconciler.nodes.errors import NodeError
+from reconciler.nodes.pinning import Pins
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
 
@@ -113,7 +114,7 @@ setsid rm -rf --one-file-system -- "$disk"/.removing-* </dev/null >/dev/null 2>&
 """
 _LIST: Final = """\
 find "$1/pods" -xdev -mindepth 1 -maxdepth 3 \\( -type d -o -name ..data \\) -printf '%y %P %l\\n' 2>/dev/null
-find "$2/pods" -mindepth 1 -maxdepth 1 -type d -printf 'd %P \\n' 2>/dev/null
+find "$2/pods" "$1/pins" "$2/pins" -mindepth 1 -maxdepth 1 -type d -printf 'd %P \\n' 2>/dev/null
 cut -d' ' -f2 /proc/mounts | grep -F "$1/pods/" | sed 's/^/m /'
 :
 """
@@ -135,11 +136,13 @@ class PodFiles:
         self._disk = disk_directory(cluster)
         self._shell = shell
         self._view = view
+        self.pins = Pins(cluster, shell)
         self._changes = 0
         self._lock = threading.Lock()
 
     def look(self) -> None:
         """Raises NodeError, and changes nothing then."""
+        self.pins.look()
         before = self._changes
         words = (self._memory, self._disk)
         listing = self._shell.script("listing the files of pods", _LIST, words, None, _SECONDS)
@@ -179,6 +182,7 @@ class PodFiles:
     def remove(self, uid: Uid) -> None:
         """Everything of this pod. Its containers must be gone."""
         words = (self._memory, self._disk, _word(uid))
+        self.pins.remove(uid)
         self._shell.script(f"removing the directories of pod {uid}", _REMOVE, words, None, _SECONDS)
         with self._lock:
             self._changes += 1
@@ -194,6 +198,19 @@ class PodFiles:
     def is_ours(self, path: str) -> bool:
         """Below a directory of ours: it is made by `write` or `make`, or not there at all."""
         return path.startswith((f"{self._memory}/", f"{self._disk}/"))
+
+    def is_whole(self, path: str) -> bool:
+        """A whole volume of ours, or a file of one that only we write: no pod can put a link there."""
+        for root in (self._memory, self._disk):
+            place = path.removeprefix(f"{root}/pods/")
+            if place != path:
+                volume = "/".join(place.split("/")[:2])
+                return place == volume or self.is_volume_of_files(f"{root}/pods/{volume}")
+        return False
+
+    def keep(self, uid: Uid) -> None:
+        """Something of this pod is about to be on the host beside its volumes: it is to be removed with them."""
+        self._has(_word(uid))
 
     def _has(self, uid: Uid, volume: str = "", fingerprint: str = "") -> None:
         with self._lock:

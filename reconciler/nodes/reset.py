@@ -21,7 +21,11 @@ from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
 
 _SECONDS = 60.0
+# What is pinned may have mounts of the host below it: those are let go of, and stay where they are.
 _UNMOUNT = """\
+if mountpoint -q "$1/pins"; then
+    mount --make-rprivate "$1/pins" && umount -R -l "$1/pins" || exit 1
+fi
 cut -d' ' -f2 /proc/mounts | sort -r | while read -r mounted; do
     case $mounted in
         "$1" | "$1"/*) umount "$mounted" || umount -l "$mounted" || exit 1 ;;

@@ -11,6 +11,7 @@ import msgspec
 
 from reconciler.model.containers import ClaimMount, HostMount, Mount, NfsMount
 from reconciler.model.desired import Desired
+from reconciler.model.host_paths import allowing, is_only_read, ways_to
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import (
     LABEL_CLAIM,
@@ -22,7 +23,7 @@ from reconciler.model.names import (
 )
 from reconciler.model.observed import Facts
 from reconciler.model.operations import MakeDirectory, WriteFiles
-from reconciler.model.pod_sources import Volume, VolumeMount
+from reconciler.model.pod_sources import HostPathVolume, Volume, VolumeMount
 from reconciler.model.pods import Container, PodSpec
 from reconciler.planning.environment import Value, expand
 from reconciler.planning.resources import memory_of
@@ -104,7 +105,7 @@ def _mount(
         root = memory_directory(cluster) if empty.medium == "Memory" else disk_directory(cluster)
         return HostMount(_below(root, intent, volume), target, mount.read_only, sub_path=sub_path)
     if host := volume.host_path:
-        return HostMount(host.path, target, mount.read_only, host.type, sub_path)
+        return _host_mount(volume.name, host, mount, sub_path, intent, spec, desired)
     if claim := volume.persistent_volume_claim:
         return ClaimMount(
             claim_volume(cluster, intent.namespace, claim.claim_name),
@@ -123,6 +124,24 @@ def _mount(
         return NfsMount(nfs.server, path, target, mount.read_only or nfs.read_only)
     # The container cannot write there: what it sees is changed by writing the volume anew.
     return HostMount(_below(memory_directory(cluster), intent, volume), target, read_only=True, sub_path=sub_path)
+
+
+def _host_mount(
+    volume: str,
+    host: HostPathVolume,
+    mount: VolumeMount,
+    sub_path: str,
+    intent: PodIntent,
+    spec: PodSpec,
+    desired: Desired,
+) -> HostMount:
+    made = HostMount(host.path, mount.mount_path, mount.read_only, host.type, sub_path)
+    policy, namespace = desired.cluster.spec.pod_security, intent.namespace
+    if policy.namespaces.get(namespace, policy.default) == "privileged":
+        return made
+    rule = allowing(policy, host.path, namespace, read_only=is_only_read(spec, volume))
+    beneath = ways_to(policy, rule) if rule is not None else ()
+    return msgspec.structs.replace(made, beneath=beneath, makes=rule is not None and not rule.read_only)
 
 
 def _below(root: str, intent: PodIntent, volume: Volume) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -17,13 +18,27 @@ from reconciler.model.operations import (
     RemoveContainer,
     RemoveFiles,
     RemoveVolume,
+    StartContainer,
     StopContainers,
     VolumeFile,
     WriteFiles,
 )
 from reconciler.model.secrets import SecretText
 from reconciler.nodes import reset_node
-from tests.node_host import CLUSTER, RESETTER, Host, connect, credentials_of, node_of, sandbox, set_up, started
+from reconciler.nodes.pins import SCRIPT
+from tests.lab.world import eventually
+from tests.node_host import (
+    CLUSTER,
+    RESETTER,
+    Host,
+    connect,
+    credentials_of,
+    labels,
+    node_of,
+    sandbox,
+    set_up,
+    started,
+)
 
 MEMORY = f"/run/reconciler/{CLUSTER}"
 DISK = f"/var/lib/reconciler/{CLUSTER}"
@@ -186,13 +201,133 @@ def test_a_part_of_a_volume_never_leads_out_of_it(lab: Lab, host: Host) -> None:
     )
     assert sh(lab, f"ls {source}").split() == ["dangling", "in", "link", "new", "root", "up"]
     sources = lab.nodes[0].docker("inspect", "web_POD", "--format", "{{range .Mounts}}{{.Source}} {{end}}").stdout
-    assert sorted(sources.split()) == [f"{source}/in", f"{source}/new/dir"]
+    assert sorted(sources.split()) == [f"{MEMORY}/pins/u1/POD/{number}" for number in range(2)]
+    assert all(
+        same(lab, f"{MEMORY}/pins/u1/POD/{n}/", f"{source}/{part}") for n, part in enumerate(("in", "new/dir"))
+    )
+
+
+def test_a_part_that_was_swapped_for_a_link_stays_what_it_was_over_every_restart(lab: Lab, host: Host) -> None:
+    node = lab.nodes[0]
+    source = f"{DISK}/pods/u1/disk"
+    mounts = HostMount(source, "/all"), HostMount(source, "/sub", sub_path="sub")
+    script = "touch /sub/mine; sleep 1000"
+    config = sandbox(image="lab/busybox:1", command=("sh", "-c", script), stop_grace_seconds=1, mounts=mounts)
+    assert host.do("u1", MakeDirectory("u1", "disk"), *started(config)).failed is None
+    node.docker("exec", "web_POD", "sh", "-c", "mv /all/sub /all/old; ln -s / /all/sub")
+
+    def run() -> str:
+        return node.docker("inspect", "-f", "{{.State.Running}} {{.State.StartedAt}}", "web_POD").stdout
+
+    def runs_again(before: str) -> bool:
+        return run().startswith("true") and run() != before
+
+    def shown() -> str:
+        return node.docker("exec", "web_POD", "ls", "/sub").stdout.strip()
+
+    for restart in ("crash", "docker", "dockerd"):
+        before = run()
+        pid = node.docker("inspect", "-f", "{{.State.Pid}}", "web_POD").stdout.strip()
+        if restart == "crash":
+            node.run(["kill", "-9", pid])
+        elif restart == "docker":
+            node.docker("restart", "-t", "0", "web_POD")
+        else:
+            sh(lab, "kill $(pidof dockerd)")
+            eventually(lambda: not sh(lab, "pidof dockerd containerd || true"), 30, "the engine's end")
+            node.start()
+        eventually(partial(runs_again, before), 30, f"its start after {restart}")
+        assert shown() == "mine", restart
+
+    host.session.close()
+    node.stop()
+    node.start()
+    assert "web_POD" not in node.docker("ps", "--format", "{{.Names}}").stdout, "before its pins are there"
+    every = ["sh", "-c", SCRIPT, "pin", MEMORY, DISK, "all"]
+    assert node.run(every).stdout.split("\t")[:3] == ["failed", "u1/POD/0", "outside"]
+    assert node.docker("start", "web_POD", check=False).returncode != 0
+    sh(lab, f"cd {source}; rm sub; mv old sub")
+    for _ in range(2):
+        assert node.run(every).stdout.split() == ["pinned", "u1/POD/0"]
+    node.docker("start", "web_POD")
+    assert shown() == "mine"
+
+
+def test_a_part_is_never_led_out_while_a_pod_swaps_it(lab: Lab, host: Host) -> None:
+    """By a link in the last place, and in the middle; every time, it is refused or it is the volume's."""
+    source = f"{DISK}/pods/u1/disk"
+    swap = (
+        "cd /all; mkdir -p sub/deep; ln -s / out; ln -s sub/deep in; "
+        "while :; do mv -T sub kept; mv -T out sub; mv -T sub out; mv -T kept sub; done 2>/dev/null"
+    )
+    config = sandbox(image="lab/busybox:1", command=("sh", "-c", swap), mounts=(HostMount(source, "/all"),))
+    assert host.do("u1", MakeDirectory("u1", "disk"), *started(config)).failed is None
+    device = sh(lab, f"stat -c %d {source}").strip()
+    eventually(lambda: "in" in sh(lab, f"ls {source}").split())
+    again = f"""
+    for try in $(seq 15); do
+        for part in sub sub/deep in sub/new; do
+            sh -c "$0" pin {MEMORY} {DISK} new u1 app "find {source}
+sub $part
+end
+" | cut -f1,3
+            at={MEMORY}/pins/u1/app/0
+            [ ! -e $at ] || [ "$(stat -L -c %d $at)" = {device} ] && [ ! -e $at/etc ] || echo ESCAPED
+        done
+    done
+    """
+    said = lab.nodes[0].run(["sh", "-c", again, SCRIPT], timeout=60).stdout.splitlines()
+    assert "ESCAPED" not in said
+    assert {line.split()[0] for line in said} == {"pinned", "failed"}, "or nothing was swapped"
+    assert sh(lab, "ls -d /new /deep 2>/dev/null || true") == ""
+
+
+def test_a_pin_is_of_what_is_there_and_goes_with_its_container(lab: Lab, host: Host) -> None:
+    source = f"{DISK}/pods/u1/disk"
+    host.do("u1", MakeDirectory("u1", "disk"))
+    sh(
+        lab,
+        f"cd {source}; echo hello >file; ln -s file ln; mkfifo pipe; mkdir a; ln -s ../file a/up; ln -s x lost",
+    )
+    parts = ("file", "ln", "pipe", "a/up", "a/")
+    mounts = [HostMount(source, f"/m{number}", sub_path=part) for number, part in enumerate(parts)]
+    config = sandbox(image="lab/busybox:1", command=("sleep", "1000"), mounts=tuple(mounts))
+    assert host.do("u1", *started(config)).failed is None
+    shown = lab.nodes[0].docker("exec", "web_POD", "sh", "-c", "cat /m0 /m1 /m3; stat -c %F /m2 /m4").stdout
+    assert shown == "hello\nhello\nhello\nfifo\ndirectory\n"
+    sh(lab, f"umount {MEMORY}/pins/u1/POD/.0")
+    with set_up(connect(node_of(lab), lab)):
+        assert same(lab, f"{MEMORY}/pins/u1/POD/0", f"{source}/file"), "put right by whoever looks"
+    ended = (StopContainers((ContainerStop("web_POD"),), 1), RemoveContainer("web_POD", "u1"))
+    assert host.do("u1", *ended).failed is None
+    assert nothing_pinned(lab)
+    assert created(host, HostMount(source, "/x", sub_path="lost")).reason == "CreateContainerConfigError"
+    assert created(host, mounts[0]).failed is None
+    assert host.do("u1", RemoveContainer("web_POD", "u1"), RemoveFiles("u1")).failed is None
+    assert nothing_pinned(lab)
+
+
+def test_a_container_from_before_pins_is_made_anew_instead_of_started(lab: Lab, host: Host) -> None:
+    host.do("u1", MakeDirectory("u1", "disk"))
+    source = f"{DISK}/pods/u1/disk"
+    sh(lab, f"mkdir {source}/sub")
+    words = [f"--label={name}={value}" for name, value in labels("u1", "POD").items()]
+    bind = f"--mount=type=bind,src={source}/sub,dst=/sub"
+    lab.nodes[0].docker("create", "--name", "web_POD", *words, bind, "lab/busybox:1", "sleep", "1000")
+    outcome = host.do("u1", StartContainer("web_POD"))
+    assert outcome.reason == "FailedMount"
+    assert "made anew" in outcome.message
+    assert "web_POD" not in lab.nodes[0].docker("ps", "-a", "--format", "{{.Names}}").stdout
+
+
+def same(lab: Lab, one: str, other: str) -> bool:
+    return len(set(sh(lab, f"stat -L -c %d:%i {one} {other}").split())) == 1
 
 
 def test_a_claims_volume_is_kept_until_it_is_removed_and_only_ours_is(lab: Lab, host: Host) -> None:
-    labels = {LABEL_CLUSTER: CLUSTER, LABEL_CLAIM: "data"}
+    owned = {LABEL_CLUSTER: CLUSTER, LABEL_CLAIM: "data"}
     name = f"{CLUSTER}_default_data"
-    whole, part = ClaimMount(name, "/data", labels), ClaimMount(name, "/part", labels, sub_path="a/b")
+    whole, part = ClaimMount(name, "/data", owned), ClaimMount(name, "/part", owned, sub_path="a/b")
     assert host.do("u1", *started(sandbox(mounts=(whole, part)))).failed is None
     lab.nodes[0].docker("volume", "create", "foreign")
     with set_up(connect(node_of(lab), lab)) as another:
@@ -202,7 +337,7 @@ def test_a_claims_volume_is_kept_until_it_is_removed_and_only_ours_is(lab: Lab, 
     ended = (StopContainers((ContainerStop("web_POD"),), 1), RemoveContainer("web_POD", "u1"))
     assert host.do("u1", *ended).failed is None
     assert created(host, part).failed is None
-    assert "web_POD" in host.do("u1", RemoveVolume(name)).message
+    assert "u1/POD" in host.do("u1", RemoveVolume(name)).message
     assert host.do("u1", RemoveContainer("web_POD", "u1")).failed is None
     assert name in lab.nodes[0].docker("volume", "ls", "-q").stdout
     for _ in range(2):
@@ -210,3 +345,8 @@ def test_a_claims_volume_is_kept_until_it_is_removed_and_only_ours_is(lab: Lab, 
     assert host.look().volumes == frozenset()
     assert lab.nodes[0].docker("volume", "ls", "-q").stdout.split() == ["foreign"]
     lab.nodes[0].docker("volume", "rm", "foreign")
+
+
+def nothing_pinned(lab: Lab) -> bool:
+    left = sh(lab, f"ls {MEMORY}/pins {DISK}/pins; grep {MEMORY}/pins/ /proc/mounts || true").split()
+    return left == [f"{MEMORY}/pins:", f"{DISK}/pins:"]

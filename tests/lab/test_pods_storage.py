@@ -6,10 +6,24 @@ from contextlib import contextmanager
 import pytest
 
 from reconciler.lab import Host, Lab
-from tests.lab.pods import Json, Stage, claim, container, is_running, message, pod, reason, restarts, workload
+from tests.lab.pods import (
+    STAY,
+    Json,
+    Stage,
+    claim,
+    container,
+    is_running,
+    message,
+    pod,
+    reason,
+    restarts,
+    workload,
+)
 from tests.lab.world import eventually
 
 ON_DISK = "/var/lib/reconciler/test/pods"
+ALL: Json = {"name": "data", "mountPath": "/all"}
+EMPTY: Json = {"volumes": [{"name": "data", "emptyDir": {}}]}
 DATA: Json = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
 
 
@@ -87,6 +101,10 @@ def test_a_host_path_is_refused_unless_the_cluster_allows_it(stage: Stage) -> No
         problem = stage.running.wait_for("Problem", "hostPath", since=mark)["message"]
         assert "test.yaml:" in problem, path
         assert "Cluster" in problem, problem
+    made = data(hostPath={"path": "/srv/shown/new", "type": "DirectoryOrCreate"})
+    mark = stage.write(pod("nosy", container(volumeMounts=[{**ALL, "readOnly": True}]), volumes=made))
+    problem = stage.running.wait_for("Problem", "reading", since=mark)["message"]
+    assert "type: Directory" in problem, problem
     mounts = [
         {"name": "data", "mountPath": "/data", "readOnly": True},
         {"name": "lent", "mountPath": "/lent"},
@@ -102,6 +120,92 @@ def test_a_host_path_is_refused_unless_the_cluster_allows_it(stage: Stage) -> No
     stage.inside("allowed", "touch", "/lent/written")
     assert host.run(["ls", "/srv/lent/new"]).stdout.split() == ["written"]
     host.run(["rm", "-r", "/srv/shown", "/srv/lent"])
+
+
+def test_a_link_that_a_pod_made_leads_nobody_out_of_its_volume(stage: Stage) -> None:
+    """By subPath, and below a path of the host where pods may write."""
+    host = stage.world.lab.node("node-1")
+    host.run(["sh", "-c", "mkdir -p /srv/lent; touch /canary-of-the-host"])
+    away = "ls /sub >&2; [ -e /all/done ] && exec /bin/pause; touch /all/done; "
+    both: Json = {"volumeMounts": [ALL, {"name": "data", "mountPath": "/sub", "subPath": "sub"}]}
+    lent: Json = {"volumeMounts": [{"name": "data", "mountPath": "/lent"}]}
+    stage.put(
+        pod("moved", container(script=f"{away} mv /all/sub /all/old; ln -s / /all/sub; exit 1", **both), **EMPTY),
+        pod("removed", container(script=f"{away} rmdir /all/sub; ln -s / /all/sub; exit 1", **both), **EMPTY),
+        pod(
+            "early",
+            container(**both),
+            initContainers=[container("first", "ln -s / /all/sub", volumeMounts=[ALL])],
+            **EMPTY,
+        ),
+        pod(
+            "lends",
+            container(script=f"mkdir /lent/in; ln -s in /lent/within; ln -s / /lent/evil; {STAY}", **lent),
+            volumes=data(hostPath={"path": "/srv/lent"}),
+        ),
+    )
+    stage.up("lends")
+    stage.put(
+        pod("inside", container(**DATA), volumes=data(hostPath={"path": "/srv/lent/within"})),
+        pod("led", container(**DATA), volumes=data(hostPath={"path": "/srv/lent/evil"})),
+        pod("made", container(**DATA), volumes=data(hostPath={"path": "/srv/lent/evil/canary-made"})),
+        pod(
+            "part",
+            container(volumeMounts=[{**ALL, "subPath": "evil/etc"}]),
+            volumes=data(hostPath={"path": "/srv/lent"}),
+        ),
+        file="more.yaml",
+    )
+    stage.up("inside")
+    for name in ("led", "made", "part", "early"):
+        seen = stage.wait(name, lambda seen: reason(seen) == "CreateContainerConfigError")
+        assert "lead" in message(seen), message(seen)
+        assert "/srv/lent" in message(seen) or "subPath" in message(seen)
+    stage.event("CreateContainerConfigError", '"name": "removed"')
+    stage.wait("moved", lambda seen: restarts(seen) == 1 and is_running(seen))
+    stage.crash("moved")
+    stage.wait("moved", lambda seen: restarts(seen) == 2 and is_running(seen))
+    assert stage.inside("moved", "ls", "/sub") == ""
+    told = stage.docker("logs", stage.container("moved").id)
+    assert "canary-of-the-host" not in told
+    assert host.run(["ls", "/canary-made"], check=False).returncode != 0
+    host.run(["rm", "-r", "/srv/lent", "/canary-of-the-host"])
+    stage.clear()
+    for name in ("moved", "removed", "part"):
+        stage.gone(name)
+    eventually(lambda: "/pins/" not in host.run(["cat", "/proc/mounts"]).stdout, 15, "the end of their mounts")
+
+
+def test_a_directory_made_for_a_sub_path_is_its_volumes(stage: Stage) -> None:
+    """Whoever may write in the volume may write there, however deep it is, and whatever the volume is."""
+    script = f"for d in /one /two /expr; do touch $d/x && stat -c '%a %g' $d; done; {STAY}"
+    mounts = [
+        {"name": "data", "mountPath": "/one", "subPath": "data"},
+        {"name": "data", "mountPath": "/two", "subPath": "data2/deep"},
+        {"name": "data", "mountPath": "/expr", "subPathExpr": "$(POD)/logs"},
+    ]
+    env = [{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
+    sources: Json = {
+        "disk": {"emptyDir": {}},
+        "memory": {"emptyDir": {"medium": "Memory"}},
+        "claim": {"persistentVolumeClaim": {"claimName": "nested"}},
+    }
+    groups: Json = {"own": {}, "group": {"fsGroup": 2000}}
+    every = [
+        (f"{name}-{kind}", data(**source), {"runAsUser": 1234, "runAsGroup": 3000, **group})
+        for name, source in sources.items()
+        for kind, group in groups.items()
+        if f"{name}-{kind}" != "claim-own"
+    ]
+    nested = container(script=script, volumeMounts=mounts, env=env)
+    stage.put(
+        claim("nested"),
+        *(pod(name, nested, volumes=volumes, securityContext=context) for name, volumes, context in every),
+    )
+    for name, _, context in every:
+        stage.up(name)
+        wanted = "2777 2000" if "fsGroup" in context else "777 0"
+        assert stage.logs(name).splitlines() == [wanted] * 3, name
 
 
 def test_a_volume_path_that_is_a_file_says_so_and_disturbs_nobody(stage: Stage) -> None:

@@ -182,6 +182,32 @@ def test_a_host_path_may_be_allowed_by_name(
 
 
 @pytest.mark.parametrize(
+    ("kind", "read_only", "allowed"),
+    [
+        ("DirectoryOrCreate", True, False),
+        ("FileOrCreate", True, False),
+        ("Directory", True, True),
+        ("File", True, True),
+        ("DirectoryOrCreate", False, True),
+    ],
+)
+def test_nothing_is_made_below_a_path_that_may_be_read(
+    load: Load, kind: str, read_only: bool, allowed: bool
+) -> None:
+    text = pod(
+        f"volumes: [{{name: v, hostPath: {{path: /srv/a, type: {kind}}}}}]",
+        "volumeMounts: [{name: v, mountPath: /a, readOnly: true}]",
+    )
+    policy = f"hostPaths: [{{path: /srv, readOnly: {str(read_only).lower()}}}]"
+    result = load({"cluster.yaml": cluster(policy), "p.yaml": text})
+    assert isinstance(result, Desired) is allowed
+    if isinstance(result, Rejected):
+        (problem,) = result.problems
+        assert problem.pointer == "/spec/volumes/0/hostPath/type"
+        assert kind.removesuffix("OrCreate") in problem.fix
+
+
+@pytest.mark.parametrize(
     ("ports", "allowed"), [("[8080]", True), ('["8000-8080"]', True), ('["8081-9000"]', False), ("[80]", False)]
 )
 def test_a_host_port_may_be_allowed_by_number(load: Load, ports: str, allowed: bool) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from reconciler.model.cluster import ClusterSpec, HostPathRule, PodSecurity
 from reconciler.model.containers import ClaimMount, HostMount, Mount, NfsMount
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
@@ -71,9 +72,13 @@ def files(volume: Volume, **pod: Any) -> list[tuple[str, object, int]]:
     return [(file.path, file.content, file.mode) for file in written(volume, **pod).files]
 
 
-def mount_of(volume: Volume, env: tuple[EnvVar, ...] = (), **mount: Any) -> Mount:
+def under(policy: PodSecurity) -> Desired:
+    return desired(nodes=1, cluster=ClusterSpec(pod_security=policy))
+
+
+def mount_of(volume: Volume, env: tuple[EnvVar, ...] = (), under: Desired = WANTED, **mount: Any) -> Mount:
     container = Container("app", "i", env=env, volume_mounts=(VolumeMount(volume.name, "/data", **mount),))
-    (one,) = container_config(INTENT, spec(volume, container), container, WANTED).mounts
+    (one,) = container_config(INTENT, spec(volume, container), container, under).mounts
     return one
 
 
@@ -96,7 +101,27 @@ def test_an_empty_directory_is_on_disk_or_in_memory() -> None:
 
 def test_a_path_of_the_host_comes_with_what_must_be_there() -> None:
     volume = Volume("host", host_path=HostPathVolume("/srv/data", "Directory"))
-    assert mount_of(volume, sub_path="a") == HostMount("/srv/data", "/data", kind="Directory", sub_path="a")
+    plain = HostMount("/srv/data", "/data", kind="Directory", sub_path="a")
+    privileged = under(PodSecurity("privileged"))
+    assert mount_of(volume, sub_path="a", under=privileged) == plain
+
+
+def test_a_path_of_the_host_stays_below_the_exception_that_allows_it() -> None:
+    volume = Volume("host", host_path=HostPathVolume("/srv/data"))
+    plain = HostMount("/srv/data", "/data")
+    for rules, beneath, makes in (
+        ((), (), False),
+        ((HostPathRule("/srv/data", read_only=False),), ("/srv/data",), True),
+        ((HostPathRule("/srv", read_only=False), HostPathRule("/srv/data", read_only=False)), ("/srv",), True),
+        ((HostPathRule("/srv", read_only=False, namespaces=("other",)), HostPathRule("/srv/data")), (), False),
+        ((HostPathRule("/srv"),), (), False),
+    ):
+        expected = replace(plain, beneath=beneath, makes=makes)
+        assert mount_of(volume, under=under(PodSecurity(host_paths=rules))) == expected, rules
+    others = HostPathRule("/srv", read_only=False, namespaces=("other",))
+    read = under(PodSecurity(host_paths=(others, HostPathRule("/srv/data"))))
+    expected = replace(plain, read_only=True, beneath=("/srv", "/srv/data"), makes=False)
+    assert mount_of(volume, under=read, read_only=True) == expected, "others may put a link at /srv/data"
 
 
 def test_a_claim_is_a_docker_volume_with_the_claims_labels() -> None:
