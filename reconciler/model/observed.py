@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from reconciler.model.given import Given
+from reconciler.model.limits import Limits
 from reconciler.model.names import (
     LABEL_CLUSTER,
     LABEL_CONTAINER,
@@ -73,8 +74,12 @@ class ObservedContainer(Struct, frozen=True):
     exit_code: int = 0
     oom_killed: bool = False
     restart_count: int = 0
-    restart_policy: RestartPolicy | None = None
-    """What Docker does by itself when it ends; None: not known, or one that is never ours."""
+    restart_policy: RestartPolicy | Literal["Other"] | None = None
+    """What Docker does by itself when it ends; `Other`: something that is never ours; None: not known."""
+    limits: Limits | None = None
+    """What it may use; None: not known."""
+    pids_limit: int = 0
+    """How many processes it may have; 0: any number, or not known."""
     started_at: str = ""
     """RFC 3339 in UTC, from the host's clock, which may be set back: to show, to tell one run from another, and,
     where nothing better is known, which container of a pod started first; compared with a time of ours only for

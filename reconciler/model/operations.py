@@ -8,6 +8,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from reconciler.model.containers import ContainerConfig
+from reconciler.model.limits import Limits
 from reconciler.model.names import Ref, Uid
 from reconciler.model.pods import RestartPolicy
 from reconciler.model.probes import Hook
@@ -74,6 +75,21 @@ class SetRestartPolicy(Struct, frozen=True):
     policy: RestartPolicy
 
 
+class SetLimits(Struct, frozen=True):
+    """What the container may use, from now on: of what it runs already, too."""
+
+    container: str
+    limits: Limits
+    pids: int
+
+
+class ConnectPod(Struct, frozen=True):
+    """Give a pod's container, or its sandbox, its place on the pod network back, which somebody has taken away."""
+
+    container: str
+    ip: str
+
+
 class UnpauseContainer(Struct, frozen=True):
     container: str
 
@@ -132,6 +148,8 @@ Operation: TypeAlias = (
     | CreateContainer
     | StartContainer
     | SetRestartPolicy
+    | SetLimits
+    | ConnectPod
     | UnpauseContainer
     | StopContainers
     | HoldContainer

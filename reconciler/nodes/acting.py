@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.names import Uid
 from reconciler.model.operations import (
+    ConnectPod,
     CreateContainer,
     HoldContainer,
     MakeDirectory,
@@ -23,6 +24,7 @@ from reconciler.model.operations import (
     RemoveFiles,
     RemoveVolume,
     RenameContainer,
+    SetLimits,
     SetRestartPolicy,
     StartContainer,
     StopContainers,
@@ -127,6 +129,10 @@ class Actor:
                 self._containers.create(config, uid)
             case SetRestartPolicy(container=name, policy=policy):
                 self._containers.set_restart_policy(name, policy, uid)
+            case SetLimits(container=name, limits=limits, pids=pids):
+                self._containers.set_limits(name, limits, pids, uid)
+            case ConnectPod(container=name, ip=ip):
+                self._containers.connect(name, ip, uid)
             case UnpauseContainer(container=name):
                 self._containers.unpause(name, uid)
             case HoldContainer(container=name):
@@ -149,6 +155,8 @@ _REASONS: Final[dict[type, str]] = {
     CreateContainer: "CreateContainerError",
     StartContainer: "RunContainerError",
     SetRestartPolicy: "RunContainerError",
+    SetLimits: "RunContainerError",
+    ConnectPod: "FailedCreatePodSandBox",
     UnpauseContainer: "RunContainerError",
     StopContainers: "KillContainerError",
     HoldContainer: "KillContainerError",

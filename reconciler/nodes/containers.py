@@ -4,6 +4,7 @@ What is already done counts as done, and what carries another pod's uid is left 
 container is looked at, so that its outcome is never told before its effect is seen.
 """
 
+import contextlib
 import re
 import time
 from collections.abc import Mapping
@@ -12,9 +13,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from reconciler.model.containers import ContainerConfig
-from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, Uid
+from reconciler.model.limits import Limits
+from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, POD_NETWORK, Uid
 from reconciler.model.pods import RestartPolicy
-from reconciler.nodes.docker_request import RESTART_POLICIES, create_request
+from reconciler.nodes.docker_request import RESTART_POLICIES, create_request, limit_update
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import EngineError, NotOurs, OutcomeUnknown
 from reconciler.nodes.failures import Failed
@@ -91,6 +93,26 @@ class Containers:
         found = self.expect(name, uid)
         with engine_errors(f"update {name}"):
             self._engine.set_restart_policy(found.id, RESTART_POLICIES[policy])
+        self._watcher.look_at(found.id)
+
+    def set_limits(self, name: str, limits: Limits, pids: int, uid: Uid) -> None:
+        found = self.expect(name, uid)
+        with engine_errors(f"update {name}"):
+            self._engine.set_limits(found.id, limit_update(limits, pids))
+        self._watcher.look_at(found.id)
+        seen = self._view.by_id(found.id)
+        if seen is not None and (seen.limits, seen.pids_limit) != (limits, pids):
+            raise EngineError(
+                500, f"Docker does not limit {name} as it was told to; `docker info` says what the kernel lacks"
+            )
+
+    def connect(self, name: str, ip: str, uid: Uid) -> None:
+        """To the pod network, under this address; from any other place on it, it is taken first."""
+        found = self.expect(name, uid)
+        with contextlib.suppress(EngineError), engine_errors(f"disconnect {name}"):
+            self._engine.disconnect_container_from_network(found.id, POD_NETWORK, force=True)
+        with engine_errors(f"connect {name}"):
+            self._engine.connect_container_to_network(found.id, POD_NETWORK, ipv4_address=ip)
         self._watcher.look_at(found.id)
 
     def unpause(self, name: str, uid: Uid) -> None:

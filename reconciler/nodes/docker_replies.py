@@ -2,19 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 from msgspec import Struct
 
+from reconciler.model.limits import CPU_PERIOD, Limits
 from reconciler.model.names import LABEL_IP, POD_NETWORK
 from reconciler.model.observed import ContainerState, Facts, ObservedContainer, labelled
+from reconciler.model.pods import RestartPolicy
 from reconciler.nodes.docker_request import RESTART_POLICIES
 
 Json = Mapping[str, Any]
 
 _STATES: frozenset[str] = frozenset(get_args(ContainerState))
 _POLICIES = {theirs: ours for ours, theirs in RESTART_POLICIES.items()}
+_NEVER_OURS = (
+    *("NanoCpus", "CpusetCpus", "CpusetMems", "CpuRealtimePeriod", "CpuRealtimeRuntime"),
+    *("BlkioWeight", "KernelMemory"),
+)
+"""What Docker can change, by its names, and no manifest asks for."""
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -36,7 +43,9 @@ def read_container(inspected: Json) -> ObservedContainer:
         exit_code=state.get("ExitCode", 0),
         oom_killed=state.get("OOMKilled", False),
         restart_count=inspected.get("RestartCount", 0),
-        restart_policy=_POLICIES.get(_policy_name(inspected)),
+        restart_policy=_restart_policy(inspected),
+        limits=_limits(inspected.get("HostConfig")),
+        pids_limit=max(0, (inspected.get("HostConfig") or {}).get("PidsLimit") or 0),
         started_at=_moment(state.get("StartedAt", "")),
         finished_at=_moment(state.get("FinishedAt", "")),
         started=_unix(state.get("StartedAt", "")),
@@ -46,9 +55,27 @@ def read_container(inspected: Json) -> ObservedContainer:
     )
 
 
-def _policy_name(inspected: Json) -> str:
+def _restart_policy(inspected: Json) -> RestartPolicy | Literal["Other"] | None:
     policy: Json = (inspected.get("HostConfig") or {}).get("RestartPolicy") or {}
-    return str(policy.get("Name", ""))
+    if not policy.get("Name"):
+        return None
+    return "Other" if policy.get("MaximumRetryCount") else _POLICIES.get(policy["Name"], "Other")
+
+
+def _limits(host: Json | None) -> Limits | None:
+    """Docker says -1 of a limit that was taken away, and of swap where the kernel does not count it."""
+    if host is None:
+        return None
+
+    def of(name: str) -> int:
+        return max(0, host.get(name) or 0)
+
+    quota, memory = of("CpuQuota"), of("Memory")
+    others = [f"{name}={host[name]}" for name in _NEVER_OURS if host.get(name)]
+    if quota and host.get("CpuPeriod") != CPU_PERIOD:
+        others.append(f"CpuPeriod={host.get('CpuPeriod')}")
+    together = (of("MemorySwap") or memory) if memory else 0
+    return Limits(of("CpuShares"), quota, memory, together, of("MemoryReservation"), tuple(others))
 
 
 def read_listed(listed: Json) -> ObservedContainer:

@@ -16,6 +16,7 @@ from reconciler.model.containers import (
     PublishedPort,
     SharedNetwork,
 )
+from reconciler.model.limits import CPU_PERIOD, Limits, limits
 from reconciler.model.names import LABEL_HASH, LABEL_IP, LABEL_OWNER, POD_NETWORK
 from reconciler.model.pods import RestartPolicy
 from reconciler.model.secrets import SecretText
@@ -27,8 +28,6 @@ RESTART_POLICIES: Mapping[RestartPolicy, str] = {
     "Never": "no",
 }
 """Docker's names for them."""
-_PERIOD_MICROSECONDS = 100_000
-_SMALLEST_QUOTA = 1000
 _NO_LABELS = {LABEL_OWNER: "", LABEL_IP: ""}
 """Of what not every pod has: a label that is not given is the image's."""
 _NO_HEALTH_CHECK = {"Test": ["NONE"]}
@@ -112,20 +111,35 @@ def _network(config: ContainerConfig) -> dict[str, Any]:
 
 
 def _resources(config: ContainerConfig) -> dict[str, Any]:
-    """A quota, not Docker's NanoCpus: of those it refuses more than the host has, which Kubernetes allows."""
-    quota = max(_SMALLEST_QUOTA, config.cpu_milli_limit * _PERIOD_MICROSECONDS // 1000)
-    limited = bool(config.cpu_milli_limit)
     return _given(
-        CpuShares=config.cpu_shares,
-        CpuPeriod=_PERIOD_MICROSECONDS if limited else 0,
-        CpuQuota=quota if limited else 0,
-        Memory=config.memory_limit_bytes,
-        # Memory and swap together: no swap, as otherwise it could use as much again.
-        MemorySwap=config.memory_limit_bytes,
-        MemoryReservation=config.memory_request_bytes,
+        **limit_fields(limits_of(config)),
         PidsLimit=config.pids_limit,
         OomScoreAdj=config.oom_score_adj,
     )
+
+
+def limits_of(config: ContainerConfig) -> Limits:
+    return limits(
+        config.cpu_shares, config.cpu_milli_limit, config.memory_limit_bytes, config.memory_request_bytes
+    )
+
+
+def limit_fields(limits: Limits) -> dict[str, int]:
+    """As Docker has them, in a create request and in an update alike."""
+    return {
+        "CpuShares": limits.cpu_shares,
+        "CpuPeriod": CPU_PERIOD if limits.cpu_quota else 0,
+        "CpuQuota": limits.cpu_quota,
+        "Memory": limits.memory,
+        "MemorySwap": limits.memory_and_swap,
+        "MemoryReservation": limits.memory_reservation,
+    }
+
+
+def limit_update(limits: Limits, pids: int) -> dict[str, int]:
+    """The body of `POST /containers/{id}/update`. There, 0 is what it was, and -1 none."""
+    changed = {name: value for name, value in limit_fields(limits).items() if value}
+    return {**changed, "CpuQuota": limits.cpu_quota or -1, "PidsLimit": pids or -1}
 
 
 def _security(config: ContainerConfig) -> dict[str, Any]:

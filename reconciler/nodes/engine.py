@@ -157,6 +157,11 @@ class Engine(docker.APIClient):
     def set_restart_policy(self, container_id: str, name: str) -> None:
         self._sdk.update_container(container_id, restart_policy={"Name": name})
 
+    def set_limits(self, container_id: str, update: Mapping[str, int]) -> None:
+        """(The SDK's own `update_container` does not know PidsLimit.)"""
+        url = self._sdk._url("/containers/{0}/update", container_id)
+        self._sdk._raise_for_status(self._sdk._post_json(url, data=dict(update)))
+
     def kill_within(self, container_id: str, signal: str, seconds: float) -> None:
         """(The SDK's own `kill` has the client's deadline, which is too long where the container's shim hangs.)"""
         url = self._sdk._url("/containers/{0}/kill", container_id)

@@ -11,6 +11,7 @@ from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.pods import is_sidecar
+from reconciler.planning.changed_by_hand import is_detached, is_limited_otherwise
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.parts import (
     NO_CONTAINERS,
@@ -55,7 +56,8 @@ class PodView(Struct, frozen=True):
     restarted: bool
     """A container of it has crashed before."""
     unlike: bool
-    """Docker would do something else than its manifest says when one of its containers ends."""
+    """Somebody changed it by hand: what Docker does when one of its containers ends, what that may use, or where
+    it is on the network."""
     told: Told
     """What is known of its containers from before this look."""
     shape: Shape
@@ -91,14 +93,16 @@ def view_pod(
     told: Told,
     shape: Shape,
     gates: tuple[str, ...] = (),
+    pids: int = 0,
 ) -> PodView:
     if shape.only:
         found = containers.get(shape.only)
         running = found is not None and found.state == "running"
-        unlike = found is not None and found.restart_policy not in (None, shape.restarts[shape.only])
+        unlike = found is not None and _unlike(found, shape, pids)
     else:
         running = _running(intent, containers, shape, told.runs)
-        unlike = _unlike(containers, shape)
+        unlike = any(_unlike(found, shape, pids) for found in containers.values())
+    unlike = unlike or is_detached(containers, shape, intent)
     last, spec = node.last, intent.spec
     healthy = running and not gates and not intent.ended
     if healthy and spec is None:
@@ -147,6 +151,7 @@ def view_pods(
     """Every pod on a node of the revision."""
     looping = {uid for uid, crashes in memory.crashes.items() if any(one.failures > 1 for one in crashes.values())}
     views: dict[Uid, PodView] = {}
+    pids = desired.cluster.spec.pod_limits.pids
     for uid, intent in pods.items():
         node = nodes.get(intent.node)
         if node is not None:
@@ -155,7 +160,7 @@ def view_pods(
             told = Told(was_ready, memory.runs.get(uid, _NO_RUNS), uid in looping)
             gates = closed_gates(intent, desired) if shape.gated else ()
             found = containers.get(uid, NO_CONTAINERS)
-            views[uid] = view_pod(intent, node, found, checks.get(uid, NO_CHECKS), told, shape, gates)
+            views[uid] = view_pod(intent, node, found, checks.get(uid, NO_CHECKS), told, shape, gates, pids)
     return views
 
 
@@ -233,11 +238,11 @@ def _running(intent: PodIntent, containers: Containers, shape: Shape, known: Kno
     )
 
 
-def _unlike(containers: Containers, shape: Shape) -> bool:
-    found = (
-        (containers[name].restart_policy, policy) for name, policy in shape.restarts.items() if name in containers
-    )
-    return any(now is not None and now != policy for now, policy in found)
+def _unlike(found: ObservedContainer, shape: Shape, pids: int) -> bool:
+    policy = shape.restarts.get(found.container)
+    if policy is not None and found.restart_policy not in (None, policy):
+        return True
+    return is_limited_otherwise(found, shape, pids)
 
 
 def _sandbox_runs(containers: Containers) -> bool:

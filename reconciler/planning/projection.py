@@ -10,6 +10,7 @@ from reconciler.model.memory import PodIntent
 from reconciler.model.names import Uid
 from reconciler.model.observed import NetworkState, Observed, ObservedContainer, Probed, Reachable, labelled
 from reconciler.model.operations import (
+    ConnectPod,
     CreateContainer,
     HoldContainer,
     MakeDirectory,
@@ -19,6 +20,7 @@ from reconciler.model.operations import (
     RemoveFiles,
     RemoveVolume,
     RenameContainer,
+    SetLimits,
     SetRestartPolicy,
     StartContainer,
     StopContainers,
@@ -106,6 +108,10 @@ class _Host:
                 containers[name] = self._started(containers[name])
             case SetRestartPolicy(name, policy):
                 containers[name] = replace(containers[name], restart_policy=policy)
+            case SetLimits(name, limits, pids):
+                containers[name] = replace(containers[name], limits=limits, pids_limit=pids)
+            case ConnectPod(name, ip):
+                containers[name] = replace(containers[name], ip=ip)
             case UnpauseContainer(name):
                 containers[name] = replace(containers[name], state="running")
             case StopContainers(stops, _):

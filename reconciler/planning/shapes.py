@@ -5,11 +5,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from reconciler.model.pods import PodSpec, RestartPolicy
+from reconciler.model.limits import Limits, limits
+from reconciler.model.names import SANDBOX
+from reconciler.model.pods import Container, PodSpec, RestartPolicy
 from reconciler.planning.containers import has_sandbox, restart_policy_of
 from reconciler.planning.demands import NOTHING, Demand, demand_of
 from reconciler.planning.parts import lasting
-from reconciler.planning.resources import Qos, qos_of
+from reconciler.planning.resources import Qos, limits_of, qos_of
 
 
 class Shape(Struct, frozen=True):
@@ -17,6 +19,10 @@ class Shape(Struct, frozen=True):
     """The name of a container that is all there is of the pod: no other one, no sandbox."""
     restarts: Mapping[str, RestartPolicy] = {}
     """What Docker is to do by itself when one of these containers ends."""
+    limits: Mapping[str, Limits] = {}
+    """What each of these containers may use."""
+    addressed: str = ""
+    """The container that has the pod's address: the only one, or the sandbox. Empty: none, on a host's network."""
     sandbox: bool = False
     waits: bool = False
     """A probe says when a container of it is ready."""
@@ -59,6 +65,8 @@ def _read(spec: PodSpec) -> Shape:
     return Shape(
         only=spec.containers[0].name if alone else "",
         restarts={one.name: restart_policy_of(one, spec) for one in staying},
+        limits={one.name: _limits(one, spec) for one in staying},
+        addressed="" if spec.host_network else SANDBOX if sandbox else spec.containers[0].name,
         sandbox=sandbox,
         waits=any(one.readiness_probe or one.startup_probe for one in staying),
         proven=any(one.readiness_probe for one in spec.containers),
@@ -69,3 +77,8 @@ def _read(spec: PodSpec) -> Shape:
         qos=qos_of(spec),
         demand=demand_of(spec),
     )
+
+
+def _limits(container: Container, spec: PodSpec) -> Limits:
+    found = limits_of(container, spec, None)
+    return limits(found.cpu_shares, found.cpu_milli_limit, found.memory_limit_bytes, found.memory_request_bytes)

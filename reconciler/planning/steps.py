@@ -24,6 +24,7 @@ from reconciler.model.operations import (
     UnpauseContainer,
 )
 from reconciler.model.pods import Container, PodSpec, is_sidecar
+from reconciler.planning.changed_by_hand import attachment, is_detached, not_attached, put_back
 from reconciler.planning.containers import (
     container_config,
     has_sandbox,
@@ -81,7 +82,9 @@ def steps_to_run(pod: PodView, moment: Moment, desired: Desired) -> Steps:
         files = stale_files(pod.intent, spec, desired, node.files, node.facts, due)
         watch = _Watch(spec, moment)
         policies = [operation for one in due for operation in watch.over(one, pod.containers[one.name])]
-        return Steps((*files, *policies), wake_at=watch.wake_at)
+        pids = desired.cluster.spec.pod_limits.pids
+        mending, wrong = put_back(pod.containers, pod.shape, pod.intent, pids)
+        return Steps((*files, *policies, *mending), wrong, wake_at=watch.wake_at)
     return _Start(pod, spec, moment, desired).steps()
 
 
@@ -212,6 +215,9 @@ class _Start:
                 return [StartContainer(name)]
             case "paused":
                 return [UnpauseContainer(name)]
+            case _ if found is not None and is_detached(self._pod.containers, self._pod.shape, self._intent):
+                self._explain(not_attached(found, self._intent))
+                return [attachment(found, self._intent)]
             case _:
                 return []
 

@@ -1,5 +1,6 @@
 """What containers do wrong, and what is done to them by hand: the right reason, healing, nobody else disturbed."""
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ import pytest
 from reconciler.lab import Lab
 from tests.lab.conftest import PIDS
 from tests.lab.pods import (
+    Json,
     Stage,
     container,
     is_ready,
@@ -245,3 +247,52 @@ def test_a_name_stuck_in_its_removal_does_not_block_the_pod(lab: Lab, stage: Sta
 
 def works_without(stage: Stage, name: str, stuck: str) -> bool:
     return any(each.state == "running" and each.id != stuck for each in stage.containers(name))
+
+
+def test_a_place_on_the_network_that_somebody_took_away_is_given_back(stage: Stage) -> None:
+    stage.put(pod("lone", web("main")), pod("pair", web("main"), container("other")))
+    ips = {name: stage.up(name)["status"]["podIP"] for name in ("lone", "pair")}
+    holders = {"lone": stage.container("lone").id, "pair": stage.container("pair", "POD").id}
+    for holder in holders.values():
+        stage.docker("network", "disconnect", "-f", "reconciler", holder)
+    stage.docker(
+        "network", "connect", "--ip", ips["lone"].rpartition(".")[0] + ".199", "reconciler", holders["lone"]
+    )
+    beside = stage.world.lab.node("node-2")
+    ask = ["curl", "-s", "-m", "2", *(f"http://{ip}:8080/" for ip in ips.values())]
+    eventually(lambda: beside.run(ask, check=False).stdout.count("version=1.0") == 2, what="both answer")
+    for name in ips:
+        assert "network reconciler" in stage.event("Restarting", name)["message"]
+    assert stage.container("lone").id == holders["lone"], "nothing had to be stopped for it"
+
+
+def test_limits_that_somebody_changed_are_put_back(stage: Stage) -> None:
+    """What Docker cannot take away from a container that runs, a new one does not have."""
+    limits = {"limits": {"cpu": "500m", "memory": "64Mi"}}
+    stage.put(pod("limited", container(resources=limits)), pod("free", container()))
+    before = {name: (stage.up(name), stage.inspect(name))[1] for name in ("limited", "free")}
+    changed = ("--memory", "32m", "--memory-swap", "32m", "--pids-limit", "9", "--restart", "always")
+    stage.docker("update", *changed, before["limited"]["Id"])
+    stage.docker("update", "--cpus", "0.1", "--memory", "64m", "--memory-swap", "64m", before["free"]["Id"])
+    wanted = {name: limits_of(was) for name, was in before.items()}
+    eventually(lambda: {name: limits_of(*now(stage, name)) for name in wanted} == wanted)
+    for name in wanted:
+        assert "limits of container main" in stage.event("Restarting", name)["message"]
+    assert stage.inspect("limited")["Id"] == before["limited"]["Id"], "nothing had to be stopped for it"
+
+
+UPDATABLE = (
+    *("NanoCpus", "CpuShares", "CpuPeriod", "CpuQuota", "CpusetCpus", "Memory", "MemorySwap"),
+    *("MemoryReservation", "PidsLimit", "RestartPolicy"),
+)
+
+
+def limits_of(*inspected: Json) -> Json:
+    return {field: each["HostConfig"][field] for each in inspected for field in UPDATABLE}
+
+
+def now(stage: Stage, name: str) -> list[Json]:
+    """Its container as Docker has it, or none while it is made anew."""
+    listed = stage.docker("ps", "-q", "--filter", f"label=reconciler.dev/pod={name}").split()
+    found: list[Json] = json.loads(stage.docker("inspect", *listed, check=False) or "[]") if listed else []
+    return found

@@ -1,19 +1,24 @@
 """The kubelet's part: which operations a pod needs, from what is seen of it."""
 
+from functools import partial
+
 import pytest
 from msgspec.structs import replace
 
 from reconciler.model.containers import PodAddress, SharedNetwork
+from reconciler.model.limits import Limits
 from reconciler.model.names import Ref
 from reconciler.model.objects import Deployment, Pod
 from reconciler.model.observed import ContainerState, NetworkState, Observed, Reachable
 from reconciler.model.operations import (
+    ConnectPod,
     CreateContainer,
     Operation,
     Outcome,
     PodWork,
     PullImage,
     RemoveContainer,
+    SetLimits,
     StartContainer,
     StopContainers,
     UnpauseContainer,
@@ -302,3 +307,29 @@ def test_the_work_of_one_pod_is_one_whole() -> None:
     step = World(desired(deployment(replicas=3, containers=SEVERAL), nodes=3)).plan()
     assert len(step.work) == 3
     assert all(isinstance(work, PodWork) and len(work.operations) == 6 for work in step.work)
+
+
+def test_a_place_on_the_network_that_somebody_took_away_is_given_back_at_once() -> None:
+    for thing, holder in ((pod("job"), "app"), (pod("job", SEVERAL), "POD")):
+        world = settled(thing)
+        for ip in ("", "10.244.0.199"):
+            one = next(each for each in world.containers() if each.container == holder)
+            world.change(partial(replace, ip=ip), container=one.name)
+            plan = world.plan()
+            assert plan.work[0].operations == (ConnectPod(one.name, "10.244.0.2"),)
+            assert "network reconciler" in plan.changes[0].reason
+
+
+def test_limits_that_somebody_changed_are_put_back_in_place_or_with_another_container() -> None:
+    world = settled(pod("job"))
+    name = world.containers()[0].name
+    wanted = Limits(cpu_shares=2)
+    for found, verbs in (
+        (wanted, []),
+        (replace(wanted, cpu_quota=5000), ["SetLimits"]),
+        (replace(wanted, memory=1 << 26, memory_and_swap=1 << 26), ["stop", "remove"]),
+    ):
+        world.change(partial(replace, limits=found, pids_limit=1024), container=name)
+        assert [verb for verb, _ in steps(world)] == verbs
+    world.change(partial(replace, limits=wanted, pids_limit=9), container=name)
+    assert world.plan().work[0].operations == (SetLimits(name, wanted, 1024),)
