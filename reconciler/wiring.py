@@ -27,7 +27,7 @@ from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
 from reconciler.model.memory import Memory
 from reconciler.model.objects import Cluster, Node, ref_of
 from reconciler.model.observed import Observed
-from reconciler.nodes import Credentials, Resetter, SshNodeSession, reset_node
+from reconciler.nodes import Credentials, Neighbours, Resetter, SshNodeSession, reset_node
 from reconciler.nodes.proxy_reader import ProxyReader
 from reconciler.planning import Options, without_node
 from reconciler.settings import Listen, Settings, SourceSettings
@@ -63,10 +63,10 @@ def open_source(wanted: SourceSettings, settings: Settings) -> Source:
 
 
 def connector(settings: Settings, inbox: Inbox) -> Connect:
-    credentials = credentials_of(settings)
+    credentials, neighbours = credentials_of(settings), Neighbours()
 
     def connect(node: Node, cluster: Cluster, engine_id: str) -> NodeSession:
-        return SshNodeSession(node, cluster, inbox, credentials, engine_id)
+        return SshNodeSession(node, cluster, inbox, credentials, engine_id, neighbours)
 
     return connect
 

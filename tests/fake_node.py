@@ -206,8 +206,8 @@ class FakeNodeSession:
 
     # --- what happens to a host -----------------------------------------------------------------------------
 
-    def lose(self, why: str = "the network is cut", refused: bool = False) -> None:
-        self._lost = Unreachable(time.monotonic(), why, self.last(), refused)
+    def lose(self, why: str = "the network is cut", refused: bool = False, answers: bool = False) -> None:
+        self._lost = Unreachable(time.monotonic(), why, self.last(), refused, answers)
         self._listener.observed(self._name)
 
     def return_(self) -> None:

@@ -25,7 +25,7 @@ class SshDefaults(Struct, frozen=True, rename="camel"):
 class Sync(Struct, frozen=True, rename="camel"):
     relist_seconds: float = 30.0
     """How often every host is listed in full, beside its event stream."""
-    heartbeat_seconds: float = 2.0
+    heartbeat_seconds: float = 1.0
 
 
 class Guard(Struct, frozen=True, rename="camel"):
@@ -38,8 +38,8 @@ class Guard(Struct, frozen=True, rename="camel"):
 
 
 class NodeLifecycle(Struct, frozen=True, rename="camel"):
-    lost_after_seconds: float = 10.0
-    """A node unreachable for longer has its Deployment pods replaced elsewhere."""
+    lost_after_seconds: float = 3.0
+    """A node that neither we nor another node reaches for longer has its Deployment pods replaced elsewhere."""
     max_lost_percent: int = 50
     """With more of the nodes than this unreachable, the fault is likelier ours: nothing is moved."""
 

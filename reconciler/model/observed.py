@@ -219,8 +219,20 @@ class Reachable(Struct, frozen=True):
     """When it was last heard of; monotonic seconds."""
 
 
+class Peers(Struct, frozen=True):
+    """What the other nodes found who were asked for one that is silent to us: does its kernel answer them, at its
+    SSH port or at a pod's?"""
+
+    reaching: tuple[str, ...] = ()
+    """The nodes that reached it within the last seconds, by name."""
+    failing: tuple[str, ...] = ()
+    """The nodes that have tried for as long as it takes to be sure, and do not reach it."""
+    reached_at: float = 0.0
+    """When one of them reached it last; monotonic seconds. 0: never, since it is silent."""
+
+
 class Unreachable(Struct, frozen=True):
-    """A host that does not answer. What runs there is unknown: `last` is the past, not the present."""
+    """A host that cannot be used. What runs there is unknown: `last` is the past, not the present."""
 
     since: float
     """Monotonic seconds."""
@@ -229,6 +241,10 @@ class Unreachable(Struct, frozen=True):
     last: Reachable | None = None
     refused: bool = False
     """True where the host answers but must not be used: another host key, another engine."""
+    answers: bool = False
+    """True where the host is up, and something on it keeps us from using it: a refused login, an engine that
+    hangs, sshd that does not run."""
+    peers: Peers = Peers()
 
 
 Observation: TypeAlias = Reachable | Unreachable

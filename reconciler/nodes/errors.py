@@ -14,6 +14,11 @@ class ConnectionLost(NodeError):
     """No connection, or none any more: connect again, after a pause. What was under way has an unknown outcome."""
 
 
+class Unusable(ConnectionLost):
+    """The host is up and answers, and something on it keeps us out: connect again, after a pause. What runs there
+    goes on."""
+
+
 class Refused(NodeError):
     """The host answers and must not be used: another host key, another engine. Trying again alone won't help."""
 

@@ -27,17 +27,19 @@ from reconciler.nodes.dns import Dns
 from reconciler.nodes.docker_replies import DiskUse, event_time, read_disk, read_facts, read_load
 from reconciler.nodes.endings import Note
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
-from reconciler.nodes.errors import CommandFailed, NodeError, Refused, defect
+from reconciler.nodes.errors import CommandFailed, NodeError, Refused, Superseded, Unusable, defect
 from reconciler.nodes.image_gc import ImageCollector
 from reconciler.nodes.lease import LeaseKeeper
 from reconciler.nodes.lease_script import look_command, read_lease
 from reconciler.nodes.network import given_pod_cidr
+from reconciler.nodes.peers import Inquiry
 from reconciler.nodes.pod_files import PodFiles
 from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy
 from reconciler.nodes.proxy_stats import proxy_shell
 from reconciler.nodes.pulled_images import PulledImages
 from reconciler.nodes.pulling import Puller
+from reconciler.nodes.pulse import Pulse
 from reconciler.nodes.setup import SetupKeeper
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
@@ -46,10 +48,14 @@ from reconciler.nodes.view import HostView, PodRun
 from reconciler.nodes.watching import Watcher, follow_events
 
 EVENTS_ENDED = "events ended"
+SILENT = "silent"
 STOP = "stop"
 CLAIM = "claim"
 """Notes beside the container ids that `follow_events` writes."""
 
+DOCKER_BEATS = 2
+"""Heartbeats from one to the next at which Docker and a shell have to answer, too."""
+_ANSWER_SECONDS = 1.0
 _ACTING_CHANNELS = 4
 _ACT_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
@@ -87,18 +93,27 @@ class Link:
     """`open` connects and reads everything, `begin` shows it and starts the threads, `close` ends all of it."""
 
     def __init__(
-        self, node: Node, cluster: Cluster, view: HostView, ssh: SshConnection, lease: LeaseKeeper
+        self,
+        node: Node,
+        cluster: Cluster,
+        view: HostView,
+        ssh: SshConnection,
+        lease: LeaseKeeper,
+        inquiry: Inquiry,
     ) -> None:
         self.ssh = ssh
         self.lease = lease
         self.found: HostLease | None = None
         """The lease, as it was last read on the host."""
+        self.silent = ""
+        """Why the connection was given up, where the host has fallen silent."""
         self.notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
         self._node = node
         self._log = structlog.get_logger().bind(node=node.metadata.name)
         self._view = view
         self._name = cluster.metadata.name
-        self._heartbeat = cluster.spec.sync.heartbeat_seconds
+        self._patience = DOCKER_BEATS * cluster.spec.sync.heartbeat_seconds
+        self._pulse = Pulse(ssh, cluster.spec.sync.heartbeat_seconds, inquiry, view.alive, self._give_up)
         self._shell = Shell(lambda: lease.open(("sh",)), node.metadata.name)
         inside = proxy_shell(lease, self._name, node.metadata.name)
         looking = self._pool(1, _LOOK_OPEN_SECONDS)
@@ -160,7 +175,15 @@ class Link:
         self._host = Host(info, self._disk())
 
     @classmethod
-    def open(cls, node: Node, cluster: Cluster, view: HostView, credentials: Credentials, known: Known) -> "Link":
+    def open(
+        cls,
+        node: Node,
+        cluster: Cluster,
+        view: HostView,
+        credentials: Credentials,
+        known: Known,
+        inquiry: Inquiry,
+    ) -> "Link":
         """Raises NodeError; Refused also where the engine is not the one remembered."""
         ssh = SshConnection.connect(node, credentials, cluster.spec.ssh.connect_timeout_seconds)
         try:
@@ -168,8 +191,15 @@ class Link:
             if known.claim is not None:
                 # First: all that is read from here on is read after the end of whoever acted before.
                 lease.take(known.claim)
-            link = cls(node, cluster, view, ssh, lease)
+            link = cls(node, cluster, view, ssh, lease, inquiry)
             link._read_everything(known)
+        except NodeError as error:
+            try:
+                if isinstance(error, Refused | Superseded | Unusable) or not ssh.pulse(_ANSWER_SECONDS):
+                    raise
+                raise Unusable(ssh.explained(str(error))) from error
+            finally:
+                ssh.close()
         except BaseException:
             ssh.close()
             raise
@@ -203,7 +233,7 @@ class Link:
 
     def beat(self) -> None:
         """Is Docker, and is the host's shell, still there? Raises NodeError."""
-        self._looker.ping_within(self._heartbeat)
+        self._looker.ping_within(self._patience)
         facts, seen = self._facts()
         self.found = self.lease.keep(seen, self._shell)
         self._view.heard(facts)
@@ -219,6 +249,7 @@ class Link:
             self._collector.look(self._host.disk)
 
     def close(self) -> None:
+        self._pulse.stop()
         self._setup.stop()
         self._checker.stop()
         self._prober.stop()
@@ -228,6 +259,11 @@ class Link:
             thread.join(_JOIN_SECONDS)
 
     # --- inside ---------------------------------------------------------------------------------------------
+
+    def _give_up(self, why: str) -> None:
+        self.silent = why
+        self.ssh.close()
+        self.notes.put(Note(SILENT))
 
     def _system_containers(self) -> list[ObservedContainer | None]:
         parts = (SYSTEM_PROXY, SYSTEM_DNS)
@@ -267,6 +303,7 @@ class Link:
         """From here on the host counts as reachable: whoever holds the link must be ready for work."""
         first = self._first
         self._view.connected(first.facts, first.images, first.proxy, first.answered, first.given, self._clock)
+        self._run("pulse", self._pulse.work)
         self._run("setup", self._setup.work)
         self._run("checks", self._checker.work)
         self._run("images", self._collector.work)
@@ -277,7 +314,7 @@ class Link:
         return self.ssh.connect_to(ip, port, timeout)
 
     def _facts(self) -> tuple[Facts, HostLease | None]:
-        lines = self._shell.run(look_command(self._name), timeout=self._heartbeat).out.splitlines()
+        lines = self._shell.run(look_command(self._name), timeout=self._patience).out.splitlines()
         if not lines:
             raise CommandFailed(f"the load of {self._node.metadata.name} cannot be read from /proc")
         return read_facts(self._host.info, self._host.disk, read_load(lines[0]), self._address), read_lease(

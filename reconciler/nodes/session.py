@@ -19,8 +19,9 @@ from reconciler.model.observed import Observation
 from reconciler.model.operations import Outcome, PodWork
 from reconciler.model.setups import NodeSetup
 from reconciler.nodes.endings import Note
-from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refused, Superseded, defect
-from reconciler.nodes.link import CLAIM, EVENTS_ENDED, STOP, Known, Link
+from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refused, Superseded, Unusable, defect
+from reconciler.nodes.link import CLAIM, DOCKER_BEATS, EVENTS_ENDED, SILENT, STOP, Known, Link
+from reconciler.nodes.peers import Inquiry, Neighbours, Target, address_of
 from reconciler.nodes.ssh import Credentials
 from reconciler.nodes.view import HostView
 
@@ -32,6 +33,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 _STEADY_SECONDS = 30.0
 """A connection that lasted longer is tried again at once; one that keeps breaking, ever later."""
 _CLOSE_SECONDS = 5.0
+_ANSWER_SECONDS = 1.0
 _RELEASE_SECONDS = 2.0
 """How long a host may take to answer before its lease is left to run out."""
 
@@ -51,11 +53,18 @@ class Listener(Protocol):
 class SshNodeSession:
     """Implements `control.ports.NodeSession`. Connects in the background from the moment it is made.
 
-    `engine_id` is Docker's own id as remembered for this node; empty accepts the first one seen.
+    `engine_id` is Docker's own id as remembered for this node; empty accepts the first one seen. `neighbours` are
+    those who are asked for this node when it is silent.
     """
 
     def __init__(
-        self, node: Node, cluster: Cluster, listener: Listener, credentials: Credentials, engine_id: str = ""
+        self,
+        node: Node,
+        cluster: Cluster,
+        listener: Listener,
+        credentials: Credentials,
+        engine_id: str = "",
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._node = node
         self._cluster = cluster
@@ -63,6 +72,9 @@ class SshNodeSession:
         self._credentials = credentials
         self._engine_id = engine_id
         self._view = HostView(self._changed)
+        self._neighbours = neighbours or Neighbours()
+        self._neighbours.enter(self.name)
+        self._inquiry = Inquiry(self.name, self._neighbours, self._targets, self._view.asked)
         self._log = structlog.get_logger().bind(node=node.metadata.name)
         self._link: Link | None = None
         self._setup: NodeSetup | None = None
@@ -116,6 +128,8 @@ class SshNodeSession:
     def stop(self, release: bool = False) -> None:
         self._releasing = release
         self._closing.set()
+        self._neighbours.leave(self.name)
+        self._inquiry.end()
         self._close_by = time.monotonic() + _CLOSE_SECONDS
         if (link := self._link) is not None:
             link.notes.put(Note(STOP))
@@ -148,10 +162,10 @@ class SshNodeSession:
             except Superseded as error:
                 self._superseded(error)
             except _LetGo as let_go:
-                self._view.lost(str(let_go), refused=False)
+                self._view.lost(str(let_go), answers=True)
             except NodeError as error:
                 if not self._closing.is_set():
-                    self._lost(error)
+                    self._lost(self._judged(error))
             except Exception as error:
                 self._lost(NodeError(f"a defect of reconciler, please report it: {defect(error)}"))
             finally:
@@ -165,18 +179,44 @@ class SshNodeSession:
             refused = self._claim.epoch if self._claim is not None else 0
             self._claim = self._setup = None
             self._seat = Seat(False, error.lease or self._seat.lease, refused=refused)
-        self._view.lost(str(error), refused=False)
+        self._view.lost(str(error), answers=True)
         self._log.warning("superseded", reason=str(error))
+
+    def _judged(self, error: NodeError) -> NodeError:
+        """Whatever broke the connection: where sshd still answers, the host is up."""
+        link = self._link
+        if link is None or isinstance(error, Refused | Unusable):
+            return error
+        if link.silent:
+            return ConnectionLost(link.silent)
+        return Unusable(str(error)) if link.ssh.alive and link.ssh.pulse(_ANSWER_SECONDS) else error
 
     def _lost(self, error: NodeError) -> None:
         with self._lock:
             self._seat = Seat(False, self._seat.lease)
-        self._view.lost(str(error), isinstance(error, Refused))
+        self._neighbours.silent(self.name)
+        refused = isinstance(error, Refused)
+        answers = isinstance(error, Unusable)
+        self._view.lost(str(error), refused, answers)
+        if refused or answers or self._closing.is_set():
+            self._inquiry.end()
+        else:
+            self._inquiry.begin()
         self._log.warning("unreachable", reason=str(error))
+
+    def _targets(self) -> list[Target]:
+        """Where others may find this host: its SSH port, and one of its pods."""
+        found = []
+        if address := self._view.address() or address_of(self._node.ssh.host):
+            found.append((address, self._node.ssh.port))
+        if pod := self._view.a_listening_pod():
+            ip, _, port = pod.rpartition(":")
+            found.append((ip, int(port)))
+        return found
 
     def _connect(self) -> None:
         known = Known(self._engine_id, self._setup.checks if self._setup else frozenset(), self._claim)
-        link = Link.open(self._node, self._cluster, self._view, self._credentials, known)
+        link = Link.open(self._node, self._cluster, self._view, self._credentials, known, self._inquiry)
         with self._lock:
             self._link = link
             self._engine_id = link.engine_id
@@ -188,6 +228,8 @@ class SshNodeSession:
         if self._closing.is_set():
             raise ConnectionLost("the session was closed while it connected")
         link.begin()
+        self._inquiry.end()
+        self._neighbours.connected(self.name, link.ssh)
         self._log.info("connected")
 
     def _disconnect(self) -> None:
@@ -241,6 +283,8 @@ class SshNodeSession:
         while not self._closing.is_set():
             noted = _take(link.notes, min(next_beat, next_list) - time.monotonic())
             try:
+                if SILENT in noted:
+                    raise ConnectionLost(link.silent)
                 if EVENTS_ENDED in noted:
                     raise ConnectionLost("Docker's event stream ended; did dockerd or the connection end?")
                 if CLAIM in noted:
@@ -252,7 +296,7 @@ class SshNodeSession:
                     next_list = time.monotonic() + sync.relist_seconds
                     link.list_all()
                 if time.monotonic() >= next_beat:
-                    next_beat = time.monotonic() + sync.heartbeat_seconds
+                    next_beat = time.monotonic() + DOCKER_BEATS * sync.heartbeat_seconds
                     link.beat()
                     missed = 0
                     self._has_seat(_seat(link, self._seat.refused))

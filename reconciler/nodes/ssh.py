@@ -17,11 +17,18 @@ import paramiko
 from msgspec import Struct
 
 from reconciler.model.objects import Node
-from reconciler.nodes.errors import CommandFailed, ConnectionLost, Refused
+from reconciler.nodes.errors import CommandFailed, ConnectionLost, Refused, Unusable
 from reconciler.nodes.host_keys import check_host_key, pinned_type
+from reconciler.nodes.plain_text import plain
 
 _KEEPALIVE_SECONDS = 15
 _OPEN_SECONDS = 5.0
+SESSIONS = 10
+"""Of sshd's, in use on one connection: see link.py."""
+_WORD, _MOST_WORDS = "reconciler", 300
+_PULSE_SECONDS = 0.5
+_CONNECT_FAILED = 2
+"""RFC 4254, 5.1: the host tried to connect, and did not succeed; its text says why."""
 _WAKE_SECONDS = 1.0
 """How often paramiko's thread wakes on a silent connection, to see whether a keepalive is due. Ten times a second,
 as it would by itself, were a quarter of what an idle reconciler costs."""
@@ -42,19 +49,25 @@ class SshConnection:
     def __init__(self, transport: paramiko.Transport, node: Node) -> None:
         self._transport = transport
         self._address = str(node.ssh)
+        self._replied = threading.Event()
         self._prefix = () if node.ssh.user == "root" else ("sudo", "-n")
 
     @classmethod
     def connect(cls, node: Node, credentials: Credentials, timeout: float) -> "SshConnection":
         """Connect, check the host's key, then log in, all within about `timeout` seconds.
 
-        Raises Refused for a host that is not the one expected, ConnectionLost for everything else.
+        Raises Refused for a host that is not the one expected, Unusable where it answers and does not let us in,
+        ConnectionLost where it does not answer.
         """
         transport = _transport_to(node, timeout)
         try:
             with _closing_after(timeout, transport):
                 _greet(transport, node, credentials, timeout)
                 _log_in(transport, node, credentials)
+        except ConnectionLost as error:
+            # It has accepted the TCP connection.
+            _end(transport)
+            raise Unusable(str(error)) from error
         except BaseException:
             _end(transport)
             raise
@@ -80,9 +93,41 @@ class SshConnection:
         A host that does not even start it within `timeout` is taken for dead: the connection is closed."""
         command = shlex.join((*self._prefix, *argv))
         with self._guarded(f"starting `{argv[0]}`", timeout):
-            channel = self._transport.open_session(timeout=timeout)
+            try:
+                channel = self._transport.open_session(timeout=timeout)
+            except paramiko.ChannelException as error:
+                raise Unusable(
+                    f"sshd of {self._address} opens no more sessions on one connection, and {SESSIONS} are "
+                    f"needed; set `MaxSessions {SESSIONS}` or more in its sshd_config"
+                ) from error
             channel.exec_command(command)
         return channel
+
+    def explained(self, otherwise: str) -> str:
+        """Why nothing works on a host that has let us in: what it says of a command that cannot fail.
+
+        `otherwise`: what is known already, where the command runs."""
+        channel = self.open(("printf", _WORD))
+        try:
+            channel.settimeout(_OPEN_SECONDS)
+            out = channel.makefile("rb").read(_MOST_WORDS)
+            said = plain(out + channel.makefile_stderr("rb").read(_MOST_WORDS), _MOST_WORDS, 3).strip()
+        except (paramiko.SSHException, EOFError, OSError):
+            return otherwise
+        finally:
+            channel.close()
+        if out == _WORD.encode():
+            return otherwise
+        words = f" ({said})" if said else ""
+        if self._prefix:
+            return (
+                f"{self._address} does not let us be root by `sudo -n`{words}; let the user run all without a "
+                "password (`USER ALL=(ALL) NOPASSWD: ALL` in its sudoers), or log in as root"
+            )
+        return (
+            f"{self._address} lets us in, and runs something else than the commands that it is given{words}; is "
+            "there a `ForceCommand` in its sshd_config, a `command=` in its authorized_keys, or no sh?"
+        )
 
     def accepts(self, ip: str, port: int, timeout: float) -> bool:
         """Does something on the host's side accept a TCP connection at this address?
@@ -120,6 +165,42 @@ class SshConnection:
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise ConnectionLost(f"connecting to {ip}:{port} failed: {error or type(error).__name__}") from error
 
+    def pulse(self, timeout: float) -> bool:
+        """Has sshd answered within `timeout`? Costs it one packet, and no session.
+
+        Several threads may ask at once: the answer to one is a sign of life for all."""
+        self._replied.clear()
+        # paramiko's own `global_request` has no time-out.
+        self._transport.completion_event = self._replied
+        request = paramiko.Message()
+        request.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
+        request.add_string("keepalive@openssh.com")
+        request.add_boolean(True)
+        try:
+            self._transport._send_user_message(request)  # type: ignore[attr-defined]
+        except (paramiko.SSHException, EOFError, OSError):
+            return False
+        return self.pulse_comes(timeout)
+
+    def pulse_comes(self, timeout: float) -> bool:
+        """Does an answer to the last `pulse` come yet?"""
+        return self._replied.wait(timeout) and self.alive
+
+    def reaches(self, ip: str, port: int, timeout: float) -> bool | None:
+        """Does anything answer the host at this address: a program there, or its kernel, by refusing?
+
+        None: this host cannot tell, as it does not forward connections, or does not answer itself."""
+        try:
+            channel = self._transport.open_channel("direct-tcpip", (ip, port), ("127.0.0.1", 0), timeout=timeout)
+        except paramiko.ChannelException as error:
+            if error.code != _CONNECT_FAILED:
+                return None
+            return "refused" in error.text.lower()
+        except (paramiko.SSHException, EOFError, OSError):
+            return False if self.pulse(_PULSE_SECONDS) else None
+        channel.close()
+        return True
+
     def close(self) -> None:
         _end(self._transport)
 
@@ -136,6 +217,11 @@ def _transport_to(node: Node, timeout: float) -> paramiko.Transport:
     address = node.ssh
     try:
         connection = socket.create_connection((address.host, address.port), timeout=timeout)
+    except ConnectionRefusedError as error:
+        raise Unusable(
+            f"{address} does not answer: {error.strerror}, so nothing listens there; is sshd running, and is that "
+            "its port?"
+        ) from error
     except OSError as error:
         raise ConnectionLost(
             f"{address} does not answer: {error.strerror or error}; is the host up, and is sshd at that address?"

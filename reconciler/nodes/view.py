@@ -22,6 +22,7 @@ from reconciler.model.observed import (
     NetworkState,
     Observation,
     ObservedContainer,
+    Peers,
     Probed,
     ProxyState,
     Reachable,
@@ -75,6 +76,8 @@ class HostView:
         self._since = 0.0
         self._lost: Unreachable | None = Unreachable(time.monotonic(), "not connected yet")
         self._lost_untold = False
+        self._why = ""
+        self._peers = Peers()
         self._snapshot: Observation | None = None
 
     # --- for the loop ---------------------------------------------------------------------------------------
@@ -105,24 +108,44 @@ class HostView:
             self._network = msgspec.structs.replace(self._network, fingerprint="", error="", policies=frozenset())
             self._dns, self._answered = DnsState(), dict(answered)
             self._since = self._heard = time.monotonic()
-            self._lost = None
+            self._lost, self._peers = None, Peers()
         self._changed()
 
-    def lost(self, why: str, refused: bool) -> None:
+    def lost(self, why: str, refused: bool = False, answers: bool = False) -> None:
         with self._cond:
             since, last = time.monotonic(), None
             if self._lost is not None:
                 since, last = self._lost.since, self._lost.last
             elif self._facts is not None:
                 since, last = self._heard, self._reachable()
-            lost = Unreachable(since, why, last, refused)
+            self._why = why
+            lost = Unreachable(since, _in_words(why, answers, self._peers), last, refused, answers, self._peers)
             if lost == self._lost:
                 return
             self._lost, self._lost_untold = lost, True
         self._changed()
 
+    def asked(self, peers: Peers) -> None:
+        """What other nodes say of this one. When it was reached last moves all the time: nobody is told."""
+        with self._cond:
+            before, self._peers = self._peers, peers
+            if self._lost is None or peers == before:
+                return
+            why = _in_words(self._why, self._lost.answers, peers)
+            self._lost = msgspec.structs.replace(self._lost, why=why, peers=peers)
+            self._snapshot = None
+            if (peers.reaching, peers.failing) == (before.reaching, before.failing):
+                return
+            self._lost_untold = True
+        self._changed()
+
+    def alive(self) -> None:
+        """A sign of life."""
+        with self._cond:
+            self._heard = time.monotonic()
+
     def heard(self, facts: Facts) -> None:
-        """A heartbeat. Load and disk move all the time: nobody is told."""
+        """Load and disk move all the time: nobody is told."""
         with self._cond:
             self._heard = time.monotonic()
             if facts != self._facts:
@@ -261,6 +284,16 @@ class HostView:
         with self._cond:
             return _pod_run(self._ours(), ip)
 
+    def address(self) -> str:
+        """Where other hosts reach this one; empty: not known."""
+        with self._cond:
+            return self._facts.address if self._facts is not None else ""
+
+    def a_listening_pod(self) -> str:
+        """`ip:port` of a pod here that has accepted a connection; empty: of none."""
+        with self._cond:
+            return min(self._answered, default="")
+
     def begin(self, uid: Uid) -> None:
         with self._cond:
             self._busy |= {uid}
@@ -346,6 +379,16 @@ class HostView:
             since=self._since,
             at=self._heard,
         )
+
+
+def _in_words(why: str, answers: bool, peers: Peers) -> str:
+    if answers:
+        return f"{why}; the host is up, so nothing is moved"
+    if peers.reaching:
+        names = " and ".join(peers.reaching)
+        reach = f"{names} reach" if len(peers.reaching) > 1 else f"{names} reaches"
+        return f"{why}; {reach} it: only the way from here is cut, so nothing is moved"
+    return why
 
 
 def still_runs(answered: PodRun, now: PodRun) -> bool:

@@ -5,17 +5,19 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.cluster import ClusterSpec, NodeLifecycle
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, NodeRecord
 from reconciler.model.objects import Node
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
 from reconciler.planning.addresses import is_free, node_cidrs
 
-FRESH_BEATS = 1.25
+FRESH_BEATS = 1.5
 """A node that was last heard of longer ago, in heartbeats, may have fallen silent without our knowing yet."""
 LOOK_AGAIN_SECONDS = 0.5
 """After which the verdict is asked for again, where it hangs on such a node."""
+UNASKED_SECONDS = 10.0
+"""A node is given at least so long where no other node can be asked whether it reaches it."""
 _UNSEEN = "no connection has been made yet"
 
 
@@ -43,7 +45,7 @@ def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float)
     records = _records(desired, memory, names, seen)
     trusted = _trust(seen, records)
     rules = desired.cluster.spec.nodes
-    calm_since = _calm_since(trusted, desired.cluster.spec, now)
+    calm = _calm(trusted, desired.cluster.spec, now)
     views = {}
     for name in names:
         observation, manifest, record = trusted[name], desired.nodes[name], records[name]
@@ -59,8 +61,7 @@ def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float)
             record = record if found == record else found
             views[name] = NodeView(name, manifest, record, observation, observation, None, False)
         else:
-            counted = calm_since is not None and not observation.refused
-            lost_at = max(observation.since, calm_since or 0.0) + rules.lost_after_seconds
+            lost_at = _lost_at(observation, calm, rules)
             views[name] = NodeView(
                 name,
                 manifest,
@@ -68,28 +69,50 @@ def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float)
                 None,
                 observation.last,
                 observation,
-                lost=counted and now >= lost_at,
-                lost_at=lost_at if counted and now < lost_at else None,
+                lost=lost_at is not None and now >= lost_at,
+                lost_at=lost_at if lost_at is not None and now < lost_at else None,
             )
     return views
 
 
-def _calm_since(seen: Mapping[str, Observation], spec: ClusterSpec, now: float) -> float | None:
-    """Since when so few nodes are silent that the fault is theirs and not ours; None: too many are.
+class _Calm(Struct, frozen=True):
+    """So few nodes are silent that the fault is theirs and not ours."""
+
+    since: float
+    not_before: float = 0.0
+    """A verdict hangs on nodes that may have fallen silent without our knowing yet."""
+
+
+def _lost_at(silent: Unreachable, calm: _Calm | None, rules: NodeLifecycle) -> float | None:
+    """When a node counts as lost, if nobody hears of it before; None: not while things are as they are.
+
+    A node that answers is not down, whatever keeps us from using it; and one that another node reaches is cut off
+    from us alone, so it is as if we had heard of it."""
+    if calm is None or silent.refused or silent.answers:
+        return None
+    heard = max(silent.since, silent.peers.reached_at, calm.since)
+    sure = bool(silent.peers.failing)
+    patience = rules.lost_after_seconds if sure else max(rules.lost_after_seconds, UNASKED_SECONDS)
+    return max(heard + patience, calm.not_before)
+
+
+def _calm(seen: Mapping[str, Observation], spec: ClusterSpec, now: float) -> _Calm | None:
+    """None: too many nodes are silent. One that answers, though it cannot be used, is not.
 
     In a large outage nodes fall silent, and come back, one by one. So one that was not heard of since its last
     heartbeat was due vouches for nothing until it is; and the last ones to return get their full time to answer.
     """
     may_be_silent = len(seen) * spec.nodes.max_lost_percent // 100
     answering = [one for one in seen.values() if isinstance(one, Reachable)]
-    if len(seen) - len(answering) > may_be_silent:
+    up = sum(isinstance(one, Unreachable) and one.answers for one in seen.values())
+    if len(seen) - len(answering) - up > may_be_silent:
         return None
     due = now - FRESH_BEATS * spec.sync.heartbeat_seconds
     vouching = sorted((one.since for one in answering if one.at >= due), reverse=True)
-    spare = may_be_silent - (len(seen) - len(vouching))
+    spare = may_be_silent - (len(seen) - up - len(vouching))
     if spare < 0:
-        return now + LOOK_AGAIN_SECONDS - spec.nodes.lost_after_seconds
-    return vouching[spare] if spare < len(vouching) else 0.0
+        return _Calm(0.0, now + LOOK_AGAIN_SECONDS)
+    return _Calm(vouching[spare] if spare < len(vouching) else 0.0)
 
 
 def _records(

@@ -98,6 +98,7 @@ class MemoryLink:
         files = PodFiles("demo", shell, view)
         self.notes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.engine_id = "engine"
+        self.silent = ""
         self.watcher = Watcher(engine, "demo", view)
         self.actor = Actor(
             "demo",
@@ -110,7 +111,7 @@ class MemoryLink:
             self.watcher,
             structlog.get_logger(),
         )
-        self.ssh = SimpleNamespace(alive=True, close=ended.set)
+        self.ssh = SimpleNamespace(alive=True, close=ended.set, pulse=lambda _: True)
         self.lease = SimpleNamespace(held=1, lost=None, may_act=True, rest=lambda: None, release=lambda: None)
         self.found = None
         self._begun, self._ended = begun, ended

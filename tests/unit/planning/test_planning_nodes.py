@@ -12,6 +12,7 @@ from reconciler.model.observed import (
     NetworkState,
     Observed,
     ObservedContainer,
+    Peers,
     ProxyState,
     Reachable,
     Unreachable,
@@ -22,6 +23,7 @@ from reconciler.planning import Options, after_failure, forecast, plan, without_
 from tests.simulated import World, container, deployment, desired, host, node, pod, service
 
 WEB_SERVICE = Ref("Service", "default", "web")
+NOBODY_ASKED = Peers()
 
 
 def running(replicas: int = 3, nodes: int = 3, **more: object) -> World:
@@ -136,6 +138,52 @@ def test_the_only_node_is_never_lost() -> None:
     world.unplug("node-000")
     world.now += 1000
     assert world.plan().changes == ()
+
+
+def silent(world: World, peers: Peers = NOBODY_ASKED, answers: bool = False) -> None:
+    """Of node-001, what is known now."""
+    known = world.cut["node-001"]
+    world.cut["node-001"] = replace(known, peers=peers, answers=answers)
+
+
+@pytest.mark.fault(61)
+def test_a_node_that_no_other_reaches_is_lost_sooner() -> None:
+    world = running()
+    world.unplug("node-001")
+    silent(world, Peers(failing=("node-000",)))
+    assert world.plan().wake_at == world.now + 3
+    world.now += 3
+    assert [change.from_node for change in world.plan().changes] == ["node-001"]
+
+
+@pytest.mark.fault(61)
+def test_a_node_that_another_reaches_is_never_lost() -> None:
+    world = running()
+    world.unplug("node-001")
+    for _ in range(100):
+        world.now += 2.5
+        silent(world, Peers(("node-000",), ("node-002",), reached_at=world.now - 0.1))
+        step = world.plan()
+        assert (step.changes, step.work) == ((), ())
+        assert [endpoint.ready for endpoint in step.endpoints[WEB_SERVICE]] == [True] * 3
+    silent(world, Peers((), ("node-000", "node-002"), reached_at=world.now - 0.1))
+    assert world.plan().changes == ()
+    world.now += 2.9
+    assert [change.from_node for change in world.plan().changes] == ["node-001"], "others have lost it, too"
+
+
+def test_a_node_that_answers_is_never_lost_and_is_no_outage() -> None:
+    world = running()
+    world.unplug("node-001")
+    silent(world, answers=True)
+    world.now += 1000
+    step = world.plan()
+    assert (step.changes, step.work, step.wake_at) == ((), (), None)
+    assert [endpoint.ready for endpoint in step.endpoints[WEB_SERVICE]] == [True] * 3
+    assert status_of_node(world, "node-001").ready is False
+    world.unplug("node-002")
+    world.now += 10
+    assert [change.from_node for change in world.plan().changes] == ["node-002"]
 
 
 def test_how_long_and_how_many_is_the_clusters_to_say() -> None:
