@@ -15,6 +15,7 @@ from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.leases import Claim, HostLease, Seat
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
+    BootState,
     ContainerState,
     DnsState,
     Ended,
@@ -107,6 +108,7 @@ class FakeNodeSession:
         self.setup: NodeSetup | None = None
         self._proxy = ProxyState()
         self._dns = DnsState()
+        self._boot = BootState()
         self._lost: Unreachable | None = None
         self._now = 0.0
         self.images = images
@@ -190,6 +192,7 @@ class FakeNodeSession:
         self._ensure_proxy_container(setup.proxy.image)
         if setup.dns is not None:
             self._dns = DnsState(setup.dns.fingerprint)
+        self._boot = BootState(setup.boot)
         self._listener.observed(self._name)
 
     def stop(self, release: bool = False) -> None:
@@ -359,6 +362,7 @@ class FakeNodeSession:
             ),
             proxy=self._proxy,
             dns=self._dns,
+            boot=self._boot,
             listening=self._listening(),
             files=dict(self._files),
             directories=frozenset(self._directories),

@@ -59,7 +59,8 @@ def _end_on_signals(inbox: Inbox) -> threading.Event:
 
 
 def _decided(loop: Loop) -> bool:
-    return loop.refusal is not None or loop.blocked is not None or loop.converged
+    """Nobody stays behind to write what a host needs for its next boot: it is waited for."""
+    return loop.refusal is not None or loop.blocked is not None or (loop.converged and loop.kept)
 
 
 def _conclude(loop: Loop, progress: Progress, timeout: float, output: str) -> None:

@@ -25,6 +25,8 @@ class Turn(Struct, frozen=True):
     """The plan's work on the nodes whose pod network stands, policies included; the others' waits for it."""
     converged: bool = False
     """The plan is, and every host that can be reached serves what follows from it."""
+    kept: bool = False
+    """Every host that can be reached would come up like this without a master."""
     unserved: tuple[str, ...] = ()
     """Services and endpoints that the service layer leaves out, with the reason."""
     concerned: Mapping[str, Ref] = {}
@@ -50,7 +52,7 @@ def turn(
     planned = plan(desired, observed, memory, now, options)
     if planned.hold is not None:
         return Turn(revision=desired.revision, plan=planned, setups={}, work=())
-    setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed, at)
+    setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed, planned.booting, at)
     answering = {name: node for name, node in observed.nodes.items() if isinstance(node, Reachable)}
     refused = {
         status.ref.name: status.message
@@ -70,6 +72,7 @@ def turn(
             if _is_ready_for(reachable[work.node], work, setups.get(work.node), planned.memory)
         ),
         converged=planned.converged and all(name in serving for name in reachable if name in setups),
+        kept=all(_boots(node, setups[name]) for name, node in reachable.items() if name in setups),
         unserved=layer.problems,
         concerned=layer.concerned,
         due=certificates_due(desired, planned.memory, now, at)
@@ -96,3 +99,8 @@ def _serves(node: Reachable, setup: NodeSetup) -> bool:
     proxied = node.proxy.running and node.proxy.fingerprint == setup.proxy.fingerprint
     named = setup.dns is None or node.dns.fingerprint == setup.dns.fingerprint
     return networked and proxied and named
+
+
+def _boots(node: Reachable, setup: NodeSetup) -> bool:
+    kept = setup.boot is None or node.boot.kept is setup.boot or node.boot.kept == setup.boot
+    return kept and node.proxy.kept

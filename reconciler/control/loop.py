@@ -127,6 +127,11 @@ class Loop:
         """A certificate that is being asked for is waited for: it changes what the edges serve."""
         return self.turn is not None and self.turn.converged and not self._orders.under_way
 
+    @property
+    def kept(self) -> bool:
+        """The hosts would come up like this without us."""
+        return self.turn is not None and self.turn.kept
+
     # --- hearing ---------------------------------------------------------------------------------------------
 
     def _hear(self, message: Message) -> None:

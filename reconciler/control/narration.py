@@ -139,7 +139,12 @@ def _of_node(ref: Ref, was: Observation | None, now: Observation) -> Iterator[Ev
 
 def _refusals(node: Reachable) -> dict[str, str]:
     """What a host refuses, by which of its parts says so: one cause of several parts is one message."""
-    parts = {"Network": node.network.error, "Dns": node.dns.error, "Proxy": node.proxy.error}
+    parts = {
+        "Boot": node.boot.error,
+        "Network": node.network.error,
+        "Dns": node.dns.error,
+        "Proxy": node.proxy.error,
+    }
     return {error: part for part, error in parts.items() if error}
 
 

@@ -46,6 +46,9 @@ SYSTEM_PROBER = "PROBER"
 SYSTEM_DNS = "DNS"
 """Value of LABEL_CONTAINER on the node's name servers, which belong to no pod."""
 
+SYSTEM_BOOT = "BOOT"
+"""Value of LABEL_CONTAINER on what brings a node up after a boot without a master; it belongs to no pod."""
+
 
 def system_name(cluster: str, part: str) -> str:
     """Of a container that belongs to no pod: `shop_dns`, say; `part`: SYSTEM_DNS, or another of them."""
@@ -59,6 +62,11 @@ POD_NETWORK = "reconciler"
 def disk_directory(cluster: str) -> str:
     """On a host: what is kept while it is off. Pods' emptyDir volumes are at `pods/<uid>/<volume>` below it."""
     return f"/var/lib/reconciler/{cluster}"
+
+
+def boot_directory(cluster: str) -> str:
+    """On a host, below `disk_directory`: what it needs to come up alone."""
+    return f"{disk_directory(cluster)}/boot"
 
 
 def memory_directory(cluster: str) -> str:

@@ -21,6 +21,7 @@ from reconciler.model.names import (
 )
 from reconciler.model.pods import RestartPolicy
 from reconciler.model.policies import PodPolicy
+from reconciler.model.setups import NodeBoot
 
 ContainerState: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
@@ -154,6 +155,8 @@ class ProxyState(Struct, frozen=True):
     """Those that it sends none to any more, and is still connected to."""
     error: str = ""
     """Why the wanted configuration is not in force, or not all of it: HAProxy's own words, or what others hold."""
+    kept: bool = True
+    """The file that HAProxy starts with is like this, too."""
 
 
 class NetworkState(Struct, frozen=True):
@@ -178,6 +181,15 @@ class DnsState(Struct, frozen=True):
     fingerprint: str = ""
     """Of the NodeDns that both have in force; empty: not known."""
     error: str = ""
+
+
+class BootState(Struct, frozen=True):
+    """What the host has, to come up without a master."""
+
+    kept: NodeBoot | None = None
+    """None: not known."""
+    error: str = ""
+    """Why it is not what was asked for."""
 
 
 class Reachable(Struct, frozen=True):
@@ -210,6 +222,7 @@ class Reachable(Struct, frozen=True):
     clock: float | None = None
     """What its own clock said when ours, the monotonic one, said 0, in Unix seconds, as it was when the connection
     was made; None: not known."""
+    boot: BootState = BootState()
     busy: frozenset[Uid] = frozenset()
     """Pods whose operations are under way, or of whose containers too little is known: they get no operation until
     that ends."""

@@ -12,6 +12,7 @@ from reconciler.model.observed import Ended
 from reconciler.model.operations import PodWork
 from reconciler.model.probes import ProbedContainer
 from reconciler.model.problems import Place
+from reconciler.model.setups import BootPod
 
 
 class Action(StrEnum):
@@ -262,6 +263,8 @@ class Plan(Struct, frozen=True):
     without a selector, the endpoints of its EndpointSlices."""
     probed: Mapping[str, tuple[ProbedContainer, ...]] = {}
     """What each node's prober is to do; only nodes that have any of it."""
+    booting: Mapping[str, tuple[BootPod, ...]] = {}
+    """What each node brings up when it boots alone; only nodes that have any of it."""
     unplaced: tuple[Unplaced, ...] = ()
     orphans: tuple[str, ...] = ()
     """Containers with our label that no intent and no manifest explains; listed, never touched."""

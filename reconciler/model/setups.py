@@ -1,12 +1,15 @@
 """Everything that a host should have beside its pods, as data."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from msgspec import Struct
 
 from reconciler.model.cluster import ImageGc, NetworkMode
+from reconciler.model.names import Uid
+from reconciler.model.pods import RestartPolicy
 from reconciler.model.policies import NodePolicy
-from reconciler.model.probes import ProbedContainer
+from reconciler.model.probes import Hook, ProbedContainer, ProbeSpec
 from reconciler.model.proxy import NodeProxy
 
 
@@ -38,6 +41,36 @@ class NodeProber(Struct, frozen=True):
     image: str
     containers: tuple[ProbedContainer, ...] = ()
     """By name."""
+
+
+class BootPart(Struct, frozen=True):
+    """One container of a pod, as a host that boots alone brings it up."""
+
+    container: str
+    """Its name on the host."""
+    kind: Literal["init", "sidecar", "main"]
+    restarts: RestartPolicy
+    """When it is to run again after its end."""
+    post_start: Hook | None = None
+    startup: ProbeSpec | None = None
+    """Of a sidecar: what the next container waits for."""
+
+
+class BootPod(Struct, frozen=True):
+    """A pod as a host that boots alone brings it up: its containers, in the order of their start."""
+
+    uid: Uid
+    parts: tuple[BootPart, ...]
+    sandbox: str = ""
+    """Its name on the host; empty: the pod has none."""
+
+
+class NodeBoot(Struct, frozen=True):
+    """What a host brings up when it boots and no master comes."""
+
+    image: str
+    pods: tuple[BootPod, ...] = ()
+    """By uid."""
 
 
 class NodeDns(Struct, frozen=True):
@@ -77,4 +110,6 @@ class NodeSetup(Struct, frozen=True):
     prober: NodeProber = NodeProber("")
     image_gc: ImageGc = ImageGc()
     dns: NodeDns | None = None
+    """None: as it is."""
+    boot: NodeBoot | None = None
     """None: as it is."""

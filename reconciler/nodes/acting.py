@@ -50,6 +50,12 @@ _TURNS: Final = 16
 channels, and the node's own containers behind them."""
 
 
+def _ends(work: PodWork) -> bool:
+    """Containers of the pod are stopped or removed, and none is started: it leaves, or has run to its end."""
+    kinds = {type(operation) for operation in work.operations}
+    return not kinds.isdisjoint((StopContainers, RemoveContainer)) and StartContainer not in kinds
+
+
 class Actor:
     """Made anew with each connection."""
 
@@ -91,6 +97,11 @@ class Actor:
     def _carry_out_all(self, work: PodWork) -> Outcome:
         budget = Budget()
         remarks: list[Remark] = []
+        if _ends(work):
+            try:
+                self._files.leaves(work.uid)
+            except NodeError as error:
+                return Outcome(work, work.operations[0], str(error), unknown=isinstance(error, OutcomeUnknown))
         for operation in work.operations:
             reason = _REASONS[type(operation)]
             try:

@@ -17,11 +17,12 @@ from msgspec.structs import replace
 
 from reconciler.model.given import Given
 from reconciler.model.leases import Claim, HostLease
-from reconciler.model.names import SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PROXY, system_name
+from reconciler.model.names import SYSTEM_BOOT, SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PROXY, system_name
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState
 from reconciler.model.setups import NodeSetup
 from reconciler.nodes.acting import Actor
+from reconciler.nodes.boot import Boot
 from reconciler.nodes.checks import Checker
 from reconciler.nodes.dns import Dns
 from reconciler.nodes.docker_replies import DiskUse, event_time, read_disk, read_facts, read_load
@@ -150,6 +151,7 @@ class Link:
             view,
             lambda: self._setup.container_changed(),
         )
+        booting = SystemContainer(self._name, SYSTEM_BOOT, actor_engine, self.watcher, self._shell)
         self._setup = SetupKeeper(
             self._name,
             view,
@@ -158,6 +160,7 @@ class Link:
             dns,
             self._proxy,
             self._prober,
+            Boot(self._name, booting, self._shell),
             puller,
             cluster.spec.sync.relist_seconds,
             self._log,

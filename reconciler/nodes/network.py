@@ -5,8 +5,7 @@ with a jump to each, and the service addresses on the interface `rcn-svc`. Nothi
 """
 
 import hashlib
-import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -27,11 +26,11 @@ from reconciler.nodes.firewall import (
     peers_let_in,
     show_rules,
 )
-from reconciler.nodes.overlay import BRIDGE, PROTOCOL, VXLAN, batch, ensure_overlay, gateway_of, in_words, show
+from reconciler.nodes.links import SERVICES, ensure_links
+from reconciler.nodes.overlay import BRIDGE, PROTOCOL, VXLAN, Laid, ensure_overlay, show
 from reconciler.nodes.resolving import HOSTS, Resolver
 from reconciler.nodes.shell import Shell
 
-SERVICES = "rcn-svc"
 _DIRECT_ACCESS_BLOCKED = "1.48"
 _IP_FORWARD = "/proc/sys/net/ipv4/ip_forward"
 _BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
@@ -63,6 +62,10 @@ class Applied(Struct, frozen=True):
     """Peers that no route could be made to; all the rest is in force."""
     unresolved: str = ""
     """Peers whose present address is not known; all the rest is in force."""
+    peers: frozenset[str] = frozenset()
+    """Addresses of the other hosts that are let in."""
+    laid: Laid | None = None
+    """The ways to them; None: not looked at."""
 
 
 def apply_network(
@@ -74,21 +77,22 @@ def apply_network(
     routes, unresolved = _resolved(network.routes, hosts)
     changes = [
         *_ensure_pod_network(network.pod_cidr, cluster, engine),
-        *_ensure_links(shell, network),
+        *ensure_links(shell, network),
         *_ensure_forwarding(shell),
     ]
     overlay = ensure_overlay(shell, network, routes)
     filtering = _ensure_filtering(shell, network, routes)
     changes += (*overlay.changes, *filtering.changes, *ensure_table(shell, nat_table(network)))
     complaints = (overlay.complaint, filtering.complaint)
-    return Applied(tuple(changes), " ".join(filter(None, complaints)), unresolved)
+    complaint = " ".join(filter(None, complaints))
+    return Applied(tuple(changes), complaint, unresolved, filtering.peers, overlay)
 
 
 def apply_policy(network: NodeNetwork, shell: Shell, hosts: Resolver = HOSTS) -> Applied:
     """The same where all but the policy is in force: a fraction of the work, for pods come and go."""
     routes, unresolved = _resolved(network.routes, hosts)
     filtering = _ensure_filtering(shell, network, routes)
-    return Applied(filtering.changes, filtering.complaint, unresolved)
+    return msgspec.structs.replace(filtering, unresolved=unresolved)
 
 
 def network_digest(shell: Shell) -> str:
@@ -96,42 +100,7 @@ def network_digest(shell: Shell) -> str:
     return shell.script("looking at the network", _DIGEST, (), timeout=IPTABLES_SECONDS)
 
 
-# --- pure ---------------------------------------------------------------------------------------------------
-
-
-def link_batch(wanted: Iterable[str], shown: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Lines for `ip -batch`, given `ip -json addr show`: the interface of the service addresses, and these."""
-    link = next((entry for entry in shown if entry.get("ifname") == SERVICES), None)
-    lines = [] if link else [f"link add {SERVICES} type bridge"]
-    if link is None or "UP" not in link.get("flags", ()):
-        lines.append(f"link set {SERVICES} up")
-    has = {a["local"] for a in (link or {}).get("addr_info", ()) if a.get("family") == "inet"}
-    needs = {str(ipaddress.IPv4Interface(address).ip) for address in wanted}
-    lines += [f"addr del {address}/32 dev {SERVICES}" for address in sorted(has - needs)]
-    return lines + [f"addr add {address}/32 dev {SERVICES}" for address in sorted(needs - has)]
-
-
-def bridge_batch(pod_cidr: str, shown: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Lines for `ip -batch` that bring back the pod network's bridge, if somebody removed it under Docker's feet.
-
-    Docker makes it only when the network is made or dockerd starts; without it no container of the network starts.
-    """
-    if any(entry.get("ifname") == BRIDGE for entry in shown):
-        return []
-    gateway = f"{gateway_of(pod_cidr)}/{ipaddress.IPv4Network(pod_cidr).prefixlen}"
-    return [f"link add {BRIDGE} type bridge", f"addr add {gateway} dev {BRIDGE}", f"link set {BRIDGE} up"]
-
-
 # --- on the host --------------------------------------------------------------------------------------------
-
-
-def _ensure_links(shell: Shell, network: NodeNetwork) -> tuple[str, ...]:
-    shown = show(shell, "ip", "-json", "addr", "show")
-    lines = [*bridge_batch(network.pod_cidr, shown), *link_batch(network.addresses, shown)]
-    reply = batch(shell, ("ip",), lines)
-    if reply.status != 0:
-        raise CommandFailed(f"cannot set up {BRIDGE}, and {SERVICES} with its addresses: {reply.err.strip()}")
-    return in_words(lines)
 
 
 def _ensure_forwarding(shell: Shell) -> tuple[str, ...]:
@@ -147,16 +116,16 @@ def _ensure_filtering(shell: Shell, network: NodeNetwork, routes: Sequence[Route
         peers |= peers_let_in(show_rules(shell, "filter"))
     changes = ensure_table(shell, filter_table(network, peers))
     if not network.policy.pods or _filters_bridge(shell):
-        return Applied(changes)
+        return Applied(changes, peers=frozenset(peers))
     shell.run(["modprobe", "br_netfilter"])
     if shell.run(["test", "-e", _BRIDGE_NETFILTER]).status != 0:
         complaint = (
             "network policies do not hold between pods of this host: its kernel has no br_netfilter; "
             "`modprobe br_netfilter` says why"
         )
-        return Applied(changes, complaint)
+        return Applied(changes, complaint, peers=frozenset(peers))
     shell.check(["ip", "link", "set", "dev", BRIDGE, "type", "bridge", "nf_call_iptables", "1"])
-    return Applied((*changes, f"iptables on {BRIDGE}"))
+    return Applied((*changes, f"iptables on {BRIDGE}"), peers=frozenset(peers))
 
 
 def _filters_bridge(shell: Shell) -> bool:

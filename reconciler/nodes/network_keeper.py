@@ -1,14 +1,17 @@
 """Keeps a host's network as it is wanted, and tells what somebody had changed. For setup.py, on its thread."""
 
 import time
+from collections.abc import Callable
 
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.setups import NodeNetwork
+from reconciler.nodes.boot_network import network_script
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
 from reconciler.nodes.network import Applied, apply_network, apply_policy, network_digest, network_fingerprint
+from reconciler.nodes.overlay import Laid
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
 
@@ -17,12 +20,23 @@ _FULL_SECONDS = 300.0
 
 
 class NetworkKeeper:
-    def __init__(self, cluster: str, view: HostView, engine: Engine, shell: Shell, log: BoundLogger) -> None:
+    def __init__(
+        self,
+        cluster: str,
+        view: HostView,
+        engine: Engine,
+        shell: Shell,
+        keep_script: Callable[[str], None],
+        log: BoundLogger,
+    ) -> None:
+        """`keep_script` is given what makes the same network on a host that has booted alone."""
         self._cluster = cluster
         self._view = view
         self._engine = engine
         self._shell = shell
         self._log = log
+        self._keep_script = keep_script
+        self._laid: Laid | None = None
         self._digest = ""
         self._in_force: NodeNetwork | None = None
         """All of it, as far as this connection knows."""
@@ -42,6 +56,9 @@ class NetworkKeeper:
             applied = self._apply(wanted, full)
             if full:
                 self._full_at = time.monotonic() + _FULL_SECONDS
+            self._laid = applied.laid or self._laid
+            if self._laid is not None and self._laid.whole:
+                self._keep_script(network_script(wanted, self._laid, applied.peers))
             self._digest = network_digest(self._shell)
         except (OutcomeUnknown, ConnectionLost) as error:
             self._log.warning("network not known to be applied", reason=str(error))

@@ -180,6 +180,11 @@ def _next_hop(cidr: str) -> str:
     return str(ipaddress.IPv4Network(cidr).network_address)
 
 
+def loose_devices(hops: Iterable[Hop], ways: Mapping[str, Way]) -> tuple[str, ...]:
+    """A peer may send directly what this host answers through VXLAN, and the other way round."""
+    return tuple(sorted({VXLAN, *(ways[hop.peer].device for hop in hops if hop.tunnelled and hop.peer in ways)}))
+
+
 def in_words(lines: Iterable[str]) -> tuple[str, ...]:
     """What lines for `ip -batch` and `bridge -batch` put right, for people."""
     nouns = {
@@ -199,6 +204,14 @@ def in_words(lines: Iterable[str]) -> tuple[str, ...]:
 class Laid(Struct, frozen=True):
     changes: tuple[str, ...]
     complaint: str
+    ip: tuple[str, ...] = ()
+    """Lines for `ip -batch` that would make all of it where there is nothing."""
+    bridge: tuple[str, ...] = ()
+    """The same, for `bridge -batch`."""
+    loose: tuple[str, ...] = ()
+    """Devices whose reverse-path filter is not to be strict."""
+    whole: bool = True
+    """False: what is there for some peer is not known, and not among these lines."""
 
 
 def ensure_overlay(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) -> Laid:
@@ -230,7 +243,17 @@ def ensure_overlay(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) 
         for route in routes
         if network_of(route) in kept
     ]
-    return Laid((*changes, *routed), " ".join(filter(None, (complaint, refused, *lost))))
+    own = gateway_of(network.pod_cidr)
+    tunnel = ways or tunnelled
+    made = device_batch(network.pod_cidr, tunnel_mtu(network.mtu, ways), ()) if tunnel else []
+    return Laid(
+        (*changes, *routed),
+        " ".join(filter(None, (complaint, refused, *lost))),
+        ip=(*made, *(neighbour_batch(hops, ()) if tunnel else ()), *route_batch(hops, own, network.mtu, ())),
+        bridge=tuple(forwarding_batch(hops, ())) if tunnel else (),
+        loose=loose_devices(hops, ways) if tunnel else (),
+        whole=not kept,
+    )
 
 
 def _ensure_tunnel(
@@ -251,16 +274,14 @@ def _ensure_tunnel(
     known, no_neighbour = _carry_out(shell, ("ip",), neighbour_batch(hops, neighbours, kept))
     entries = show(shell, "bridge", "-json", "fdb", "show", "dev", VXLAN)
     behind, no_entry = _carry_out(shell, ("bridge",), forwarding_batch(hops, entries, kept))
-    loosened = _loosen(
-        shell, {VXLAN, *(ways[hop.peer].device for hop in hops if hop.tunnelled and hop.peer in ways)}
-    )
+    loosened = _loosen(shell, loose_devices(hops, ways))
     return (*made, *known, *behind, *loosened), " ".join(filter(None, (no_neighbour, no_entry)))
 
 
 def _loosen(shell: Shell, devices: Iterable[str]) -> tuple[str, ...]:
-    """A peer may send directly what this host answers through VXLAN, and the other way round: strict reverse-path
-    filtering would drop it. Of a device's number and that of `all` the higher counts: 1 is strict, 2 loose."""
-    paths = {device: f"/proc/sys/net/ipv4/conf/{device}/rp_filter" for device in sorted(devices)}
+    """Strict reverse-path filtering would drop what takes another way than its answer. Of a device's number and
+    that of `all` the higher counts: 1 is strict, 2 loose."""
+    paths = {device: f"/proc/sys/net/ipv4/conf/{device}/rp_filter" for device in devices}
     shown = shell.check(["cat", "/proc/sys/net/ipv4/conf/all/rp_filter", *paths.values()]).split()
     strict = [device for device, value in zip(paths, shown[1:], strict=True) if max(shown[0], value) == "1"]
     for device in strict:

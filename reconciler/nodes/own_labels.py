@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.model.names import (
     LABEL_CLUSTER,
     LABEL_UID,
+    SYSTEM_BOOT,
     SYSTEM_DNS,
     SYSTEM_PROBER,
     SYSTEM_PROXY,
@@ -18,7 +19,7 @@ from reconciler.model.names import (
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import EngineError
 
-_SYSTEM = (SYSTEM_PROXY, SYSTEM_PROBER, SYSTEM_DNS)
+_SYSTEM = (SYSTEM_PROXY, SYSTEM_PROBER, SYSTEM_DNS, SYSTEM_BOOT)
 
 
 class OwnLabels:

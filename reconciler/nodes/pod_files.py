@@ -16,9 +16,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from reconciler.model.names import Uid, disk_directory, memory_directory
+from reconciler.model.names import Uid, boot_directory, disk_directory, memory_directory
 from reconciler.model.operations import MakeDirectory, VolumeFile, WriteFiles
 from reconciler.model.secrets import SecretText
+from reconciler.nodes.boot_request import volume_script
 from reconciler.nodes.errors import NodeError
 from reconciler.nodes.pinning import Pins
 from reconciler.nodes.shell import Shell
@@ -94,6 +95,19 @@ mkdir -p "$memory/pods/$uid/$volume"
 mountpoint -q "$memory/pods/$uid/$volume" || mount -t tmpfs -o "$options" tmpfs "$memory/pods/$uid/$volume"
 """
 )
+# What makes a volume again after a boot; beside the new one until it is whole.
+_KEEP: Final = """\
+set -eu
+mkdir -p -m 0755 "${1%/*}"
+umask 077
+mkdir -p "$1/volumes/$2"
+cd "$1/volumes/$2"
+rm -rf .new
+mkdir .new
+tar -x -m -C .new
+mv -f .new/* .
+rmdir .new
+"""
 # Deleting may take longer than a shell can be waited for: out of the way first, then for good, in the background.
 _REMOVE: Final = """\
 set -eu
@@ -105,7 +119,7 @@ for mounted in $below; do
         "$memory/pods/$uid/"* | "$disk/pods/$uid/"*) umount "$mounted" || umount -l "$mounted" ;;
     esac
 done
-rm -rf --one-file-system -- "$memory/pods/$uid"
+rm -rf --one-file-system -- "$memory/pods/$uid" "$disk/boot/volumes/$uid" "$disk/boot/pods/$uid.json"
 if [ -d "$disk/pods/$uid" ]; then
     rm -rf --one-file-system -- "$disk/.removing-$uid"
     mv -T "$disk/pods/$uid" "$disk/.removing-$uid"
@@ -132,6 +146,7 @@ class PodFiles:
     """For one connection. What it does is told to the view at once; `look` reads all of it from the host."""
 
     def __init__(self, cluster: str, shell: Shell, view: HostView) -> None:
+        self._cluster = cluster
         self._memory = memory_directory(cluster)
         self._disk = disk_directory(cluster)
         self._shell = shell
@@ -156,13 +171,14 @@ class PodFiles:
         """`image_user`: `Config.User` of `operation.image`, empty for root."""
         uid, volume, fingerprint = map(_word, (operation.uid, operation.volume, operation.fingerprint))
         archive = archive_of(operation, image_user)
-        self._shell.script(
-            f"writing the files of volume {volume}",
-            _WRITE,
-            (self._memory, uid, volume, fingerprint, *top_names(operation.files)),
-            archive,
-            _SECONDS + _SECONDS_PER_MIB * len(archive) / (1 << 20),
-        )
+        doing = f"writing the files of volume {volume}"
+        words = (self._memory, uid, volume, fingerprint, *top_names(operation.files))
+        seconds = _SECONDS + _SECONDS_PER_MIB * len(archive) / (1 << 20)
+        self._shell.script(doing, _WRITE, words, archive, seconds)
+        if holds_secrets(operation.files):
+            self._forget(uid, volume)
+        else:
+            self._keep(uid, volume, {"sh": volume_script(_WRITE, words).encode(), "tar": archive}, seconds)
         self._has(uid, volume, fingerprint)
 
     def make(self, operation: MakeDirectory) -> None:
@@ -176,7 +192,9 @@ class PodFiles:
             return
         size = [f"size={operation.size_bytes}"] if operation.size_bytes else []
         options = ",".join((*size, f"mode={mode}", f"gid={group}", "nosuid", "nodev"))
-        self._shell.script(doing, _MAKE_IN_MEMORY, (self._memory, uid, volume, options), None, _SECONDS)
+        mount = (self._memory, uid, volume, options)
+        self._shell.script(doing, _MAKE_IN_MEMORY, mount, None, _SECONDS)
+        self._keep(uid, volume, {"sh": volume_script(_MAKE_IN_MEMORY, mount).encode()}, _SECONDS)
         self._has(uid, volume, IN_MEMORY)
 
     def remove(self, uid: Uid) -> None:
@@ -211,6 +229,26 @@ class PodFiles:
     def keep(self, uid: Uid) -> None:
         """Something of this pod is about to be on the host beside its volumes: it is to be removed with them."""
         self._has(_word(uid))
+
+    def leaves(self, uid: Uid) -> None:
+        """The pod is not to come up with the host's next boot."""
+        self._shell.check(["rm", "-f", f"{boot_directory(self._cluster)}/pods/{_word(uid)}.json"])
+
+    def _keep(self, uid: Uid, volume: str, files: Mapping[str, bytes], seconds: float) -> None:
+        """On disk, for a host that boots alone."""
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+            for kind, content in files.items():
+                entry = _entry(f"{volume}.{kind}", 0o600, 0, 0, tarfile.REGTYPE)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        words = (boot_directory(self._cluster), uid)
+        self._shell.script(f"keeping volume {volume} for a boot", _KEEP, words, out.getvalue(), seconds)
+
+    def _forget(self, uid: Uid, volume: str) -> None:
+        """A Secret never reaches a disk: after a boot, such a volume waits for a master."""
+        kept = f"{boot_directory(self._cluster)}/volumes/{uid}/{volume}"
+        self._shell.check(["rm", "-f", f"{kept}.sh", f"{kept}.tar"])
 
     def _has(self, uid: Uid, volume: str = "", fingerprint: str = "") -> None:
         with self._lock:
@@ -247,6 +285,10 @@ def archive_of(operation: WriteFiles, image_user: str) -> bytes:
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
     return made.getvalue()
+
+
+def holds_secrets(files: Iterable[VolumeFile]) -> bool:
+    return any(isinstance(file.content, SecretText) for file in files)
 
 
 def top_names(files: Iterable[VolumeFile]) -> tuple[str, ...]:

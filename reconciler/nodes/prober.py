@@ -18,7 +18,14 @@ from reconciler.model.observed import Probed
 from reconciler.model.setups import NodeProber
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import EngineError, NodeError
-from reconciler.nodes.prober_request import PROBES, PROGRAM, container_request, probes_file, program
+from reconciler.nodes.prober_request import (
+    PROBES,
+    PROGRAM,
+    WRITE_PROGRAM,
+    container_request,
+    probes_file,
+    program,
+)
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.streams import STDOUT, Demultiplexer
 from reconciler.nodes.system_container import SystemContainer, is_made_from
@@ -136,12 +143,9 @@ class Prober:
     def _write_program(self) -> None:
         """The directory's name is the hash of what is in it, so a program that runs is never changed under it."""
         archive, digest = program()
-        script = (
-            'set -e; mkdir -p "$1"; chmod 0755 "$1"; cd "$1"; rm -rf "$2-$3.new"; mkdir "$2-$3.new"; '
-            'base64 -d | tar -x -C "$2-$3.new"; rm -rf "$2-$3"; mv "$2-$3.new" "$2-$3"; '
-            'for old in "$2"-*; do [ "$old" = "$2-$3" ] || rm -rf "$old"; done'
+        self._host.check(
+            ["sh", "-c", WRITE_PROGRAM, "sh", self._directory, PROGRAM, digest, "0755"], stdin=archive
         )
-        self._host.check(["sh", "-c", script, "sh", self._directory, PROGRAM, digest], stdin=archive)
 
     def _write(self, name: str, text: str) -> None:
         # No one else reads it: a probe's header may be a credential.

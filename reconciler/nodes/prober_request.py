@@ -19,6 +19,7 @@ from reconciler.model.probes import (
     OpenConnection,
     ProbeAction,
     ProbedContainer,
+    ProbeSpec,
     RunCommand,
     Wait,
 )
@@ -27,6 +28,12 @@ from reconciler.nodes.docker_request import hashed
 INSIDE = "/etc/reconciler"
 """Where the container sees the host's directory, read-only; docs/reference/host-contract.md."""
 PROBES, PROGRAM = "probes.json", "program"
+WRITE_PROGRAM = (
+    'set -e; mkdir -p "$1"; chmod "$4" "$1"; cd "$1"; rm -rf "$2-$3.new"; mkdir "$2-$3.new"; '
+    'base64 -d | tar -x -C "$2-$3.new"; rm -rf "$2-$3"; mv "$2-$3.new" "$2-$3"; '
+    'for old in "$2"-*; do [ "$old" = "$2-$3" ] || rm -rf "$old"; done'
+)
+"""What `program` gives, into the directory `$1` as `$2-$3`, and no other version of it beside."""
 _VERSION = 1
 """Of the file; reconciler/prober/specs.py reads it."""
 _MEMORY_BYTES = 128 << 20
@@ -41,10 +48,8 @@ def probes_file(cluster: str, containers: tuple[ProbedContainer, ...]) -> tuple[
             {
                 "name": one.container,
                 "restarts": one.restarts,
-                "pre_stop": _action(one.pre_stop) if one.pre_stop else None,
-                "probes": [
-                    {**msgspec.structs.asdict(probe), "action": _action(probe.action)} for probe in one.probes
-                ],
+                "pre_stop": action_of(one.pre_stop) if one.pre_stop else None,
+                "probes": [probe_of(probe) for probe in one.probes],
             }
             for one in containers
         ],
@@ -53,7 +58,12 @@ def probes_file(cluster: str, containers: tuple[ProbedContainer, ...]) -> tuple[
     return digest, json.dumps({**document, "digest": digest})
 
 
-def _action(action: ProbeAction | Hook) -> dict[str, Any]:
+def probe_of(probe: ProbeSpec) -> dict[str, Any]:
+    """As reconciler/prober/specs.py reads it."""
+    return {**msgspec.structs.asdict(probe), "action": action_of(probe.action)}
+
+
+def action_of(action: ProbeAction | Hook) -> dict[str, Any]:
     match action:
         case RunCommand(command=command):
             return {"type": "exec", "command": list(command)}

@@ -161,7 +161,7 @@ class Proxy:
                 self._structure = ""
             self._image = wanted.image
         if now.fingerprint == wanted.fingerprint and self._structure == wanted.structure:
-            return ProxyState(fingerprint=now.fingerprint, routed=now.routed, connected=now.connected)
+            return replace(now, running=False, error="", kept=self._unwritten is None)
         taken = {} if self._structure == wanted.structure else self._taken(wanted)
         if self._structure != lacking(wanted.structure, taken) or self._update(wanted.sections):
             if trouble := self._replace(wanted, taken):
@@ -192,6 +192,7 @@ class Proxy:
         """What is left to do of earlier changes, and the state after it. Raises NodeError."""
         if time.monotonic() >= self._write_at:
             self._write_file()
+            now = replace(now, kept=True)
         if time.monotonic() < self._delete_at:
             return now
         if commands := self._servers.deletions:
@@ -218,7 +219,9 @@ class Proxy:
     def _state(self, fingerprint: str, error: str = "", before: frozenset[str] = frozenset()) -> ProxyState:
         """`before`: what was routed to, and perhaps is, where the structure in force is not known."""
         routed = self._servers.routed | (frozenset() if self._structure else before)
-        return ProxyState(False, fingerprint, routed, self._servers.connected - routed, error)
+        return ProxyState(
+            False, fingerprint, routed, self._servers.connected - routed, error, self._unwritten is None
+        )
 
     def _write_file(self) -> None:
         """Servers and networks as they are by now; the check is not repeated, for only their lines are new."""

@@ -1,5 +1,7 @@
 """The system container that HAProxy runs in, on its host's network. Called by proxy.py."""
 
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_PROXY
@@ -18,9 +20,12 @@ MASTER_SOCKET, ADMIN_SOCKET = "master.sock", "admin.sock"
 _LOG_BYTES, _LOG_FILES = 1 << 20, 2
 _MANY_RESTARTS = 3
 """In a row: HAProxy does not start with its file."""
+_WAIT_SECONDS = 20
 _RUN = (
     # There is no file to start with until the first one is checked, and that takes this container.
     f"until [ -s {INSIDE}/{LIVE} ]; do sleep 0.05; done; "
+    # After a boot the host gets its addresses one after the other.
+    f'python3 -ISBc "$1" {INSIDE}/{LIVE} {_WAIT_SECONDS}; '
     f"exec haproxy -W -S {INSIDE}/{MASTER_SOCKET} -f {INSIDE}/{LIVE}"
 )
 
@@ -73,12 +78,17 @@ class ProxyContainer:
         self._host.check(["sh", "-c", script, "sh", self._directory, LIVE, LAST])
 
 
+@cache
+def waiting_program() -> str:
+    return resources.files("reconciler.prober").joinpath("listening.py").read_text()
+
+
 def container_request(cluster: str, image: str) -> dict[str, Any]:
     """The body of Docker's create request; its own hash is one of the labels."""
     return hashed(
         {
             "Image": image,
-            "Entrypoint": ["sh", "-c", _RUN],
+            "Entrypoint": ["sh", "-c", _RUN, "sh", waiting_program()],
             "Cmd": [],
             # As root: services listen on ports below 1024, on the host's own network.
             "User": "0:0",

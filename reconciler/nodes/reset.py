@@ -13,7 +13,8 @@ from reconciler.nodes.errors import NodeError
 from reconciler.nodes.firewall import TABLES, remove_chains
 from reconciler.nodes.lease import LeaseKeeper
 from reconciler.nodes.lease_script import look_command, read_lease
-from reconciler.nodes.network import SERVICES, pod_network
+from reconciler.nodes.links import SERVICES
+from reconciler.nodes.network import pod_network
 from reconciler.nodes.overlay import PROTOCOL, VXLAN
 from reconciler.nodes.own_labels import OwnLabels
 from reconciler.nodes.proxy_container import state_directory

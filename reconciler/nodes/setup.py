@@ -14,9 +14,10 @@ import msgspec
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
-from reconciler.model.observed import DnsState
+from reconciler.model.observed import BootState, DnsState
 from reconciler.model.proxy import NodeProxy
-from reconciler.model.setups import NodeDns, NodeProber, NodeSetup
+from reconciler.model.setups import NodeBoot, NodeDns, NodeProber, NodeSetup
+from reconciler.nodes.boot import Boot
 from reconciler.nodes.dns import Dns
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
@@ -96,15 +97,17 @@ class SetupKeeper:
         dns: Dns,
         proxy: Proxy,
         prober: Prober,
+        boot: Boot,
         puller: Puller,
         recheck: float,
         log: BoundLogger,
     ) -> None:
         self._view = view
-        self._network = NetworkKeeper(cluster, view, engine, shell, log)
+        self._network = NetworkKeeper(cluster, view, engine, shell, boot.keep_network, log)
         self._dns = dns
         self._proxy = proxy
         self._prober = prober
+        self._boot = boot
         self._images = SystemImages(puller)
         self._recheck = recheck
         self._cond = threading.Condition()
@@ -136,8 +139,11 @@ class SetupKeeper:
     def work(self) -> None:
         """Until `stop`; to be run in a thread of its own."""
         done: NodeSetup | None = None
+        attended = False
         look = _Look(self._recheck)
         while (task := self._next(done, look.due)) is not None:
+            if not attended:
+                attended = self._attend()
             if self._is_new(task, done):
                 look.applied(self._apply(task, done), everything=done is None)
                 done = task.wanted
@@ -148,6 +154,13 @@ class SetupKeeper:
             else:
                 look.glanced()
 
+    def _attend(self) -> bool:
+        try:
+            self._boot.attend()
+        except NodeError:
+            return False
+        return True
+
     def _steps(self) -> list[_Step]:
         """What has not changed, too, is looked at; between two of them, what is new goes first."""
         return [
@@ -155,6 +168,7 @@ class SetupKeeper:
             lambda wanted: wanted.dns is None or self._apply_dns(wanted.dns, full=True),
             lambda wanted: self._apply_proxy(wanted.proxy, in_doubt=True),
             lambda wanted: self._apply_prober(wanted.prober, full=True),
+            lambda wanted: wanted.boot is None or self._apply_boot(wanted.boot, full=True),
         ]
 
     def _next(self, done: NodeSetup | None, next_check: float) -> "_Task | None":
@@ -179,9 +193,9 @@ class SetupKeeper:
             network_is_right = self._network.apply(wanted.network, full=first)
         dns_is_right = wanted.dns is None or self._apply_dns(wanted.dns, full=first)
         proxy_is_right = self._apply_proxy(wanted.proxy, in_doubt=first or task.in_doubt)
-        return (
-            self._apply_prober(wanted.prober, full=first) and proxy_is_right and dns_is_right and network_is_right
-        )
+        prober_is_right = self._apply_prober(wanted.prober, full=first)
+        boot_is_right = wanted.boot is None or self._apply_boot(wanted.boot, full=first)
+        return network_is_right and dns_is_right and proxy_is_right and prober_is_right and boot_is_right
 
     def _apply_dns(self, wanted: NodeDns, full: bool) -> bool:
         try:
@@ -217,6 +231,14 @@ class SetupKeeper:
             return False
         self._view.has_prober_error("")
         return True
+
+    def _apply_boot(self, wanted: NodeBoot, full: bool) -> bool:
+        try:
+            state = self._with_image(wanted.image, lambda: self._boot.ensure(wanted, full))
+        except NodeError as error:
+            state = BootState(error=str(error))
+        self._view.has_boot(state)
+        return not state.error
 
     def _with_image(self, image: str, ensure: Callable[[], _Done]) -> _Done:
         """The node's own containers are of one image: that it is missing is the proxy's to say, before others."""

@@ -38,6 +38,11 @@ class SystemContainer:
         self._process = ("", 0)
         """Of the one that ran when it was last looked at: its id, and its first process."""
 
+    def runs_as(self, request: Mapping[str, Any]) -> bool:
+        """As the request says, and right now."""
+        found = self.ours()
+        return found is not None and found["State"]["Status"] == "running" and is_made_from(found, request)
+
     def ensure(self, request: Mapping[str, Any], anew: bool = False) -> None:
         """Have it run as the request says; `anew`: another one, whatever there is."""
         found = self.ours()

@@ -16,6 +16,7 @@ from msgspec import Struct
 from reconciler.model.given import Given
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
+    BootState,
     DnsState,
     Ended,
     Facts,
@@ -67,6 +68,7 @@ class HostView:
         self._ends: dict[str, Ended] = {}
         self._prober_error = ""
         self._dns = DnsState()
+        self._boot = BootState()
         self._files: Mapping[str, str] = {}
         self._directories: frozenset[Uid] = frozenset()
         self._volumes: frozenset[str] | None = None
@@ -106,7 +108,7 @@ class HostView:
             self._facts, self._images, self._proxy, self._given = facts, images, proxy, given
             self._clock = clock
             self._network = msgspec.structs.replace(self._network, fingerprint="", error="", policies=frozenset())
-            self._dns, self._answered = DnsState(), dict(answered)
+            self._dns, self._boot, self._answered = DnsState(), BootState(), dict(answered)
             self._since = self._heard = time.monotonic()
             self._lost, self._peers = None, Peers()
         self._changed()
@@ -279,6 +281,9 @@ class HostView:
     def has_dns(self, dns: DnsState) -> None:
         self._set(_dns=dns)
 
+    def has_boot(self, boot: BootState) -> None:
+        self._set(_boot=boot)
+
     def pod_run(self, ip: str) -> PodRun:
         """The present run of the pod at this address; empty: nothing runs there."""
         with self._cond:
@@ -375,6 +380,7 @@ class HostView:
             dns=self._dns,
             given=self._given,
             clock=self._clock,
+            boot=self._boot,
             busy=self._busy | {one.uid for one in ours if one.uid and not one.inspected},
             since=self._since,
             at=self._heard,

@@ -9,7 +9,16 @@ from typing import Final
 from msgspec import Struct
 
 from reconciler.model.memory import PodIntent, Runs
-from reconciler.model.names import SANDBOX, SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PROXY, Ref, Uid, owner_from_label
+from reconciler.model.names import (
+    SANDBOX,
+    SYSTEM_BOOT,
+    SYSTEM_DNS,
+    SYSTEM_PROBER,
+    SYSTEM_PROXY,
+    Ref,
+    Uid,
+    owner_from_label,
+)
 from reconciler.model.observed import ContainerState, ObservedContainer
 from reconciler.model.operations import RenameContainer
 from reconciler.planning.controllers.node import NodeView
@@ -18,7 +27,7 @@ from reconciler.planning.parts import Containers
 from reconciler.planning.templates import Template, read_template
 
 _GOING: Final[frozenset[ContainerState]] = frozenset({"removing", "dead"})
-_SYSTEM = frozenset({SYSTEM_PROXY, SYSTEM_PROBER, SYSTEM_DNS})
+_SYSTEM = frozenset({SYSTEM_PROXY, SYSTEM_PROBER, SYSTEM_DNS, SYSTEM_BOOT})
 
 
 class Stray(Struct, frozen=True):

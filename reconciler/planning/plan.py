@@ -12,6 +12,7 @@ from reconciler.model.memory import Backoff, ClaimRecord, Memory, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Action, Plan, PodChange
+from reconciler.planning.booting import booting_pods
 from reconciler.planning.claims import claim_records, volumes_found
 from reconciler.planning.controllers.deciding import decide
 from reconciler.planning.controllers.decisions import Decision
@@ -122,6 +123,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         statuses=standing.statuses,
         endpoints=behind,
         probed=probed_containers((pod.intent for pod in pods.values() if pod.shape.probed), desired),
+        booting=booting_pods((pod.intent for pod in pods.values()), desired),
         unplaced=placement.unplaced,
         orphans=tuple(f"{stray.node}/{stray.container.name}" for stray in matched.orphans),
         wake_at=_wake_at(nodes, pods, clocks, (repairs, *tidying), (*standing.wake_at, *ends.wake_at)),

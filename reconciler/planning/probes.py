@@ -55,6 +55,12 @@ def awaits_probe(container: Container) -> bool:
     return container.startup_probe is not None or container.readiness_probe is not None
 
 
+def startup_of(container: Container, intent: PodIntent, spec: PodSpec, desired: Desired) -> ProbeSpec | None:
+    """For booting.py: what says that a sidecar has started."""
+    specs = _specs("startup", container.startup_probe, container, spec.termination_grace_period_seconds)
+    return next((_at(one, _address(intent, spec, desired)) for one in specs), None)
+
+
 class _Part(NamedTuple):
     """A container with probes, as it is in every pod of its template."""
 

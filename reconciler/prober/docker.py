@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 _CALL_SECONDS = 10.0
+_START_SECONDS = 120.0
 _MOST_BYTES = 8 << 20
 _LINE_BYTES = 1 << 20
 
@@ -34,6 +35,19 @@ class Docker:
                 return None
             raise
         return found
+
+    async def start(self, container: str) -> None:
+        """One that runs already stays as it is."""
+        await self._call("POST", f"/containers/{quote(container)}/start", seconds=_START_SECONDS)
+
+    async def wait(self, container: str, seconds: float) -> int:
+        """Its exit code, once it does not run. Raises DockerError after so many seconds."""
+        ended = await self._call("POST", f"/containers/{quote(container)}/wait", seconds=seconds)
+        return int(ended["StatusCode"])
+
+    async def restart_by_itself(self, container: str, policy: str) -> None:
+        """`policy`: Docker's name of it."""
+        await self._call("POST", f"/containers/{quote(container)}/update", {"RestartPolicy": {"Name": policy}})
 
     async def restart(self, container: str, grace: float) -> None:
         path = f"/containers/{quote(container)}/restart?t={int(grace)}"

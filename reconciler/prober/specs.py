@@ -85,16 +85,16 @@ def _target(one: dict[str, Any]) -> Target:
     pre_stop = one.get("pre_stop")
     return Target(
         name=one["name"],
-        probes=tuple(_probe(probe) for probe in one["probes"]),
-        pre_stop=_action(pre_stop) if pre_stop else None,
+        probes=tuple(read_probe(probe) for probe in one["probes"]),
+        pre_stop=read_action(pre_stop) if pre_stop else None,
         restarts=one["restarts"],
     )
 
 
-def _probe(one: dict[str, Any]) -> Probe:
-    return Probe(**{**one, "action": _action(one["action"])})
+def read_probe(one: dict[str, Any]) -> Probe:
+    return Probe(**{**one, "action": read_action(one["action"])})
 
 
-def _action(one: dict[str, Any]) -> Action:
+def read_action(one: dict[str, Any]) -> Action:
     headers = tuple((name, value) for name, value in one.get("headers", ()))
     return Action(**{**one, "command": tuple(one.get("command", ())), "headers": headers})

@@ -22,7 +22,7 @@ from reconciler.model.objects import Cluster, Ingress, Node, Secret, Service
 from reconciler.model.plan import Endpoint
 from reconciler.model.probes import ProbedContainer
 from reconciler.model.proxy import NodeProxy, ProxySection
-from reconciler.model.setups import NodeDns, NodeProber, NodeSetup
+from reconciler.model.setups import BootPod, NodeBoot, NodeDns, NodeProber, NodeSetup
 from reconciler.services.acme import AcmeAtTheEdge, acme_at_the_edge
 from reconciler.services.balancing import Layout, lay_out
 from reconciler.services.entrance import Entrance, entrance
@@ -38,6 +38,9 @@ Endpoints = Mapping[Ref, tuple[Endpoint, ...]]
 Probed = Mapping[str, tuple[ProbedContainer, ...]]
 """By node."""
 _NONE_PROBED: Probed = {}
+Booting = Mapping[str, tuple[BootPod, ...]]
+"""By node."""
+_NONE_BOOTING: Booting = {}
 
 
 def node_setups(
@@ -78,6 +81,7 @@ class ServiceLayer:
         memory: Memory,
         endpoints: Endpoints,
         probed: Probed = _NONE_PROBED,
+        booting: Booting = _NONE_BOOTING,
         at: float | None = None,
     ) -> Mapping[str, NodeSetup]:
         """`at`: Unix seconds, for certificates; None: no date is looked at."""
@@ -91,7 +95,7 @@ class ServiceLayer:
             entered if desired.ingresses else _NO_ENTRANCE,
             _edge_hosts(desired, memory.nodes),
         )
-        inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, isolation)
+        inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, booting, isolation)
         if inputs != self._inputs:
             if laid_out != self._layout_inputs:
                 self._lay_out(laid_out)
@@ -99,7 +103,7 @@ class ServiceLayer:
             own = hosts_own(desired, memory.nodes)
             self._sections.follow(endpoints, self._sourcing.sources(desired, isolation, endpoints, own))
             named = self._naming.named(desired, memory.services, endpoints)
-            self._setups = self._made(desired, memory, endpoints, probed, named.dns, isolation)
+            self._setups = self._made(desired, memory, endpoints, probed, booting, named.dns, isolation)
             self.problems = (
                 *self._layout.problems,
                 *self._entrance.problems,
@@ -130,6 +134,7 @@ class ServiceLayer:
         memory: Memory,
         endpoints: Endpoints,
         probed: Probed,
+        booting: Booting,
         dns: NodeDns,
         isolation: Isolation,
     ) -> Mapping[str, NodeSetup]:
@@ -146,6 +151,7 @@ class ServiceLayer:
                 prober=NodeProber(spec.images.proxy, probed.get(name, ())),
                 image_gc=spec.image_gc,
                 dns=dns,
+                boot=NodeBoot(spec.images.proxy, booting.get(name, ())),
             )
             for name, network in networks.items()
         }
@@ -181,6 +187,7 @@ class _Inputs(Struct, frozen=True):
     node_records: Mapping[str, NodeRecord]
     endpoints: Endpoints
     probed: Probed
+    booting: Booting
     isolation: Isolation
 
 

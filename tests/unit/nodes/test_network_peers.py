@@ -92,8 +92,9 @@ def names(*known: str) -> Resolver:
 
 
 def applied(host: Host, network: NodeNetwork, hosts: Resolver) -> Applied:
-    """The complaint."""
-    return apply_network(network, "shop", cast(Any, Engine()), host, hosts)
+    """Without what is only for the host's next boot."""
+    done = apply_network(network, "shop", cast(Any, Engine()), host, hosts)
+    return replace(done, peers=frozenset(), laid=None)
 
 
 def test_a_host_that_has_it_all_is_left_alone() -> None:

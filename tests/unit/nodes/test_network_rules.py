@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from reconciler.model.setups import NodeNetwork, Route
-from reconciler.nodes.network import bridge_batch, link_batch, network_fingerprint
+from reconciler.nodes.links import bridge_batch, link_batch
+from reconciler.nodes.network import network_fingerprint
 
 NETWORK = NodeNetwork(
     "10.244.1.0/24",

@@ -90,12 +90,18 @@ class SlowEngine:
         self._ended.wait()
 
 
+class NoRecords(PodFiles):
+    """Of a host that keeps none for its next boot."""
+
+    def leaves(self, uid: str) -> None: ...
+
+
 class MemoryLink:
     """As much of a Link as a session asks for."""
 
     def __init__(self, view: HostView, engine: Any, begun: threading.Event, ended: threading.Event) -> None:
         shell = Shell(lambda: pytest.fail("nothing is to be asked of the shell"), "node-1")
-        files = PodFiles("demo", shell, view)
+        files = NoRecords("demo", shell, view)
         self.notes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.engine_id = "engine"
         self.silent = ""

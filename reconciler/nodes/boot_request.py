@@ -1,0 +1,90 @@
+"""What a host that boots alone is given: its files, and the container that brings it up. Pure."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_BOOT, boot_directory, memory_directory
+from reconciler.model.setups import BootPart, BootPod
+from reconciler.nodes.docker_request import hashed
+from reconciler.nodes.prober_request import action_of, probe_of, program
+
+INSIDE = "/etc/reconciler"
+"""Where the container sees the host's directory, read-only; docs/reference/host-contract.md."""
+FILES, NETWORK, PODS, VOLUMES, ATTENDED = "files.sh", "network.sh", "pods", "volumes", "attended"
+_MEMORY_BYTES = 128 << 20
+_PIDS = 128
+_CAPABILITIES = (
+    # To enter the namespaces of the host's first process, and to mount there.
+    *("SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"),
+    # Interfaces, routes, iptables, the module that policies need, and files with the owners they are to have.
+    *("NET_ADMIN", "NET_RAW", "SYS_MODULE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"),
+)
+
+
+def files_script(cluster: str) -> str:
+    """Puts the files of pods where a boot has taken them away: what is there stays as it is."""
+    return f"""\
+cd {shlex.quote(boot_directory(cluster))}/{VOLUMES} 2>/dev/null || exit 0
+for script in */*.sh; do
+    volume=${{script%.sh}}
+    [ -e "$script" ] && [ ! -e {shlex.quote(memory_directory(cluster))}/"{PODS}/$volume" ] || continue
+    if [ -e "$volume.tar" ]; then sh "$script" <"$volume.tar"; else sh "$script" </dev/null; fi
+done
+"""
+
+
+def volume_script(script: str, words: Sequence[str]) -> str:
+    """A script of pod_files.py, with its arguments."""
+    return f"set -- {shlex.join(words)}\n{script}"
+
+
+def pod_record(pod: BootPod) -> str:
+    """As reconciler/prober/boot_pods.py reads it."""
+    return json.dumps({"uid": pod.uid, "sandbox": pod.sandbox, "parts": [_part(part) for part in pod.parts]})
+
+
+def _part(part: BootPart) -> dict[str, Any]:
+    return {
+        "container": part.container,
+        "kind": part.kind,
+        "restarts": part.restarts,
+        "post_start": action_of(part.post_start) if part.post_start else None,
+        "startup": probe_of(part.startup) if part.startup else None,
+    }
+
+
+def container_request(cluster: str, image: str) -> dict[str, Any]:
+    """The body of Docker's create request; its own hash, and with it the program's, is one of the labels."""
+    _, digest = program()
+    return hashed(
+        {
+            "Image": image,
+            "Entrypoint": ["python3", "-B", "-m", "reconciler.prober.boot"],
+            "Cmd": [cluster, boot_directory(cluster), INSIDE],
+            "Env": [f"PYTHONPATH={INSIDE}/program-{digest}"],
+            "WorkingDir": "/",
+            "User": "0:0",
+            "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_BOOT},
+            "HostConfig": {
+                # Of the host: where its first process is, hooks of pods are asked from, and root is root.
+                "PidMode": "host",
+                "NetworkMode": "host",
+                "UsernsMode": "host",
+                "RestartPolicy": {"Name": "always"},
+                "Binds": [
+                    f"{boot_directory(cluster)}:{INSIDE}:ro",
+                    "/var/run/docker.sock:/var/run/docker.sock",
+                ],
+                "Memory": _MEMORY_BYTES,
+                "PidsLimit": _PIDS,
+                "ReadonlyRootfs": True,
+                "CapDrop": ["ALL"],
+                "CapAdd": list(_CAPABILITIES),
+                # AppArmor's profile for containers forbids to mount.
+                "SecurityOpt": ["no-new-privileges", "apparmor=unconfined"],
+                "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
+            },
+        }
+    )
