@@ -55,6 +55,7 @@ class Code(StrEnum):
     # Objects among each other
     OVERLAPPING_SELECTORS = "overlapping-selectors"
     SELECTS_NOTHING = "selects-nothing"
+    NOT_REACHED = "not-reached"
     UNKNOWN_PORT = "unknown-port"
     UNKNOWN_NAMESPACE = "unknown-namespace"
     DANGLING_REFERENCE = "dangling-reference"

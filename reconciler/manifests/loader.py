@@ -17,6 +17,7 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.documents import Contents, Entry, FileReader, as_problem, place_of
 from reconciler.manifests.findings import Finding
 from reconciler.manifests.index import Index
+from reconciler.manifests.ingress_reach import check_ingress_reach, concerns_reach
 from reconciler.manifests.references import check_references
 from reconciler.manifests.schemas import load_schemas
 from reconciler.manifests.security import check_security
@@ -47,6 +48,7 @@ class Loader:
         self._index = Index()
         self._across: dict[Entry, tuple[Problem, ...]] = {}
         self._addresses: tuple[Problem, ...] = ()
+        self._reach: tuple[Problem, ...] = ()
         self._assembler = Assembler()
 
     def load(self, snapshot: Snapshot) -> Desired | Rejected:
@@ -122,6 +124,8 @@ class Loader:
                 self._across.pop(entry, None)
         if any(takes_address(entry) for entry in (*removed, *added)):
             self._addresses = tuple(self._placed(entry, finding) for entry, finding in check_addresses(index))
+        if any(concerns_reach(entry, index) for entry in (*removed, *added)):
+            self._reach = tuple(self._placed(entry, finding) for entry, finding in check_ingress_reach(index))
         self._assembler.touch(removed)
         self._assembler.touch(touched)
 
@@ -132,7 +136,7 @@ class Loader:
         """Everything that is wrong with the revision, sorted by place."""
         found = [problem for contents in self._flawed.values() for problem in contents.problems]
         found += (problem for problems in self._across.values() for problem in problems)
-        found += (*self._addresses, *self._whole_revision())
+        found += (*self._addresses, *self._reach, *self._whole_revision())
         return tuple(sorted(found, key=lambda problem: (problem.place, problem.pointer, problem.code)))
 
     def _whole_revision(self) -> Iterable[Problem]:

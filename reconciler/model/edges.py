@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from reconciler.model.addresses import is_ipv4
 from reconciler.model.names import GROUP
 from reconciler.model.objects import Node
 
@@ -22,3 +23,10 @@ def edges(nodes: Mapping[str, Node]) -> tuple[str, ...]:
 def edge_addresses(nodes: Mapping[str, Node]) -> tuple[str, ...]:
     """Where the edges are reached, in the same order: the hosts of their SSH addresses."""
     return tuple(nodes[name].ssh.host for name in edges(nodes))
+
+
+def edge_hosts(nodes: Mapping[str, Node], known: Mapping[str, str]) -> tuple[str, ...]:
+    """The edges' addresses, as far as known. `known`: where a host was reached last whose Node has a name."""
+    hosts = ((name, nodes[name].ssh.host) for name in edges(nodes))
+    found = (host if is_ipv4(host) else known.get(name, "") for name, host in hosts)
+    return tuple(filter(None, found))

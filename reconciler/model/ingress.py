@@ -66,6 +66,14 @@ class IngressSpec(Struct, frozen=True, rename="camel"):
     tls: tuple[IngressTls, ...] = field(default=())
 
 
+def backend_services(spec: IngressSpec) -> frozenset[str]:
+    """The names of the Services that it leads to."""
+    backends = [path.backend for rule in spec.rules for path in rule.http.paths]
+    if spec.default_backend is not None:
+        backends.append(spec.default_backend)
+    return frozenset(backend.service.name for backend in backends)
+
+
 _DAY: Final = 86_400_000
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEADER_VALUE: Final = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")

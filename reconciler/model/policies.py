@@ -3,9 +3,17 @@
 Rules: https://kubernetes.io/docs/concepts/services-networking/network-policies/
 """
 
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
+
+NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
+"""Upstream gives it to every namespace."""
+INGRESS_NAMESPACE: Final = "reconciler-ingress"
+INGRESS_LABELS: Final[Mapping[str, str]] = {"app.kubernetes.io/name": "ingress"}
+"""What serves the Ingresses is to policies a pod with these labels, in this namespace, at the edges' addresses."""
 
 # --- as written ---------------------------------------------------------------------------------------------
 
@@ -67,6 +75,29 @@ class NetworkPolicySpec(Struct, frozen=True, rename="camel"):
     """Empty: Ingress, and Egress too where there are rules for it."""
 
 
+def matches(selector: PeerSelector, labels: Mapping[str, str]) -> bool:
+    if not selector.match_labels.items() <= labels.items():
+        return False
+    for one in selector.match_expressions:
+        match one.operator:
+            case "In":
+                holds = labels.get(one.key) in one.values
+            case "NotIn":
+                holds = labels.get(one.key) not in one.values
+            case "Exists":
+                holds = one.key in labels
+            case "DoesNotExist":
+                holds = one.key not in labels
+        if not holds:
+            return False
+    return True
+
+
+def governs_ingress(spec: NetworkPolicySpec) -> bool:
+    """What comes in to the pods that it selects."""
+    return not spec.policy_types or "Ingress" in spec.policy_types
+
+
 # --- as enforced --------------------------------------------------------------------------------------------
 
 
@@ -87,6 +118,15 @@ class RuleSet(Struct, frozen=True):
     name: str
     """Follows from what is in it: other rules, another name."""
     allowed: tuple[Allowed, ...]
+
+    def lets_in(self, addresses: Iterable[IPv4Address], port: int) -> bool:
+        """Every one of them, to this TCP port."""
+        networks = [
+            IPv4Network(one.cidr)
+            for one in self.allowed
+            if one.protocol in ("", "tcp") and (not one.first or one.first <= port <= one.last)
+        ]
+        return all(any(address in network for network in networks) for address in addresses)
 
 
 class PodPolicy(Struct, frozen=True, order=True):

@@ -69,7 +69,10 @@ defaults ingress
     timeout server-fin 30s
     timeout tunnel 1h
 """
+_WORDS: Final = 50
+"""On a line; HAProxy takes 64."""
 _FRONTEND: Final = f"""\
+    acl odd var(txn.odd) -m bool
     http-request return status 400 if {{ path,url_dec -m reg '/\\.\\.?(;|/|$)|[[:cntrl:]]' }}
     http-request set-var(txn.host) req.fhdr(host),field(1,:),lower,rtrim(.)
     http-request set-var(txn.path) path,url_dec,regsub(//+,/,g)
@@ -82,6 +85,21 @@ _FRONTEND: Final = f"""\
     http-request set-var(txn.route) var(txn.key),map_str({INSIDE}/{EXACT})
     http-request set-var(txn.key) var(txn.key),concat(/)
     http-request set-var(txn.route) var(txn.key),map_beg({INSIDE}/{PREFIXES}) unless {{ var(txn.route) -m found }}
+    http-request set-var(txn.odd) bool(true) if {{ path -m reg '[%;\\\\]' }}
+    http-request set-var(txn.bare) var(txn.path) if odd
+    http-request set-var(txn.bare) var(txn.path),url_dec if odd
+    http-request set-var(txn.bare) 'var(txn.bare),regsub("\\\\\\\\",/,g),regsub("[?#].*",)' if odd
+    http-request set-var(txn.bare) 'var(txn.bare),regsub(";[^/]*",,g)' if odd
+    http-request set-var(txn.bare) var(txn.bare),regsub(//+,/,g) if odd
+    http-request return status 400 if odd {{ var(txn.bare) -m reg '/\\.\\.?(/|$)|[[:cntrl:]]|%[0-9A-Fa-f]{{2}}' }}
+    http-request return status 400 if odd {{ path -m reg -i '%c[01]%[89ab]|%e0%[89]' }}
+    http-request set-var(txn.key) var(txn.site),concat(,txn.bare) if odd
+    http-request set-var(txn.other) var(txn.key),map_str({INSIDE}/{EXACT}) if odd
+    http-request set-var(txn.key) var(txn.key),concat(/) if odd
+    http-request set-var(txn.other) var(txn.key),map_beg({INSIDE}/{PREFIXES}) if odd !{{ var(txn.other) -m found }}
+    http-request set-var(txn.other) str(-) if odd !{{ var(txn.other) -m found }}
+    http-request set-var(txn.first) str(-) if odd
+    http-request set-var(txn.first) var(txn.route) if odd
 """
 _FORWARDED: Final = """\
     http-request set-var(txn.backend) var(txn.route),field(1,@) unless { var(txn.backend) -m found }
@@ -94,6 +112,9 @@ _FORWARDED: Final = """\
     use_backend %[var(txn.backend)]
 """
 """What surprises in these:
+
+- Pods read one path in several ways: some drop `;x` from an element, take a backslash for a slash, or decode it
+  twice. So a path with any of it is looked up bare, too, and gets 400 where that leads elsewhere, as `/admin;x`.
 
 - The path is compared decoded, and one with `.` or `..` in it, or a control character, gets 400: what a pod makes
   of `/public/%2e%2e/admin` must not be another thing than what was let through. So does one that cannot be
@@ -148,6 +169,7 @@ def render_ingress(
         *(f"    bind {address}\n" for address in plain),
         *(f"    bind {address} {_tls(strict)}\n" for address in heard),
         _FRONTEND,
+        *_one_way_to_read(routing, marked),
         *_answers(challenges),
         *_no_route(routing.default),
         *(line for route, mark in marked.items() for line in _shared(route, mark)),
@@ -169,6 +191,16 @@ def _targets(routing: Routing) -> Iterator[Target]:
 def _tls(strict: bool) -> str:
     refusing = " strict-sni" if strict else ""
     return f"ssl crt-list {INSIDE}/{CERTIFICATES} alpn h2,http/1.1 ssl-min-ver TLSv1.2{refusing}"
+
+
+def _one_way_to_read(routing: Routing, marked: Mapping[Route, str]) -> Iterator[str]:
+    """Refuses a path that leads elsewhere when it is read otherwise, unless a manifest has that very path."""
+    written = sorted({f"{backend_name(r.target)}{marked.get(r, '')}" for r in routing.routes if ";" in r.path})
+    for start in range(0, len(written), _WORDS):
+        yield f"    acl written var(txn.route) -m str {' '.join(written[start : start + _WORDS])}\n"
+    unless = " !written" if written else ""
+    alike = "{ var(txn.first),strcmp(txn.other) eq 0 }"
+    yield f"    http-request return status 400 if odd !{alike}{unless}\n"
 
 
 def _answers(challenges: Challenges) -> Iterator[str]:

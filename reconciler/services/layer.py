@@ -12,9 +12,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from reconciler.model.addresses import is_ipv4
 from reconciler.model.desired import Desired
-from reconciler.model.edges import edges
+from reconciler.model.edges import edge_hosts, edges
 from reconciler.model.given import GivenService, given_text
 from reconciler.model.memory import IngressRecord, Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
@@ -27,6 +26,7 @@ from reconciler.services.acme import AcmeAtTheEdge, acme_at_the_edge
 from reconciler.services.balancing import Layout, lay_out
 from reconciler.services.entrance import Entrance, entrance
 from reconciler.services.haproxy import check_options, guarded, node_proxy
+from reconciler.services.ingress_policy import Closed, Closing
 from reconciler.services.naming import Naming
 from reconciler.services.network import node_networks
 from reconciler.services.parts import Part, left_out, section
@@ -66,6 +66,7 @@ class ServiceLayer:
         self._checks = _Checks()
         self._policies = Policies()
         self._sourcing = Sourcing()
+        self._closing = Closing()
         self._setups: Mapping[str, NodeSetup] = {}
         self.problems: tuple[str, ...] = ()
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
@@ -93,7 +94,7 @@ class ServiceLayer:
             desired.services,
             memory.services,
             entered if desired.ingresses else _NO_ENTRANCE,
-            _edge_hosts(desired, memory.nodes),
+            edge_hosts(desired.nodes, {name: record.address for name, record in memory.nodes.items()}),
         )
         inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, booting, isolation)
         if inputs != self._inputs:
@@ -101,13 +102,16 @@ class ServiceLayer:
                 self._lay_out(laid_out)
                 self._layout_inputs = laid_out
             own = hosts_own(desired, memory.nodes)
-            self._sections.follow(endpoints, self._sourcing.sources(desired, isolation, endpoints, own))
+            sources = self._sourcing.sources(desired, isolation, endpoints, own)
+            closed = self._closing.closed(desired, memory.nodes, isolation, endpoints)
+            self._sections.follow(endpoints, sources, closed)
             named = self._naming.named(desired, memory.services, endpoints)
             self._setups = self._made(desired, memory, endpoints, probed, booting, named.dns, isolation)
             self.problems = (
                 *self._layout.problems,
                 *self._entrance.problems,
                 *self._sections.problems(),
+                *self._closing.problems,
                 *named.problems,
             )
             self._inputs = inputs
@@ -206,14 +210,16 @@ class _Sections:
         self._differ_at_edges = any(part.text != part.edge_text for part in parts)
         self._endpoints: Endpoints = {}
         self._sources: Mapping[Ref, tuple[Sources, ...]] = {}
+        self._closed: Closed = {}
         self._made: defaultdict[str, dict[tuple[str, bool], ProxySection | None]] = defaultdict(dict)
         """By part, and what of a node makes a difference to it."""
         self._problems: dict[str, list[str]] = {}
         self._proxies: dict[tuple[str, str, bool], NodeProxy] = {}
 
-    def follow(self, endpoints: Endpoints, sources: Mapping[Ref, tuple[Sources, ...]]) -> None:
+    def follow(self, endpoints: Endpoints, sources: Mapping[Ref, tuple[Sources, ...]], closed: Closed) -> None:
         changed = changed_keys(self._endpoints, endpoints) | changed_keys(self._sources, sources)
-        self._endpoints, self._sources = endpoints, sources
+        changed |= changed_keys(self._closed, closed)
+        self._endpoints, self._sources, self._closed = endpoints, sources, closed
         if changed:
             self._proxies = {}
         for ref in changed:
@@ -255,7 +261,13 @@ class _Sections:
         return guarded(made, ports[part.port].allowed, ports[part.port].denied)
 
     def _of(self, part: Part) -> tuple[Endpoint, ...]:
-        return self._endpoints.get(part.service, ()) if part.service else ()
+        """Without those that policies close to the Ingresses, where they are reached by way of one."""
+        if part.service is None:
+            return ()
+        behind, closed = self._endpoints.get(part.service, ()), self._closed.get(part.service)
+        if part.listens or closed is None:
+            return behind
+        return tuple(each for each in behind if (each.ip, each.ports[part.port]) not in closed)
 
 
 class _Checks:
@@ -293,15 +305,6 @@ def changed_keys(before: Mapping[_Key, object], after: Mapping[_Key, object]) ->
     """Those that one of the two has alone, or that have another value."""
     kept = {key for key, value in after.items() if (was := before.get(key)) is value or was == value}
     return (before.keys() | after.keys()) - kept
-
-
-def _edge_hosts(desired: Desired, records: Mapping[str, NodeRecord]) -> tuple[str, ...]:
-    """A host whose Node has a name has the address that it was reached at last."""
-    hosts = (
-        host if is_ipv4(host := desired.nodes[name].ssh.host) else records.get(name, NodeRecord(name)).address
-        for name in edges(desired.nodes)
-    )
-    return tuple(filter(None, hosts))
 
 
 def _by_node(endpoints: Iterable[Endpoint]) -> Mapping[str, Collection[str]]:

@@ -3,16 +3,20 @@
 Rules: https://kubernetes.io/docs/concepts/services-networking/network-policies/
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network
 from typing import Final
 
 from msgspec import Struct
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Memory, PodIntent
+from reconciler.model.edges import edge_hosts
+from reconciler.model.memory import Memory, NodeRecord, PodIntent
 from reconciler.model.names import Uid
 from reconciler.model.objects import NetworkPolicy, ObjectMeta
 from reconciler.model.policies import (
+    INGRESS_LABELS,
+    INGRESS_NAMESPACE,
     IngressRule,
     IpBlock,
     NetworkPolicySpec,
@@ -54,15 +58,25 @@ class Policies:
         spec = desired.cluster.spec
         if not (desired.network_policies or spec.network.isolate_namespaces):
             return NOBODY
-        inputs = (desired.network_policies, desired.namespaces, spec.network, spec.pod_cidr, memory.pods)
+        edges = ingress_addresses(desired, memory.nodes)
+        inputs = (desired.network_policies, desired.namespaces, spec.network, spec.pod_cidr, memory.pods, edges)
         if inputs != self._inputs:
-            found = isolate(desired, memory.pods)
+            found = isolate(desired, memory.pods, edges)
             self._inputs, self._known = inputs, self._known if found == self._known else found
         return self._known
 
 
-def isolate(desired: Desired, pods: Mapping[Uid, PodIntent]) -> Isolation:
-    """Pods on their host's own network are not isolated: they are their host, as upstream has it."""
+def ingress_addresses(desired: Desired, records: Mapping[str, NodeRecord]) -> tuple[str, ...]:
+    """Where what serves the Ingresses connects from: the edges. Empty: there are no Ingresses."""
+    if not desired.ingresses:
+        return ()
+    known = edge_hosts(desired.nodes, {name: record.address for name, record in records.items()})
+    return known or (str(IPv4Network(desired.cluster.spec.service_cidr).network_address),)
+
+
+def isolate(desired: Desired, pods: Mapping[Uid, PodIntent], ingress: Sequence[str] = ()) -> Isolation:
+    """Pods on their host's own network are not isolated: they are their host, as upstream has it. `ingress`: the
+    addresses of what serves the Ingresses, which policies can name as if it were a pod."""
     spec = desired.cluster.spec
     policies = list(desired.network_policies.values())
     members = [
@@ -70,6 +84,9 @@ def isolate(desired: Desired, pods: Mapping[Uid, PodIntent]) -> Isolation:
     ]
     if spec.network.isolate_namespaces:
         policies += (_of_namespace(name, spec.pod_cidr) for name in sorted({pod.namespace for pod in members}))
+    members += (
+        PodIntent("", INGRESS_NAMESPACE, "ingress", "", "", "", ip=ip, labels=INGRESS_LABELS) for ip in ingress
+    )
     return Isolation(*Evaluation(policies, desired.namespaces, members).outcome()) if policies else NOBODY
 
 

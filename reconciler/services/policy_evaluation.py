@@ -15,21 +15,21 @@ from reconciler.model.memory import PodIntent
 from reconciler.model.objects import Namespace, NetworkPolicy
 from reconciler.model.pods import PodSpec, is_sidecar
 from reconciler.model.policies import (
+    NAMESPACE_LABEL,
     Allowed,
     EgressRule,
     IngressRule,
     IpBlock,
     NetworkPolicySpec,
-    PeerSelector,
     PodPolicy,
     PolicyPeer,
     PolicyPort,
     RuleSet,
+    governs_ingress,
+    matches,
 )
 from reconciler.services.cidrs import EVERYTHING, NOTHING, Ranges, cidrs_of, ranges_of, union, without
 
-NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
-"""Upstream gives it to every namespace."""
 _EVERY_PORT: Final = (PolicyPort(),)
 
 Protocol: TypeAlias = Literal["", "tcp", "udp", "sctp"]
@@ -51,6 +51,8 @@ class _Shape(Struct, frozen=True):
 
 
 class Evaluation:
+    """`pods`: also what only is at a rule's other end; it has no uid."""
+
     def __init__(
         self, policies: Sequence[NetworkPolicy], namespaces: Mapping[str, Namespace], pods: Sequence[PodIntent]
     ) -> None:
@@ -79,7 +81,7 @@ class Evaluation:
             sets |= {one.name: one for one in (ingress, egress) if one is not None}
             names = (ingress.name if ingress else "", egress.name if egress else "")
             if any(names):
-                for pod in pods:
+                for pod in filter(_is_a_pod, pods):
                     by_node[pod.node].append(PodPolicy(pod.ip, *names))
         return sets, {node: tuple(sorted(found)) for node, found in sorted(by_node.items())}
 
@@ -150,27 +152,8 @@ class Evaluation:
         return peer.pod_selector is None or matches(peer.pod_selector, dict(shape.labels))
 
 
-def matches(selector: PeerSelector, labels: Mapping[str, str]) -> bool:
-    if not selector.match_labels.items() <= labels.items():
-        return False
-    for one in selector.match_expressions:
-        match one.operator:
-            case "In":
-                holds = labels.get(one.key) in one.values
-            case "NotIn":
-                holds = labels.get(one.key) not in one.values
-            case "Exists":
-                holds = one.key in labels
-            case "DoesNotExist":
-                holds = one.key not in labels
-        if not holds:
-            return False
-    return True
-
-
-def governs_ingress(spec: NetworkPolicySpec) -> bool:
-    """What comes in to the pods that it selects."""
-    return not spec.policy_types or "Ingress" in spec.policy_types
+def _is_a_pod(intent: PodIntent) -> bool:
+    return bool(intent.uid)
 
 
 def governs_egress(spec: NetworkPolicySpec) -> bool:

@@ -16,7 +16,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint
-from reconciler.model.policies import PodPolicy, RuleSet
+from reconciler.model.policies import PodPolicy, RuleSet, governs_ingress
 from reconciler.services.cidrs import (
     EVERYTHING,
     Ranges,
@@ -27,7 +27,7 @@ from reconciler.services.cidrs import (
     union,
 )
 from reconciler.services.policy import Isolation
-from reconciler.services.policy_evaluation import governs_egress, governs_ingress
+from reconciler.services.policy_evaluation import governs_egress
 
 _LOOPBACK: Final = "127.0.0.0/8"
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.model.ingress import Canary, IngressTls
+from reconciler.model.ingress import Canary, IngressTls, PathType
 from reconciler.model.objects import Ingress, ObjectMeta, Secret
 from reconciler.model.secrets import SecretText
 from tests.certificates import rsa_key, secret, signed
@@ -68,6 +68,30 @@ def test_a_request_goes_where_upstream_sends_it(by_age: list[Ingress], requests:
         ("shop.example.org", "/admin/%zz", "400"),
         ("shop.example.org", "/x/../admin%2", "400"),
         ("shop.example.org", "*", "400"),
+        ("shop.example.org", "/admin;x", "400"),
+        ("shop.example.org", "/admin%3bx", "400"),
+        ("shop.example.org", "/admin;x/y", "400"),
+        ("shop.example.org", "/;/admin", "400"),
+        ("shop.example.org", "/admin%3fx", "400"),
+        ("shop.example.org", "/admin%23x", "400"),
+        ("shop.example.org", "/\\admin", "400"),
+        ("shop.example.org", "/%5cadmin", "400"),
+        ("shop.example.org", "/admin\\x", "400"),
+        ("shop.example.org", "/x\\..\\admin", "400"),
+        ("shop.example.org", "/admin%2f..", "400"),
+        ("shop.example.org", "/%2561dmin", "400"),
+        ("shop.example.org", "/x%252f..%252fadmin", "400"),
+        ("shop.example.org", "/%2525252e/admin", "400"),
+        ("shop.example.org", "/%c0%afadmin", "400"),
+        ("shop.example.org", "/login;x", "400"),
+        ("shop.example.org", "/login", "b"),
+        ("shop.example.org", "/admin%2fx", "b"),
+        ("shop.example.org", "/admin/x;y=1/z%5c", "b"),
+        ("shop.example.org", "/shop;v=1/x;y", "a"),
+        ("shop.example.org", "/a%20b/100%25/c%5cd", "a"),
+        ("shop.example.org", "/job/feature%252Fnew", "a"),
+        ("shop.example.org", "/caf%c3%a9", "a"),
+        ("shop.example.org", "/m;n", "b"),
         ("shop.example.org", "/..admin", "a"),
         ("shop.example.org", "/?/admin", "a"),
         ("shop.example.org@evil.org", "/", "404"),
@@ -75,7 +99,8 @@ def test_a_request_goes_where_upstream_sends_it(by_age: list[Ingress], requests:
     ],
 )
 def test_a_host_and_a_path_are_read_as_a_pod_would_read_them(host: str, path: str, expected: str) -> None:
-    one = ingress("shop", rule(HOST, ("Prefix", "/", "a"), ("Prefix", "/admin", "b")))
+    ways: list[tuple[PathType, str, str]] = [("Prefix", "/", "a"), ("Prefix", "/admin", "b")]
+    one = ingress("shop", rule(HOST, *ways, ("Exact", "/login", "b"), ("Prefix", "/m;n", "b")))
     with serving(one) as site, Client(site.plain) as client:
         status, text, _ = client.get(host, path)
         assert expected in (str(status), text.partition(" ")[0])

@@ -128,3 +128,28 @@ def test_a_pod_writes_no_packets_of_its_own_making_unless_it_asks_for_it_and_may
         status = stage.inside(name, "grep", "CapEff", "/proc/1/status", name=of)
         has[name] = bool(int(status.split()[1], 16) & 1 << 13)
     assert has == {"raw": True, "plain": False, "two": False}
+
+
+def test_the_ingress_keeps_policies_and_no_path_gets_around_a_rule(stage: Stage) -> None:
+    edge = stage.world.lab.node("node-1").address
+    closed = ingress("admin", "/admin", annotations={"reconciler.dev/allow-list": "192.0.2.0/24"})
+    pods = [pod("site", web()), pod("admin", web())]
+    stage.put(*pods, behind("site"), behind("admin"), ingress("site"), closed)
+    status = {}
+    eventually(lambda: "pod=site" in asked(edge, f"http://{HOST}/x;v=1/y")[1])
+    eventually(lambda: asked(edge, f"http://{HOST}/admin")[0] == "403")
+    for path in ("admin;x", "admin%3bx", "%5cadmin", "%2561dmin", "admin%2f..%2fx", ";/admin"):
+        status[path] = asked(edge, f"http://{HOST}/{path}")[0]
+    assert set(status.values()) == {"400"}, status
+    stage.put(policy("site", []), file="policy.yaml")
+    eventually(lambda: asked(edge, f"http://{HOST}/")[0] == "503")
+    stage.event("Ignored", "reconciler-ingress")
+    named = {"matchLabels": {"kubernetes.io/metadata.name": "reconciler-ingress"}}
+    stage.put(policy("site", [{"from": [{"namespaceSelector": named}]}]), file="policy.yaml")
+    eventually(lambda: asked(edge, f"http://{HOST}/")[0] == "200")
+
+
+def policy(app: str, rules: list[Json]) -> Json:
+    spec = {"podSelector": {"matchLabels": {"app": app}}, "ingress": rules}
+    head = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": app}}
+    return {**head, "spec": spec}

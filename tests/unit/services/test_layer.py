@@ -4,10 +4,12 @@ from msgspec.structs import replace
 
 from reconciler.model.cluster import ClusterImages, ClusterSpec
 from reconciler.model.desired import Desired, Revision
+from reconciler.model.ingress import IngressBackend, IngressServiceBackend, IngressSpec, ServiceBackendPort
 from reconciler.model.memory import Memory, NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import (
     Cluster,
+    Ingress,
     NetworkPolicy,
     Node,
     ObjectMeta,
@@ -17,7 +19,14 @@ from reconciler.model.objects import (
     SshAddress,
 )
 from reconciler.model.plan import Endpoint
-from reconciler.model.policies import IngressRule, NetworkPolicySpec, PeerSelector, PolicyPeer
+from reconciler.model.policies import (
+    INGRESS_NAMESPACE,
+    NAMESPACE_LABEL,
+    IngressRule,
+    NetworkPolicySpec,
+    PeerSelector,
+    PolicyPeer,
+)
 from reconciler.model.proxy import config_text
 from reconciler.model.setups import NodeNetwork, Route
 from reconciler.services import ServiceLayer, node_setups
@@ -164,9 +173,32 @@ def pod(name: str, ip: str) -> PodIntent:
     return PodIntent(f"uid-{name}", "shop", name, "node-1", "h", "r", ip=ip, labels=labels)
 
 
-def closed(client: str = "") -> Desired:
-    """To all but the pods of an app."""
+def closed(client: str = "", namespace: str = "") -> Desired:
+    """To all but the pods of an app, or of a namespace."""
     rules = (IngressRule(peers=(PolicyPeer(pod_selector=PeerSelector({"app": client})),)),) if client else ()
+    if namespace:
+        selector = PeerSelector({NAMESPACE_LABEL: namespace})
+        rules = (IngressRule(peers=(PolicyPeer(namespace_selector=selector),)),)
     spec = NetworkPolicySpec(PeerSelector({"app": "web"}), ingress=rules, policy_types=("Ingress",))
     policy = NetworkPolicy(ObjectMeta("closed", "shop"), spec)
     return replace(desired(), network_policies={Ref("NetworkPolicy", "shop", "closed"): policy})
+
+
+def test_an_ingress_sends_nothing_to_pods_that_are_closed_to_it() -> None:
+    backend = IngressBackend(IngressServiceBackend("web", ServiceBackendPort(name="http")))
+    ingress = Ingress(ObjectMeta("web", "shop"), IngressSpec(default_backend=backend))
+    memory = replace(MEMORY, pods={"u1": pod("web-0", "10.244.0.2")})
+    open_to_all = replace(closed(), network_policies={})
+    for wanted, servers in (
+        (open_to_all, ["web-0"]),
+        (closed(), []),
+        (closed(namespace=INGRESS_NAMESPACE), ["web-0"]),
+    ):
+        layer = ServiceLayer()
+        wanted = replace(wanted, ingresses={Ref("Ingress", "shop", "web"): ingress})
+        proxy = layer.setups(wanted, memory, ENDPOINTS)["node-1"].proxy
+        (section,) = (each for each in proxy.sections if each.name.startswith("ingress_"))
+        assert [server.name for server in section.servers] == servers
+        assert bool(layer.problems) is not bool(servers)
+        own = next(each for each in proxy.sections if each.name == "shop_web_http")
+        assert [server.name for server in own.servers] == ["web-0"], "the Service has it"

@@ -20,9 +20,9 @@ from reconciler.model.policies import (
     PolicyPort,
     PolicyType,
     Requirement,
+    matches,
 )
 from reconciler.services.policy import NOBODY, Isolation, Policies, isolate
-from reconciler.services.policy_evaluation import matches
 from tests.simulated import desired
 
 LABELS = {"shop": {"team": "a"}, "edge": {"team": "b"}, "bare": {}}
