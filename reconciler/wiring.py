@@ -21,6 +21,7 @@ from reconciler.control.inbox import Inbox, NodeObserved
 from reconciler.control.leadership import Candidate
 from reconciler.control.loop import Loop, Narrator
 from reconciler.control.ports import NodeSession, Source
+from reconciler.control.processes import has_ended, this_process
 from reconciler.control.refresh import Refresher
 from reconciler.manifests import Loader
 from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
@@ -76,7 +77,7 @@ def reset(node: Node, cluster: Cluster, settings: Settings) -> list[str]:
 
     StoreLocked where a running reconciler has the node: it would put all back.
     """
-    stranger = Resetter(secrets.token_hex(8), holder_in_words(), settings.take_over)
+    stranger = Resetter(secrets.token_hex(8), holder_in_words(), settings.take_over, has_ended)
     memory = remembered(settings)
     if ref_of(cluster) not in memory.applied and node.metadata.name not in memory.nodes:
         return reset_node(node, cluster, credentials_of(settings), stranger)
@@ -198,7 +199,7 @@ def running(wanted: SourceSettings, settings: Settings, narrator: Narrator, opti
             issuer=issuer,
             narrator=narrator,
             options=options,
-            candidate=Candidate(store.identity, holder_in_words(), settings.take_over),
+            candidate=Candidate(store.identity, holder_in_words(), settings.take_over, this_process()),
         )
         refresher = Refresher(open_source(wanted, settings), Loader().load, inbox)
         refresher.start()

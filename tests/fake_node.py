@@ -65,7 +65,7 @@ class FakeLease:
                 return False
             if now.owner != claim.owner and now.live and not claim.take_over:
                 return False
-        self.now = HostLease(claim.owner, claim.epoch, claim.holder, claim.seconds)
+        self.now = HostLease(claim.owner, claim.epoch, claim.holder, claim.seconds, process=claim.process)
         return True
 
     def release(self, claim: Claim) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.control.processes import UNKNOWN, has_ended
 from reconciler.model.leases import Claim, HostLease, Seat
 from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, ref_of
@@ -39,6 +40,8 @@ class Candidate(Struct, frozen=True):
     """For people: user, machine, command, process and since when, in one line."""
     take_over: bool = False
     """At the start, whoever holds the leases."""
+    process: str = UNKNOWN
+    """This one (`processes`)."""
 
 
 class Blocked(Struct, frozen=True):
@@ -54,10 +57,17 @@ class Blocked(Struct, frozen=True):
 class Leadership:
     """Used by the loop's thread alone. `lead` is told what to ask of every host."""
 
-    def __init__(self, me: Candidate, lead: Callable[[Claim | None], None], tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        me: Candidate,
+        lead: Callable[[Claim | None], None],
+        tell: Callable[[Event], None],
+        ended: Callable[[str], bool] = has_ended,
+    ) -> None:
         self._me = me
         self._lead = lead
         self._tell = tell
+        self._ended = ended
         self._take_over = me.take_over
         self._claim: Claim | None = None
         self._claimed_at = 0.0
@@ -95,14 +105,14 @@ class Leadership:
     def _consider(self, seats: Mapping[str, Seat], now: float, heartbeat: float, settled: bool) -> float:
         connected = [seat for seat in seats.values() if seat.connected]
         others = [one.lease for one in connected if one.lease is not None and one.lease.owner != self._me.owner]
-        living = [lease for lease in others if lease.live]
+        living = [lease for lease in others if self._lives(lease)]
         self._granted = False
         if living and not self._take_over:
             self._block(max(living, key=_rank), seats)
             return inf
         if not settled:
             return inf
-        fallen = [lease for lease in others if not lease.released]
+        fallen = [lease for lease in others if not lease.released and not self._ended(lease.process)]
         if fallen and not self._take_over and 2 * len(connected) <= len(seats):
             self._block_without_most(max(fallen, key=_rank), len(connected), len(seats))
             return inf
@@ -113,7 +123,10 @@ class Leadership:
             return self._wait_until
         epoch = max([seat.lease.epoch for seat in seats.values() if seat.lease is not None], default=0) + 1
         seconds = max(LEASE_SECONDS, _BEATS * heartbeat)
-        claim = Claim(self._me.owner, epoch, self._me.holder, self._take_over, seconds)
+        orphaned = any(lease.live for lease in others)  # By a process that has ended, for all who live block.
+        claim = Claim(
+            self._me.owner, epoch, self._me.holder, self._take_over or orphaned, seconds, self._me.process
+        )
         self._ask(claim, now)
         return self._await(claim, seats, now)
 
@@ -136,7 +149,7 @@ class Leadership:
         return now
 
     def _refused(self, claim: Claim, winner: HostLease, seats: Mapping[str, Seat], now: float) -> float:
-        if winner.epoch >= claim.epoch and (not winner.live or self._take_over):
+        if winner.epoch >= claim.epoch and (not self._lives(winner) or self._take_over):
             self._ask(replace(claim, epoch=winner.epoch + 1), now)
             return now + _ASK_AGAIN_SECONDS
         granted = any(seat.granted == claim.epoch for seat in seats.values())
@@ -153,14 +166,13 @@ class Leadership:
         found = [seat.lease for seat in seats.values() if seat.lease is not None and _is_above(seat.lease, claim)]
         if not found:
             return
-        top = max(found, key=_rank)
-        if not top.live or (top.epoch == claim.epoch and top.owner > claim.owner):
-            self._granted = False
-            self._ask(replace(claim, epoch=top.epoch + 1), now)
-            return
         self._withdraw(now)
         self._lost = True
-        self._block(top, seats)
+        self._block(max(found, key=_rank), seats)
+
+    def _lives(self, lease: HostLease) -> bool:
+        """Its holder may act: it has renewed the lease in time, and is not known to have ended since."""
+        return lease.live and not self._ended(lease.process)
 
     def _ask(self, claim: Claim, now: float) -> None:
         self._claim, self._claimed_at = claim, now
@@ -175,10 +187,11 @@ class Leadership:
         held = sorted(
             name for name, seat in seats.items() if seat.lease is not None and seat.lease.owner == lease.owner
         )
+        lasts = f"its lease on {', '.join(held)} lasts {lease.seconds:.0f} s more unless renewed"
+        since = f"leads this cluster (epoch {lease.epoch}; {lasts})"
         self._say(
             Blocked(
-                f"{lease.holder} leads this cluster (epoch {lease.epoch}; its lease on {', '.join(held)} lasts "
-                f"{lease.seconds:.0f} s more unless renewed)",
+                f"{lease.holder} {since if lease.live else f'has led this cluster since (epoch {lease.epoch})'}",
                 "stop that one, or wait until it has ended, or take over with --take-over",
             ),
             lease,

@@ -16,6 +16,8 @@ class Claim(Struct, frozen=True):
     """Also from one who holds a lower epoch and has not let go of it."""
     seconds: float = 15.0
     """How long the lease lasts without being renewed."""
+    process: str = "-"
+    """The holder's, by which others on its machine see that it has ended (`control.processes`)."""
 
 
 class HostLease(Struct, frozen=True):
@@ -28,6 +30,7 @@ class HostLease(Struct, frozen=True):
     """How long it still lasts unless it is renewed, by the host's own clock since its boot; 0: it has ended."""
     released: bool = False
     """Its holder has let go of it, rather than fallen silent."""
+    process: str = "-"
 
     @property
     def live(self) -> bool:

@@ -1,7 +1,7 @@
 """Removes from a host everything that reconciler left on it for a cluster, and only that. For `node reset`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -42,6 +42,8 @@ class Resetter(Struct, frozen=True):
     holder: str
     take_over: bool = False
     """Also where a reconciler leads that is another's."""
+    ended: Callable[[str], bool] = lambda _: False
+    """Whether the process of a lease is known to have ended."""
 
 
 def reset_node(node: Node, cluster: Cluster, credentials: Credentials, by: Resetter) -> list[str]:
@@ -70,7 +72,8 @@ def _take(lease: LeaseKeeper, cluster: str, node: str, by: Resetter) -> frozense
     there = {path for path in _directories(cluster) if looking.run(["test", "-e", path]).status == 0}
     found = read_lease(looking.run(look_command(cluster)).out.splitlines()[1:])
     epoch = found.epoch + 1 if found is not None else 1
-    now = lease.take(Claim(by.owner, epoch, by.holder, by.take_over))
+    free = found is not None and by.ended(found.process)
+    now = lease.take(Claim(by.owner, epoch, by.holder, by.take_over or free))
     if not lease.held:
         holder = now.holder if now is not None else "another reconciler"
         raise NodeError(

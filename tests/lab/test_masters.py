@@ -80,6 +80,28 @@ def test_beside_a_reconciler_that_leads_another_is_refused_or_waits_and_says_for
             assert all(f"pid {waiting.process.pid}," in who for who in leaders(theirs))
 
 
+def test_a_reconciler_that_was_paused_at_work_finds_another_in_its_place_and_stops(
+    ours: World, theirs: World
+) -> None:
+    with ours.run() as paused:
+        paused.converged()
+        mark = paused.mark()
+        ours.write("web.yaml", web(6))
+        paused.wait_for("Scheduled", since=mark)
+        paused.process.send_signal(signal.SIGSTOP)
+        with theirs.run(str(theirs.folder), "--take-over") as leader:
+            leader.converged()
+            eventually(lambda: not effects(ours, time.time() - 1), 20, "an end of what was begun")
+            since, there = time.time(), {container.id for container in ours.containers()}
+            mark = paused.mark()
+            paused.process.send_signal(signal.SIGCONT)
+            told = paused.wait_for("LeaderElection", "stopped leading", since=mark)
+            assert f"pid {leader.process.pid}," in told["message"]
+            assert effects(ours, since) == []
+            assert {container.id for container in ours.containers()} == there
+            assert {container.image for container in ours.containers("web")} == {"lab/web:2.0"}
+
+
 MASTERS, ROUNDS = 5, 4
 
 
@@ -177,6 +199,7 @@ def test_a_reconciler_whose_state_is_taken_away_does_nothing_more_and_says_so_on
         assert f"pid {running.process.pid}," in refused.stderr
         assert effects(ours, began) == []
         assert [event["reason"] for event in running.events].count("StoreFailed") == 1
-        assert running.stop() == 0
-    assert ours.on_folder("apply").returncode == 0
+        running.kill()
+    applied = ours.on_folder("apply")
+    assert applied.returncode == 0, "the holder's process is seen to have ended: " + applied.stderr
     assert len(ours.containers("web")) == 4

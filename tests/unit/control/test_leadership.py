@@ -29,12 +29,14 @@ class Hosts:
 class Master:
     def __init__(self, hosts: Hosts, owner: str, take_over: bool = False) -> None:
         self.hosts = hosts
+        self.ended: set[str] = set()
         self.events: list[Event] = []
         self.claim: Claim | None = None
         self.unreached: set[str] = set()
         self.held: set[str] = set()
         self.refused: dict[str, int] = {}
-        self.it = Leadership(Candidate(owner, f"{owner}@here", take_over), self._lead, self.events.append)
+        me = Candidate(owner, f"{owner}@here", take_over, f"process-of-{owner}")
+        self.it = Leadership(me, self._lead, self.events.append, lambda process: process in self.ended)
         self.now = 100.0
 
     def _lead(self, claim: Claim | None) -> None:
@@ -211,3 +213,13 @@ def test_nodes_say_who_leads() -> None:
     assert with_leaders({ref: led}, {"a": seat})[ref] is led
     ended = Seat(True, HostLease("first", 4, "me@here", 0.0))
     assert with_leaders({ref: led}, {"a": ended})[ref] == known
+
+
+def test_the_leases_of_a_process_that_is_seen_to_have_ended_are_free() -> None:
+    hosts = Hosts()
+    first, second = Master(hosts, "first"), Master(hosts, "second")
+    assert first.comes_to_lead()
+    assert not second.comes_to_lead()
+    second.ended = {"process-of-first"}
+    assert second.comes_to_lead()
+    assert hosts.owners() == {("second", 2)}

@@ -105,7 +105,12 @@ class Told:
 class Cell:
     """A cluster of three hosts in memory, and the loop over it while `running`."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: "Cell | None" = None, take_over: bool = False) -> None:
+        """`beside`: another reconciler's, of the same hosts; what each has put there the other does not see."""
+        self._beside = beside
+        self._candidate = Candidate(
+            "second" if beside else "first", "second@here" if beside else "first@here", take_over
+        )
         self.source = FakeSource({"cluster.yaml": CLUSTER + NODE.format("a", 1) + NODE.format("b", 2)})
         self.store = FakeStore()
         self.issuer = FakeIssuer()
@@ -122,7 +127,8 @@ class Cell:
         name = node.metadata.name
         if name not in self.hosts:
             images = frozenset({"web:1", "web:2"})
-            self.hosts[name] = FakeNodeSession(name, cluster.metadata.name, self.inbox, images)
+            lease = self._beside.hosts[name].lease if self._beside else None
+            self.hosts[name] = FakeNodeSession(name, cluster.metadata.name, self.inbox, images, lease)
         self.hosts[name].return_()
         return self.hosts[name]
 
@@ -138,7 +144,7 @@ class Cell:
             issuer=self.issuer,
             narrator=self.told,
             options=Options(),
-            candidate=Candidate(self.store.identity, "the tests"),
+            candidate=self._candidate,
         )
         refresher = Refresher(self.source, Loader().load, self.inbox)
         refresher.start()
@@ -427,3 +433,59 @@ def test_every_created_container_carries_the_host_contract(cell: Cell) -> None:
     (config,) = [call.config for h in cell.hosts.values() for call in h.calls if isinstance(call, CreateContainer)]
     labels = {label.removeprefix("reconciler.dev/") for label in config.labels}
     assert labels == {"cluster", "namespace", "pod", "uid", "container", "owner", "hash", "revision", "template"}
+
+
+# Several reconcilers at one cluster
+
+
+def test_beside_a_reconciler_that_leads_nothing_is_done_and_it_is_named(cell: Cell) -> None:
+    cell.web(2)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+        other = Cell(beside=cell)
+        other.web(3)
+        with other.running() as loop:
+            until(lambda: loop.blocked is not None)
+            assert "first@here leads this cluster" in str(loop.blocked)
+            assert other.calls() == 0
+            assert other.store.saves == 0
+            assert {getattr(status, "leader", "") for status in other.store.statuses.values()} == {"first@here"}
+        before = cell.calls()
+        cell.web(3)
+        until(lambda: len(cell.pods()) == 3)
+        assert cell.calls() > before
+
+
+def test_one_that_waits_goes_on_when_the_leases_have_ended(cell: Cell) -> None:
+    cell.web(2)
+    with cell.running():
+        until(lambda: "Converged" in cell.told.reasons())
+    other = Cell(beside=cell)
+    other.web(3)
+    with other.running() as loop:
+        until(lambda: loop.blocked is not None)
+        for host in cell.hosts.values():
+            host.lease.expire()
+        until(lambda: "Converged" in other.told.reasons())
+        assert loop.blocked is None
+        assert len(other.pods()) == 3
+
+
+def test_one_that_is_superseded_stops_on_all_hosts_and_says_who_has_taken_over(cell: Cell) -> None:
+    cell.web(2)
+    with cell.running() as loop:
+        until(lambda: "Converged" in cell.told.reasons())
+        other = Cell(beside=cell, take_over=True)
+        other.web(3)
+        with other.running():
+            until(lambda: "Converged" in other.told.reasons())
+            until(lambda: loop.blocked is not None)
+            before = cell.calls()
+            cell.web(9)
+            victim = next(iter(cell.hosts.values()))
+            victim.change(next(c.name for c in victim.last().containers if c.pod), lambda _: None)
+            time.sleep(0.2)
+            assert cell.calls() == before
+            told = [event.message for event in cell.told.events if event.reason == "LeaderElection"]
+            assert [message.partition(":")[0] for message in told] == ["stopped leading"]
+            assert "second@here" in told[0]
