@@ -44,6 +44,7 @@ def loop_families(state: LoopState) -> Iterator[Metric]:
     for phase in _PHASES:
         phases.add_metric((phase,), pods[phase])
     yield phases
+    yield _waiting(state.statuses.values())
     yield GaugeMetricFamily(
         "reconciler_converged",
         "1 where everything wanted runs and every host that can be reached serves it.",
@@ -63,6 +64,24 @@ def loop_families(state: LoopState) -> Iterator[Metric]:
     for name, node in sorted(state.observed.nodes.items() if state.observed else ()):
         up.add_metric((name,), int(isinstance(node, Reachable)))
     yield up
+
+
+def _waiting(statuses: Iterable[Status]) -> Metric:
+    """As upstream, a pod that crashes again and again is Running: what it waits for tells the two apart."""
+    waiting = GaugeMetricFamily(
+        "reconciler_pods_waiting",
+        "Pods with a container that waits, by Kubernetes' reason: CrashLoopBackOff, ImagePullBackOff…",
+        labels=("reason",),
+    )
+    pods = [status for status in statuses if isinstance(status, PodStatus)]
+    counted = Counter(
+        reason
+        for pod in pods
+        for reason in {one.reason for one in pod.containers if one.state == "waiting" and one.reason}
+    )
+    for reason, number in sorted(counted.items()):
+        waiting.add_metric((reason,), number)
+    return waiting
 
 
 def _certificate_ends(statuses: Iterable[Status]) -> Metric:

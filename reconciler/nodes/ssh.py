@@ -34,6 +34,10 @@ _WAKE_SECONDS = 1.0
 as it would by itself, were a quarter of what an idle reconciler costs."""
 
 
+_NOTHING_SAID = ("", "Unable to open channel", "SSH session not active")
+"""What paramiko says of a connection that is gone, whatever ended it."""
+
+
 class Credentials(Struct, frozen=True):
     """How we prove who we are; the keys are tried in this order, then the agent's."""
 
@@ -210,7 +214,9 @@ class SshConnection:
             with _closing_after(timeout, self._transport):
                 yield
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise ConnectionLost(f"{doing} failed: {error or type(error).__name__}") from error
+            words = str(error).rstrip(".")
+            why = "" if words in _NOTHING_SAID else f" ({words})"
+            raise ConnectionLost(f"the SSH connection to {self._address} was lost while {doing}{why}") from error
 
 
 def _transport_to(node: Node, timeout: float) -> paramiko.Transport:

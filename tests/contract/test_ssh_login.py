@@ -66,3 +66,17 @@ def test_of_keys_that_are_refused_it_is_told_which_could_not_be_offered(server: 
     said = str(refused.value)
     assert "did not accept the key" in said
     assert f"the private key {missing} cannot be used" in said
+
+
+def test_a_connection_that_is_gone_says_so_and_not_what_its_library_calls_it(
+    server: GitServer, accepted: Path
+) -> None:
+    there = node(server)
+    ssh = SshConnection.connect(there, Credentials((accepted,)), SECONDS)
+    server.close()
+    with pytest.raises(ConnectionLost) as lost:
+        ssh.open(("docker", "version"), 5.0)
+    ssh.close()
+    assert f"the SSH connection to {there.ssh} was lost" in str(lost.value)
+    assert "while starting `docker`" in str(lost.value)
+    assert "channel" not in str(lost.value)

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from reconciler.metrics.families import LoopState, loop_families, traffic_families
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, Unreachable
-from reconciler.model.plan import PodStatus, Status
+from reconciler.model.plan import ContainerStatus, PodStatus, Status
 from reconciler.model.sections import IngressSection, ServiceSection
 from reconciler.model.traffic import Counts, Sections, SectionTraffic, ServerTraffic
 
@@ -115,11 +115,13 @@ def test_a_node_whose_proxy_told_nothing_is_down_and_has_no_other_series() -> No
 
 def test_the_loop_tells_its_pods_by_phase_its_hosts_and_its_revision() -> None:
     ref = Ref("Pod", "shop", "web-0")
-    statuses: dict[Ref, Status] = {ref: PodStatus(ref, "u", "node-1", "", "Running", True)}
+    crashes = ContainerStatus("app", "web:1", "waiting", "CrashLoopBackOff")
+    statuses: dict[Ref, Status] = {ref: PodStatus(ref, "u", "node-1", "", "Running", True, containers=(crashes,))}
     lost = Observed(nodes={"node-1": Unreachable(0.0, "cut off", None)})
     found = read_back(loop_families(LoopState("3f2a", refused=True, statuses=statuses, observed=lost)))
     assert of(found, "reconciler_pods", phase="Running") == 1
     assert of(found, "reconciler_pods", phase="Failed") == 0
+    assert of(found, "reconciler_pods_waiting", reason="CrashLoopBackOff") == 1
     assert of(found, "reconciler_converged") == 0
     assert of(found, "reconciler_revision_refused") == 1
     assert of(found, "reconciler_revision_info", revision="3f2a") == 1
