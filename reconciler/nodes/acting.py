@@ -155,7 +155,7 @@ class Actor:
             case RemoveFiles(uid=owner):
                 self._files.remove(owner)
             case RemoveVolume(volume=volume):
-                remove_volume(self._engine, self._cluster, volume, self._files.pins.user_of)
+                remove_volume(self._engine, self._cluster, volume, self._files.pins.users_of)
                 self._watcher.look_at_volumes()
 
 

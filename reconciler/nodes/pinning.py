@@ -48,6 +48,8 @@ class Pins:
         self._known: frozenset[str] = frozenset()
         """`UID/CONTAINER` of those that may have pins or records."""
         self._changes = 0
+        self._made: frozenset[str] = frozenset()
+        """Of those, the ones whose first start is still to come: what was made a moment ago is there."""
 
     def look(self) -> None:
         """Whatever has a record has its pin again; which could not be made is told when its container is to start.
@@ -69,6 +71,8 @@ class Pins:
         self._know(uid, container)
         words = ("new", uid, container, *map(record_of, wanted))
         self._expect(self._run("pinning what a container mounts", words, _SECONDS), len(wanted))
+        with self._lock:
+            self._made |= {f"{uid}/{container}"}
         return tuple(f"{self._memory}/pins/{uid}/{container}/{number}" for number in range(len(wanted)))
 
     def ensure(self, sources: Sequence[str]) -> bool:
@@ -78,6 +82,10 @@ class Pins:
         if not pinned:
             return True
         uid, container = pinned[0][:2]
+        with self._lock:
+            is_new, self._made = f"{uid}/{container}" in self._made, self._made - {f"{uid}/{container}"}
+        if is_new:
+            return True
         words = ("some", uid, container, *(number for _, _, number in pinned))
         said = self._run("pinning what a container mounts", words, _SECONDS)
         if any(each.why == "record" for each in said):
@@ -94,16 +102,18 @@ class Pins:
         if not any(name.startswith(f"{uid}/") for name in mine):
             return
         words = ("none", uid, *((container,) if container else ()))
+        with self._lock:
+            self._made -= mine
         self._run("unmounting what a container mounted", words, _SECONDS)
         with self._lock:
             self._changes += 1
             self._known -= {name for name in mine if name.startswith(f"{uid}/")}
 
-    def user_of(self, base: str) -> str:
-        """A container, as `UID/CONTAINER`, that has a pin of a part of this directory; empty: none has."""
+    def users_of(self, base: str) -> frozenset[str]:
+        """The containers, as `UID/CONTAINER`, that have a pin of a part of this directory."""
         script = 'cd "$1" 2>/dev/null || exit 0; grep -rlxF -e "find $2" . || [ $? = 1 ]'
         found = self._shell.script("looking for users of a volume", script, (f"{self._disk}/pins", base))
-        return found.partition("\n")[0].removeprefix("./").rpartition("/")[0]
+        return frozenset(line.removeprefix("./").rpartition("/")[0] for line in found.splitlines())
 
     def _know(self, uid: Uid, container: str) -> None:
         with self._lock:

@@ -207,6 +207,7 @@ def test_a_part_of_a_volume_never_leads_out_of_it(lab: Lab, host: Host) -> None:
     )
 
 
+@pytest.mark.rule(3)
 def test_a_part_that_was_swapped_for_a_link_stays_what_it_was_over_every_restart(lab: Lab, host: Host) -> None:
     node = lab.nodes[0]
     source = f"{DISK}/pods/u1/disk"
@@ -214,6 +215,10 @@ def test_a_part_that_was_swapped_for_a_link_stays_what_it_was_over_every_restart
     script = "touch /sub/mine; sleep 1000"
     config = sandbox(image="lab/busybox:1", command=("sh", "-c", script), stop_grace_seconds=1, mounts=mounts)
     assert host.do("u1", MakeDirectory("u1", "disk"), *started(config)).failed is None
+    fast = MakeDirectory("u2", "fast", memory=True)
+    part = HostMount(f"{MEMORY}/pods/u2/fast", "/sub", sub_path="sub")
+    other = sandbox("u2", "other_POD", "10.244.9.3", mounts=(part,))
+    assert host.do("u2", fast, *started(other)).failed is None
     node.docker("exec", "web_POD", "sh", "-c", "mv /all/sub /all/old; ln -s / /all/sub")
 
     def run() -> str:
@@ -244,15 +249,21 @@ def test_a_part_that_was_swapped_for_a_link_stays_what_it_was_over_every_restart
     node.start()
     assert "web_POD" not in node.docker("ps", "--format", "{{.Names}}").stdout, "before its pins are there"
     every = ["sh", "-c", SCRIPT, "pin", MEMORY, DISK, "all"]
-    assert node.run(every).stdout.split("\t")[:3] == ["failed", "u1/POD/0", "outside"]
+    said = [line.split("\t")[:3] for line in node.run(every).stdout.splitlines()]
+    assert said == [["failed", "u1/POD/0", "outside"], ["failed", "u2/POD/0", "nothing"]]
     assert node.docker("start", "web_POD", check=False).returncode != 0
     sh(lab, f"cd {source}; rm sub; mv old sub")
     for _ in range(2):
-        assert node.run(every).stdout.split() == ["pinned", "u1/POD/0"]
+        assert node.run(every).stdout.split("\t")[:2] == ["pinned", "u1/POD/0"]
     node.docker("start", "web_POD")
     assert shown() == "mine"
+    with set_up(connect(node_of(lab), lab)) as again:
+        assert again.do("u2", StartContainer("other_POD")).reason == "CreateContainerConfigError", "no volume yet"
+        assert again.do("u2", fast, StartContainer("other_POD")).failed is None
+    assert same(lab, f"{MEMORY}/pins/u2/POD/0", f"{MEMORY}/pods/u2/fast/sub")
 
 
+@pytest.mark.rule(3)
 def test_a_part_is_never_led_out_while_a_pod_swaps_it(lab: Lab, host: Host) -> None:
     """By a link in the last place, and in the middle; every time, it is refused or it is the volume's."""
     source = f"{DISK}/pods/u1/disk"
@@ -337,7 +348,7 @@ def test_a_claims_volume_is_kept_until_it_is_removed_and_only_ours_is(lab: Lab, 
     ended = (StopContainers((ContainerStop("web_POD"),), 1), RemoveContainer("web_POD", "u1"))
     assert host.do("u1", *ended).failed is None
     assert created(host, part).failed is None
-    assert "u1/POD" in host.do("u1", RemoveVolume(name)).message
+    assert "web_POD" in host.do("u1", RemoveVolume(name)).message
     assert host.do("u1", RemoveContainer("web_POD", "u1")).failed is None
     assert name in lab.nodes[0].docker("volume", "ls", "-q").stdout
     for _ in range(2):

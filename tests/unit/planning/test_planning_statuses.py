@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from reconciler.model.names import Ref
 from reconciler.model.observed import ContainerState, Observed, Reachable
-from reconciler.model.operations import CreateContainer, Outcome, PullImage, WriteFiles
+from reconciler.model.operations import CreateContainer, Outcome, PullImage, StartContainer, WriteFiles
 from reconciler.model.plan import DeploymentStatus, PodStatus
 from reconciler.model.pods import Container, Resources
 from reconciler.model.quantities import Quantity
@@ -97,6 +97,21 @@ def test_a_container_whose_command_is_not_there() -> None:
     assert one.message == "exec: no-such-command: not found"
     assert one.last_end is not None
     assert one.last_end.exit_code == 127
+
+
+def test_a_container_that_cannot_be_started_again_says_why_and_how_its_last_run_ended() -> None:
+    world = settled()
+    becomes(world, "exited", exit_code=3)
+    step = world.plan()
+    (work,) = step.work
+    failed = next(each for each in work.operations if isinstance(each, StartContainer))
+    outcome = Outcome(work, failed, "subPath 'a' leads out of its volume", "CreateContainerConfigError")
+    world.memory = after_failure(step.memory, outcome, now=world.now)
+    (one,) = status(world).containers
+    assert (one.state, one.reason) == ("waiting", "CreateContainerConfigError")
+    assert one.message == "subPath 'a' leads out of its volume"
+    assert one.last_end is not None
+    assert one.last_end.exit_code == 3
 
 
 def test_a_container_whose_command_is_not_there_fails_a_pod_that_is_never_restarted() -> None:
