@@ -1,6 +1,6 @@
 """`make bench`: every bar, measured on this machine, in one table. Exit code 1 where a bar is missed.
 
-`python -m tests.bench manifests planning lab pods names services load day` runs some of the parts.
+`python -m tests.bench manifests planning lab pods names services load day losing` runs some of the parts.
 """
 
 import sys
@@ -12,6 +12,7 @@ from rich.table import Table
 from tests.bench import (
     day_on_the_lab,
     load_on_the_lab,
+    losing_on_the_lab,
     names_on_the_lab,
     on_the_lab,
     on_this_machine,
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[], Iterator[Measured]]] = {
     "services": services_on_the_lab.everything,
     "load": load_on_the_lab.everything,
     "day": day_on_the_lab.everything,
+    "losing": losing_on_the_lab.everything,
 }
 
 
