@@ -11,7 +11,7 @@ from reconciler.model.names import Ref
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
 from reconciler.model.plan import Action, DeploymentStatus, Hold, PodChange
 from reconciler.model.records import Event
-from reconciler.planning import retry_delay
+from reconciler.planning import retry_delay, stays_until
 
 SOURCE = Ref("Source", "", "desired")
 """What events about the revision itself are about."""
@@ -71,6 +71,7 @@ def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
             was = earlier.get(ref)
             if isinstance(was, DeploymentStatus) and replace(was, message="") != replace(status, message=""):
                 yield _of_progress(status)
+    yield from _of_succession(before, after)
     for orphan in sorted(set(after.plan.orphans) - set(before.plan.orphans if before else ())):
         yield Event(
             SOURCE, "Warning", "Orphan", f"{orphan}: carries our label, and nothing explains it; left alone"
@@ -84,6 +85,21 @@ def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
     revision = after.plan.memory.revision
     if after.converged and not (before and before.converged and before.plan.memory.revision == revision):
         yield Event(SOURCE, "Normal", "Converged", f"everything is as revision {Revision(revision, '')} asks")
+
+
+def _of_succession(before: Turn | None, after: Turn) -> Iterator[Event]:
+    """What no manifest asks for any more, and stays until something else can take its place."""
+    known = before.plan.memory.pods if before else {}
+    if known is after.plan.memory.pods:
+        return
+    new = [pod for uid, pod in after.plan.memory.pods.items() if pod.succeeded_by and pod.wanted == "run"]
+    told = {pod.owner or pod.ref for pod in known.values() if pod.succeeded_by}
+    for owner in sorted({pod.owner or pod.ref for pod in new} - told):
+        of_it = [pod for pod in new if (pod.owner or pod.ref) == owner]
+        message = (
+            f"{owner} is not in revision {after.revision}; what runs of it {stays_until(of_it[0].succeeded_by)}"
+        )
+        yield Event(owner, "Normal", "AwaitingSuccessor", message)
 
 
 def of_order(order: Order) -> Iterator[Event]:

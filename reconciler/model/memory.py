@@ -35,6 +35,8 @@ class PodIntent(Struct, frozen=True):
     """`leave`: to be taken out of rotation, stopped and removed; never reversed."""
     reason: str = ""
     """Why it leaves, in words."""
+    succeeded_by: tuple[Ref, ...] = ()
+    """No manifest asks for it any more, and these come in its place: it stays until they can do without it."""
     ended: Literal["", "Succeeded", "Failed"] = ""
     """It ran to its end, and is never started again, even if nothing of it is left on its host."""
     end_reason: str = ""

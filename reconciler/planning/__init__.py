@@ -14,6 +14,7 @@ from reconciler.planning.certificates import (
     retry_delay,
     with_account,
 )
+from reconciler.planning.controllers.succession import stays_until
 from reconciler.planning.forecast import Forecast, forecast
 from reconciler.planning.guard import held
 from reconciler.planning.options import Options
@@ -35,6 +36,7 @@ __all__ = [
     "held",
     "plan",
     "retry_delay",
+    "stays_until",
     "with_account",
     "without_node",
 ]

@@ -15,12 +15,13 @@ from reconciler.model.plan import Action, Plan, PodChange
 from reconciler.planning.booting import booting_pods
 from reconciler.planning.claims import claim_records, volumes_found
 from reconciler.planning.controllers.deciding import decide
-from reconciler.planning.controllers.decisions import Decision
+from reconciler.planning.controllers.decisions import Decision, Wanted
 from reconciler.planning.controllers.endpoint_slices import slice_endpoints
 from reconciler.planning.controllers.endpoints import endpoints, select
 from reconciler.planning.controllers.ingress import ingress_records
 from reconciler.planning.controllers.node import NodeView, view_nodes
 from reconciler.planning.controllers.service import service_records
+from reconciler.planning.controllers.succession import has_owner, makes_room
 from reconciler.planning.departures import is_gone, leaving
 from reconciler.planning.differences import differences
 from reconciler.planning.ending import done_elsewhere, with_ends
@@ -68,6 +69,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     bound = claim_records(desired, memory.claims, matched.pods, found)
     decision = decide(desired, present, owned, {intent.ref for intent in done.values()}, memory, since, now)
     placement = _place(desired, decision, nodes, present, memory, bound)
+    decision = _making_room(desired, decision, placement, nodes, present, memory, bound)
     pods = _with_decisions(desired, present, decision, placement, nodes)
     owned = owned if pods is present else by_owner(pods.values())
 
@@ -126,8 +128,12 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         booting=booting_pods((pod.intent for pod in pods.values()), desired),
         unplaced=placement.unplaced,
         orphans=tuple(f"{stray.node}/{stray.container.name}" for stray in matched.orphans),
-        wake_at=_wake_at(nodes, pods, clocks, (repairs, *tidying), (*standing.wake_at, *ends.wake_at)),
-        converged=standing.complete and not (work or repairs.wake_at or placement.unplaced or clocks.leaving),
+        wake_at=_wake_at(
+            nodes, pods, clocks, (repairs, *tidying), (*standing.wake_at, *ends.wake_at, *_moment(decision))
+        ),
+        converged=standing.complete
+        and not decision.staying
+        and not (work or repairs.wake_at or placement.unplaced or clocks.leaving),
     )
 
 
@@ -144,6 +150,37 @@ def _place(
     return place(desired, decision.wanted, nodes, {uid: pod.intent for uid, pod in pods.items()}, memory, claims)
 
 
+def _making_room(
+    desired: Desired,
+    decision: Decision,
+    placement: Placement,
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodView],
+    memory: Memory,
+    claims: Mapping[Ref, ClaimRecord],
+) -> Decision:
+    """Of the pods that stay until others can take their place, one goes where those can have none beside it; the
+    next one when it is gone, and when all that has a place is available."""
+    if not decision.staying or not placement.unplaced:
+        return decision
+    busy = {one.wanted.owner for one in placement.placed} | {pod.owner for pod in pods.values() if not pod.ready}
+    leaving = {leaver.uid for leaver in decision.leaving}
+    leaving |= {uid for uid, pod in pods.items() if pod.intent.wanted == "leave"}
+    if any(not has_owner(pods[uid].intent, desired) for uid in leaving):
+        return decision
+    for owner in sorted({one.owner for one in placement.unplaced} - busy):
+        asked = [one for one in decision.wanted if one.owner == owner][:1]
+
+        def fits_without(gone: frozenset[Uid], asked: Sequence[Wanted] = asked) -> bool:
+            left = {uid: pod.intent for uid, pod in pods.items() if uid not in gone}
+            return bool(place(desired, asked, nodes, left, memory, claims).placed)
+
+        if leaver := makes_room(desired, pods, decision.staying, owner, fits_without):
+            staying = {uid: refs for uid, refs in decision.staying.items() if uid != leaver.uid}
+            return replace(decision, leaving=(*decision.leaving, leaver), staying=staying)
+    return decision
+
+
 def _with_decisions(
     desired: Desired,
     pods: Mapping[Uid, PodView],
@@ -152,7 +189,8 @@ def _with_decisions(
     nodes: Mapping[str, NodeView],
 ) -> Mapping[Uid, PodView]:
     """The pods as they are to be remembered: some are to leave, some are new."""
-    if not decision.leaving and not placement.placed:
+    stay = {uid: refs for uid, refs in decision.staying.items() if pods[uid].intent.succeeded_by != refs}
+    if not decision.leaving and not placement.placed and not stay:
         return pods
     reasons = {leaver.uid: leaver.reason for leaver in decision.leaving}
     reasons |= {
@@ -165,6 +203,8 @@ def _with_decisions(
         pod = pods[uid]
         leaving = replace(pod.intent, wanted="leave", reason=reason)
         changed[uid] = replace(pod, intent=leaving, serving=False)
+    for uid, refs in stay.items():
+        changed[uid] = replace(pods[uid], intent=replace(pods[uid].intent, succeeded_by=refs))
     for one in placement.placed:
         changed[one.intent.uid] = new_pod(one.intent, nodes[one.intent.node], desired)
     return changed
@@ -226,6 +266,10 @@ def _arrivals(desired: Desired, placement: Placement) -> Iterable[PodChange]:
             wanted.from_node,
             place,
         )
+
+
+def _moment(decision: Decision) -> tuple[float, ...]:
+    return () if decision.wake_at is None else (decision.wake_at,)
 
 
 def _wake_at(

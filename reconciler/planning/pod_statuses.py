@@ -11,6 +11,7 @@ from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.model.plan import Condition, ContainerStatus, Phase, PodStatus, Unplaced
 from reconciler.model.pods import PodSpec
 from reconciler.planning.container_statuses import Told, container_statuses
+from reconciler.planning.controllers.succession import stays_until
 from reconciler.planning.parts import has_begun, is_initialized
 from reconciler.planning.pods import PodView
 from reconciler.planning.statuses import EXPECTED_REASONS, in_words
@@ -85,7 +86,8 @@ def pod_status(pod: PodView, told: Told) -> PodStatus:
     intent = pod.intent
     containers = container_statuses(pod, told)
     well = pod.ready and intent.wanted == "run"
-    reason, message = ("", "") if well else _why(pod, told, containers)
+    stays = stays_until(intent.succeeded_by) if intent.succeeded_by else ""
+    reason, message = ("", stays) if well else _why(pod, told, containers)
     return PodStatus(
         intent.ref,
         intent.uid,

@@ -53,6 +53,8 @@ def works_of(
     for pod in pods:
         answers, uid = pod.node.answers, pod.uid
         misnamed = uid in renamed and pod.intent.wanted == "run"
+        if pod.intent.succeeded_by and pod.intent.wanted == "run":
+            continue  # It stays as it is: the ConfigMaps that it was made with may be gone, too.
         if answers is None or uid in answers.busy or (_is_as_it_should(pod, clocks) and not misnamed):
             continue
         until = _waits(pod, nodes, clocks)

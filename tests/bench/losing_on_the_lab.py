@@ -1,4 +1,4 @@
-"""Hosts that are lost, and hosts that only seem so: how soon the one is noticed, and that nothing else is moved."""
+"""Hosts that are lost, and hosts that only seem so: how soon the one is noticed, and that nothing else moves."""
 
 import random
 import socket

@@ -53,6 +53,31 @@ def test_a_rollout_loses_no_request(world: World) -> None:
     assert {container.image for container in world.containers("web")} == {"lab/web:2.0"}
 
 
+@pytest.mark.fault(21)
+def test_a_deployment_of_another_name_behind_one_service_loses_no_request(world: World) -> None:
+    with world.run() as running:
+        running.converged()
+        with load(world) as requests:
+            mark = running.mark()
+            renamed = deployment("web-new", 4, "lab/web:2.0", extra=ONE_MORE).replace("app: web-new", "app: web")
+            text = renamed + "---\n" + service("web", PORT)
+            world.write("web.yaml", text)
+            running.reached(mark)
+        unharmed(requests)
+        assert not world.containers("web")
+        assert {container.image for container in world.containers("web-new")} == {"lab/web:2.0"}
+        # One whose image is nowhere: what runs goes on, and the dry run and the events say until when.
+        absent = text.replace("name: web-new}", "name: web-2}").replace("lab/web:2.0", "lab/absent:9")
+        mark = running.mark()
+        world.write("web.yaml", absent)
+        told = running.wait_for("AwaitingSuccessor", "web-new", since=mark)
+        assert "stays until Deployment default/web-2" in told["message"]
+        running.wait_for("ErrImagePull", "lab/absent:9", since=mark)
+        assert len([c for c in world.containers("web-new") if c.state == "running"]) == 4
+        world.write("web.yaml", text)
+        running.reached(mark, world.revision())
+
+
 def test_scaling_down_and_up_and_another_service_lose_no_request(world: World) -> None:
     with world.run() as running:
         running.converged()

@@ -8,6 +8,7 @@ from reconciler.model.names import Ref, Uid
 from reconciler.planning.controllers import deployment as deployments
 from reconciler.planning.controllers import pod as bare_pods
 from reconciler.planning.controllers.decisions import Decision, Wanted
+from reconciler.planning.controllers.succession import succession
 from reconciler.planning.pods import PodView, by_owner
 
 
@@ -24,7 +25,8 @@ def decide(
 
     `owned` are the same pods by what they exist for, `done` bare pods that ended on a node that is gone.
     """
-    leavers = (*bare_pods.port_conflicts(pods, memory), *bare_pods.unowned(desired, pods.values()))
+    gone = succession(desired, pods, memory, since, now)
+    leavers = (*bare_pods.port_conflicts(pods, memory), *gone.leaving)
     leaving = {leaver.uid: leaver for leaver in leavers}
     ousted = {pods[uid].owner for uid in leaving}
     staying = by_owner(pod for uid, pod in pods.items() if uid not in leaving) if leaving else owned
@@ -40,7 +42,8 @@ def decide(
             continue
         wanted += decision.wanted
         leaving |= {leaver.uid: leaver for leaver in decision.leaving}
-    return Decision(tuple(wanted), tuple(leaving.values()))
+    kept = {uid: refs for uid, refs in gone.staying.items() if uid not in leaving} if gone.staying else {}
+    return Decision(tuple(wanted), tuple(leaving.values()), kept, gone.wake_at)
 
 
 def _replicas_before(memory: Memory, ref: Ref) -> int | None:

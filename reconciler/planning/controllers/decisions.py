@@ -1,5 +1,7 @@
 """What a controller decides: pods that are to come, and pods that are to go."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from reconciler.model.names import Ref, Uid
@@ -33,6 +35,10 @@ class Leaving(Struct, frozen=True):
 class Decision(Struct, frozen=True):
     wanted: tuple[Wanted, ...] = ()
     leaving: tuple[Leaving, ...] = ()
+    staying: Mapping[Uid, tuple[Ref, ...]] = {}
+    """Pods that no manifest asks for, which stay until these can do without them."""
+    wake_at: float | None = None
+    """When one of these may be able to."""
 
 
 UNCHANGED = Decision()

@@ -1,8 +1,7 @@
-"""Bare pods: one of the name, of the right spec, on one node; and pods whose owner or node is no more."""
+"""Bare pods: one of the name, of the right spec, on one node; and pods that cannot have their host port."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Uid
 from reconciler.model.objects import Pod, ref_of
@@ -33,16 +32,6 @@ def _end(view: PodView, keep: PodView | None, spec_hash: str) -> Leaving:
         return Leaving(view.uid, Action.DELETE, why)
     where = keep.node.name if keep else ""
     return Leaving(view.uid, Action.DELETE, f"a second one of the same name: the one on {where} stays")
-
-
-def unowned(desired: Desired, pods: Iterable[PodView]) -> tuple[Leaving, ...]:
-    """Pods whose Deployment, or whose own manifest, this revision no longer has."""
-    return tuple(
-        Leaving(pod.uid, Action.DELETE, f"{pod.owner} is not in revision {desired.revision}")
-        for pod in pods
-        if pod.intent.wanted == "run"
-        and pod.owner not in (desired.deployments if pod.intent.owner else desired.pods)
-    )
 
 
 def port_conflicts(pods: Mapping[Uid, PodView], memory: Memory) -> tuple[Leaving, ...]:
