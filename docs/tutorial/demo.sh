@@ -38,7 +38,7 @@ In another terminal:
   What happened         tail $dir/run.log
   Edit, don't commit    sed -i 's/replicas: 4/replicas: 6/' $dir/shop/shop/web.yaml
   What it would do      $reconciler diff $dir/shop $use
-  Pull a cable          $reconciler lab node cut node-2    (ten seconds later its pods run elsewhere)
+  Pull a cable          $reconciler lab node cut node-2    (a few seconds later its pods run elsewhere)
   Plug it in again      $reconciler lab node heal node-2
   Remove everything     make demo-down
 END

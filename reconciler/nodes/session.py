@@ -229,7 +229,8 @@ class SshNodeSession:
             raise ConnectionLost("the session was closed while it connected")
         link.begin()
         self._inquiry.end()
-        self._neighbours.connected(self.name, link.ssh)
+        if not link.ssh.is_local:
+            self._neighbours.connected(self.name, link.ssh)
         self._log.info("connected")
 
     def _disconnect(self) -> None:

@@ -91,6 +91,17 @@ class SshConnection:
             return "" if address.is_loopback else str(address)
         return ""
 
+    @property
+    def is_local(self) -> bool:
+        """The host is the machine that we run on: what cuts us off cuts it off, too."""
+        connection = self._transport.sock
+        with contextlib.suppress(OSError):
+            return (
+                isinstance(connection, socket.socket)
+                and connection.getsockname()[0] == connection.getpeername()[0]
+            )
+        return False
+
     def open(self, argv: Sequence[str], timeout: float = _OPEN_SECONDS) -> paramiko.Channel:
         """Start a program on the host, as root; its standard streams are the channel's. The caller closes it.
 

@@ -117,7 +117,7 @@ class MemoryLink:
             self.watcher,
             structlog.get_logger(),
         )
-        self.ssh = SimpleNamespace(alive=True, close=ended.set, pulse=lambda _: True)
+        self.ssh = SimpleNamespace(alive=True, close=ended.set, pulse=lambda _: True, is_local=False)
         self.lease = SimpleNamespace(held=1, lost=None, may_act=True, rest=lambda: None, release=lambda: None)
         self.found = None
         self._begun, self._ended = begun, ended
