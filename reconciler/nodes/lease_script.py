@@ -1,8 +1,9 @@
 """What runs on a host to take, renew, release or prove its lease: one script of sh, each time under one lock.
 
-The lease is the file `lease` in the cluster's directory on disk, so that an epoch outlives a boot: epoch, owner,
-until when (seconds of the host's own uptime, 0: released), the boot that those are of, the holder's process, and
-the holder in words.
+The lease is a line: epoch, owner, until when (seconds of the host's own uptime, 0: released), the boot that those
+are of, the holder's process, and the holder in words. It is in the cluster's directory in memory, where it is
+renewed, and in the one on disk, so that an epoch outlives a boot; of the two the higher epoch counts. A disk that
+is full or broken keeps nobody from leading.
 
 A program that may change the host is started by `prove`: the environment names its lease from its first moment on,
 and children inherit that. Whoever takes the lease with a higher epoch first writes it, then ends every process
@@ -28,12 +29,16 @@ shift
 say() {
     printf '%s\n' "$1"
     cat /proc/uptime /proc/sys/kernel/random/boot_id
-    [ ! -e "$disk/lease" ] || cat "$disk/lease"
+    cat "$memory/lease" "$disk/lease" 2>/dev/null || :
+}
+write_to() {
+    printf '%s %s %s %s %s %s\n' "$epoch" "$owner" "$until" "$boot" "$process" "$holder" >"$1/lease.new" &&
+        { [ "$1" = "$memory" ] || sync "$1/lease.new"; } && mv -f "$1/lease.new" "$1/lease"
 }
 write() {
-    printf '%s %s %s %s %s %s\n' "$epoch" "$owner" "$1" "$boot" "$process" "$holder" >"$disk/lease.new" || exit 74
-    [ "$verb" = renew ] || sync "$disk/lease.new"
-    mv -f "$disk/lease.new" "$disk/lease" || exit 74
+    until=$1
+    write_to "$memory" || exit 74
+    [ "$verb" = renew ] || write_to "$disk" 2>/dev/null || :
 }
 sever() {
     tries=0
@@ -42,6 +47,7 @@ sever() {
         for environment in $(grep -lsz "^RECONCILER_LEASE=$pattern/" /proc/[0-9]*/environ); do
             old=${environment%/environ}
             [ "$old/ns/pid" -ef /proc/self/ns/pid ] || continue
+            ! grep -qszx "RECONCILER_LEASE=$pattern/$owner/$epoch" "$environment" || continue
             kill -9 "${old#/proc/}" 2>/dev/null && found="$found ${old#/proc/}"
         done
         [ -n "$found" ]
@@ -54,12 +60,16 @@ sever() {
         sleep 0.02
     done
 }
-{ [ -d "$memory" ] && [ -d "$disk" ]; } || mkdir -p "$memory" "$disk" || exit 74
+[ -d "$memory" ] || mkdir -p "$memory" || exit 74
+[ -d "$disk" ] || mkdir -p "$disk" 2>/dev/null || :
 exec 9>>"$memory/lease.lock" || exit 74
 flock -w 5 9 || { echo 'the lock of the lease is held by another process' >&2; exit 75; }
 e=0 o=- until=0 b=-
-[ ! -r "$disk/lease" ] || read -r e o until b rest <"$disk/lease" || :
-case ${e:-x}${until:-x} in *[!0-9]*) e=0 o=- until=0 b=- ;; esac
+for directory in "$disk" "$memory"; do
+    [ -r "$directory/lease" ] && read -r found_e found_o found_until found_b rest <"$directory/lease" || continue
+    case ${found_e:-x}${found_until:-x} in *[!0-9]*) continue ;; esac
+    [ "$found_e" -lt "$e" ] || e=$found_e o=$found_o until=$found_until b=$found_b
+done
 read -r up rest </proc/uptime
 read -r boot </proc/sys/kernel/random/boot_id
 up=${up%%.*}
@@ -81,7 +91,7 @@ case $verb in
             say refused
         else
             write $((up + seconds))
-            [ "$epoch" -eq "$e" ] || sever
+            sever
             say granted
         fi
         ;;
@@ -122,15 +132,23 @@ def marked(cluster: str, claim: Claim, command: Sequence[str]) -> tuple[str, ...
 
 def look_command(cluster: str) -> tuple[str, ...]:
     """Load average and lease in one call; exits 1 where there is no lease."""
-    return (*_LOOK, f"{disk_directory(cluster)}/lease")
+    return (*_LOOK, f"{memory_directory(cluster)}/lease", f"{disk_directory(cluster)}/lease")
 
 
 def read_lease(lines: Sequence[str]) -> HostLease | None:
-    """From the lines of uptime, boot and, where there is one, the lease. None: there is none that makes sense."""
+    """From the lines of uptime, boot, and the lease in memory and on disk, where they are there.
+
+    None: there is none that makes sense."""
     if len(lines) < 3:
         return None
-    epoch, owner, until, boot, process, holder = (lines[2].split(" ", 5) + [""] * 6)[:6]
+    up, boot = float(lines[0].split()[0]), lines[1].strip()
+    found = [lease for line in lines[2:] if (lease := _read_line(line, up, boot)) is not None]
+    return max(found, key=lambda lease: lease.epoch, default=None)  # Of two alike the first one, in memory.
+
+
+def _read_line(line: str, up: float, boot: str) -> HostLease | None:
+    epoch, owner, until, of_boot, process, holder = (line.split(" ", 5) + [""] * 6)[:6]
     if not (epoch.isdigit() and until.isdigit() and owner):
         return None
-    left = int(until) - float(lines[0].split()[0]) if boot == lines[1].strip() else 0.0
+    left = int(until) - up if of_boot == boot else 0.0
     return HostLease(owner, int(epoch), holder.strip(), max(0.0, left), int(until) == 0, process)

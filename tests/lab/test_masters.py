@@ -14,6 +14,7 @@ from typing import Self
 import pytest
 
 from reconciler.lab import Lab
+from tests.lab.load import Load
 from tests.lab.world import World, deployment, engine_events, eventually, fetch, service
 from tests.node_host import CLUSTER, connect, node_of, set_up
 
@@ -69,7 +70,8 @@ def test_beside_a_reconciler_that_leads_another_is_refused_or_waits_and_says_for
         assert pid in refused.stderr, refused.stderr
         assert "leads this cluster" in refused.stderr
         assert "--take-over" in refused.stderr
-        with theirs.run() as waiting:
+        targets = [(host.address, 30080) for host in ours.lab.nodes]
+        with Load(targets, rate=20) as requests, theirs.run() as waiting:
             waiting.wait_for("LeaderElection", pid)
             assert all(pid in who for who in leaders(ours) | leaders(theirs)), leaders(theirs)
             assert effects(ours, began) == []
@@ -78,6 +80,7 @@ def test_beside_a_reconciler_that_leads_another_is_refused_or_waits_and_says_for
             waiting.converged()
             assert "version=2.0" in fetch(ours.url(30080))
             assert all(f"pid {waiting.process.pid}," in who for who in leaders(theirs))
+        assert requests.failures == []
 
 
 def test_a_reconciler_that_was_paused_at_work_finds_another_in_its_place_and_stops(
