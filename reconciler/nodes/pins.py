@@ -72,7 +72,13 @@ enter() {
 descend() {
     above=$real
     if [ -d "./$part" ]; then
-        enter "./$part"
+        if [ -n "$begun" ]; then
+            enter "./$part"
+        else
+            # No pod can change how the first step leads here: the shell may say itself where that is.
+            cd -P -- "./$part" 2>/dev/null || refuse moved "$part"
+            real=${PWD%/}
+        fi
         return
     fi
     like=
@@ -134,17 +140,20 @@ detach() {
 # Mounted first, and compared with what has its name then: a link that was put there meanwhile is another inode.
 attach() {
     at=$pins/${name%/*}/.${name##*/}
-    if [ -e "$at" ]; then detach "$at" || refuse mount "$at"; fi
-    mkdir -p "${at%/*}"
+    if [ "$what" != new ] && [ -e "$at" ]; then detach "$at" || refuse mount "$at"; fi
+    [ -d "$at" ] || mkdir -p "$at"
     source=.
     if [ -n "$last" ]; then
         source=./$last
-        : >"$at"
-    else
-        mkdir "$at"
+        rmdir "$at" && : >"$at"
     fi
     said=$(mount -c --rbind --make-rslave "$source" "$at" 2>&1) || { detach "$at"; refuse mount "$said"; }
-    both=$(stat -c '%d:%i' -- "$source" "$at" 2>/dev/null) || both=
+    both=
+    if [ -n "$last" ]; then
+        both=$(stat -c '%d:%i' -- "$source" "$at" 2>/dev/null) || both=
+    elif [ . -ef "$at" ]; then
+        both=$at$line_break$at
+    fi
     if [ -z "$both" ] || [ "${both%"$line_break"*}" != "${both#*"$line_break"}" ]; then
         detach "$at"
         refuse moved "$part"
@@ -159,7 +168,7 @@ attach() {
     ln -s -- ".${name##*/}" "${at%/*}/${name##*/}"
 }
 pin() (
-    name=$1 kind='' last='' real='' whole='' how='' part='' above=''
+    name=$1 begun='' kind='' last='' real='' whole='' how='' part='' above=''
     cd /
     while IFS= read -r line <&3; do
         case $line in
@@ -173,6 +182,7 @@ pin() (
                 [ -z "$last" ] || refuse nothing "$part"
                 kind=
                 descend
+                begun=1
                 ;;
         esac
     done 3<"$records/$name"
@@ -226,7 +236,18 @@ case $what in
         uid=$1 container=$2 number=0
         shift 2
         own_memory
-        mkdir -p "$records/$uid/$container"
+        for at in "$pins/$uid/$container"/.[0-9]*; do
+            [ ! -e "$at" ] || detach "$at" || exit 1
+        done
+        # The rest of the words are as many as there are pins to be made.
+        places=
+        for record; do
+            places="$places $pins/$uid/$container/.$number"
+            number=$((number + 1))
+        done
+        # No place has a space in its name.
+        mkdir -p "$records/$uid/$container" $places
+        number=0
         for record; do
             printf '%s' "$record" >"$records/$uid/$container/$number"
             pin "$uid/$container/$number" || exit 0
