@@ -316,6 +316,55 @@ def test_a_pin_is_of_what_is_there_and_goes_with_its_container(lab: Lab, host: H
     assert created(host, mounts[0]).failed is None
     assert host.do("u1", RemoveContainer("web_POD", "u1"), RemoveFiles("u1")).failed is None
     assert nothing_pinned(lab)
+    assert host.do("u1", MakeDirectory("u1", "disk"), CreateContainer(sandbox(mounts=mounts[-1:]))).failed is None
+    host.session.close()
+    reset_node(node_of(lab), Cluster(ObjectMeta(CLUSTER)), credentials_of(lab), RESETTER)
+    assert sh(lab, f"ls -d {DISK} {MEMORY} 2>/dev/null; grep {MEMORY} /proc/mounts || true") == ""
+
+
+@pytest.mark.rule(3)
+def test_a_path_of_the_host_is_really_below_the_exception_that_allows_it(lab: Lab, host: Host) -> None:
+    """Below /run, as all else is the machine's that the hosts of the lab share."""
+    top, inner = "/run/lent", "/run/lent/inner"
+    sh(
+        lab,
+        f"rm -rf {top} /run/outside; mkdir -p {top}/in /run/outside; cd {top}; "
+        "ln -s in alias; ln -s .. up; ln -s /run/outside out; "
+        "ln -s /run/outside inner; mkfifo pipe; echo x >file; ln -s file link; ln -s in/new dangling",
+    )
+    refused: list[tuple[HostMount, str]] = [
+        (HostMount(f"{top}/out", "/x", beneath=(top,)), "leads to /run/outside"),
+        (HostMount(f"{top}/out/new", "/x", beneath=(top,)), "leads to /run/outside"),
+        (HostMount(f"{top}/up/outside", "/x", beneath=(top,)), "leads to /run"),
+        (HostMount(f"{top}/in/../../outside", "/x", beneath=(top,)), "leads to /run"),
+        (HostMount(f"{inner}/new", "/x", beneath=(top, inner)), "leads to /run/outside"),
+        (HostMount(inner, "/x", beneath=(top, inner), makes=False), "leads to /run/outside"),
+        (HostMount(f"{top}/out/new", "/x", kind="FileOrCreate", beneath=(top,)), "leads to /run/outside"),
+        (HostMount(top, "/x", sub_path="out/new", beneath=(top,)), "leads out of its volume"),
+        (HostMount(f"{top}/new", "/x", beneath=(top,), makes=False), "nothing is there"),
+        (HostMount(f"{top}/in", "/x", sub_path="new", beneath=(top,), makes=False), "nothing is made there"),
+        (HostMount(f"{top}/new/file", "/x", kind="FileOrCreate", beneath=(top,)), "nothing is there"),
+        (HostMount(f"{top}/pipe", "/x", kind="File", beneath=(top,)), "it is a fifo"),
+        (HostMount(f"{top}/in", "/x", kind="File", beneath=(top,)), "it is a directory"),
+        (HostMount(f"{top}/file", "/x", kind="Directory", beneath=(top,)), "it is a regular file"),
+        (HostMount(f"{top}/in", "/x", beneath=()), "no exception"),
+    ]
+    for mount, words in refused:
+        outcome = created(host, mount)
+        assert outcome.reason == "CreateContainerConfigError", mount
+        assert words in outcome.message, (mount, outcome.message)
+        assert host.container("web_POD") is None
+    assert sh(lab, f"ls {top}/in /run/outside").split() == ["/run/lent/in:", "/run/outside:"]
+    allowed = (
+        HostMount(f"{top}/alias", "/0", beneath=(top,)),
+        HostMount(f"{top}/in/made/deep", "/1", kind="DirectoryOrCreate", beneath=(top,)),
+        HostMount(f"{top}/in/empty", "/2", kind="FileOrCreate", beneath=(top,)),
+        HostMount(f"{top}/link", "/3", kind="File", beneath=(top,), makes=False),
+        HostMount(f"{top}/pipe", "/4", beneath=(top,)),
+    )
+    assert created(host, *allowed).failed is None
+    for number, path in enumerate(("in", "in/made/deep", "in/empty", "file", "pipe")):
+        assert same(lab, f"{MEMORY}/pins/u1/POD/{number}", f"{top}/{path}")
 
 
 def test_a_container_from_before_pins_is_made_anew_instead_of_started(lab: Lab, host: Host) -> None:
