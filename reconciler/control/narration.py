@@ -148,6 +148,9 @@ def _of_node(ref: Ref, was: Observation | None, now: Observation) -> Iterator[Ev
             unresolved = now.network.unresolved
             if unresolved and (known is None or known.network.unresolved != unresolved):
                 yield Event(ref, "Warning", "PeerUnresolved", unresolved, node=ref.name)
+            if now.repaired.count > _files_repaired(was):
+                message = f"what is ours on the host was not as it was left; put right: {now.repaired.what}"
+                yield Event(ref, "Warning", "HostRepaired", message, node=ref.name)
             if now.network.repairs > _repairs(was):
                 message = f"the host's network was not as it was left; put right: {now.network.repaired}"
                 yield Event(ref, "Warning", "NetworkRepaired", message, node=ref.name)
@@ -172,6 +175,11 @@ def _of_refusals(ref: Ref, before: Mapping[str, str], after: Mapping[str, str]) 
     for error, part in before.items():
         if error not in after and part not in after.values():
             yield Event(ref, "Normal", f"{part}Recovered", f"no longer so: {error}", node=ref.name)
+
+
+def _files_repaired(node: Observation | None) -> int:
+    last = node.last if isinstance(node, Unreachable) else node
+    return last.repaired.count if last is not None else 0
 
 
 def _repairs(node: Observation | None) -> int:

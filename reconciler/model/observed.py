@@ -96,6 +96,8 @@ class ObservedContainer(Struct, frozen=True):
     """Of its present run; None: it has no probes, or none has been told of yet."""
     last_end: Ended | None = None
     """Of the run before the present one, or of this one where it ended; None: none was seen to end."""
+    detached: str = ""
+    """A path in it where something else is mounted than has that name on the host now; empty: none."""
     image_id: str = ""
     """Of the image it was made from: `sha256:…`."""
     inspected: bool = True
@@ -192,6 +194,13 @@ class BootState(Struct, frozen=True):
     """Why it is not what was asked for."""
 
 
+class Repaired(Struct, frozen=True):
+    what: str = ""
+    """What somebody had changed and was last put right, in words."""
+    count: int = 0
+    """How often, since the master began: another number, another repair."""
+
+
 class Reachable(Struct, frozen=True):
     """A host that answers."""
 
@@ -223,6 +232,8 @@ class Reachable(Struct, frozen=True):
     """What its own clock said when ours, the monotonic one, said 0, in Unix seconds, as it was when the connection
     was made; None: not known."""
     boot: BootState = BootState()
+    repaired: Repaired = Repaired()
+    """Of our files and directories."""
     busy: frozenset[Uid] = frozenset()
     """Pods whose operations are under way, or of whose containers too little is known: they get no operation until
     that ends."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from reconciler.model.cluster import ImageGc, NetworkMode
 from reconciler.model.names import Uid
+from reconciler.model.operations import MakeDirectory
 from reconciler.model.pods import RestartPolicy
 from reconciler.model.policies import NodePolicy
 from reconciler.model.probes import Hook, ProbedContainer, ProbeSpec
@@ -63,6 +64,8 @@ class BootPod(Struct, frozen=True):
     parts: tuple[BootPart, ...]
     sandbox: str = ""
     """Its name on the host; empty: the pod has none."""
+    memory: tuple[MakeDirectory, ...] = ()
+    """Its directories in memory, which a boot takes away."""
 
 
 class NodeBoot(Struct, frozen=True):

@@ -12,10 +12,14 @@ from reconciler.model.setups import BootPod, NodeBoot
 from reconciler.nodes.boot_request import (
     ATTENDED,
     FILES,
+    MEMORY,
     NETWORK,
+    PINS,
     PODS,
     container_request,
     files_script,
+    memory_script,
+    pins_script,
     pod_record,
 )
 from reconciler.nodes.prober_request import PROGRAM, WRITE_PROGRAM, program
@@ -27,23 +31,27 @@ _SECONDS = 15.0
 _ATTEND = '[ ! -d "$1" ] || : >"$1/$2"'
 _READ = """\
 cd "$1" 2>/dev/null || exit 0
-set -- *.sh
-[ ! -d pods ] || set -- "$@" pods
-tar -c --ignore-failed-read -- "$@" 2>/dev/null
+for folder in pods memory; do
+    [ ! -d "$folder" ] || set -- "$@" "$folder"
+done
+shift
+tar -c --ignore-failed-read -- *.sh "$@" 2>/dev/null
 """
 _WRITE = f"""\
 set -e
 mkdir -p -m 0755 "${{1%/*}}"
 umask 077
-mkdir -p "$1/.new/{PODS}" "$1/{PODS}"
+mkdir -p "$1/.new/{PODS}" "$1/{PODS}" "$1/.new/{MEMORY}" "$1/{MEMORY}"
 cd "$1"
 shift
 tar -x -m -C .new
 [ $# = 0 ] || rm -f -- "$@"
 set -- .new/*.sh
 [ ! -e "$1" ] || mv -f -- "$@" .
-set -- .new/{PODS}/*
-[ ! -e "$1" ] || mv -f -- "$@" {PODS}
+for folder in {PODS} {MEMORY}; do
+    set -- .new/"$folder"/*
+    [ ! -e "$1" ] || mv -f -- "$@" "$folder"
+done
 """
 
 
@@ -96,14 +104,18 @@ class Boot:
             after[pod.uid] = known if known is not None and known[0] == pod else (pod, pod_record(pod))
         self._pods = after
         files = {f"{PODS}/{uid}.json": record for uid, (_, record) in after.items()}
-        files[FILES] = files_script(self._cluster)
+        for pod, _ in after.values():
+            files |= {
+                f"{MEMORY}/{one.uid}.{one.volume}.sh": memory_script(self._cluster, one) for one in pod.memory
+            }
+        files |= {FILES: files_script(self._cluster), PINS: pins_script(self._cluster)}
         if self._network:
             files[NETWORK] = self._network
         return files
 
     def _write(self, before: Mapping[str, str], after: dict[str, str]) -> None:
         changed = {path: text for path, text in after.items() if before.get(path) != text}
-        gone = sorted(path for path in before.keys() - after.keys() if path.startswith(f"{PODS}/"))
+        gone = sorted(path for path in before.keys() - after.keys() if path.startswith((f"{PODS}/", f"{MEMORY}/")))
         if changed or gone:
             self._files = None
             doing = "writing what a boot needs"

@@ -2,17 +2,34 @@
 
 import json
 import shlex
-from collections.abc import Sequence
 from typing import Any
 
-from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_BOOT, boot_directory, memory_directory
+from reconciler.model.names import (
+    LABEL_CLUSTER,
+    LABEL_CONTAINER,
+    SYSTEM_BOOT,
+    boot_directory,
+    disk_directory,
+    memory_directory,
+)
+from reconciler.model.operations import MakeDirectory
 from reconciler.model.setups import BootPart, BootPod
 from reconciler.nodes.docker_request import hashed
+from reconciler.nodes.pins import SCRIPT
+from reconciler.nodes.pod_files import MAKE_IN_MEMORY, options_of, volume_script
 from reconciler.nodes.prober_request import action_of, probe_of, program
 
 INSIDE = "/etc/reconciler"
 """Where the container sees the host's directory, read-only; docs/reference/host-contract.md."""
-FILES, NETWORK, PODS, VOLUMES, ATTENDED = "files.sh", "network.sh", "pods", "volumes", "attended"
+FILES, PINS, NETWORK, MEMORY, PODS, VOLUMES, ATTENDED = (
+    "files.sh",
+    "pins.sh",
+    "network.sh",
+    "memory",
+    "pods",
+    "volumes",
+    "attended",
+)
 _MEMORY_BYTES = 128 << 20
 _PIDS = 128
 _CAPABILITIES = (
@@ -25,19 +42,30 @@ _CAPABILITIES = (
 
 def files_script(cluster: str) -> str:
     """Puts the files of pods where a boot has taken them away: what is there stays as it is."""
+    disk, memory = disk_directory(cluster), memory_directory(cluster)
     return f"""\
-cd {shlex.quote(boot_directory(cluster))}/{VOLUMES} 2>/dev/null || exit 0
-for script in */*.sh; do
-    volume=${{script%.sh}}
-    [ -e "$script" ] && [ ! -e {shlex.quote(memory_directory(cluster))}/"{PODS}/$volume" ] || continue
-    if [ -e "$volume.tar" ]; then sh "$script" <"$volume.tar"; else sh "$script" </dev/null; fi
+cd {disk}/boot || exit
+for script in {MEMORY}/*.sh; do
+    [ ! -e "$script" ] || sh "$script" </dev/null
 done
+for script in {VOLUMES}/*/*.sh; do
+    kept=${{script%.sh}}
+    [ ! -e "$kept.tar" ] || [ -e "{memory}/{PODS}/${{kept#{VOLUMES}/}}" ] || sh "$script" <"$kept.tar"
+done
+[ ! -d {disk}/pins ] || sh {PINS} >/dev/null
 """
 
 
-def volume_script(script: str, words: Sequence[str]) -> str:
-    """A script of pod_files.py, with its arguments."""
-    return f"set -- {shlex.join(words)}\n{script}"
+def memory_script(cluster: str, directory: MakeDirectory) -> str:
+    """Makes a directory in memory that is not there."""
+    words = (memory_directory(cluster), directory.uid, directory.volume, options_of(directory))
+    return volume_script(MAKE_IN_MEMORY, words)
+
+
+def pins_script(cluster: str) -> str:
+    """Makes everything that containers mount by a pin."""
+    words = (memory_directory(cluster), disk_directory(cluster), "all")
+    return f"set -- {shlex.join(words)}\n{SCRIPT}"
 
 
 def pod_record(pod: BootPod) -> str:

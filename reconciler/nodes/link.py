@@ -22,6 +22,7 @@ from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState
 from reconciler.model.setups import NodeSetup
 from reconciler.nodes.acting import Actor
+from reconciler.nodes.attached import detached
 from reconciler.nodes.boot import Boot
 from reconciler.nodes.checks import Checker
 from reconciler.nodes.dns import Dns
@@ -140,18 +141,18 @@ class Link:
         )
         awaited = self.actor.awaited_images
         self._collector = ImageCollector(actor_engine, pulled, awaited, self._disk, self._log)
-        self._proxy = Proxy(self._name, actor_engine, self.watcher, self._shell, inside)
-        servers = SystemContainer(self._name, SYSTEM_DNS, actor_engine, self.watcher, self._shell)
+        self._proxy = Proxy(self._name, actor_engine, self.watcher, self._shell, inside, view.host_repaired)
+        servers = self._system_container(SYSTEM_DNS, actor_engine)
         dns = Dns(self._name, servers, self._shell, ssh.connect_to, view)
         self._prober = Prober(
             self._name,
-            SystemContainer(self._name, SYSTEM_PROBER, actor_engine, self.watcher, self._shell),
+            self._system_container(SYSTEM_PROBER, actor_engine),
             Engine(self._pool(1), version, _LOOK_SECONDS),
             self._shell,
             view,
             lambda: self._setup.container_changed(),
         )
-        booting = SystemContainer(self._name, SYSTEM_BOOT, actor_engine, self.watcher, self._shell)
+        booting = self._system_container(SYSTEM_BOOT, actor_engine)
         self._setup = SetupKeeper(
             self._name,
             view,
@@ -160,6 +161,7 @@ class Link:
             dns,
             self._proxy,
             self._prober,
+            self._look_at_files,
             Boot(self._name, booting, self._shell),
             puller,
             cluster.spec.sync.relist_seconds,
@@ -246,7 +248,7 @@ class Link:
         self.watcher.list_all()
         self.watcher.look_at_images()
         self.watcher.look_at_volumes()
-        self._files.look()
+        self._look_at_files()
         self._host = Host(self._host.info, self._disk())
         if self.lease.may_act:
             self._collector.look(self._host.disk)
@@ -261,6 +263,14 @@ class Link:
         for thread in self._threads:
             thread.join(_JOIN_SECONDS)
 
+    def _look_at_files(self) -> None:
+        """Of pods, and whether their containers have them mounted. Raises NodeError."""
+        self._files.look()
+        mounted = [(one, at) for one, at in self._view.attachments() if self._files.is_volume(at.source)]
+        runs = {one.id: one.run for one, _ in mounted}
+        found = detached(self._shell, (at for _, at in mounted))
+        self._view.has_detached({key: (runs[key], target) for key, target in found.items()})
+
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _give_up(self, why: str) -> None:
@@ -271,6 +281,9 @@ class Link:
     def _system_containers(self) -> list[ObservedContainer | None]:
         parts = (SYSTEM_PROXY, SYSTEM_DNS)
         return [self._view.container(system_name(self._name, part)) for part in parts]
+
+    def _system_container(self, part: str, engine: Engine) -> SystemContainer:
+        return SystemContainer(self._name, part, engine, self.watcher, self._shell, self._view.host_repaired)
 
     def _pool(self, channels: int, open_seconds: float = 5.0) -> ChannelPool:
         return ChannelPool(lambda: self.ssh.open(DIAL, open_seconds), channels)
@@ -289,7 +302,7 @@ class Link:
         self._run("events", self._follow_events)
         self.watcher.list_all()
         self.watcher.look_at_volumes()
-        self._files.look()
+        self._look_at_files()
         self._run("prober", self._prober.follow)
         self._prober.read_back()
         proxy, balanced = self._proxy.read_back()

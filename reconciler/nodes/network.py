@@ -5,7 +5,7 @@ with a jump to each, and the service addresses on the interface `rcn-svc`. Nothi
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,33 +18,21 @@ from reconciler.model.setups import NodeNetwork, Route
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import CommandFailed, EngineError, NotOurs
 from reconciler.nodes.firewall import (
-    IPTABLES_SECONDS,
-    REFUSED_CHAIN,
     ensure_table,
     filter_table,
     nat_table,
     peers_let_in,
     show_rules,
 )
-from reconciler.nodes.links import SERVICES, ensure_links
-from reconciler.nodes.overlay import BRIDGE, PROTOCOL, VXLAN, Laid, ensure_overlay, show
+from reconciler.nodes.glance import IP_FORWARD
+from reconciler.nodes.links import ensure_links
+from reconciler.nodes.overlay import BRIDGE, Laid, ensure_overlay, show
 from reconciler.nodes.resolving import HOSTS, Resolver
 from reconciler.nodes.shell import Shell
 
 _DIRECT_ACCESS_BLOCKED = "1.48"
-_IP_FORWARD = "/proc/sys/net/ipv4/ip_forward"
 _BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 """Of all bridges; ours is switched on by itself, whatever is in it."""
-_DIGEST = f"""\
-{{
-    iptables -w 5 -S | grep -e RECONCILER -e DOCKER-USER | grep -v -e "^-A {REFUSED_CHAIN} "
-    iptables -w 5 -t nat -S | grep RECONCILER
-    ip -o -4 addr show dev {BRIDGE}; ip -o -4 addr show dev {SERVICES}
-    ip -d link show dev {BRIDGE} | grep -o "nf_call_iptables [01]"
-    ip route show proto {PROTOCOL}; ip neigh show dev {VXLAN} nud permanent; bridge fdb show dev {VXLAN}
-    cat {_IP_FORWARD}
-}} 2>&1 | sha256sum
-"""
 
 
 def network_fingerprint(network: NodeNetwork) -> str:
@@ -69,15 +57,21 @@ class Applied(Struct, frozen=True):
 
 
 def apply_network(
-    network: NodeNetwork, cluster: str, engine: Engine, shell: Shell, hosts: Resolver = HOSTS
+    network: NodeNetwork,
+    cluster: str,
+    engine: Engine,
+    shell: Shell,
+    hosts: Resolver = HOSTS,
+    pods: Iterable[int] = (),
 ) -> Applied:
     """Make it so. Raises NodeError where more is missing than the way to some peers.
 
-    What the host has for a peer that nothing is known of now stays as it is: it is not one that is gone."""
+    What the host has for a peer that nothing is known of now stays as it is: it is not one that is gone.
+    `pods`: first processes of containers with an address of their own on the pod network."""
     routes, unresolved = _resolved(network.routes, hosts)
     changes = [
         *_ensure_pod_network(network.pod_cidr, cluster, engine),
-        *ensure_links(shell, network),
+        *ensure_links(shell, network, pods),
         *_ensure_forwarding(shell),
     ]
     overlay = ensure_overlay(shell, network, routes)
@@ -95,18 +89,13 @@ def apply_policy(network: NodeNetwork, shell: Shell, hosts: Resolver = HOSTS) ->
     return msgspec.structs.replace(filtering, unresolved=unresolved)
 
 
-def network_digest(shell: Shell) -> str:
-    """Of all that others could have changed, in 10 ms: another one says only that a closer look is worth it."""
-    return shell.script("looking at the network", _DIGEST, (), timeout=IPTABLES_SECONDS)
-
-
 # --- on the host --------------------------------------------------------------------------------------------
 
 
 def _ensure_forwarding(shell: Shell) -> tuple[str, ...]:
-    if shell.check(["cat", _IP_FORWARD]).strip() == "1":
+    if shell.check(["cat", IP_FORWARD]).strip() == "1":
         return ()
-    shell.check(["tee", _IP_FORWARD], stdin="1\n")
+    shell.check(["tee", IP_FORWARD], stdin="1\n")
     return ("net.ipv4.ip_forward",)
 
 

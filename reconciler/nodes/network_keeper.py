@@ -10,7 +10,8 @@ from reconciler.model.setups import NodeNetwork
 from reconciler.nodes.boot_network import network_script
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
-from reconciler.nodes.network import Applied, apply_network, apply_policy, network_digest, network_fingerprint
+from reconciler.nodes.glance import Glance, glance
+from reconciler.nodes.network import Applied, apply_network, apply_policy, network_fingerprint
 from reconciler.nodes.overlay import Laid
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
@@ -37,7 +38,7 @@ class NetworkKeeper:
         self._log = log
         self._keep_script = keep_script
         self._laid: Laid | None = None
-        self._digest = ""
+        self._glance = Glance()
         self._in_force: NodeNetwork | None = None
         """All of it, as far as this connection knows."""
         self._full_at = 0.0
@@ -59,7 +60,7 @@ class NetworkKeeper:
             self._laid = applied.laid or self._laid
             if self._laid is not None and self._laid.whole:
                 self._keep_script(network_script(wanted, self._laid, applied.peers))
-            self._digest = network_digest(self._shell)
+            self._glance = glance(self._shell, self._cluster)
         except (OutcomeUnknown, ConnectionLost) as error:
             self._log.warning("network not known to be applied", reason=str(error))
             self._in_force = None
@@ -85,15 +86,20 @@ class NetworkKeeper:
         other_policy = before is not None and replace(before, policy=wanted.policy) == wanted
         if other_policy and not full and not self.has_drifted():
             return apply_policy(wanted, self._shell)
-        return apply_network(wanted, self._cluster, self._engine, self._shell)
+        pods = self._view.processes_of_pods()
+        return apply_network(wanted, self._cluster, self._engine, self._shell, pods=pods)
 
     def has_drifted(self) -> bool:
         """Since the last `apply`, for all that a glance tells; one that fails says nothing."""
         try:
-            return self._digest != "" and network_digest(self._shell) != self._digest
+            now = glance(self._shell, self._cluster)
         except NodeError as error:
-            self._log.warning("cannot look at the network", reason=str(error))
+            self._log.warning("cannot look at the host", reason=str(error))
             return False
+        if now.differs(self._glance):
+            return True
+        self._glance = now
+        return False
 
 
 def shortened(changes: tuple[str, ...]) -> str:

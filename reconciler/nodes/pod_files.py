@@ -9,9 +9,10 @@ directory with the content in force, named after its fingerprint; every visible 
 import base64
 import io
 import re
+import shlex
 import tarfile
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -19,7 +20,6 @@ from msgspec import Struct
 from reconciler.model.names import Uid, boot_directory, disk_directory, memory_directory
 from reconciler.model.operations import MakeDirectory, VolumeFile, WriteFiles
 from reconciler.model.secrets import SecretText
-from reconciler.nodes.boot_request import volume_script
 from reconciler.nodes.errors import NodeError
 from reconciler.nodes.pinning import Pins
 from reconciler.nodes.shell import Shell
@@ -86,7 +86,7 @@ chgrp "$group" "..$volume"
 chmod "$mode" "..$volume"
 mv -T "..$volume" "$volume"
 """
-_MAKE_IN_MEMORY: Final = (
+MAKE_IN_MEMORY: Final = (
     _OWN_MEMORY
     + """\
 memory=$1 uid=$2 volume=$3 options=$4
@@ -130,6 +130,7 @@ _LIST: Final = """\
 find "$1/pods" -xdev -mindepth 1 -maxdepth 3 \\( -type d -o -name ..data \\) -printf '%y %P %l\\n' 2>/dev/null
 find "$2/pods" "$1/pins" "$2/pins" -mindepth 1 -maxdepth 1 -type d -printf 'd %P \\n' 2>/dev/null
 cut -d' ' -f2 /proc/mounts | grep -F "$1/pods/" | sed 's/^/m /'
+find "$2/boot/volumes" -mindepth 2 -maxdepth 2 -name '*.*' ! -name '*.sh' -printf 'k %P \\n' 2>/dev/null
 :
 """
 
@@ -183,18 +184,14 @@ class PodFiles:
 
     def make(self, operation: MakeDirectory) -> None:
         uid, volume = _word(operation.uid), _word(operation.volume)
-        group, mode = operation.group or 0, "0777" if operation.group is None else "2777"
         doing = f"making the directory of volume {volume}"
         if not operation.memory:
-            words = (self._disk, uid, volume, mode, str(group))
-            self._shell.script(doing, _MAKE_ON_DISK, words, None, _SECONDS)
+            on_disk = (self._disk, uid, volume, _mode(operation), str(operation.group or 0))
+            self._shell.script(doing, _MAKE_ON_DISK, on_disk, None, _SECONDS)
             self._has(uid)
             return
-        size = [f"size={operation.size_bytes}"] if operation.size_bytes else []
-        options = ",".join((*size, f"mode={mode}", f"gid={group}", "nosuid", "nodev"))
-        mount = (self._memory, uid, volume, options)
-        self._shell.script(doing, _MAKE_IN_MEMORY, mount, None, _SECONDS)
-        self._keep(uid, volume, {"sh": volume_script(_MAKE_IN_MEMORY, mount).encode()}, _SECONDS)
+        words = (self._memory, uid, volume, options_of(operation))
+        self._shell.script(doing, MAKE_IN_MEMORY, words, None, _SECONDS)
         self._has(uid, volume, IN_MEMORY)
 
     def remove(self, uid: Uid) -> None:
@@ -212,6 +209,13 @@ class PodFiles:
         """Is this a directory that `write` made? Only we write there."""
         place = path.removeprefix(f"{self._memory}/pods/")
         return place != path and self._view.files()[0].get(place, IN_MEMORY) != IN_MEMORY
+
+    def is_volume(self, path: str) -> bool:
+        """A whole volume of a pod, that `write` or `make` made."""
+        return any(
+            path.startswith(f"{root}/pods/") and path.count("/") == root.count("/") + 3
+            for root in (self._memory, self._disk)
+        )
 
     def is_ours(self, path: str) -> bool:
         """Below a directory of ours: it is made by `write` or `make`, or not there at all."""
@@ -247,6 +251,7 @@ class PodFiles:
 
     def _forget(self, uid: Uid, volume: str) -> None:
         """A Secret never reaches a disk: after a boot, such a volume waits for a master."""
+        self._keep(uid, volume, {"secret": b""}, _SECONDS)
         kept = f"{boot_directory(self._cluster)}/volumes/{uid}/{volume}"
         self._shell.check(["rm", "-f", f"{kept}.sh", f"{kept}.tar"])
 
@@ -287,6 +292,21 @@ def archive_of(operation: WriteFiles, image_user: str) -> bytes:
     return made.getvalue()
 
 
+def volume_script(script: str, words: Sequence[str]) -> str:
+    """One of these scripts with its arguments, to be run again after a boot."""
+    return f"set -- {shlex.join(words)}\n{script}"
+
+
+def options_of(operation: MakeDirectory) -> str:
+    """Of the tmpfs."""
+    size = [f"size={operation.size_bytes}"] if operation.size_bytes else []
+    return ",".join((*size, f"mode={_mode(operation)}", f"gid={operation.group or 0}", "nosuid", "nodev"))
+
+
+def _mode(operation: MakeDirectory) -> str:
+    return "0777" if operation.group is None else "2777"
+
+
 def holds_secrets(files: Iterable[VolumeFile]) -> bool:
     return any(isinstance(file.content, SecretText) for file in files)
 
@@ -297,18 +317,25 @@ def top_names(files: Iterable[VolumeFile]) -> tuple[str, ...]:
 
 
 def read_listing(output: str, memory: str) -> Listed:
-    """From the listing script: `d PATH`, `l PATH TARGET` below `pods`, and `m PATH` of what is mounted there."""
+    """From the listing script: `d PATH`, `l PATH TARGET` below `pods`, `m PATH` of what is mounted there, and
+    `k PATH` of what a boot makes a volume from, or of the sign that it makes none: without either, it is to be
+    written."""
     files: dict[str, str] = {}
+    kept: set[str] = set()
     directories: set[Uid] = set()
     for line in output.splitlines():
         kind, path, *target = line.split(" ")
+        if kind == "k":
+            kept.add(path.rpartition(".")[0])
+            continue
         parts = path.removeprefix(f"{memory}/pods/").split("/")
         directories.add(parts[0])
         if kind == "l" and len(parts) == 3 and parts[2] == "..data" and target:
             files["/".join(parts[:2])] = target[0].removeprefix("..")
         elif kind == "m" and len(parts) == 2:
             files["/".join(parts)] = IN_MEMORY
-    return Listed(files, frozenset(directories))
+    known = {key: value for key, value in files.items() if value == IN_MEMORY or key in kept}
+    return Listed(known, frozenset(directories))
 
 
 def _entry(path: str, mode: int, owner: int, group: int, kind: bytes) -> tarfile.TarInfo:

@@ -6,6 +6,7 @@ its standard output, and is read from Docker's log of it.
 """
 
 import contextlib
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,7 +29,7 @@ from reconciler.nodes.prober_request import (
 )
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.streams import STDOUT, Demultiplexer
-from reconciler.nodes.system_container import SystemContainer, is_made_from
+from reconciler.nodes.system_container import SystemContainer
 from reconciler.nodes.view import HostView
 
 _TELLING_SECONDS, _READ_BACK_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 3.0, 0.25
@@ -122,10 +123,10 @@ class Prober:
     def _running(self, request: Mapping[str, Any], digest: str, text: str) -> str:
         """The id of the container; one that has to be made or started begins with this file."""
         found = self._container.ours()
-        if found is not None and not is_made_from(found, request):
+        if found is not None and not self._container.is_as(found, request):
             self._remove()
             found = None
-        if found is None or not found["State"]["Running"]:
+        if found is None or not found["State"]["Running"] or not self._has_files(text):
             self._write_program()
             self._write(PROBES, text)
             self._written = digest
@@ -133,6 +134,14 @@ class Prober:
             return self._container.make(request)
         self._container.resume(found)
         return str(found["Id"])
+
+    def _has_files(self, text: str) -> bool:
+        """The program and this very file are on the host."""
+        _, program_digest = program()
+        script = '[ -d "$1/$2-$3" ] && sha256sum "$1/$4"'
+        words = (self._directory, PROGRAM, program_digest, PROBES)
+        reply = self._host.run(["sh", "-c", script, "sh", *words])
+        return reply.status == 0 and reply.out.startswith(hashlib.sha256(text.encode()).hexdigest())
 
     def _remove(self) -> None:
         self._follow_from_now("")

@@ -73,6 +73,7 @@ from reconciler.nodes.proxy_runtime import (
 from reconciler.nodes.proxy_servers import LiveServers
 from reconciler.nodes.refusals import Refusals, silent_binds
 from reconciler.nodes.shell import Shell
+from reconciler.nodes.system_container import Tell
 from reconciler.nodes.text_tar import packed
 from reconciler.nodes.watching import Watcher
 
@@ -94,11 +95,20 @@ delete it without its connections. What lasts longer than all this is looked at 
 class Proxy:
     """For one connection; used by the setup thread alone. `inside` is a shell in the container, `host` outside."""
 
-    def __init__(self, cluster: str, engine: Engine, watcher: Watcher, host: Shell, inside: Shell) -> None:
+    def __init__(
+        self,
+        cluster: str,
+        engine: Engine,
+        watcher: Watcher,
+        host: Shell,
+        inside: Shell,
+        tell: Tell = lambda _: None,
+    ) -> None:
+        """`tell` is told what of the host somebody else had changed."""
         self._directory = f"{state_directory(cluster)}/proxy"
         self._host = host
         self._inside = inside
-        self._container = ProxyContainer(cluster, engine, watcher, host)
+        self._container = ProxyContainer(cluster, engine, watcher, host, tell)
         self._file = LiveFile()
         """As last read."""
         self._image = ""

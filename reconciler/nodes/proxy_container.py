@@ -9,7 +9,7 @@ from reconciler.nodes.docker_request import hashed, log_config
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.proxy_files import haproxy_complaint
 from reconciler.nodes.shell import Shell
-from reconciler.nodes.system_container import SystemContainer, is_made_from
+from reconciler.nodes.system_container import SystemContainer, Tell
 from reconciler.nodes.watching import Watcher
 
 INSIDE = "/etc/reconciler"
@@ -37,9 +37,9 @@ def state_directory(cluster: str) -> str:
 class ProxyContainer:
     """For one connection; used by the setup thread alone. What it does may raise NodeError."""
 
-    def __init__(self, cluster: str, engine: Engine, watcher: Watcher, host: Shell) -> None:
+    def __init__(self, cluster: str, engine: Engine, watcher: Watcher, host: Shell, tell: Tell) -> None:
         self._cluster = cluster
-        self._container = SystemContainer(cluster, SYSTEM_PROXY, engine, watcher, host)
+        self._container = SystemContainer(cluster, SYSTEM_PROXY, engine, watcher, host, tell)
         self._directory = f"{state_directory(cluster)}/proxy"
         self._host = host
 
@@ -54,7 +54,7 @@ class ProxyContainer:
         if found is not None:
             restarting = found["State"]["Status"] == "restarting"
             crashes = restarting and found["RestartCount"] >= _MANY_RESTARTS
-            if is_made_from(found, request) and not crashes:
+            if not crashes and self._container.is_as(found, request):
                 return self._container.resume(found)
             if crashes:
                 self._set_aside()

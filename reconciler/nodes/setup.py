@@ -97,6 +97,7 @@ class SetupKeeper:
         dns: Dns,
         proxy: Proxy,
         prober: Prober,
+        look_at_files: Callable[[], None],
         boot: Boot,
         puller: Puller,
         recheck: float,
@@ -107,6 +108,7 @@ class SetupKeeper:
         self._dns = dns
         self._proxy = proxy
         self._prober = prober
+        self._look_at_files = look_at_files
         self._boot = boot
         self._images = SystemImages(puller)
         self._recheck = recheck
@@ -149,8 +151,10 @@ class SetupKeeper:
                 done = task.wanted
             elif look.steps:
                 look.took(look.steps.pop(0)(task.wanted))
-            elif look.is_due or self._network.has_drifted():
+            elif look.is_due:
                 look.begin(self._steps())
+            elif self._network.has_drifted():
+                look.begin([self._apply_files, *self._steps()])
             else:
                 look.glanced()
 
@@ -230,6 +234,14 @@ class SetupKeeper:
             self._view.has_prober_error(str(error))
             return False
         self._view.has_prober_error("")
+        return True
+
+    def _apply_files(self, _: NodeSetup) -> bool:
+        """Those of pods are the plan's to put right; here they are only looked at."""
+        try:
+            self._look_at_files()
+        except NodeError:
+            return False
         return True
 
     def _apply_boot(self, wanted: NodeBoot, full: bool) -> bool:

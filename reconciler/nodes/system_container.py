@@ -1,14 +1,16 @@
 """A container of ours that belongs to the node, not to a pod: HAProxy's, the name servers', the prober's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH, system_name
+from reconciler.nodes.attached import attachments_of, detached
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import EngineError, NotOurs
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.watching import Watcher
 
+Tell = Callable[[str], None]
 Found = Mapping[str, Any]
 """What Docker says of a container when it is inspected."""
 _SIGNAL_SECONDS = 5.0
@@ -29,24 +31,43 @@ def is_made_from(found: Found, request: Mapping[str, Any]) -> bool:
 class SystemContainer:
     """For one connection; used by one thread. What it does may raise NodeError."""
 
-    def __init__(self, cluster: str, part: str, engine: Engine, watcher: Watcher, host: Shell) -> None:
+    def __init__(
+        self,
+        cluster: str,
+        part: str,
+        engine: Engine,
+        watcher: Watcher,
+        host: Shell,
+        tell: Tell = lambda _: None,
+    ) -> None:
+        """`tell` is told what of the host somebody else had changed."""
         self.name = system_name(cluster, part)
         self._labels = {LABEL_CLUSTER: cluster, LABEL_CONTAINER: part}
         self._engine = engine
         self._watcher = watcher
         self._host = host
+        self._tell = tell
         self._process = ("", 0)
         """Of the one that ran when it was last looked at: its id, and its first process."""
 
     def runs_as(self, request: Mapping[str, Any]) -> bool:
         """As the request says, and right now."""
         found = self.ours()
-        return found is not None and found["State"]["Status"] == "running" and is_made_from(found, request)
+        return found is not None and found["State"]["Status"] == "running" and self.is_as(found, request)
+
+    def is_as(self, found: Found, request: Mapping[str, Any]) -> bool:
+        """Made from the request, and with the directories that the host has now."""
+        if not is_made_from(found, request):
+            return False
+        gone = detached(self._host, attachments_of(found))
+        if gone:
+            self._tell(f"the directory of {self.name}, which is made anew")
+        return not gone
 
     def ensure(self, request: Mapping[str, Any], anew: bool = False) -> None:
         """Have it run as the request says; `anew`: another one, whatever there is."""
         found = self.ours()
-        if found is not None and (anew or not is_made_from(found, request)):
+        if found is not None and (anew or not self.is_as(found, request)):
             self.remove(found)
             found = None
         if found is None:

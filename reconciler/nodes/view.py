@@ -27,9 +27,11 @@ from reconciler.model.observed import (
     Probed,
     ProxyState,
     Reachable,
+    Repaired,
     Unreachable,
 )
 from reconciler.model.policies import PodPolicy
+from reconciler.nodes.attached import Attachment
 from reconciler.nodes.docker_replies import sortable_moment
 
 Ticket = int
@@ -46,6 +48,10 @@ class Seen(Struct, frozen=True):
     """None: foreign; only its ports concern us."""
     name: str
     ports: tuple[int, ...]
+    pid: int = 0
+    """Its first process, as the host sees it; 0: it does not run."""
+    attachments: tuple[Attachment, ...] = ()
+    """What it mounts of the host's directories, if it runs."""
 
 
 class HostView:
@@ -66,9 +72,11 @@ class HostView:
         self._answered: dict[str, PodRun] = {}
         self._probed: Mapping[str, tuple[str, Probed]] = {}
         self._ends: dict[str, Ended] = {}
+        self._detached: Mapping[str, tuple[str, str]] = {}
         self._prober_error = ""
         self._dns = DnsState()
         self._boot = BootState()
+        self._repaired = Repaired()
         self._files: Mapping[str, str] = {}
         self._directories: frozenset[Uid] = frozenset()
         self._volumes: frozenset[str] | None = None
@@ -274,12 +282,38 @@ class HostView:
         present one, a result counts for nothing."""
         self._set(_probed=dict(results))
 
+    def attachments(self) -> list[tuple[ObservedContainer, Attachment]]:
+        """Of every container of ours that runs."""
+        with self._cond:
+            return [
+                (seen.ours, one)
+                for seen in self._seen.values()
+                if seen.ours is not None and seen.ours.state == "running"
+                for one in seen.attachments
+            ]
+
+    def processes_of_pods(self) -> list[int]:
+        """The first process of each container with an address of its own on the pod network."""
+        with self._cond:
+            seen = [one for one in self._seen.values() if one.ours is not None and one.pid]
+            return [one.pid for one in seen if one.ours is not None and one.ours.uid and one.ours.ip]
+
+    def has_detached(self, detached: Mapping[str, tuple[str, str]]) -> None:
+        """Container id -> (`ObservedContainer.run`, `ObservedContainer.detached`), as the last look found it."""
+        self._set(_detached=dict(detached))
+
     def has_prober_error(self, error: str) -> None:
         """Why the node's prober does not do what was asked; empty: it does."""
         self._set(_prober_error=error)
 
     def has_dns(self, dns: DnsState) -> None:
         self._set(_dns=dns)
+
+    def host_repaired(self, what: str) -> None:
+        """In words: files or directories of ours that somebody else had changed. Kept over connections."""
+        with self._cond:
+            repaired = Repaired(what, self._repaired.count + 1)
+        self._set(_repaired=repaired)
 
     def has_boot(self, boot: BootState) -> None:
         self._set(_boot=boot)
@@ -345,9 +379,11 @@ class HostView:
         run, probed = self._probed.get(container.id, ("", None))
         end = self._ends.get(container.id)
         probed = probed if run == container.run else None
-        if end is None and probed is None:
+        of_run, detached = self._detached.get(container.id, ("", ""))
+        detached = detached if of_run == container.run else ""
+        if end is None and probed is None and not detached:
             return container
-        return msgspec.structs.replace(container, probed=probed, last_end=end)
+        return msgspec.structs.replace(container, probed=probed, last_end=end, detached=detached)
 
     def _runs(self, container_id: str) -> bool:
         seen = self._seen.get(container_id)
@@ -381,6 +417,7 @@ class HostView:
             given=self._given,
             clock=self._clock,
             boot=self._boot,
+            repaired=self._repaired,
             busy=self._busy | {one.uid for one in ours if one.uid and not one.inspected},
             since=self._since,
             at=self._heard,

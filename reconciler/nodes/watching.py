@@ -14,6 +14,7 @@ import msgspec
 
 from reconciler.model.names import LABEL_CLAIM, LABEL_CLUSTER
 from reconciler.model.observed import Ended, ObservedContainer
+from reconciler.nodes.attached import attachments_of
 from reconciler.nodes.docker_replies import (
     read_container,
     read_image_tags,
@@ -136,7 +137,10 @@ class Watcher:
     def _seen(self, inspected: Mapping[str, Any]) -> Seen:
         container = read_container(inspected)
         ours = self._own.is_ours(inspected)
-        return Seen(container if ours else None, container.name, read_ports(inspected))
+        if not ours:
+            return Seen(None, container.name, read_ports(inspected))
+        pid = int(inspected["State"].get("Pid") or 0)
+        return Seen(container, container.name, read_ports(inspected), pid, attachments_of(inspected))
 
     def _end(self, now: ObservedContainer, note: Note | None, inspected: Mapping[str, Any]) -> Ended | None:
         before = self._view.by_id(now.id)

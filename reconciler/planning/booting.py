@@ -18,6 +18,7 @@ from reconciler.model.setups import BootPart, BootPod
 from reconciler.planning.containers import has_sandbox, name_of
 from reconciler.planning.hooks import hook_of
 from reconciler.planning.probes import startup_of
+from reconciler.planning.volumes import directories
 
 _MOST_KNOWN: Final = 20_000
 _known: Final[dict[int, tuple[PodIntent, str, BootPod]]] = {}
@@ -47,7 +48,8 @@ def _booting(intent: PodIntent, spec: PodSpec, desired: Desired) -> BootPod:
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
     sandbox = name_of(intent, SANDBOX, desired) if has_sandbox(spec) else ""
-    made = BootPod(intent.uid, tuple(_parts(intent, spec, desired)), sandbox)
+    memory = tuple(one for one in directories(spec, intent) if one.memory)
+    made = BootPod(intent.uid, tuple(_parts(intent, spec, desired)), sandbox, memory)
     _known[id(intent)] = intent, cluster, made
     return made
 

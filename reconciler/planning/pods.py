@@ -97,7 +97,7 @@ def view_pod(
 ) -> PodView:
     if shape.only:
         found = containers.get(shape.only)
-        running = found is not None and found.state == "running"
+        running = found is not None and found.state == "running" and not found.detached
         unlike = found is not None and _unlike(found, shape, pids)
     else:
         running = _running(intent, containers, shape, told.runs)
@@ -234,7 +234,7 @@ def _running(intent: PodIntent, containers: Containers, shape: Shape, known: Kno
     if shape.sandbox and not _sandbox_runs(containers):
         return False
     return all_running(lasting(spec), containers) and not any(
-        left_behind(container, containers, known) for container in containers.values()
+        container.detached or left_behind(container, containers, known) for container in containers.values()
     )
 
 

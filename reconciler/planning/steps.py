@@ -153,7 +153,7 @@ class _Start:
         self._watch = _Watch(spec, moment)
 
     def steps(self) -> Steps:
-        settling = self._settle_sandbox() if has_sandbox(self._spec) else []
+        settling = [*(self._settle_sandbox() if has_sandbox(self._spec) else ()), *self._settle_mounts()]
         due = self._due()
         created = [one for one in due if self._is_to_be_created(one.name)]
         present = self._moment.node.images
@@ -191,6 +191,17 @@ class _Start:
         for found in gone:
             del self._found[found.container]
         return [*stops, *(RemoveContainer(found.name, found.uid) for found in gone)]
+
+    def _settle_mounts(self) -> Sequence[Operation]:
+        """Docker looks up what a container mounts whenever it starts it."""
+        found = [one for one in in_order(self._found, self._intent) if one.detached and one.state in ALIVE]
+        stale = [one for one in found if one.container not in self._again]
+        if stale:
+            self._explain(
+                f"container {stale[0].container} has what is not on the host any more at {stale[0].detached}"
+            )
+        self._again |= {one.container for one in stale}
+        return stop(stale, hooks_of(self._intent), self._spec.termination_grace_period_seconds)
 
     def _is_over(self, found: ObservedContainer) -> bool:
         """A main container that has ended, and is not to run again in this pod."""

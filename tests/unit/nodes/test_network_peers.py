@@ -21,6 +21,14 @@ NETWORK = NodeNetwork("10.244.1.0/24", "10.244.0.0/16", ROUTES, ())
 KNOWN = {"near.example": NEAR, "far.example": FAR}
 
 
+RCN0: dict[str, Any] = {
+    "ifname": "rcn0",
+    "mtu": 1500,
+    "flags": ["UP"],
+    "addr_info": [{"family": "inet", "local": "10.244.1.1"}],
+}
+
+
 class Host(Shell):
     """One that has all of NETWORK in force: its own routes tell the way to each peer. Keeps what is written."""
 
@@ -53,7 +61,7 @@ class Host(Shell):
         tunnel = {"info_kind": "vxlan", "info_data": {"id": 82, "port": 8482, "learning": False}}
         match argv:
             case ("ip", *_, "addr", "show"):
-                links: list[dict[str, Any]] = [{"ifname": "eth0", "mtu": 1500}, {"ifname": "rcn0", "mtu": 1500}]
+                links: list[dict[str, Any]] = [{"ifname": "eth0", "mtu": 1500}, RCN0]
                 links.append({"ifname": "rcn-svc", "flags": ["UP"], "mtu": 1500})
                 links.append({"ifname": "rcn-vx", "flags": ["UP"], "mtu": 1350, "address": "06:52:0a:f4:01:00"})
                 links[-1]["linkinfo"] = tunnel

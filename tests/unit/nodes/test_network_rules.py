@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from reconciler.model.setups import NodeNetwork, Route
-from reconciler.nodes.links import bridge_batch, link_batch
+from reconciler.nodes.links import bridge_batch, link_batch, loose_ports
 from reconciler.nodes.network import network_fingerprint
 
 NETWORK = NodeNetwork(
@@ -16,6 +16,14 @@ NETWORK = NodeNetwork(
     ("10.96.0.10", "10.96.0.11"),
 )
 UP: dict[str, Any] = {"ifname": "rcn-svc", "flags": ["BROADCAST", "UP"]}
+
+
+RCN0: dict[str, Any] = {
+    "ifname": "rcn0",
+    "mtu": 1500,
+    "flags": ["UP"],
+    "addr_info": [{"family": "inet", "local": "10.244.1.1", "prefixlen": 24}],
+}
 
 
 def address(ip: str) -> dict[str, object]:
@@ -37,7 +45,24 @@ def test_a_bridge_that_somebody_removed_comes_back_with_its_gateway() -> None:
         "addr add 10.244.1.1/24 dev rcn0",
         "link set rcn0 up",
     ]
-    assert bridge_batch("10.244.1.0/24", [{"ifname": "rcn0"}]) == []
+    assert bridge_batch("10.244.1.0/24", [RCN0]) == []
+
+
+def test_a_bridge_that_was_set_down_emptied_or_given_another_mtu_is_put_right() -> None:
+    changed = RCN0 | {"flags": ["BROADCAST"], "addr_info": [], "mtu": 1280}
+    port = {"ifname": "veth1", "master": "rcn0", "mtu": 1500, "flags": ["UP"]}
+    assert bridge_batch("10.244.1.0/24", [changed, port]) == [
+        "addr add 10.244.1.1/24 dev rcn0",
+        "link set rcn0 mtu 1500",
+        "link set rcn0 up",
+    ]
+
+
+def test_ends_of_links_that_are_in_no_bridge_or_down_are_seen() -> None:
+    whole = {"ifname": "veth1", "ifindex": 7, "master": "rcn0", "flags": ["UP"]}
+    free = {"ifname": "veth2", "ifindex": 8, "flags": ["UP"]}
+    down = whole | {"ifname": "veth3", "ifindex": 9, "flags": ["BROADCAST"]}
+    assert loose_ports([whole, free, down, {"ifname": "eth0", "ifindex": 2}]) == {8: "veth2", 9: "veth3"}
 
 
 def test_addresses_of_services_that_are_gone_are_removed() -> None:

@@ -53,11 +53,13 @@ def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
 
 def test_a_listing_tells_what_is_in_force_and_whose_directories_there_are() -> None:
     lines = (
-        *("d u1 ", "d u1/conf ", "d u1/conf/..abc ", "l u1/conf/..data ..abc"),
-        *("d u2 ", "d u2/fast ", "d u3 ", "m /run/reconciler/demo/pods/u2/fast"),
+        *("d u1 ", "d u1/conf ", "d u1/conf/..abc ", "l u1/conf/..data ..abc", "l u1/bare/..data ..def"),
+        *("d u2 ", "d u2/fast ", "d u3 ", "m /run/reconciler/demo/pods/u2/fast", "k u1/conf.tar "),
     )
     output = "".join(f"{line}\n" for line in lines)
     listed = read_listing(output, "/run/reconciler/demo")
-    assert listed.files == {"u1/conf": "abc", "u2/fast": IN_MEMORY}
+    assert listed.files == {"u1/conf": "abc", "u2/fast": IN_MEMORY}, (
+        "without what a boot makes it from, it is written"
+    )
     assert listed.directories == {"u1", "u2", "u3"}
     assert read_listing("", "/run/reconciler/demo").files == {}
