@@ -2,7 +2,7 @@
 
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_PROXY
 from reconciler.nodes.docker_request import hashed, log_config
@@ -17,6 +17,14 @@ INSIDE = "/etc/reconciler"
 LIVE, NEXT, LAST, MARKER = "haproxy.cfg", "next.cfg", "last.cfg", "in-force"
 STATE, FILES, SOURCES = "servers.state", "files", "sources"
 MASTER_SOCKET, ADMIN_SOCKET = "master.sock", "admin.sock"
+GROUP: Final = 8482
+"""Of the process that clients talk to, and of what it may reach; haproxy.cfg has it too."""
+_DIRECTORY: Final = 'mkdir -p -m 0755 "${1%/*}" && mkdir -p "$1" && chown "$2" "$1" && chmod 2750 "$1"'
+_MEMORY_BYTES: Final = 4 << 30
+"""A thousand Services with five pods each take some 100 MiB, and a connection 33 KiB: this is for the 30,000 that
+haproxy.cfg allows by its limit of open files, and for the processes that finish theirs after reloads."""
+_PIDS: Final = 4096
+"""A thread for each CPU, in each of the up to 20 processes that finish their connections after reloads."""
 _LOG_BYTES, _LOG_FILES = 1 << 20, 2
 _MANY_RESTARTS = 3
 """In a row: HAProxy does not start with its file."""
@@ -59,7 +67,7 @@ class ProxyContainer:
             if crashes:
                 self._set_aside()
             self._container.remove(found)
-        self._host.check(["mkdir", "-p", "-m", "0755", self._directory])
+        self._host.check(["sh", "-c", _DIRECTORY, "sh", self._directory, f"0:{GROUP}"])
         self._container.make(request)
         return True
 
@@ -90,13 +98,20 @@ def container_request(cluster: str, image: str) -> dict[str, Any]:
             "Image": image,
             "Entrypoint": ["sh", "-c", _RUN, "sh", waiting_program()],
             "Cmd": [],
-            # As root: services listen on ports below 1024, on the host's own network.
+            # As root, to listen on ports below 1024 of the host's own network; the process that clients talk to
+            # becomes another user, and has to be signalled all the same.
             "User": "0:0",
             "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_PROXY},
             "HostConfig": {
                 "NetworkMode": "host",
                 "RestartPolicy": {"Name": "always"},
                 "Binds": [f"{state_directory(cluster)}/proxy:{INSIDE}"],
+                "Memory": _MEMORY_BYTES,
+                "PidsLimit": _PIDS,
+                "ReadonlyRootfs": True,
+                "CapDrop": ["ALL"],
+                "CapAdd": ["NET_BIND_SERVICE", "SETUID", "SETGID", "KILL"],
+                "SecurityOpt": ["no-new-privileges"],
                 "LogConfig": log_config(_LOG_BYTES, _LOG_FILES),
             },
         }

@@ -31,6 +31,8 @@ _REPEATABLE: Final = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")
 _PREAMBLE: Final = """\
 global
     log stdout format raw daemon notice
+    uid 8482
+    gid 8482
     fd-hard-limit 65536
     hard-stop-after 10m
     mworker-max-reloads 20
@@ -40,6 +42,7 @@ global
     localpeer node
 
 peers reloads
+    default-bind mode 660
     peer node unix@/etc/reconciler/peers.sock
 
 defaults tcp
@@ -77,6 +80,8 @@ defaults http from tcp
 """
 """What surprises here:
 
+- `uid` and `gid`: the process that clients talk to is nobody's, and has no capability. It is still to reach the
+  socket of its successor, which belongs to its group as the directory does (nodes.proxy_container).
 - `fd-hard-limit`, not `maxconn`: a fixed maxconn makes HAProxy refuse to start where the container's file limit
   is lower, and none at all makes it take memory for a billion connections where the limit is infinite.
 - `hard-stop-after` and `mworker-max-reloads`: a reload leaves a process behind that finishes its connections;

@@ -1,5 +1,6 @@
 """What a pod, a Service or a client may not get around: addresses of others, policies, and rules of an Ingress."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.lab.pods import Json, Stage, container, pod, web
@@ -153,3 +154,20 @@ def policy(app: str, rules: list[Json]) -> Json:
     spec = {"podSelector": {"matchLabels": {"app": app}}, "ingress": rules}
     head = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": app}}
     return {**head, "spec": spec}
+
+
+def test_the_proxy_may_do_no_more_than_it_has_to(stage: Stage) -> None:
+    host = json.loads(stage.docker("inspect", "test_proxy"))[0]["HostConfig"]
+    assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"])
+    assert set(host["CapAdd"]) <= {"NET_BIND_SERVICE", "SETUID", "SETGID", "KILL"}
+    assert host["Memory"] > 0
+    assert host["PidsLimit"] > 0
+    stage.put(pod("site", web()), behind("site", clusterIP=DB))
+    eventually(lambda: tried(stage, f"{DB}:80", node="node-1") == "open")
+    workers = stage.docker("top", "test_proxy", "-eo", "pid,ppid,args").splitlines()[1:]
+    pids = {line.split()[0] for line in workers}
+    (worker,) = (line.split()[0] for line in workers if line.split()[1] in pids and "haproxy" in line)
+    lines = stage.world.lab.node("node-1").run(["cat", f"/proc/{worker}/status"]).stdout.splitlines()
+    status = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+    assert "0" not in status["Uid"] + status["Gid"], "who talks to clients is not root"
+    assert int(status["CapEff"][0], 16) == 0
