@@ -43,8 +43,8 @@ _NOTHING = frozenset({"empty-revision", "path-missing"})
 def diff(ctx: click.Context, /, base: str, output: str, detailed_exitcode: bool, **given: Any) -> None:
     """Show what `apply` would do, object by object and pod by pod, with the reasons. Changes nothing, anywhere.
 
-    Exit code 0: nothing to do; 1: changes; 2: an error, no host that answers, or a revision that a guard holds.
-    With --detailed-exitcode 2 and 1 change places.
+    Exit code 0: nothing to do, on any host; 1: changes; 2: an error, a revision that a guard holds, or no changes
+    while a host cannot be seen. With --detailed-exitcode 2 and 1 change places.
     """
     changes, error = (2, 1) if detailed_exitcode else (1, 2)
     configure_logging()
@@ -60,6 +60,8 @@ def diff(ctx: click.Context, /, base: str, output: str, detailed_exitcode: bool,
         click.echo("Error: no host answers, so what runs is unknown", err=True)
         ctx.exit(error)
     if report.hold is not None:
+        ctx.exit(error)
+    if report.unreachable and not report.has_changes:
         ctx.exit(error)
     ctx.exit(changes if report.has_changes else 0)
 

@@ -40,6 +40,8 @@ class PodChange(Struct, frozen=True):
     """Of a MOVE: where it was."""
     place: Place | None = None
     """Of the manifest it follows from; None where there is none any more."""
+    chosen: str = ""
+    """Of one that is placed: why on this node, in words."""
 
 
 class FieldChange(Struct, frozen=True):

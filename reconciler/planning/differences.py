@@ -10,6 +10,8 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import FieldChange, ObjectChange
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_BY_KEY = frozenset({"ConfigMap", "Secret"})
+_DATA = ("data", "stringData", "binaryData")
 _SECRET_FIELDS = frozenset({"data", "stringData"})
 
 
@@ -28,11 +30,18 @@ def _difference(ref: Ref, before: Json | None, after: Json | None, desired: Desi
         return ObjectChange("+", ref, place=place)
     if after is None:
         return ObjectChange("-", ref)
+    if ref.kind in _BY_KEY:
+        before, after = _with_keys(before, after), _with_keys(after, before)
     fields = tuple(_mask(ref, change) for change in _fields("", before, after))
     if not fields:
         return None
     made_anew = ref.kind == "Pod" and any(change.path.startswith("spec.") for change in fields)
     return ObjectChange("-/+" if made_anew else "~", ref, fields, place)
+
+
+def _with_keys(manifest: Json, other: Json) -> Json:
+    """With an empty part where only the other has it, so that its keys are told of one by one."""
+    return {**{part: {} for part in _DATA if isinstance(other.get(part), dict)}, **manifest}
 
 
 def _fields(path: str, before: Any, after: Any) -> Iterator[FieldChange]:

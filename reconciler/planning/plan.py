@@ -254,8 +254,8 @@ def _departures(desired: Desired, pods: Mapping[Uid, PodView], decision: Decisio
 
 
 def _arrivals(desired: Desired, placement: Placement) -> Iterable[PodChange]:
-    for wanted, intent in ((one.wanted, one.intent) for one in placement.placed):
-        place = desired.places.get(wanted.owner)
+    for placed in placement.placed:
+        wanted, intent, place = placed.wanted, placed.intent, desired.places.get(placed.wanted.owner)
         yield PodChange(
             wanted.action,
             intent.ref,
@@ -265,6 +265,7 @@ def _arrivals(desired: Desired, placement: Placement) -> Iterable[PodChange]:
             intent.owner,
             wanted.from_node,
             place,
+            placed.chosen,
         )
 
 

@@ -1,13 +1,19 @@
 """One change in words: signs, values and reasons, as the text and the Markdown both show them."""
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
 from typing import Any, Final
 
+from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Action, FieldChange, PodChange
 from reconciler.reporting.lines import inert
 
 LONGEST_VALUE: Final = 80
 """Characters; a longer value is cut, around the first difference where there are two."""
+
+_SEVERAL: Final = 2
+"""Lines."""
 
 POD_SIGNS: Final = {
     Action.CREATE: "+",
@@ -16,6 +22,65 @@ POD_SIGNS: Final = {
     Action.MOVE: "-/+",
     Action.FORGET: "!",
 }
+
+
+LONGEST_TEXT: Final = 40
+"""Lines of a text's difference; what is over is counted."""
+
+
+def net(changes: Iterable[PodChange]) -> tuple[PodChange, ...]:
+    """Each pod once, by its workload and name: of one that comes, or goes in the end, no repair is told."""
+    counted: dict[Uid, PodChange] = {}
+    rest: list[PodChange] = []
+    for change in changes:
+        before = counted.get(change.uid)
+        if change.action is Action.RESTART:
+            counted.setdefault(change.uid, change)
+        elif before is None or before.action is Action.RESTART:
+            counted[change.uid] = change
+        else:
+            rest.append(change)  # It comes and goes again: both are told.
+    return tuple(sorted((*counted.values(), *rest), key=_in_order))
+
+
+def owner_of(change: PodChange) -> Ref:
+    """A bare Pod stands for itself."""
+    return change.owner or change.pod
+
+
+def pod_words(change: PodChange) -> str:
+    """Why, and why there."""
+    where = f" ({change.node}: {change.chosen})" if change.chosen else ""
+    return f"{change.reason}{where}"
+
+
+def _in_order(change: PodChange) -> tuple[Ref, str, str, str]:
+    return owner_of(change), change.pod.name, change.node, change.uid
+
+
+def field_lines(field: FieldChange) -> list[tuple[str, str]]:
+    """Of a text of several lines, the lines that go (`-`) and come (`+`), each with its sign; else none."""
+    if field.secret or not all(isinstance(value, str | None) for value in (field.before, field.after)):
+        return []
+    old, new = ((value or "").splitlines() for value in (field.before, field.after))
+    if max(len(old), len(new)) < _SEVERAL:
+        return []
+    told = list(_line_changes(old, new))
+    more = len(told) - LONGEST_TEXT
+    shown = [(sign, inert(line)) for sign, line in told[:LONGEST_TEXT]]
+    return [*shown, (" ", f"… ({more} more lines)")] if more > 0 else shown
+
+
+def _line_changes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for what, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if what == "equal":
+            continue
+        pairs = [_around_difference(*pair) for pair in zip(old[a:b], new[c:d], strict=False)]
+        both = len(pairs)
+        yield from (("-", line) for line, _ in pairs)
+        yield from (("-", _short(line)) for line in old[a + both : b])
+        yield from (("+", line) for _, line in pairs)
+        yield from (("+", _short(line)) for line in new[c + both : d])
 
 
 def field_sign(field: FieldChange) -> str:
@@ -28,13 +93,15 @@ def field_words(field: FieldChange) -> str:
     """`spec.replicas: 2 → 4`; of a Secret, only that it differs, whatever the change carries."""
     if field.secret:
         words = "(secret value changed)"
+    elif field_lines(field):
+        words = ""
     elif field.before is None:
         words = _short(_shown(field.after))
     elif field.after is None:
         words = _short(_shown(field.before))
     else:
         words = " → ".join(_around_difference(_shown(field.before), _shown(field.after)))
-    return inert(f"{field.path}: {words}")
+    return inert(f"{field.path}: {words}".rstrip())
 
 
 def pod_where(change: PodChange) -> str:

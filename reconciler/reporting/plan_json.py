@@ -29,7 +29,7 @@ def plan_json(report: PlanReport) -> dict[str, Any]:
         "objectsCompared": report.objects_compared,
         "rejectedBase": {"revision": _revision(base.revision), "errors": base.errors} if base else None,
         "objects": [_object(change) for change in report.objects],
-        "pods": [_pod(change) for change in report.changes],
+        "pods": [_pod(change) for change in report.pods],
         "unplaced": [
             {
                 "owner": _ref(unplaced.owner),
@@ -79,6 +79,7 @@ def _pod(change: PodChange) -> dict[str, Any]:
         "node": change.node,
         "fromNode": change.from_node,
         "reason": change.reason,
+        "chosen": change.chosen,
         "owner": _ref(change.owner) if change.owner else None,
         "place": _place(change.place),
     }

@@ -10,11 +10,19 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from reconciler.model.plan import ObjectChange, PodChange
-from reconciler.reporting.changes import POD_SIGNS, field_sign, field_words, pod_where
+from reconciler.model.plan import FieldChange, ObjectChange, PodChange
+from reconciler.reporting.changes import (
+    POD_SIGNS,
+    field_lines,
+    field_sign,
+    field_words,
+    owner_of,
+    pod_where,
+    pod_words,
+)
 from reconciler.reporting.lines import inert
 from reconciler.reporting.plan_report import PlanReport, count, not_compared_words, summary
-from reconciler.reporting.plan_text import owner_of, unreachable_words
+from reconciler.reporting.plan_text import unreachable_words
 
 _DIFF_MARKS: Final = {"+": "+", "-": "-", "~": "!"}
 """What GitHub and GitLab colour in a `diff` block."""
@@ -86,24 +94,29 @@ def _details(report: PlanReport) -> Iterator[str]:
 
 
 def _fold(change: ObjectChange) -> str:
-    lines = [f"{_DIFF_MARKS[field_sign(field)]} {field_words(field)}" for field in change.fields]
+    lines = [line for field in change.fields for line in _field(field)]
     title = html.escape(inert(f"{change.sign} {change.ref}"))
-    fields = count(len(lines), "field")
+    fields = count(len(change.fields), "field")
     return f"<details><summary><code>{title}</code> ({fields})</summary>\n\n{_fenced(lines)}\n\n</details>"
+
+
+def _field(field: FieldChange) -> Iterator[str]:
+    yield f"{_DIFF_MARKS[field_sign(field)]} {field_words(field)}"
+    yield from (f"{mark}   {line}" for mark, line in field_lines(field))
 
 
 def _pods(report: PlanReport) -> Iterator[str]:
     if report.changes:
         yield "| | Pod | Of | Node | Why |"
         yield "|---|---|---|---|---|"
-    for change in report.changes:
+    for change in report.pods:
         yield _pod(change)
 
 
 def _pod(change: PodChange) -> str:
     sign = f"{_cell(POD_SIGNS[change.action])} {change.action}"
-    owner = _cell(str(owner_of(change)))
-    return f"| {sign} | {_cell(change.pod.name)} | {owner} | {_cell(pod_where(change))} | {_cell(change.reason)} |"
+    owner, where, why = (_cell(words) for words in (str(owner_of(change)), pod_where(change), pod_words(change)))
+    return f"| {sign} | {_cell(change.pod.name)} | {owner} | {where} | {why} |"
 
 
 def _unplaced(report: PlanReport) -> Iterator[str]:

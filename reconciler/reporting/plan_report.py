@@ -5,6 +5,7 @@ from msgspec import Struct
 from reconciler.model.desired import Revision
 from reconciler.model.plan import Action, Hold, ObjectChange, PodChange, Unplaced
 from reconciler.model.problems import Problem
+from reconciler.reporting.changes import net
 
 
 class UnreachableNode(Struct, frozen=True):
@@ -41,6 +42,11 @@ class PlanReport(Struct, frozen=True):
     """What the service layer leaves out: `ServiceLayer.problems`."""
 
     @property
+    def pods(self) -> tuple[PodChange, ...]:
+        """The changes, each pod once and in the order of names, which is the same for the same plan."""
+        return net(self.changes)
+
+    @property
     def has_changes(self) -> bool:
         return bool(self.objects or self.changes or self.unplaced)
 
@@ -66,9 +72,10 @@ class Counts(Struct, frozen=True):
 
 
 def counts(report: PlanReport) -> Counts:
-    actions = [change.action for change in report.changes]
+    pods = report.pods
+    actions = [change.action for change in pods]
     create, delete, forget = (actions.count(one) for one in (Action.CREATE, Action.DELETE, Action.FORGET))
-    touched = {node for change in report.changes for node in (change.node, change.from_node) if node}
+    touched = {node for change in pods for node in (change.node, change.from_node) if node}
     return Counts(create, len(actions) - create - delete - forget, delete, forget, len(touched))
 
 

@@ -4,10 +4,17 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
-from reconciler.model.names import Ref
-from reconciler.model.plan import Action, ObjectChange, PodChange
+from reconciler.model.plan import Action, ObjectChange
 from reconciler.reporting.ages import age
-from reconciler.reporting.changes import POD_SIGNS, field_sign, field_words, pod_where
+from reconciler.reporting.changes import (
+    POD_SIGNS,
+    field_lines,
+    field_sign,
+    field_words,
+    owner_of,
+    pod_where,
+    pod_words,
+)
 from reconciler.reporting.lines import Line, Style, inert
 from reconciler.reporting.plan_report import PlanReport, UnreachableNode, count, not_compared_words, summary
 from reconciler.reporting.problems import problem_line
@@ -36,12 +43,8 @@ def _summary_style(report: PlanReport) -> Style:
 
 def unreachable_words(node: UnreachableNode) -> str:
     lasting = f" for {age(node.for_seconds)}" if node.for_seconds else ""
-    return f"{node.name} unreachable{lasting} ({node.why}): its pods are kept as they are"
-
-
-def owner_of(change: PodChange) -> Ref:
-    """A bare Pod stands for itself."""
-    return change.owner or change.pod
+    unknown = "what runs there stays as it is, and whether that is as asked cannot be told"
+    return f"{node.name} unreachable{lasting} ({node.why}): {unknown}"
 
 
 _Words = Iterator[tuple[Style, str]]
@@ -83,6 +86,8 @@ def _object(change: ObjectChange) -> _Words:
     for field in change.fields:
         sign = field_sign(field)
         yield _SIGN_STYLES[sign], f"    {sign} {field_words(field)}"
+        for mark, line in field_lines(field):
+            yield _SIGN_STYLES.get(mark, Style.PLAIN), f"        {mark} {line}"
 
 
 def _pods(report: PlanReport) -> _Words:
@@ -91,17 +96,15 @@ def _pods(report: PlanReport) -> _Words:
     yield Style.HEAD, "Pods"
     names = max(len(change.pod.name) for change in report.changes)
     places = max(len(pod_where(change)) for change in report.changes)
-    for owner, changes in groupby(sorted(report.changes, key=_by_owner), key=owner_of):
+    for owner, changes in groupby(report.pods, key=owner_of):
         yield Style.PLAIN, f"  {owner}"
         for change in changes:
             sign = POD_SIGNS[change.action]
             what = "" if change.action in (Action.CREATE, Action.DELETE) else f"{change.action}: "
-            words = f"    {sign:3} {change.pod.name:{names}}  {pod_where(change):{places}}  {what}{change.reason}"
+            words = (
+                f"    {sign:3} {change.pod.name:{names}}  {pod_where(change):{places}}  {what}{pod_words(change)}"
+            )
             yield _SIGN_STYLES[sign], words.rstrip()
-
-
-def _by_owner(change: PodChange) -> tuple[Ref, str, str]:
-    return owner_of(change), change.pod.name, change.uid
 
 
 def _unplaced(report: PlanReport) -> _Words:

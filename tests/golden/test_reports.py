@@ -69,7 +69,11 @@ CHANGED = PlanReport(
         ObjectChange(
             "~",
             Ref("ConfigMap", "shop", "texts"),
-            (FieldChange("data.motd", "Welcome to the shop.\n" * 9, "Welcome to the shop.\n" * 8 + "Sale!\n"),),
+            (
+                FieldChange("data.motd", "Welcome to the shop.\n" * 9, "Welcome to the shop.\n" * 8 + "Sale!\n"),
+                FieldChange('data["shop.conf"]', None, "[server]\nport = 8080\n\tindented\n"),
+                FieldChange("data.level", "info", "debug"),
+            ),
             Place("manifests/config.yaml", 3, 1),
         ),
         ObjectChange(
@@ -81,7 +85,17 @@ CHANGED = PlanReport(
         ObjectChange("-", Ref("Service", "shop", "old")),
     ),
     changes=(
-        PodChange(Action.CREATE, pod("web-9d2e4-2"), "w4", "node-1", "replica 3 of 4", WEB, place=WEB_PLACE),
+        PodChange(
+            Action.CREATE,
+            pod("web-9d2e4-2"),
+            "w4",
+            "node-1",
+            "replica 3 of 4",
+            WEB,
+            place=WEB_PLACE,
+            chosen="2 of 3 nodes fit, it has the most room",
+        ),
+        PodChange(Action.RESTART, pod("web-9d2e4-0"), "w2", "node-2", "container web exited with code 1", WEB),
         PodChange(
             Action.DELETE, pod("web-9d2e4-0"), "w2", "node-2", "its template gives way", WEB, place=WEB_PLACE
         ),

@@ -1,6 +1,7 @@
 """Gives each wanted pod a node, a name, an identity and an address: the intent, before any effect."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +23,8 @@ from reconciler.planning.taints import avoided
 class Placed(Struct, frozen=True):
     wanted: Wanted
     intent: PodIntent
+    chosen: str = ""
+    """Why this node, in words."""
 
 
 class Placement(Struct, frozen=True):
@@ -51,9 +54,9 @@ def place(
     short: dict[tuple[Ref, str], list[Wanted]] = {}
     for pod in wanted:
         key = (pod.owner, pod.hash)
-        intent = None if key in short else scheduler.place(pod)
-        if intent is not None:
-            placed.append(Placed(pod, intent))
+        found = None if key in short else scheduler.place(pod)
+        if found is not None:
+            placed.append(found)
         else:
             short.setdefault(key, []).append(pod)
     return Placement(
@@ -88,7 +91,7 @@ class _Scheduler:
         self.incarnations: dict[Ref, int] = {}
         self._suited: dict[tuple[Ref, str], tuple[Demand, list[Room]]] = {}
 
-    def place(self, pod: Wanted) -> PodIntent | None:
+    def place(self, pod: Wanted) -> Placed | None:
         if self._undecided(pod):
             return None
         demand, suited = self._candidates(pod)
@@ -98,18 +101,40 @@ class _Scheduler:
             for room in suited
             if not away_from_data(bound, room.node, self._nodes) and not shortage(pod.spec, demand, room)
         ]
+        count = len(fitting)
         while fitting:
-            room = min(fitting, key=lambda room: _preference(pod, demand, room))
+            fitting.sort(key=lambda room: _preference(pod, demand, room))
+            room, others = fitting[0], fitting[1:]
             address = self._address(pod, room)
             if address is not None:
                 ip, offset = address
+                chosen = self._chosen(pod, demand, room, others, count)
                 intent = self._intent(pod, room.node.name, ip)
                 room.take(intent, demand, offset)
                 for ref in claims_of(pod.owner.namespace, pod.spec):
                     self._claims.setdefault(ref, ClaimRecord(room.node.name, ""))
-                return intent
-            fitting.remove(room)
+                return Placed(pod, intent, chosen)
+            fitting = others
         return None
+
+    def _chosen(self, pod: Wanted, demand: Demand, room: Room, others: Sequence[Room], fitting: int) -> str:
+        """What decided, in words: the first of the preferences in which the next best node is worse."""
+        every = len(self._rooms)
+        if every == 1:
+            return ""
+        if pod.spec.node_name:
+            return "the pod names it"
+        for ref, record in self._bound(pod).items():
+            return f"its claim {ref.name} has its data there" if record.node == room.node.name else ""
+        if not others:
+            return (
+                f"the only one of {every} nodes that fits" if fitting == 1 else "the only one with an address left"
+            )
+        mine, next_best = (_preference(pod, demand, one) for one in (room, others[0]))
+        decided = next(
+            number for number, (own, other) in enumerate(zip(mine, next_best, strict=True)) if own != other
+        )
+        return f"{fitting} of {every} nodes fit, {_DECISIVE[decided]}"
 
     def reasons(self, pod: Wanted) -> Mapping[str, str]:
         if why := self._undecided(pod):
@@ -196,6 +221,15 @@ class _Scheduler:
             number += 1
             if uid not in self._taken:
                 return name, uid, number
+
+
+_DECISIVE: Final = (
+    "the others have a taint that it would rather avoid",
+    "it has the fewest pods of this template",
+    "it has the most room",
+    "the first by name of equals",
+)
+"""Of each part of `_preference`, what it says of the node that wins by it."""
 
 
 def _preference(pod: Wanted, demand: Demand, room: Room) -> tuple[int, int, int, str]:

@@ -122,6 +122,18 @@ def test_keys_that_are_no_plain_words_are_quoted() -> None:
     assert world.plan().objects[0].fields == (FieldChange('data["app.conf"]', "a", "b"),)
 
 
+def test_the_keys_of_a_config_map_that_gets_its_first_are_told_of_one_by_one() -> None:
+    world = settled(ConfigMap(ObjectMeta("web", "default")))
+    world.wanted = desired(ConfigMap(ObjectMeta("web", "default"), {"a": "1", "b": "2"}), nodes=1, revision="r2")
+    manifest = dict(world.wanted.manifests[Ref("ConfigMap", "default", "web")])
+    before = {key: value for key, value in manifest.items() if key != "data"}
+    world.memory = replace(
+        world.memory, applied={**world.memory.applied, Ref("ConfigMap", "default", "web"): before}
+    )
+    (change,) = world.plan().objects
+    assert [(field.path, field.after) for field in change.fields] == [("data.a", "1"), ("data.b", "2")]
+
+
 def test_a_secrets_values_are_never_told() -> None:
     world = settled(Secret(ObjectMeta("key", "default"), {"password": SecretText(CANARY)}))
     changed = Secret(ObjectMeta("key", "default"), {"password": SecretText(f"{CANARY}-2")})

@@ -157,3 +157,41 @@ def test_the_same_inputs_give_the_same_names() -> None:
     first, second = (World(desired(deployment(), nodes=3)).plan() for _ in range(2))
     assert first == second
     assert len({change.pod for change in first.changes}) == 3
+
+
+def test_each_placed_pod_says_why_it_is_on_its_node() -> None:
+    world = World(desired(deployment(replicas=3, containers=(container(cpu="1"),)), nodes=3))
+    chosen = [change.chosen for change in world.plan().changes]
+    assert (
+        chosen
+        == [
+            "3 of 3 nodes fit, the first by name of equals",
+            "3 of 3 nodes fit, it has the fewest pods of this template",
+            "3 of 3 nodes fit, it has the fewest pods of this template",
+        ]
+        or chosen[0] == "3 of 3 nodes fit, the first by name of equals"
+    )
+    big = desired(deployment(replicas=1, containers=(container(cpu="6"),)), nodes=2)
+    world = World(big)
+    world.settle()
+    more = deployment("more", replicas=2, containers=(container(cpu="1"),))
+    world.wanted = desired(*big.deployments.values(), more, nodes=2, revision="r2")
+    assert [(change.node, change.chosen) for change in world.plan().changes] == [
+        ("node-001", "2 of 2 nodes fit, it has the most room"),
+        ("node-000", "2 of 2 nodes fit, it has the fewest pods of this template"),
+    ]
+
+
+def test_where_only_one_node_can_have_a_pod_that_is_why() -> None:
+    hosts = [node("a", NodeSpec(unschedulable=True)), node("b")]
+    assert _why(World(desired(pod(), nodes=hosts))) == "the only one of 2 nodes that fits"
+    assert _why(World(desired(pod(node_name="a"), nodes=[node("a"), node("b")]))) == "the pod names it"
+    mild = node("a", NodeSpec(taints=(Taint("gpu", "PreferNoSchedule"),)))
+    avoided = World(desired(pod(), nodes=[mild, node("b")]))
+    assert _why(avoided) == "2 of 2 nodes fit, the others have a taint that it would rather avoid"
+    assert _why(World(desired(pod(), nodes=1))) == ""
+
+
+def _why(world: World) -> str:
+    (change,) = world.plan().changes
+    return change.chosen

@@ -10,7 +10,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unplaced
 from reconciler.model.problems import Place, Problem, Severity
 from reconciler.reporting import PlanReport, UnreachableNode, plan_json, plan_markdown, plan_text
-from reconciler.reporting.changes import POD_SIGNS, field_sign, field_words
+from reconciler.reporting.changes import POD_SIGNS, field_lines, field_sign, field_words
 from reconciler.reporting.plan_markdown import LONGEST_COMMENT
 from reconciler.reporting.plan_report import summary
 
@@ -158,3 +158,49 @@ def test_every_action_has_a_sign_in_every_report(action: Action) -> None:
     shown = report(changes=(change(action, "node-1", ""),))
     assert f"    {POD_SIGNS[action]:3} " in text(shown)
     assert action.value in plan_markdown(shown)
+
+
+def test_a_pod_is_told_of_once_by_what_becomes_of_it() -> None:
+    own = PodChange(Action.RESTART, Ref("Pod", "shop", "web-1"), "w1", "node-1", "container web exited", WEB)
+    gone = PodChange(Action.DELETE, own.pod, "w1", "node-1", "its template gives way", WEB)
+    new = PodChange(Action.CREATE, Ref("Pod", "shop", "web-2"), "w2", "node-2", "rolling update", WEB)
+    started = PodChange(Action.RESTART, new.pod, "w2", "node-2", "container web exited", WEB)
+    shown = report(changes=(own, own, new, started, gone))
+    assert shown.pods == (gone, new)
+    assert summary(shown) == "Plan: 1 to create, 0 to change, 1 to delete on 2 nodes."
+    assert report(changes=(own, own)).pods == (own,)
+
+
+def test_every_form_has_the_pods_in_the_same_order_whatever_the_order_of_execution() -> None:
+    names = ("web-3", "web-1", "web-2")
+    changes = tuple(
+        PodChange(Action.CREATE, Ref("Pod", "shop", name), name, "node-1", "rolling update", WEB) for name in names
+    )
+    for form in (text, plan_markdown, lambda shown: json.dumps(plan_json(shown))):
+        shown = form(report(changes=changes))
+        assert shown == form(report(changes=changes[::-1]))
+        assert shown.index("web-1") < shown.index("web-2") < shown.index("web-3")
+
+
+def test_of_a_text_of_several_lines_the_lines_that_differ_are_shown() -> None:
+    before = "".join(f"line {number}\n" for number in range(100))
+    field = FieldChange("data.conf", before, before.replace("line 50\n", "line fifty\nanother\n"))
+    assert field_words(field) == "data.conf:"
+    assert field_lines(field) == [("-", "line 50"), ("+", "line fifty"), ("+", "another")]
+    everything = field_lines(FieldChange("data.conf", before, None))
+    assert len(everything) == 41
+    assert everything[-1] == (" ", "… (60 more lines)")
+    assert field_words(FieldChange("data.conf", "a\nb\n", "a\nb")) == r'data.conf: "a\nb\n" → "a\nb"'
+
+
+def test_a_long_line_is_cut_around_what_differs() -> None:
+    long = "x" * 300
+    (old, new) = field_lines(FieldChange("data.conf", f"a\n{long}old{long}", f"a\n{long}new{long}"))
+    assert "old" in old[1]
+    assert "new" in new[1]
+    assert len(old[1]) < 150
+
+
+@pytest.mark.rule(7)
+def test_no_line_of_a_secret_is_shown() -> None:
+    assert field_lines(FieldChange("data.KEY", "canary\none", "canary\ntwo", secret=True)) == []
