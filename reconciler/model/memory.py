@@ -61,6 +61,8 @@ class NodeRecord(Struct, frozen=True):
     ssh: SshAddress | None = None
     host_key: str = ""
     """Both as its manifest had them last: what it takes to reset a host that is no Node any more."""
+    hidden: bool = False
+    """It did not answer when this state began, among hosts that had pods already: what runs there is not known."""
 
 
 class ServiceRecord(Struct, frozen=True):

@@ -97,13 +97,18 @@ def match(
     )
 
 
-def incarnations(known: Mapping[Ref, int], pods: Iterable[PodIntent]) -> Mapping[Ref, int]:
-    """With a number for every owner that pods were adopted for and that none is remembered of."""
+def incarnations(known: Mapping[Ref, int], pods: Iterable[PodIntent], owners: Iterable[Ref]) -> Mapping[Ref, int]:
+    """With a number for every owner that pods were adopted for and that none is remembered of; `owners` may have
+    pods that are not seen, so theirs follow from all that are."""
     unknown: dict[Ref, list[Uid]] = {}
-    for intent in pods:
+    every = list(pods)
+    for intent in every:
         owner = intent.owner or intent.ref
         if owner not in known:
             unknown.setdefault(owner, []).append(intent.uid)
+    for owner in owners:
+        if owner not in known:
+            unknown[owner] = [intent.uid for intent in every]
     return {**known, **{owner: number_after(uids) for owner, uids in unknown.items()}} if unknown else known
 
 

@@ -56,7 +56,9 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     known = brought_up_to_date(memory.pods, templates)
     matched = match(desired.cluster.metadata.name, templates, nodes, known, memory.runs)
     if matched.pods is not known:
-        memory = replace(memory, incarnations=incarnations(memory.incarnations, matched.pods.values()))
+        hidden = templates if any(node.record.hidden for node in nodes.values()) else ()
+        numbers = incarnations(memory.incarnations, matched.pods.values(), hidden)
+        memory = replace(memory, incarnations=numbers)
     backends, checks = select(desired.services, matched.pods)
     seen = view_pods(matched.pods, matched.containers, nodes, checks, memory, desired)
     ends = with_ends(seen, memory, now)

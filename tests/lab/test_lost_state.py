@@ -183,6 +183,12 @@ def _plans_alike_with_and_without(scene: Scene) -> None:
     assert (known.returncode, unknown.returncode) == (1, 1)
     scene.write("2.0")
     assert world.on_folder("diff").stdout.splitlines()[-1].startswith("No changes")
+    world.lab.node("node-1").cut()
+    blind = world.on_folder("diff")
+    world.lab.node("node-1").heal()
+    assert blind.returncode == 2, blind.stdout
+    assert "node-1 unreachable" in blind.stdout
+    assert "whether that is as asked cannot be told" in blind.stdout
     at = time.time()
     applied = world.on_folder("apply")
     assert applied.returncode == 0, applied.stdout + applied.stderr

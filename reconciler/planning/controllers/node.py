@@ -57,6 +57,7 @@ def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float)
                 address=facts.address or record.address,
                 ssh=manifest.ssh,
                 host_key=manifest.host_key,
+                hidden=False,
             )
             record = record if found == record else found
             views[name] = NodeView(name, manifest, record, observation, observation, None, False)
@@ -139,7 +140,11 @@ def _records(
         if name not in kept and (last[name] is not None or desired.nodes[name].spec.pod_cidr)
     ]
     kept |= node_cidrs(desired, missing, kept.values())
-    records = {name: known.get(name, NodeRecord(name)) for name in {**known, **dict.fromkeys(names)}}
+    late = not memory.revision and any(one.uid for each in last.values() if each for one in each.containers)
+    records = {
+        name: known.get(name) or NodeRecord(name, hidden=late and last.get(name) is None)
+        for name in {**known, **dict.fromkeys(names)}
+    }
     return {
         name: record if record.pod_cidr == kept.get(name, "") else replace(record, pod_cidr=kept.get(name, ""))
         for name, record in records.items()

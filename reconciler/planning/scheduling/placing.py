@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, Memory, NodeRecord, PodIntent
 from reconciler.model.names import Ref, Uid
-from reconciler.model.plan import PendingPod, Unplaced
+from reconciler.model.plan import Action, PendingPod, Unplaced
 from reconciler.planning.claims import claims_of, undecided, volumes_found
 from reconciler.planning.controllers.decisions import Wanted
 from reconciler.planning.controllers.node import NodeView
@@ -173,7 +173,14 @@ class _Scheduler:
         return {ref: self._claims[ref] for ref in refs if ref in self._claims}
 
     def _undecided(self, pod: Wanted) -> str:
-        """Why it is not known yet where the data of its claims is, in words; empty where it is known."""
+        """Why it is not known yet whether it runs, or where the data of its claims is, in words; empty where it is
+        known. What a lost node may have is replaced, but for bare pods: those exist once."""
+        for node in self._nodes.values() if pod.action is Action.CREATE else ():
+            if node.record.hidden and (pod.owner.kind == "Pod" or not node.lost):
+                return (
+                    f"it may run on {node.name}, which has not been seen since the state was lost; "
+                    "make the host answer, or remove its Node"
+                )
         cluster = self._desired.cluster.metadata.name
         refs = [ref for ref in claims_of(pod.owner.namespace, pod.spec) if ref not in self._claims]
         return next((why for ref in refs if (why := undecided(cluster, ref, self._nodes, self._found))), "")

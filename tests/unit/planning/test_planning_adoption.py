@@ -6,13 +6,15 @@ from reconciler.model.cluster import ClusterSpec
 from reconciler.model.given import Given, GivenService, given_text, read_given
 from reconciler.model.memory import Memory, NodeRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ServicePort
-from reconciler.model.observed import Observed, ObservedContainer, Reachable
+from reconciler.model.objects import Object, ServicePort
+from reconciler.model.observed import Observed, ObservedContainer, Reachable, Unreachable
 from reconciler.model.operations import StartContainer
+from reconciler.model.plan import Action
 from reconciler.model.pods import ContainerPort, PodSpec
 from reconciler.planning.templates import read_template, template_text
-from tests.simulated import World, container, deployment, desired, host, service
+from tests.simulated import World, container, deployment, desired, host, node, pod, service
 
+WAY_OUT = "make the host answer, or remove its Node"
 WEB = Ref("Service", "default", "web")
 PREPARED = {
     "init_containers": (container("first"), container("log", restart_policy="Always")),
@@ -199,3 +201,56 @@ def test_numbers_of_pods_are_never_used_twice_though_how_many_there_were_is_lost
         assert not now & seen
         seen |= now
     assert host("node-000").given == Given()
+
+
+def with_a_silent_node(*objects: Object, replicas: int = 3) -> World:
+    """A running cluster, its state lost, and one of its nodes away."""
+    world = World(desired(deployment(replicas=replicas), *objects))
+    world.settle()
+    world.memory = Memory()
+    silent = Unreachable(world.now, "connection refused")
+    world.cut["node-000"] = silent
+    return world
+
+
+def test_what_may_run_on_a_node_that_was_never_seen_is_not_made_again_at_once() -> None:
+    world = with_a_silent_node(pod("job", (container(),), node_name="node-000"))
+    step = world.plan()
+    assert (step.changes, step.work) == ((), ())
+    assert {(one.owner.name, *set(one.reasons.values())) for one in step.unplaced} == {
+        (name, f"it may run on node-000, which has not been seen since the state was lost; {WAY_OUT}")
+        for name in ("web", "job")
+    }
+    world.cut.clear()
+    steps = world.settle()
+    assert [work for step in steps for work in step.work] == []
+    assert steps[-1].converged
+
+
+def test_once_the_node_is_lost_its_deployments_pods_are_made_elsewhere_and_bare_pods_are_not() -> None:
+    world = with_a_silent_node(pod("job"), pod("other"))
+    steps = world.settle()
+    created = [change.pod.name for step in steps for change in step.changes if change.action is Action.CREATE]
+    assert len([name for name in created if name.startswith("web")]) == 1
+    assert not {"job", "other"} & set(created)
+    world.cut.clear()
+    world.settle()
+    names = [each.pod for each in world.containers()]
+    assert names.count("job") == names.count("other") == 1
+    assert sum(name.startswith("web") for name in names) == 3
+    assert len({each.uid for each in world.containers()}) == len(names), "no uid is on two nodes"
+
+
+def test_a_new_cluster_waits_for_no_node_that_does_not_answer() -> None:
+    world = World(desired(deployment(), pod("job")))
+    world.cut["node-000"] = Unreachable(0.0, "connection refused")
+    world.settle()
+    assert len(world.containers()) == 4
+
+
+def test_a_node_that_is_removed_is_waited_for_no_more() -> None:
+    world = with_a_silent_node(pod("job", (container(),), node_name="node-000"))
+    world.plan()
+    world.wanted = desired(pod("job"), nodes=[node("node-001"), node("node-002")], revision="r2")
+    world.settle()
+    assert [each.pod for each in world.containers() if each.pod == "job" and each.state == "running"]
