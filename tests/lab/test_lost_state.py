@@ -183,11 +183,11 @@ def _plans_alike_with_and_without(scene: Scene) -> None:
     assert (known.returncode, unknown.returncode) == (1, 1)
     scene.write("2.0")
     assert world.on_folder("diff").stdout.splitlines()[-1].startswith("No changes")
-    world.lab.node("node-1").cut()
+    world.lab.node("node-2").cut()  # It is drained, and has no pods.
     blind = world.on_folder("diff")
-    world.lab.node("node-1").heal()
+    world.lab.node("node-2").heal()
     assert blind.returncode == 2, blind.stdout
-    assert "node-1 unreachable" in blind.stdout
+    assert "node-2 unreachable" in blind.stdout
     assert "whether that is as asked cannot be told" in blind.stdout
     at = time.time()
     applied = world.on_folder("apply")
