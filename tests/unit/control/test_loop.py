@@ -426,6 +426,26 @@ def test_a_certificate_is_ordered_when_the_edges_answer_its_challenges_and_then_
     assert len(cell.issuer.orders) == 2
 
 
+@pytest.mark.fault(62)
+@pytest.mark.parametrize("days", [1, -1, 400])
+def test_a_wall_clock_that_jumps_changes_nothing(cell: Cell, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    cell.web(3)
+    with cell.running() as loop:
+        until(lambda: "Converged" in cell.told.reasons())
+        before, told, statuses = cell.calls(), list(cell.told.events), cell.store.statuses
+        saves, turn, wall = cell.store.saves, loop.turn, time.time
+        monkeypatch.setattr(time, "time", lambda: wall() + days * 86_400)
+        for host in cell.hosts:
+            cell.inbox.observed(host)
+        until(lambda: loop.turn is not turn)
+        time.sleep(1.5)  # Longer than lostAfterSeconds.
+        cell.inbox.observed("a")
+        time.sleep(0.2)
+        assert (cell.calls(), cell.told.events, cell.store.saves) == (before, told, saves)
+        assert cell.store.statuses == statuses
+        monkeypatch.undo()
+
+
 def test_every_created_container_carries_the_host_contract(cell: Cell) -> None:
     cell.web(1)
     with cell.running():

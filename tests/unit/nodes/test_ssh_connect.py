@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import paramiko
 import pytest
+from paramiko.common import AUTH_FAILED
 
 from reconciler.model.objects import Node, ObjectMeta, SshAddress
 from reconciler.nodes.errors import ConnectionLost, Refused
@@ -68,6 +70,63 @@ def test_a_server_that_is_no_sshd_is_given_up_in_time(behave: Callable[[socket.s
         with pytest.raises(ConnectionLost, match="greeting"):
             SshConnection.connect(node, Credentials(), SECONDS)
         assert time.monotonic() - began < SECONDS + 10
+
+
+class Asked(paramiko.ServerInterface):
+    """Lets nobody in, and writes down who tries."""
+
+    def __init__(self) -> None:
+        self.users: list[str] = []
+        self.keys: list[paramiko.PKey] = []
+
+    def get_allowed_auths(self, username: str) -> str:
+        self.users.append(username)
+        return "publickey,password"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self.keys.append(key)
+        return AUTH_FAILED
+
+
+def asking(key: paramiko.PKey, asked: Asked) -> Callable[[socket.socket], None]:
+    def behave(connection: socket.socket) -> None:
+        transport = paramiko.Transport(connection)
+        transport.add_server_key(key)
+        transport.start_server(event=threading.Event(), server=asked)
+        transport.join(10)
+        transport.close()
+
+    return behave
+
+
+@pytest.fixture(scope="module")
+def client_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "id_ecdsa"
+    paramiko.ECDSAKey.generate().write_private_key_file(str(path))
+    return path
+
+
+@pytest.mark.fault(40)
+@pytest.mark.rule(2)
+@pytest.mark.parametrize("known", ["another is pinned", "another is known", "none is known", "this one is pinned"])
+def test_a_host_of_another_key_sees_neither_a_user_nor_a_key_of_ours(
+    known: str, client_key: Path, tmp_path: Path
+) -> None:
+    own, other, asked = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate(), Asked()
+    pins = {"another is pinned": other, "this one is pinned": own}
+    with server(asking(own, asked)) as node:
+        known_hosts = tmp_path / "known_hosts"
+        line = f"[127.0.0.1]:{node.ssh.port} {other.get_name()} {other.get_base64()}\n"
+        known_hosts.write_text(line if known == "another is known" else "")
+        pin = pins.get(known)
+        node = Node(node.metadata, node.ssh, host_key=f"{pin.get_name()} {pin.get_base64()}" if pin else "")
+        with pytest.raises((Refused, ConnectionLost)) as refused:
+            SshConnection.connect(node, Credentials((client_key,), known_hosts=known_hosts), 20)
+    if known == "this one is pinned":
+        assert (asked.users[0], len(asked.keys)) == ("root", 1), "or the test looks for nothing"
+    else:
+        assert (asked.users, asked.keys) == ([], [])
+        assert "no credential was sent" in str(refused.value)
 
 
 def test_a_closed_port_says_where_to_look() -> None:

@@ -1,5 +1,7 @@
 """Nodes that fall silent, come back, go, or are not who they were; and containers that nobody expects."""
 
+from collections import Counter
+
 import pytest
 from msgspec.structs import replace
 
@@ -131,6 +133,31 @@ def test_a_node_whose_heartbeat_is_overdue_does_not_vouch_that_the_fault_is_the_
     step = plan(world.wanted, Observed({**heard.nodes, "node-002": overdue}), world.memory, world.now)
     assert (step.changes, step.wake_at) == ((), world.now + 0.5)
     assert len(world.plan().changes) == 1, "once it is heard of again"
+
+
+@pytest.mark.fault(63)
+def test_when_half_of_the_capacity_is_lost_what_does_not_fit_waits_and_what_runs_stays() -> None:
+    world = World(desired(deployment(replicas=24, containers=(container(cpu="1"),)), nodes=4))
+    sizes = {"node-000": 12, "node-001": 4, "node-002": 4, "node-003": 4}
+    for name, cpus in sizes.items():
+        changed(world, name, facts=host(name, cpus).facts)
+    world.settle()
+    assert Counter(intent.node for intent in world.memory.pods.values()) == sizes
+    large = {uid for uid, intent in world.memory.pods.items() if intent.node == "node-000"}
+    before = {each for each in world.containers() if each.uid not in large}
+    world.unplug("node-000")
+    world.now += 10
+    for _ in range(30):
+        world.step()
+        world.now += 1
+    assert before <= set(world.containers()), "nothing that runs elsewhere makes room"
+    step = world.plan()
+    assert (step.changes, step.work) == ((), ())
+    (unplaced,) = step.unplaced
+    assert (unplaced.count, set(unplaced.reasons)) == (12, set(sizes))
+    world.plug_in("node-000")
+    assert [work for each in world.settle() for work in each.work] == []
+    assert world.plan().converged
 
 
 def test_the_only_node_is_never_lost() -> None:
