@@ -11,6 +11,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Backoff, ClaimRecord, Memory, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Observed
+from reconciler.model.operations import PodWork
 from reconciler.model.plan import Action, Plan, PodChange
 from reconciler.planning.booting import booting_pods
 from reconciler.planning.claims import claim_records, volumes_found
@@ -82,7 +83,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     clocks = _clocks(pods, nodes, since, memory, now, counted, ends.started)
     repairs = works_of(pods.values(), memory.ready_since, nodes, clocks, desired, matched.renamed)
     tidying = (
-        tidy(matched, nodes, pods, clocks, options),
+        tidy(matched, nodes, pods, clocks, options, {work.uid for work in repairs.work}),
         forgotten_files(matched, nodes, pods, clocks),
         released_volumes(desired, claims, nodes, intents.values(), clocks),
     )
@@ -122,7 +123,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
             services,
             ingress_records(desired, memory, nodes.values()),
             claims,
-            clocks,
+            _with_failures(clocks, memory, work),
         ),
         statuses=standing.statuses,
         endpoints=behind,
@@ -232,6 +233,15 @@ def _clocks(
 def _is_over(pod: PodView | None, held: Backoff, now: float) -> bool:
     """Forgotten with the pod, or when the pod is fine without us."""
     return now >= held.not_before and (pod is None or (pod.ready and pod.intent.wanted == "run"))
+
+
+def _with_failures(clocks: Clocks, memory: Memory, work: Iterable[PodWork]) -> Clocks:
+    """A pod that is fine may have work all the same (files, a name, a second copy): tried again, it still counts
+    how often it failed, until it is done."""
+    again = {one.uid for one in work if one.uid in memory.backoffs and one.uid not in clocks.leaving}
+    if again <= clocks.backoffs.keys():
+        return clocks
+    return replace(clocks, backoffs={**clocks.backoffs, **{uid: memory.backoffs[uid] for uid in again}})
 
 
 def _forgotten(

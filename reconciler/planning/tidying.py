@@ -3,7 +3,7 @@
 Only from nodes that answer, and never because something is not known: a wrong guess here loses data.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, PodIntent
@@ -18,10 +18,22 @@ from reconciler.planning.works import Clocks, Works, removal_of
 
 
 def tidy(
-    matched: Matched, nodes: Mapping[str, NodeView], pods: Mapping[Uid, PodView], clocks: Clocks, options: Options
+    matched: Matched,
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodView],
+    clocks: Clocks,
+    options: Options,
+    worked_on: Collection[Uid],
 ) -> Works:
-    """Second copies of a pod that runs where it should; and, where someone asked for it, what nobody explains."""
-    stale = [stray for stray in matched.duplicates if _runs(pods.get(stray.container.uid))]
+    """Second copies of a pod that runs where it should; and, where someone asked for it, what nobody explains.
+
+    `worked_on` are the pods that have work now: a copy waits until that is done.
+    """
+    stale = [
+        stray
+        for stray in matched.duplicates
+        if stray.container.uid not in worked_on and _runs(pods.get(stray.container.uid))
+    ]
     removed = removal_of(stale, nodes, clocks, "a second copy: the pod was given to another node")
     if not options.prune_orphans or not matched.orphans:
         return removed

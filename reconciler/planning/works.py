@@ -75,15 +75,16 @@ def works_of(
 
 
 def removal_of(strays: Sequence[Stray], nodes: Mapping[str, NodeView], clocks: Clocks, reason: str) -> Works:
-    """Takes away containers of ours that belong to no pod of their node."""
+    """Takes away containers of ours that belong to no pod of their node: those of a uid on one node at a time."""
     groups: dict[tuple[str, Ref, Uid, str], list[Stray]] = {}
     for stray in strays:
         one = stray.container
         groups.setdefault((stray.node, Ref("Pod", one.namespace, one.pod), one.uid, one.owner), []).append(stray)
     work, changes, wake_at = [], [], []
+    begun: set[Uid] = set()
     for (node, pod, uid, _), group in groups.items():
         answers = nodes[node].answers
-        if answers is None or uid in answers.busy:
+        if answers is None or uid in answers.busy or uid in begun:
             continue
         backoff = clocks.backoffs.get(uid)
         if backoff is not None and clocks.now < backoff.not_before:
@@ -92,6 +93,7 @@ def removal_of(strays: Sequence[Stray], nodes: Mapping[str, NodeView], clocks: C
         containers = {stray.container.name: stray.container for stray in group}
         operations = steps_to_leave(containers, None, has_files=False)
         if operations:
+            begun.add(uid)
             work.append(PodWork(node, pod, uid, operations))
             changes.append(PodChange(Action.DELETE, pod, uid, node, reason))
     return Works(tuple(work), tuple(changes), tuple(wake_at))

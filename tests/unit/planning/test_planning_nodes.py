@@ -464,6 +464,31 @@ def test_a_second_copy_of_a_pod_on_another_node_is_removed() -> None:
     assert [change.reason for change in step.changes] == ["a second copy: the pod was given to another node"]
 
 
+def test_copies_on_two_nodes_are_removed_one_after_the_other() -> None:
+    world = running(replicas=1)
+    (one,) = world.containers()
+    for name in ("node-001", "node-002"):
+        changed(world, name, containers=(one,))
+    assert [len(step.work) for step in world.settle() if step.work] == [1, 1]
+    assert world.containers() == [one]
+
+
+def test_a_copy_that_cannot_be_removed_is_tried_ever_more_rarely_though_its_pod_is_fine() -> None:
+    world = running(replicas=1)
+    (one,) = world.containers()
+    changed(world, "node-002", containers=(one,))
+    waits = []
+    for _ in range(5):
+        step = world.plan()
+        (work,) = step.work
+        world.memory = after_failure(step.memory, Outcome(work, work.operations[0], "no"), world.now)
+        until = world.memory.backoffs[one.uid].not_before
+        waits.append(until - world.now)
+        world.now = until
+    assert waits == sorted(waits)
+    assert waits[-1] > 15
+
+
 @pytest.mark.parametrize("kind", ["PROXY", "PROBER", "DNS"])
 def test_a_nodes_own_container_belongs_to_no_pod(kind: str) -> None:
     world = running()
