@@ -265,31 +265,6 @@ def test_one_host_under_two_names_is_one_node(world: World) -> None:
         host.run(["ip", "addr", "del", f"{host.address.rpartition('.')[0]}.77/24", "dev", "eth0"])
 
 
-def test_a_host_installed_anew_is_refused_until_the_node_is_reset(world: World) -> None:
-    world.write("web.yaml", deployment("web", 3))
-    assert world.on_folder("apply").returncode == 0
-    with sqlite3.connect(next(world.state.rglob("*.db"))) as database:
-        changed = database.execute(
-            "UPDATE memory SET value = replace(value, ?, 'ELSE:ELSE')",
-            (world.lab.node("node-1").docker("info", "-f", "{{.ID}}").stdout.strip(),),
-        )
-        assert changed.rowcount
-    with world.run() as running:
-        event = running.wait_for("NodeNotReady", "node-1")
-        assert "ELSE:ELSE" in event["message"]
-        assert "node reset node-1" in event["message"]
-        time.sleep(8)  # Longer than lostAfterSeconds.
-        assert len(world.containers("web")) == 3
-        locked = world.cli("node", "reset", "node-1", str(world.folder), *world.host_options, "--yes")
-        assert locked.returncode == 2
-        assert str(running.process.pid) in locked.stderr
-        assert len(world.containers("web")) == 3
-    reset = world.cli("node", "reset", "node-1", str(world.folder), *world.host_options, "--yes")
-    assert reset.returncode == 0, reset.stderr
-    assert world.on_folder("apply").returncode == 0
-    assert [c.state for c in world.containers("web")] == ["running"] * 3
-
-
 @pytest.mark.fault(80)
 def test_another_cluster_on_the_same_state_changes_nothing(world: World) -> None:
     world.write("web.yaml", deployment("web", 3))
