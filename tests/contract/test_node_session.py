@@ -259,6 +259,7 @@ def test_a_host_that_is_led_is_seen_to_be_and_refused_to_others(host: Host, besi
     assert host.do("u1", *started(sandbox())).failed is None
 
 
+@pytest.mark.fault(78)
 def test_who_takes_a_host_over_has_it_and_the_one_before_does_nothing_more(host: Host, beside: Host) -> None:
     assert host.do("u1", *started(sandbox())).failed is None
     assert beside.lead(2, "other", take_over=True) == 2

@@ -188,6 +188,7 @@ def accepted_before_is_done(lab: Lab) -> None:
     eventually(lambda: not done_by_busy_ones(lab, time.time() - 1.5), 20, "an end of what was accepted")
 
 
+@pytest.mark.fault(76)
 def test_a_reconciler_whose_state_is_taken_away_does_nothing_more_and_says_so_once(ours: World) -> None:
     with ours.run() as running:
         running.converged()

@@ -3,6 +3,8 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.lab.pods import Json, Stage, container, pod, web
 from tests.lab.world import asked, eventually
 
@@ -92,6 +94,8 @@ def test_connections_to_a_service_are_refused_while_no_pod_answers_for_it(stage:
     eventually(lambda: tried(stage, *tries) == "refused refused refused", what="refused again")
 
 
+@pytest.mark.fault(56)
+@pytest.mark.rule(9)
 def test_labels_of_an_image_are_not_ours(stage: Stage) -> None:
     """Of an image that was committed from a pod's container, they are all there."""
     stage.put(pod("alone", web("main")))
@@ -117,6 +121,7 @@ def test_labels_of_an_image_are_not_ours(stage: Stage) -> None:
         stage.docker("rm", "-f", "foreign", check=False)
 
 
+@pytest.mark.rule(3)
 def test_a_pod_writes_no_packets_of_its_own_making_unless_it_asks_for_it_and_may(stage: Stage) -> None:
     asks = {"capabilities": {"add": ["NET_RAW"]}}
     raw = pod("raw", container(securityContext=asks))

@@ -181,6 +181,7 @@ def test_a_host_path_may_be_allowed_by_name(
     assert isinstance(result, Desired) is allowed
 
 
+@pytest.mark.rule(3)
 @pytest.mark.parametrize(
     ("kind", "read_only", "allowed"),
     [

@@ -1,5 +1,6 @@
 """A master without a memory, or with an old one: what it takes over from the hosts, and leaves as it is."""
 
+import pytest
 from msgspec.structs import replace
 
 from reconciler.model.cluster import ClusterSpec
@@ -90,6 +91,7 @@ def test_the_subnet_that_a_host_has_is_kept_and_nobody_else_gets_it() -> None:
     assert cidrs(world) == ["10.244.1.0/24", "10.244.0.0/24", "10.244.9.0/24"]
 
 
+@pytest.mark.fault(79)
 def test_an_older_memory_gives_way_to_what_the_host_has() -> None:
     world = World(desired(nodes=3))
     world.step()

@@ -70,6 +70,7 @@ def _empty(state: Path) -> None:
     os.truncate(state / DATABASE_FILE, 0)
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize(
     "harm",
     [
@@ -116,6 +117,7 @@ def test_many_writes_and_readers_are_no_harm(store: SqliteStore, state: Path) ->
     store.check()
 
 
+@pytest.mark.fault(79)
 def test_a_state_is_the_same_after_a_restart_and_a_copy_of_it_is_another(state: Path) -> None:
     with SqliteStore(state) as store:
         first = store.identity
