@@ -92,7 +92,6 @@ def test_a_link_that_leads_out_is_left_out(put: Callable[..., list[str]], target
     assert not (target / "link").is_symlink()
 
 
-@pytest.mark.rule(1)
 def test_a_link_over_a_link_cannot_lead_out(put: Callable[..., list[str]], target: Path) -> None:
     """`deep/up` leads to the target's top, so `deep/up/..` would be outside, though it does not look so."""
     said = put(

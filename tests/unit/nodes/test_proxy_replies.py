@@ -135,7 +135,6 @@ def test_what_is_held_is_left_out_and_the_file_no_longer_passes_for_the_whole_on
     assert "10.96.0.10:80 (held by nginx)" in not_heard({"10.96.0.10:80": "nginx"})
 
 
-@pytest.mark.fault(69)
 @pytest.mark.parametrize(("sent", "there"), [("new text", "new text"), ("new te", "old"), ("", "old")])
 def test_a_file_that_comes_cut_short_is_not_put_in_place(tmp_path: Path, sent: str, there: str) -> None:
     file = tmp_path / "haproxy.cfg"

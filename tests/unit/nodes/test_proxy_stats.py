@@ -87,6 +87,7 @@ def test_they_come_packed() -> None:
     assert inside.asked[-2:] == ["/etc/reconciler/admin.sock", "shop_web_"]
 
 
+@pytest.mark.fault(69)
 @pytest.mark.parametrize(
     ("answer", "why"),
     [

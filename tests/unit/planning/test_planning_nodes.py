@@ -97,6 +97,22 @@ def test_a_node_that_comes_back_in_time_changes_nothing() -> None:
     assert world.containers() == before
 
 
+@pytest.mark.fault(59)
+@pytest.mark.parametrize(("away", "moves"), [(9.0, 0), (11.0, 1)])
+def test_a_node_that_flaps_is_left_its_pods_or_loses_them_once(away: float, moves: int) -> None:
+    world = running()
+    moved = []
+    for _ in range(40):
+        world.unplug("node-001")
+        world.now += away
+        moved += [change for change in world.step().changes if change.action is Action.MOVE]
+        world.plug_in("node-001")
+        moved += [change for step in world.settle() for change in step.changes if change.action is Action.MOVE]
+        world.now += 1
+    assert len(moved) == moves, "what has left it does not come back to be moved again"
+    assert sum(container.state == "running" for container in world.containers()) == 3
+
+
 @pytest.mark.fault(60)
 def test_with_too_many_nodes_silent_nothing_is_moved() -> None:
     world = running()
