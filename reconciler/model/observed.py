@@ -72,6 +72,10 @@ class ObservedContainer(Struct, frozen=True):
     """What its pod was made from, as `planning.templates` wrote it down."""
     ip: str = ""
     """Its address on the pod network; empty where it has none, or shares its sandbox's."""
+    mac: str = ""
+    """Of its place on the pod network; empty: it has none now."""
+    namespace_key: str = ""
+    """Of its network namespace: Docker's name for it."""
     exit_code: int = 0
     oom_killed: bool = False
     restart_count: int = 0

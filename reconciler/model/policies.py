@@ -146,3 +146,5 @@ class NodePolicy(Struct, frozen=True):
     """By name."""
     pods: tuple[PodPolicy, ...] = ()
     """By address."""
+    addresses: tuple[str, ...] = ()
+    """Of every pod there, isolated or not, where there is any policy: each is for its own MAC address alone."""

@@ -40,6 +40,8 @@ def read_container(inspected: Json) -> ObservedContainer:
         image=config.get("Image", ""),
         state=_state(state.get("Status", "")),
         ip=_pod_ip(inspected, config.get("Labels") or {}),
+        mac=_attached(inspected).get("MacAddress") or "",
+        namespace_key=((inspected.get("NetworkSettings") or {}).get("SandboxKey") or "").rpartition("/")[2],
         exit_code=state.get("ExitCode", 0),
         oom_killed=state.get("OOMKilled", False),
         restart_count=inspected.get("RestartCount", 0),
@@ -177,9 +179,15 @@ def _state(status: str) -> ContainerState:
     return status if status in _STATES else "dead"  # type: ignore[return-value]
 
 
+def _attached(inspected: Json) -> Json:
+    """Its place on the pod network."""
+    networks: Json = (inspected.get("NetworkSettings") or {}).get("Networks") or {}
+    return networks.get(POD_NETWORK) or {}
+
+
 def _pod_ip(inspected: Json, labels: Mapping[str, str]) -> str:
     """What it has, or while it does not run, what it was made with; on its host's network, the host's."""
-    attached = ((inspected.get("NetworkSettings") or {}).get("Networks") or {}).get(POD_NETWORK) or {}
+    attached = _attached(inspected)
     made_with = (attached.get("IPAMConfig") or {}).get("IPv4Address")
     return attached.get("IPAddress") or made_with or labels.get(LABEL_IP, "")
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from reconciler.model.addresses import mac_of
 from reconciler.model.containers import (
     ClaimMount,
     ContainerConfig,
@@ -71,7 +72,7 @@ def create_request(config: ContainerConfig) -> dict[str, Any]:
     if not isinstance(config.network, SharedNetwork):
         request |= _given(Hostname=config.hostname, Domainname=config.domain)
     if isinstance(config.network, PodAddress):
-        endpoint = {"IPAMConfig": {"IPv4Address": config.network.ip}}
+        endpoint = {"IPAMConfig": {"IPv4Address": config.network.ip}, "MacAddress": mac_of(config.network.ip)}
         request |= _given(ExposedPorts={_key(port): {} for port in config.ports})
         request["NetworkingConfig"] = {"EndpointsConfig": {POD_NETWORK: endpoint}}
     return request

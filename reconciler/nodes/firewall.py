@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from reconciler.model.setups import NodeNetwork
 from reconciler.nodes.overlay import BRIDGE, PORT, gateway_of
-from reconciler.nodes.policy_rules import policy_chains, policy_jumps
+from reconciler.nodes.policy_rules import SOURCES_CHAIN, policy_chains, policy_jumps, source_rules
 from reconciler.nodes.shell import Shell
 
 OURS = "RECONCILER"
@@ -45,6 +45,10 @@ def filter_table(network: NodeNetwork, peers: Collection[str]) -> Table:
         FORWARD_CHAIN: forward_rules(network, peers),
         SERVICES_CHAIN: service_rules(network.service_cidr),
     }
+    if sources := source_rules(network):
+        chains[SOURCES_CHAIN] = sources
+        for chain in (FORWARD_CHAIN, SERVICES_CHAIN):
+            chains[chain] = [f"-A {chain} -i {BRIDGE} -j {SOURCES_CHAIN}", *chains[chain]]
     jumps = [("FORWARD", FORWARD_HOOK), (FORWARD_HOOK, FORWARD_CHAIN)]
     jumps += [("INPUT", REFUSED_CHAIN), ("INPUT", SERVICES_CHAIN)]
     if network.routes and network.mode != "routes":

@@ -36,6 +36,7 @@ from reconciler.nodes.lease_script import look_command, read_lease
 from reconciler.nodes.network import given_pod_cidr
 from reconciler.nodes.peers import Inquiry
 from reconciler.nodes.pod_files import PodFiles
+from reconciler.nodes.ports import Ports
 from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy
 from reconciler.nodes.proxy_stats import proxy_shell
@@ -168,6 +169,7 @@ class Link:
             self._log,
         )
         self._checker = Checker(ssh.accepts, view, self._log)
+        self._ports = Ports(view, self._shell, self._log, lambda: lease.may_act)
         self._threads: list[threading.Thread] = []
         with engine_errors("info"):
             info = self._looker.info()
@@ -229,6 +231,7 @@ class Link:
     def changed(self) -> None:
         """The view changed: perhaps a pod to try, perhaps one to try again."""
         self._checker.changed()
+        self._ports.changed()
 
     def catch_up(self, noted: Mapping[str, Note]) -> None:
         before = self._system_containers()
@@ -257,6 +260,7 @@ class Link:
         self._pulse.stop()
         self._setup.stop()
         self._checker.stop()
+        self._ports.stop()
         self._prober.stop()
         self._collector.stop()
         self.ssh.close()
@@ -322,6 +326,7 @@ class Link:
         self._run("pulse", self._pulse.work)
         self._run("setup", self._setup.work)
         self._run("checks", self._checker.work)
+        self._run("ports", self._ports.work)
         self._run("images", self._collector.work)
 
     def _connect_for_hook(self, ip: str, port: int, timeout: float) -> paramiko.Channel:

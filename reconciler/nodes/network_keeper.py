@@ -6,6 +6,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
+from reconciler.model.addresses import mac_of
 from reconciler.model.setups import NodeNetwork
 from reconciler.nodes.boot_network import network_script
 from reconciler.nodes.engine import Engine
@@ -84,10 +85,18 @@ class NetworkKeeper:
     def _apply(self, wanted: NodeNetwork, full: bool) -> Applied:
         before = self._in_force
         other_policy = before is not None and replace(before, policy=wanted.policy) == wanted
+        wanted = self._as_made(wanted)
         if other_policy and not full and not self.has_drifted():
             return apply_policy(wanted, self._shell)
         pods = self._view.processes_of_pods()
         return apply_network(wanted, self._cluster, self._engine, self._shell, pods=pods)
+
+    def _as_made(self, wanted: NodeNetwork) -> NodeNetwork:
+        """Without the addresses of pods that an engine of version 28 or later once gave another MAC address than
+        theirs: until they are replaced, they are not cut off."""
+        others = {one.ip for one in self._view.containers() if one.mac and one.ip and one.mac != mac_of(one.ip)}
+        kept = tuple(ip for ip in wanted.policy.addresses if ip not in others)
+        return replace(wanted, policy=replace(wanted.policy, addresses=kept)) if others else wanted
 
     def has_drifted(self) -> bool:
         """Since the last `apply`, for all that a glance tells; one that fails says nothing."""

@@ -5,9 +5,11 @@ A chain is named after what is in it, so pods that come and go change jumps only
 
 from collections.abc import Iterable, Sequence
 
+from reconciler.model.addresses import mac_of
 from reconciler.model.policies import Allowed, NodePolicy, RuleSet
 from reconciler.model.setups import NodeNetwork
 
+SOURCES_CHAIN = "RECONCILER-SRC"
 INGRESS_CHAIN, EGRESS_CHAIN = "RECONCILER-I-", "RECONCILER-E-"
 _ANYWHERE = "0.0.0.0/0"
 
@@ -50,3 +52,16 @@ def _match(side: str, allowed: Allowed) -> str:
         return f"{where} -p {protocol}"
     ports = str(allowed.first) if allowed.first == allowed.last else f"{allowed.first}:{allowed.last}"
     return f"{where} -p {protocol} -m {protocol} --dport {ports}"
+
+
+def source_rules(network: NodeNetwork) -> list[str]:
+    """What comes from pods has the address of a pod of this host, and each of these its own MAC address."""
+    if not network.policy.addresses:
+        return []
+    return [
+        *(
+            f"-A {SOURCES_CHAIN} -s {ip}/32 -m mac ! --mac-source {mac_of(ip)} -j DROP"
+            for ip in network.policy.addresses
+        ),
+        f"-A {SOURCES_CHAIN} ! -s {network.pod_cidr} -j DROP",
+    ]

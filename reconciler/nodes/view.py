@@ -212,6 +212,11 @@ class HostView:
         with self._cond:
             return self._seen.get(container_id)
 
+    def containers(self) -> list[ObservedContainer]:
+        """All of ours."""
+        with self._cond:
+            return self._ours()
+
     def by_id(self, container_id: str) -> ObservedContainer | None:
         """With how its last run ended, where that was seen."""
         with self._cond:

@@ -30,7 +30,7 @@ from reconciler.services.ingress_policy import Closed, Closing
 from reconciler.services.naming import Naming
 from reconciler.services.network import node_networks
 from reconciler.services.parts import Part, left_out, section
-from reconciler.services.policy import Isolation, Policies
+from reconciler.services.policy import Addresses, Isolation, Policies
 from reconciler.services.sources import ANYBODY, Sources, Sourcing, hosts_own
 
 _Key = TypeVar("_Key")
@@ -96,7 +96,8 @@ class ServiceLayer:
             entered if desired.ingresses else _NO_ENTRANCE,
             edge_hosts(desired.nodes, {name: record.address for name, record in memory.nodes.items()}),
         )
-        inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, booting, isolation)
+        pods = self._policies.addresses(isolation, memory.pods)
+        inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, booting, isolation, pods)
         if inputs != self._inputs:
             if laid_out != self._layout_inputs:
                 self._lay_out(laid_out)
@@ -106,7 +107,7 @@ class ServiceLayer:
             closed = self._closing.closed(desired, memory.nodes, isolation, endpoints)
             self._sections.follow(endpoints, sources, closed)
             named = self._naming.named(desired, memory.services, endpoints)
-            self._setups = self._made(desired, memory, endpoints, probed, booting, named.dns, isolation)
+            self._setups = self._made(desired, memory, endpoints, probed, booting, named.dns, isolation, pods)
             self.problems = (
                 *self._layout.problems,
                 *self._entrance.problems,
@@ -141,12 +142,13 @@ class ServiceLayer:
         booting: Booting,
         dns: NodeDns,
         isolation: Isolation,
+        pods: Addresses,
     ) -> Mapping[str, NodeSetup]:
         checks = self._checks.of(endpoints)
         at_edge = frozenset(edges(desired.nodes))
         spec = desired.cluster.spec
         addresses = (*dns.addresses, *self._layout.addresses)
-        networks = node_networks(desired, memory.nodes, addresses, isolation)
+        networks = node_networks(desired, memory.nodes, addresses, isolation, pods)
         return {
             name: NodeSetup(
                 network=network,
@@ -193,6 +195,7 @@ class _Inputs(Struct, frozen=True):
     probed: Probed
     booting: Booting
     isolation: Isolation
+    pods: Addresses
 
 
 class _Sections:

@@ -2,14 +2,22 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.setups import NodeNetwork, Route
-from reconciler.services.policy import NOBODY, Isolation
+from reconciler.services.policy import NOBODY, Addresses, Isolation
+
+NO_ADDRESSES: Addresses = {}
 
 
 def node_networks(
-    desired: Desired, records: Mapping[str, NodeRecord], addresses: tuple[str, ...], isolation: Isolation = NOBODY
+    desired: Desired,
+    records: Mapping[str, NodeRecord],
+    addresses: tuple[str, ...],
+    isolation: Isolation = NOBODY,
+    pods: Addresses = NO_ADDRESSES,
 ) -> dict[str, NodeNetwork]:
     """For every node that has a pod CIDR. One that has none yet gets its network with the plan that chooses it."""
     routes = {
@@ -25,7 +33,7 @@ def node_networks(
             addresses=addresses,
             mode=desired.cluster.spec.network.mode,
             mtu=desired.cluster.spec.network.mtu,
-            policy=isolation.of_node(name),
+            policy=replace(isolation.of_node(name), addresses=pods.get(name, ())),
             service_cidr=desired.cluster.spec.service_cidr,
         )
         for name, own in routes.items()

@@ -3,9 +3,10 @@
 Rules: https://kubernetes.io/docs/concepts/services-networking/network-policies/
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -45,6 +46,8 @@ class Isolation(Struct, frozen=True):
 
 
 NOBODY: Final = Isolation()
+Addresses: TypeAlias = Mapping[str, tuple[str, ...]]
+"""Of pods, by node."""
 
 
 class Policies:
@@ -53,6 +56,8 @@ class Policies:
     def __init__(self) -> None:
         self._inputs: tuple[object, ...] = ()
         self._known = NOBODY
+        self._pods: Mapping[Uid, PodIntent] = {}
+        self._addresses: Addresses = {}
 
     def isolation(self, desired: Desired, memory: Memory) -> Isolation:
         spec = desired.cluster.spec
@@ -64,6 +69,22 @@ class Policies:
             found = isolate(desired, memory.pods, edges)
             self._inputs, self._known = inputs, self._known if found == self._known else found
         return self._known
+
+    def addresses(self, isolation: Isolation, pods: Mapping[Uid, PodIntent]) -> Addresses:
+        """Of all pods, where anybody is isolated: each is for its own pod alone."""
+        if isolation is NOBODY:
+            return {}
+        if pods is not self._pods:
+            by_node: defaultdict[str, list[str]] = defaultdict(list)
+            for pod in filter(_has_an_address, pods.values()):
+                by_node[pod.node].append(pod.ip)
+            found = {name: tuple(sorted(ips)) for name, ips in sorted(by_node.items())}
+            self._pods, self._addresses = pods, self._addresses if found == self._addresses else found
+        return self._addresses
+
+
+def _has_an_address(pod: PodIntent) -> bool:
+    return bool(pod.ip) and not pod.ended and not (pod.spec and pod.spec.host_network)
 
 
 def ingress_addresses(desired: Desired, records: Mapping[str, NodeRecord]) -> tuple[str, ...]:
@@ -79,15 +100,15 @@ def isolate(desired: Desired, pods: Mapping[Uid, PodIntent], ingress: Sequence[s
     addresses of what serves the Ingresses, which policies can name as if it were a pod."""
     spec = desired.cluster.spec
     policies = list(desired.network_policies.values())
-    members = [
-        pod for pod in pods.values() if pod.ip and not pod.ended and not (pod.spec and pod.spec.host_network)
-    ]
+    members = [*filter(_has_an_address, pods.values())]
     if spec.network.isolate_namespaces:
         policies += (_of_namespace(name, spec.pod_cidr) for name in sorted({pod.namespace for pod in members}))
+    if not policies:
+        return NOBODY
     members += (
         PodIntent("", INGRESS_NAMESPACE, "ingress", "", "", "", ip=ip, labels=INGRESS_LABELS) for ip in ingress
     )
-    return Isolation(*Evaluation(policies, desired.namespaces, members).outcome()) if policies else NOBODY
+    return Isolation(*Evaluation(policies, desired.namespaces, members).outcome())
 
 
 def _of_namespace(name: str, pod_cidr: str) -> NetworkPolicy:

@@ -176,3 +176,57 @@ def test_the_proxy_may_do_no_more_than_it_has_to(stage: Stage) -> None:
     status = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
     assert "0" not in status["Uid"] + status["Gid"], "who talks to clients is not root"
     assert int(status["CapEff"][0], 16) == 0
+
+
+SPOOF = """\
+import socket, struct, sys, time
+source, target, mac = sys.argv[1:]
+own = open("/sys/class/net/eth0/address").read().strip()
+def raw(mac): return bytes.fromhex(mac.replace(":", ""))
+def checked(head):
+    total = sum(struct.unpack(f"!{len(head) // 2}H", head))
+    return ~((total >> 16) + (total & 0xFFFF)) & 0xFFFF
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+wire.bind(("eth0", 0))
+for said in (own, mac):
+    data = struct.pack("!HHHH", 4000, 4001, 8 + 5, 0) + b"spoof"
+    ends = socket.inet_aton(source) + socket.inet_aton(target)
+    head = struct.pack("!BBHHHBBH", 69, 0, 20 + len(data), 1, 0, 64, 17, 0) + ends
+    head = head[:10] + struct.pack("!H", checked(head)) + head[12:]
+    there = "02:42:" + ":".join(f"{int(part):02x}" for part in target.split("."))
+    for _ in range(5):
+        wire.send(raw(there) + raw(said) + struct.pack("!H", 0x0800) + head + data)
+        time.sleep(0.05)
+"""
+HEAR = """\
+import socket
+heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+heard.bind(("", 4001))
+print("ready", flush=True)
+while True: print("heard", heard.recvfrom(99)[1][0], flush=True)
+"""
+
+
+def test_a_pod_does_not_speak_as_its_neighbour(stage: Stage) -> None:
+    """Not even one that may write packets of its own making, under the address of a pod that a policy lets in."""
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "system"}}
+    asks = {"capabilities": {"add": ["NET_RAW"]}}
+    evil = pod("evil", {**container(securityContext=asks), "image": "lab/faulty:1"})
+    evil["metadata"]["namespace"] = "system"
+    hears = {**container(), "image": "lab/faulty:1", "command": ["python3", "-c", HEAR]}
+    friend = pod("friend", {**container(), "image": "lab/faulty:1"})
+    named = {"podSelector": {"matchLabels": {"app": "friend"}}}
+    stage.put(space, evil, friend, pod("target", hears), policy("target", [{"from": [named]}]))
+    friends, targets = (stage.up(name)["status"]["podIP"] for name in ("friend", "target"))
+    stage.up("evil")
+    mac = stage.inside("friend", "cat", "/sys/class/net/eth0/address")
+    send = f"import socket; socket.socket(2, 2).sendto(b'hello', ('{targets}', 4001))"
+    ask = ("python3", "-c", send)
+    eventually(lambda: (stage.inside("friend", *ask), f"heard {friends}" in stage.logs("target"))[1])
+    node = stage.world.lab.node("node-1")
+    eventually(lambda: node.run(["bridge", "-d", "link", "show"]).stdout.count("locked on") >= 3)
+    before = stage.logs("target").count("heard")
+    stage.inside("evil", "python3", "-c", SPOOF, friends, targets, mac)
+    stage.inside("friend", *ask)
+    eventually(lambda: stage.logs("target").count("heard") > before)
+    assert stage.logs("target").count("heard") == before + 1, "the friend's own, and none of the five and five"

@@ -86,7 +86,7 @@ def test_a_sandbox_gets_its_address_its_name_and_its_ports() -> None:
     request = create_request(SANDBOX)
     assert (request["Hostname"], request["Domainname"]) == ("web-1", "sub.default.svc.cluster.local")
     assert request["NetworkingConfig"]["EndpointsConfig"] == {
-        "reconciler": {"IPAMConfig": {"IPv4Address": "10.244.1.2"}}
+        "reconciler": {"IPAMConfig": {"IPv4Address": "10.244.1.2"}, "MacAddress": "02:42:0a:f4:01:02"}
     }
     host = request["HostConfig"]
     assert (host["NetworkMode"], host["IpcMode"]) == ("reconciler", "shareable")

@@ -182,3 +182,15 @@ def test_a_pod_that_comes_rewrites_no_rules_of_others() -> None:
 
 def test_a_chains_name_fits_into_iptables() -> None:
     assert len("RECONCILER-I-" + 12 * "f") < 29
+
+
+def test_each_pod_has_its_address_for_itself_where_there_is_any_policy() -> None:
+    assert "RECONCILER-SRC" not in filter_table(NETWORK, PEERS).chains
+    policy = msgspec.structs.replace(POLICY, addresses=("10.244.1.2",))
+    chains = filter_table(msgspec.structs.replace(NETWORK, policy=policy), PEERS).chains
+    assert chains["RECONCILER-SRC"] == [
+        "-A RECONCILER-SRC -s 10.244.1.2/32 -m mac ! --mac-source 02:42:0a:f4:01:02 -j DROP",
+        "-A RECONCILER-SRC ! -s 10.244.1.0/24 -j DROP",
+    ]
+    for chain in ("RECONCILER-FWD", "RECONCILER-SVC"):
+        assert chains[chain][0] == f"-A {chain} -i rcn0 -j RECONCILER-SRC"
