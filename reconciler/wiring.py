@@ -160,6 +160,16 @@ def remembered(settings: Settings) -> Memory:
         return reader.memory()
 
 
+def kept_revision(settings: Settings) -> Desired | None:
+    """The last good revision as the store has it, read without its lock."""
+    if not (settings.state_dir / DATABASE_FILE).exists():
+        return None
+    with open_reader(settings.state_dir) as reader:
+        snapshot = reader.last_revision()
+    read = Loader().load(snapshot) if snapshot is not None else None
+    return read if isinstance(read, Desired) else None
+
+
 def observe_once(desired: Desired, memory: Memory, settings: Settings) -> Observed:
     """Every host as it is now, waiting at most for the connect time-out; nothing is changed on any of them."""
     inbox = Inbox()

@@ -16,7 +16,7 @@ from reconciler.model.desired import Desired, Rejected, Unavailable
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable, Unreachable
 from reconciler.model.problems import Severity
-from reconciler.planning import Forecast, forecast
+from reconciler.planning import Forecast, emptied, forecast
 from reconciler.reporting import (
     PlanReport,
     RejectedBase,
@@ -28,7 +28,8 @@ from reconciler.reporting import (
     plan_text,
 )
 from reconciler.services import ServiceLayer
-from reconciler.wiring import in_force_at, observe_once, read_once, remembered
+from reconciler.settings import Settings
+from reconciler.wiring import in_force_at, kept_revision, observe_once, read_once, remembered
 
 _NOTHING = frozenset({"empty-revision", "path-missing"})
 """The problems of a revision that has no manifests."""
@@ -70,13 +71,25 @@ def _report(wanted: Asked, base: str, output: str) -> PlanReport:
     source, settings, options = wanted
     desired = _accepted(read_once(source, settings), output)
     memory, rejected = remembered(settings), None
-    if base:
-        memory, rejected = _based_on(in_force_at(source, base, settings), memory)
+    before = in_force_at(source, base, settings) if base else None
+    if before is not None:
+        memory, rejected = _based_on(before, memory)
+    _accepted(_with_nothing_emptied(desired, before, settings), output)
     observed = observe_once(desired, memory, settings)
     now = time.monotonic()
     compared = rejected is None and (bool(memory.revision) or _is_empty(observed))
     report = _fill(desired, observed, forecast(desired, observed, memory, now, options), compared)
     return replace(report, rejected_base=rejected)
+
+
+def _with_nothing_emptied(
+    desired: Desired, before: Desired | Rejected | Unavailable | None, settings: Settings
+) -> Desired | Rejected:
+    if not desired.empty_files:
+        return desired
+    force = before if isinstance(before, Desired) else kept_revision(settings)
+    problems = emptied(desired, force) if force is not None else ()
+    return Rejected(desired.revision, problems) if problems else desired
 
 
 def _based_on(base: Desired | Rejected | Unavailable, memory: Memory) -> tuple[Memory, RejectedBase | None]:

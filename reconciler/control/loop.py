@@ -29,12 +29,12 @@ from reconciler.control.ports import Issuer, Store
 from reconciler.control.pulls import Pulls
 from reconciler.control.refresh import Load
 from reconciler.control.stamping import NOTHING_PLANNED, stamped
-from reconciler.model.desired import Desired, Rejected, Snapshot
+from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Hold
 from reconciler.model.records import Event
-from reconciler.planning import Options, after_failure, after_success, held
+from reconciler.planning import Options, after_failure, after_success, emptied, held
 from reconciler.services import ServiceLayer
 from reconciler.store import StoreFailed
 
@@ -159,7 +159,7 @@ class Loop:
 
     def _consider(self, read: SourceRead) -> None:
         """Take a new revision, or say why not and stay with the last good one."""
-        result = read.result
+        result = self._with_nothing_emptied(read.result)
         if isinstance(result, Desired) and (hold := held(result, self._memory, self._options)) is not None:
             self.refusal = hold
             self._recall()
@@ -185,15 +185,28 @@ class Loop:
         """After a restart with a bad revision at the tip: the last good one, as the store has kept it."""
         if self.desired is not None:
             return
+        desired = self._kept()
+        if desired is not None and held(desired, self._memory, self._options) is None:
+            self._take(desired)
+
+    def _kept(self) -> Desired | None:
+        """The last good revision, as the store has it."""
         try:
             snapshot = self._store.last_revision()
         except StoreFailed as failure:
             self._complain(failure)
-            return
+            return None
         self._store_broken = ""
         desired = self._load(snapshot) if snapshot is not None else None
-        if isinstance(desired, Desired) and held(desired, self._memory, self._options) is None:
-            self._take(desired)
+        return desired if isinstance(desired, Desired) else None
+
+    def _with_nothing_emptied(self, result: Desired | Rejected | Unavailable) -> Desired | Rejected | Unavailable:
+        """A revision with a file that has lost all its objects is rejected."""
+        if not isinstance(result, Desired) or not result.empty_files:
+            return result
+        before = self.desired or self._kept()
+        problems = emptied(result, before) if before is not None else ()
+        return Rejected(result.revision, problems) if problems else result
 
     # --- acting ----------------------------------------------------------------------------------------------
 

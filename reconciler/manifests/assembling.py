@@ -35,7 +35,9 @@ class Assembler:
         for entry in entries:
             self._touched[entry.ref] = None
 
-    def desired(self, revision: Revision, index: Index, warnings: tuple[Problem, ...]) -> Desired:
+    def desired(
+        self, revision: Revision, index: Index, warnings: tuple[Problem, ...], empty_files: frozenset[str]
+    ) -> Desired:
         """Of an index without errors."""
         for ref in self._touched:
             if (entry := index.objects.get(ref)) is None:
@@ -63,6 +65,7 @@ class Assembler:
             manifests=self._manifests.copy(),
             warnings=warnings,
             network_policies=self._things["NetworkPolicy"].copy(),
+            empty_files=empty_files,
         )
 
     def _take(self, entry: Entry, index: Index) -> None:

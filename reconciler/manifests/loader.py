@@ -45,6 +45,7 @@ class Loader:
         self._known: dict[str, SourceFile] = {}
         self._contents: dict[str, Contents] = {}
         self._flawed: dict[str, Contents] = {}
+        self._empty: set[str] = set()
         self._index = Index()
         self._across: dict[Entry, tuple[Problem, ...]] = {}
         self._addresses: tuple[Problem, ...] = ()
@@ -64,7 +65,7 @@ class Loader:
         problems = self._problems()
         if any(problem.severity is Severity.ERROR for problem in problems):
             return Rejected(snapshot.revision, problems)
-        return self._assembler.desired(snapshot.revision, self._index, problems)
+        return self._assembler.desired(snapshot.revision, self._index, problems, frozenset(self._empty))
 
     def _changes(self, files: Sequence[SourceFile]) -> list[_Change]:
         """Against the last snapshot; the same objects at the start and the end of both are passed over."""
@@ -93,12 +94,15 @@ class Loader:
         if change.before is not None:
             removed += self._contents.pop(change.path).entries
             self._flawed.pop(change.path, None)
+            self._empty.discard(change.path)
             del self._known[change.path]
         if change.after is not None:
             contents = self._reader.read(change.after)
             added += contents.entries
             self._known[change.path] = change.after
             self._contents[change.path] = contents
+            if not contents.entries:
+                self._empty.add(change.path)
             if contents.problems or contents.broken or contents.opaque:
                 self._flawed[change.path] = contents
 

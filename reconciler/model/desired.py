@@ -90,6 +90,8 @@ class Desired(Struct, frozen=True):
     ingresses: Mapping[Ref, Ingress] = {}
     warnings: tuple[Problem, ...] = ()
     network_policies: Mapping[Ref, NetworkPolicy] = {}
+    empty_files: frozenset[str] = frozenset()
+    """Files of the source that hold no object."""
 
 
 class Rejected(Struct, frozen=True):

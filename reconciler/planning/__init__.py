@@ -16,7 +16,7 @@ from reconciler.planning.certificates import (
 )
 from reconciler.planning.controllers.succession import stays_until
 from reconciler.planning.forecast import Forecast, forecast
-from reconciler.planning.guard import held
+from reconciler.planning.guard import emptied, held
 from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
 from reconciler.planning.remembering import without_node
@@ -32,6 +32,7 @@ __all__ = [
     "after_refusal",
     "after_success",
     "certificates_due",
+    "emptied",
     "forecast",
     "held",
     "plan",

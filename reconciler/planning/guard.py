@@ -1,8 +1,10 @@
-"""What a revision may not do by accident: change to another cluster, or drop most of what runs."""
+"""What a revision may not do by accident: change to another cluster, drop most of what runs, or empty a file."""
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
+from reconciler.model.names import Ref
 from reconciler.model.plan import Hold
+from reconciler.model.problems import Place, Problem
 from reconciler.planning.options import Options
 
 _SHORTEST_ID = 7
@@ -13,6 +15,29 @@ def held(desired: Desired, memory: Memory, options: Options) -> Hold | None:
     if memory.revision == desired.revision.id:
         return None
     return _another_cluster(desired, memory) or _too_many_gone(desired, memory, options)
+
+
+def emptied(desired: Desired, before: Desired) -> tuple[Problem, ...]:
+    """Files that are there and hold no object, and held some that are wanted nowhere now: an empty file is never
+    taken for a deletion. `before` is the revision in force."""
+    if not desired.empty_files:
+        return ()
+    lost: dict[str, list[Ref]] = {}
+    for ref, place in before.places.items():
+        if place.path in desired.empty_files and ref not in desired.places:
+            lost.setdefault(place.path, []).append(ref)
+    return tuple(_emptied(path, sorted(lost[path]), before) for path in sorted(lost))
+
+
+def _emptied(path: str, lost: list[Ref], before: Desired) -> Problem:
+    named = f"{lost[0]} and {len(lost) - 1} more" if len(lost) > 1 else str(lost[0])
+    message = f"the file holds no object, and held {named} in revision {before.revision}, which is in force"
+    return Problem(
+        Place(path),
+        "emptied-file",
+        f"{message}: what is empty deletes nothing",
+        "write the file to its end, or remove the file if its objects are to be deleted",
+    )
 
 
 def _another_cluster(desired: Desired, memory: Memory) -> Hold | None:

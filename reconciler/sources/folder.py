@@ -44,7 +44,8 @@ class FolderSource:
                     self._watch.give_back(hints)
                     if time.monotonic() > deadline:
                         return Unavailable(
-                            f"{self._path}: {error} is being written all the time", "stop writing to it"
+                            f"{self._path}: {error} is still being written",
+                            "it is read once its writer has closed it; until then nothing is changed",
                         )
                     time.sleep(0.01)
                 except OSError as error:

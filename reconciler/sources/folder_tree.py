@@ -13,6 +13,7 @@ from typing import NamedTuple
 from reconciler.model.desired import Rejected, Revision, Snapshot, SourceFile
 from reconciler.model.problems import Problem
 from reconciler.sources import rules
+from reconciler.sources.writers import open_for_writing
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -60,7 +61,7 @@ class FolderTree:
 
     def look_at_all(self, root: int) -> Snapshot | Rejected:
         """`root` is the open folder. OSError where it cannot be listed; StillChanging."""
-        scan = _Scan(self._known, self._settle)
+        scan = _Scan(self._known, self._settle, self._origin)
         scan.folder(root, "", 0)
         return self._replace_all(scan.found, scan.problems)
 
@@ -123,13 +124,15 @@ class FolderTree:
 
 
 class _Scan:
-    """One look, at everything or at some files."""
+    """One look, at everything or at some files. With `origin`, the folder's path, also at who writes to them."""
 
-    def __init__(self, known: dict[str, _Known], settle: float) -> None:
+    def __init__(self, known: dict[str, _Known], settle: float, origin: str = "") -> None:
         self.found: dict[str, _Known] = {}
         self.problems: list[Problem] = []
         self._known = known
         self._settle = settle
+        self._origin = origin
+        self._writers: frozenset[tuple[int, int]] | None = None
         self._entries = 0
         self._bytes = 0
 
@@ -210,6 +213,8 @@ class _Scan:
             return
         if 0 <= time.time() - found.st_mtime < self._settle:
             raise StillChanging(path)
+        if self._has_writer(found):
+            raise StillChanging(path)
         if found.st_size > rules.MAX_FILE_BYTES:
             self._refuse(path, stamp, rules.too_large(path, found.st_size))
             return
@@ -228,6 +233,12 @@ class _Scan:
         file = known.file if known and known.file and known.file.digest == digest else None
         line = f"{path}\0{digest}\n".encode()
         self._keep(path, _Known(stamp, file or SourceFile(path, digest, content), None, line))
+
+    def _has_writer(self, found: os.stat_result) -> bool:
+        """What changed is asked for, and all of it at once."""
+        if self._writers is None:
+            self._writers = open_for_writing(self._origin) if self._origin else frozenset()
+        return (found.st_dev, found.st_ino) in self._writers
 
     def _refuse(self, path: str, stamp: tuple[int, int, int, int], problem: Problem) -> None:
         self._keep(path, _Known(stamp, None, problem, f"{path}\0\n".encode()))

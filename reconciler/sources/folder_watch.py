@@ -1,8 +1,8 @@
 """Hears of changes in a folder, waits until they are complete, and tells which files they were.
 
 Editors save in many ways: writing in place, writing a new file and renaming it, through swap and test files. All
-of it falls silent within milliseconds, and that silence is what is waited for. A file that was written to and not
-closed yet is waited for longer.
+of it falls silent within milliseconds, and that silence is what is waited for. A file that a program has written
+to and not closed yet is waited for as long as it is open.
 """
 
 import os
@@ -24,12 +24,13 @@ from watchdog.events import (
 from watchdog.observers.inotify import InotifyObserver
 
 from reconciler.sources import inotify, rules
+from reconciler.sources.writers import open_for_writing
 
 EVERYTHING: Final = None
 """In the place of hints: any file may have changed."""
 
 WRITER_PATIENCE_SECONDS = 2.0
-"""How long a file may stay open for writing without being written to; then its writer is taken for done."""
+"""How long nothing need be heard of a file that was written to; then it is asked for who has it open."""
 LONGEST_WAIT_SECONDS = 5.0
 """A folder that never falls silent is looked at this often nevertheless."""
 UNOBSERVED_RESCAN_SECONDS = 2.0
@@ -133,8 +134,12 @@ class FolderWatch:
         return min(quiet, self._first_event + LONGEST_WAIT_SECONDS)
 
     def _unclosed(self, now: float) -> str | None:
-        for path, since in list(self._writing.items()):
-            if now - since >= WRITER_PATIENCE_SECONDS:
+        silent = [path for path, since in self._writing.items() if now - since >= WRITER_PATIENCE_SECONDS]
+        still_open = open_for_writing(self._observed) if silent else frozenset()
+        for path in silent:
+            if _identity_of(os.path.join(self._observed, path)) in still_open:
+                self._writing[path] = now
+            else:
                 del self._writing[path]
         return next(iter(self._writing), None)
 
@@ -216,11 +221,15 @@ class FolderWatch:
         return self._observer is None or inotify.works(self._observer)
 
     def _root_identity(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self._root)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+        return _identity_of(self._root)
+
+
+def _identity_of(path: str | Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_new_link(event: FileSystemEvent, path: str) -> bool:

@@ -4,14 +4,14 @@ import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from reconciler.model.desired import Revision
+from reconciler.model.desired import Revision, Snapshot
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.plan import Status
 from reconciler.model.records import Event
 from reconciler.store.encoding import decode_status, ref_of_key
 from reconciler.store.ownership import Holder, holder_of
-from reconciler.store.rows import read_memory
+from reconciler.store.rows import read_last_revision, read_memory
 from reconciler.store.schema import DATABASE_FILE, failing_as_store, open_for_reading
 
 
@@ -56,6 +56,11 @@ class StoreReader:
         with self._failing():
             row = self._connection.execute("SELECT id, origin, title FROM revision").fetchone()
         return Revision(*row) if row else None
+
+    def last_revision(self) -> Snapshot | None:
+        """The same, with its files."""
+        with self._failing():
+            return read_last_revision(self._connection)
 
     def close(self) -> None:
         self._connection.close()

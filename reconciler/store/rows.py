@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from reconciler.model.desired import Revision, Snapshot, SourceFile
 from reconciler.model.memory import Memory
 from reconciler.store.encoding import (
     decode_account,
@@ -80,3 +81,9 @@ def read_memory(connection: sqlite3.Connection) -> Memory:
         parts[name][part.key_back(key)] = part.value_back(value)
     revision = parts.pop("revision").get("", "")
     return Memory(**parts, revision=revision)
+
+
+def read_last_revision(connection: sqlite3.Connection) -> Snapshot | None:
+    row = connection.execute("SELECT id, origin, title FROM revision").fetchone()
+    files = connection.execute("SELECT path, digest, content FROM revision_files ORDER BY path")
+    return Snapshot(Revision(*row), tuple(SourceFile(*file) for file in files)) if row else None

@@ -18,7 +18,7 @@ from sqlite3 import Connection
 
 from msgspec import MsgspecError
 
-from reconciler.model.desired import Revision, Snapshot, SourceFile
+from reconciler.model.desired import Snapshot
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.plan import Status
@@ -27,7 +27,7 @@ from reconciler.store.encoding import decode_status, encode, key_of, ref_of_key
 from reconciler.store.errors import StateLost, StoreFailed
 from reconciler.store.files import WatchedFiles
 from reconciler.store.ownership import Ownership
-from reconciler.store.rows import changed_rows, read_memory
+from reconciler.store.rows import changed_rows, read_last_revision, read_memory
 from reconciler.store.schema import DATABASE_FILE, failing_as_store, open_for_writing
 
 EVENT_LIMIT = 1000
@@ -156,9 +156,7 @@ class SqliteStore:
 
     def last_revision(self) -> Snapshot | None:
         with self._lock, failing_as_store(self._path):
-            row = self._connection.execute("SELECT id, origin, title FROM revision").fetchone()
-            files = self._connection.execute("SELECT path, digest, content FROM revision_files ORDER BY path")
-            return Snapshot(Revision(*row), tuple(SourceFile(*file) for file in files)) if row else None
+            return read_last_revision(self._connection)
 
     def close(self) -> None:
         """May be called again."""

@@ -296,3 +296,25 @@ def now(stage: Stage, name: str) -> list[Json]:
     listed = stage.docker("ps", "-q", "--filter", f"label=reconciler.dev/pod={name}").split()
     found: list[Json] = json.loads(stage.docker("inspect", *listed, check=False) or "[]") if listed else []
     return found
+
+
+@pytest.mark.fault(6)
+def test_a_manifest_that_is_being_written_or_was_emptied_takes_no_pod_away(stage: Stage) -> None:
+    stage.put(pod("kept", container()), file="kept.yaml")
+    stage.up("kept")
+    before = stage.container("kept")
+    manifest = stage.world.folder / "kept.yaml"
+    text = manifest.read_text()
+    mark = stage.running.mark()
+    with manifest.open("w") as file:  # The shell empties it before the program has written a byte.
+        stage.running.wait_for("Unavailable", "kept.yaml is still being written", since=mark)
+        file.write(text)
+    stage.running.accepted(since=mark)
+    manifest.write_text("")
+    emptied = stage.running.wait_for("Problem", "kept.yaml  the file holds no object, and held", since=mark)
+    manifest.write_text(text)
+    stage.running.accepted(since=stage.running.events.index(emptied))
+    assert stage.container("kept") == before
+    assert not [e for e in stage.running.events[mark:] if e["reason"] == "Killing" and e["name"] == "kept"]
+    stage.clear("kept.yaml")
+    stage.gone("kept")

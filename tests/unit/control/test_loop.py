@@ -246,6 +246,42 @@ def test_a_rejected_revision_changes_nothing_and_the_last_good_one_still_heals(c
         until(lambda: len(cell.pods()) == 2)
 
 
+@pytest.mark.fault(5)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_file_that_lost_its_objects_deletes_nothing_until_it_is_removed(cell: Cell, restarted: bool) -> None:
+    cell.web(2)
+    with cell.running() as loop:
+        until(lambda: loop.converged and len(cell.pods()) == 2)
+        if not restarted:
+            _empty_and_remove(cell)
+    if restarted:
+        cell.source.put("web.yaml", "")
+        with cell.running():
+            _empty_and_remove(cell)
+
+
+def _empty_and_remove(cell: Cell) -> None:
+    cell.source.put("web.yaml", "# nothing\n")
+    until(lambda: any("web.yaml" in event.message for event in cell.told.events if event.reason == "Problem"))
+    (problem,) = {event.message for event in cell.told.events if event.reason == "Problem"}
+    assert "held Deployment default/web in revision" in problem
+    assert "remove the file if its objects are to be deleted" in problem
+    assert len(cell.pods()) == 2
+    cell.source.remove("web.yaml")
+    until(lambda: not cell.pods())
+
+
+def test_objects_that_moved_to_another_file_may_leave_an_empty_one(cell: Cell) -> None:
+    cell.web(2)
+    with cell.running() as loop:
+        until(lambda: loop.converged and len(cell.pods()) == 2)
+        before = cell.pods()
+        cell.source.put("other.yaml", WEB.format(replicas=2, tag="1"))
+        cell.source.put("web.yaml", "# moved\n")
+        until(lambda: cell.told.reasons().count("Accepted") == 2)
+        assert cell.pods() == before
+
+
 @pytest.mark.fault(2)
 def test_a_source_that_cannot_be_read_deletes_nothing(cell: Cell) -> None:
     cell.web(2)

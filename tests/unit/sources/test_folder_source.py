@@ -12,7 +12,7 @@ import pytest
 from watchdog.observers.inotify import InotifyEmitter
 
 from reconciler.model.desired import Rejected, Snapshot, Unavailable
-from reconciler.sources import rules
+from reconciler.sources import folder_watch, rules
 from reconciler.sources.folder import FolderSource
 from reconciler.sources.folder_tree import FolderTree, Uncertain
 
@@ -311,6 +311,39 @@ def test_reading_in_the_middle_of_a_write_waits_for_its_end(
     closing.start()
     assert snapshot(source).files[0].content == b"first: 1\nsecond: 2\n"
     closing.join()
+
+
+@pytest.mark.fault(6)
+def test_a_file_is_not_read_for_as_long_as_somebody_writes_to_it(
+    folder: Path, source: FolderSource, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_watch, "WRITER_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(folder_watch, "LONGEST_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("reconciler.sources.folder.SETTLED_WITHIN_SECONDS", 0.2)
+    before = snapshot(source)
+    with (folder / "a.yaml").open("w") as file:  # As the shell does for `slow program > a.yaml`.
+        changes.wait_for(1)
+        found = source.read()
+        assert isinstance(found, Unavailable)
+        assert "a.yaml is still being written" in found.why
+        file.write("late: 1\n")
+    wait_until_read(source, changes, lambda found: found.revision != before.revision)
+    assert snapshot(source).files[0].content == b"late: 1\n"
+
+
+@pytest.mark.fault(6)
+def test_at_the_first_look_too(folder: Path, source: FolderSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.sources.folder.SETTLED_WITHIN_SECONDS", 0.2)
+    settled(folder / "a.yaml")
+    with (folder / "b.yaml").open("w") as file:
+        file.write("a: 1\n---\n")
+        file.flush()
+        os.utime(folder / "b.yaml", (time.time() - 60,) * 2)
+        with (folder / "a.yaml").open():  # Who only reads is no writer.
+            found = source.read()
+    assert isinstance(found, Unavailable)
+    assert "b.yaml is still being written" in found.why
+    assert paths(snapshot(source)) == ["a.yaml", "b.yaml"]
 
 
 @pytest.mark.fault(7)
