@@ -34,7 +34,7 @@ class FakeStore:
     def save(self, memory: Memory) -> None:
         self._check()
         stored = msgspec.structs.replace(
-            memory, backoffs={}, ready_since={}, leaving={}, orders={}, crashes={}, started={}
+            memory, backoffs={}, failures={}, ready_since={}, leaving={}, orders={}, crashes={}, started={}
         )
         self.saves += stored != self._memory
         self._memory = stored

@@ -276,4 +276,6 @@ class World:
 
     def forget_volatile(self) -> None:
         """The master is restarted."""
-        self.memory = replace(self.memory, backoffs={}, ready_since={}, leaving={}, crashes={}, started={})
+        self.memory = replace(
+            self.memory, backoffs={}, failures={}, ready_since={}, leaving={}, crashes={}, started={}
+        )

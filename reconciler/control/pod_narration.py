@@ -64,7 +64,9 @@ def of_work_done(node: str, outcome: Outcome) -> Iterator[Event]:
     if outcome.failed is not None or outcome.unknown:
         reason = outcome.reason or ("Unknown" if outcome.unknown else "Failed")
         yield Event(pod, "Warning", reason, outcome.message, node=node)
-        return
+        if outcome.unknown or outcome.failed is None:
+            return
+        operations = operations[: operations.index(outcome.failed)]
     names = {
         operation.config.name: operation.config.labels.get(LABEL_CONTAINER, "")
         for operation in operations
@@ -81,7 +83,8 @@ def of_work_done(node: str, outcome: Outcome) -> Iterator[Event]:
     written = [operation.volume for operation in operations if isinstance(operation, WriteFiles)]
     if written and not names and not started:
         yield Event(pod, "Normal", "VolumeUpdated", f"Updated volume {', '.join(written)} in place", node=node)
-    if not started and any(isinstance(operation, RemoveContainer) for operation in operations):
+    is_whole = outcome.failed is None
+    if is_whole and not started and any(isinstance(operation, RemoveContainer) for operation in operations):
         yield Event(pod, "Normal", "Removed", "nothing of the pod is left", node=node)
 
 

@@ -161,7 +161,7 @@ class Memory(Struct, frozen=True):
     revision: str = ""
     """The revision last planned."""
     backoffs: Mapping[Uid, Backoff] = {}
-    """Volatile; written by the control loop from the outcome of operations."""
+    """Volatile; written by the control loop from the outcome of operations: what holds off all of a pod."""
     ready_since: Mapping[Uid, float] = {}
     """Volatile; monotonic seconds: for minReadySeconds."""
     leaving: Mapping[Uid, Leaving] = {}
@@ -170,5 +170,7 @@ class Memory(Struct, frozen=True):
     """Volatile; by the Secret that stands for the certificate."""
     crashes: Mapping[Uid, Mapping[str, Crashes]] = {}
     """Volatile; by pod and container."""
+    failures: Mapping[Uid, Mapping[str, Backoff]] = {}
+    """Volatile: what holds off one container of a pod (by its name) or one image (`image:NAME`), and no other."""
     started: Mapping[Uid, float] = {}
     """Volatile; monotonic seconds: when each pod was first seen to run, for activeDeadlineSeconds."""

@@ -11,6 +11,7 @@ from reconciler.model.names import SANDBOX
 from reconciler.model.observed import ContainerState, Ended, ObservedContainer, Reachable
 from reconciler.model.plan import ContainerStatus
 from reconciler.model.pods import Container, PodSpec, is_sidecar
+from reconciler.planning.backoff import image_key
 from reconciler.planning.images import is_present
 from reconciler.planning.pods import PodView
 from reconciler.planning.readiness import has_started, is_ready
@@ -32,6 +33,9 @@ class Told(NamedTuple):
     """What is known of a pod's containers beside what is seen of them."""
 
     backoff: Backoff | None
+    """Of the whole pod."""
+    failures: Mapping[str, Backoff]
+    """What alone is held off, by container or image."""
     crashes: Mapping[str, Crashes]
     runs: Mapping[str, Runs]
     """With this look's."""
@@ -157,7 +161,7 @@ def _of_stopped(
             if found.error and pod.finished:
                 return "terminated", _START_FAILED.get(found.exit_code, "StartError"), found.error
             if found.error:
-                return "waiting", _failure(told, "RunContainerError"), found.error
+                return "waiting", _failure(told, "RunContainerError", _held(told, one)), found.error
             return "waiting", *waits(pod, one, told)
         case "exited" if told.backoff is not None and told.backoff.about == one.name and not pod.finished:
             return "waiting", _failure(told, told.backoff.reason or "RunContainerError"), told.backoff.message
@@ -193,8 +197,8 @@ def waits(pod: PodView, one: Container, told: Told) -> Waits:
     answers = pod.node.answers
     if pod.finished:
         return "ContainerStatusUnknown", "it was removed after the pod had run to its end"
-    if told.backoff is not None and told.backoff.about in ("", one.name, one.image):
-        return _failure(told, told.backoff.reason or "CreateContainerError"), told.backoff.message
+    if (held := _held(told, one)) is not None:
+        return _failure(told, held.reason or "CreateContainerError", held), held.message
     if answers is None:
         return "ContainerCreating", ""
     if progress := answers.pulling.get(one.image):
@@ -213,9 +217,16 @@ def _missing(one: Container, answers: Reachable, pod: PodView) -> str:
     return f"image {one.image} is not on {pod.node.name}, and imagePullPolicy is Never"
 
 
-def _failure(told: Told, reason: str) -> str:
+def _held(told: Told, one: Container) -> Backoff | None:
+    """What holds it off: its own failure, or one of the whole pod."""
+    own = told.failures.get(one.name) or told.failures.get(image_key(one.image))
+    whole = told.backoff if told.backoff is not None and told.backoff.about in ("", one.name, one.image) else None
+    return own or whole
+
+
+def _failure(told: Told, reason: str, held: Backoff | None) -> str:
     """Upstream's second word for a failure that waits to be tried again."""
-    reason, held = _CREATING.get(reason, reason), told.backoff
+    reason = _CREATING.get(reason, reason)
     if held is None:
         return reason
     again = told.now < held.not_before and held.failures > 1

@@ -227,7 +227,20 @@ def _clocks(
     newly = {uid for uid in leaves if uid not in memory.leaving}
     over = [uid for uid, held in memory.backoffs.items() if uid in newly or _is_over(pods.get(uid), held, now)]
     backoffs = {uid: held for uid, held in memory.backoffs.items() if uid not in over} if over else memory.backoffs
-    return Clocks(now, since, leaves, backoffs, counted.runs, counted.crashes, started)
+    failures = _failures(pods, memory, now)
+    return Clocks(now, since, leaves, backoffs, failures, counted.runs, counted.crashes, started)
+
+
+def _failures(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Mapping[Uid, Mapping[str, Backoff]]:
+    """Forgotten with the pod, with what leaves, and when the pod is fine without us."""
+    over = [
+        uid
+        for uid, failures in memory.failures.items()
+        if (pod := pods.get(uid)) is None
+        or pod.intent.wanted != "run"
+        or (pod.ready and all(now >= held.not_before for held in failures.values()))
+    ]
+    return {uid: held for uid, held in memory.failures.items() if uid not in over} if over else memory.failures
 
 
 def _is_over(pod: PodView | None, held: Backoff, now: float) -> bool:

@@ -6,7 +6,7 @@ Rules: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from reconciler.model.memory import Crashes, PodIntent, Runs
+from reconciler.model.memory import Backoff, Crashes, PodIntent, Runs
 from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.model.plan import Condition, ContainerStatus, Phase, PodStatus, Unplaced
 from reconciler.model.pods import PodSpec
@@ -19,6 +19,7 @@ from reconciler.planning.works import Clocks
 
 _NO_CRASHES: Final[Mapping[str, Crashes]] = {}
 _NO_RUNS: Final[Mapping[str, Runs]] = {}
+_NO_FAILURES: Final[Mapping[str, Backoff]] = {}
 _SCHEDULED: Final = Condition("PodScheduled", True)
 _ALL_WELL: Final = (
     _SCHEDULED,
@@ -35,7 +36,7 @@ def pod_statuses(
     statuses = {status.ref: status for one in unplaced for status in pending_statuses(one)}
     for uid, pod in pods.items():
         crashes, runs = clocks.crashes.get(uid, _NO_CRASHES), clocks.runs.get(uid, _NO_RUNS)
-        told = Told(clocks.backoffs.get(uid), crashes, runs, clocks.now)
+        told = Told(clocks.backoffs.get(uid), clocks.failures.get(uid, _NO_FAILURES), crashes, runs, clocks.now)
         status = pod_status(pod, told)
         if pod.intent.wanted == "run" or status.ref not in statuses:
             statuses[status.ref] = status
@@ -167,7 +168,7 @@ def _initialized(pod: PodView, containers: Iterable[ContainerStatus]) -> Conditi
     spec = pod.intent.spec
     if pod.finished == "Succeeded":
         return Condition("Initialized", True, "PodCompleted")
-    if spec is None or pod.running or _is_initialized(pod, spec):
+    if spec is None or not spec.init_containers or pod.running or _is_initialized(pod, spec):
         return Condition("Initialized", True)
     undone = [one.name for one in containers if one.kind == "init" and not one.ready]
     undone += [one.name for one in containers if one.kind == "sidecar" and not one.started]

@@ -50,6 +50,7 @@ def remember(
         leaving=clocks.leaving,
         orders=memory.orders,
         crashes=clocks.crashes,
+        failures=clocks.failures,
         started=clocks.started,
     )
     fields = Memory.__struct_fields__

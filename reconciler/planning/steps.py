@@ -3,14 +3,14 @@
 Level-triggered: whatever happened before, a crash, a removal by hand or a lost reply, the next look heals it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Crashes, PodIntent
+from reconciler.model.memory import Backoff, Crashes, PodIntent
 from reconciler.model.names import SANDBOX
 from reconciler.model.observed import ContainerState, ObservedContainer, Reachable
 from reconciler.model.operations import (
@@ -24,6 +24,7 @@ from reconciler.model.operations import (
     UnpauseContainer,
 )
 from reconciler.model.pods import Container, PodSpec, is_sidecar
+from reconciler.planning.backoff import image_key
 from reconciler.planning.changed_by_hand import attachment, is_detached, not_attached, put_back
 from reconciler.planning.containers import (
     container_config,
@@ -67,34 +68,48 @@ class Moment(NamedTuple):
 
     node: Reachable
     crashes: Mapping[str, Crashes]
+    failures: Mapping[str, Backoff]
+    """What of it is held off, by container or image."""
     ran_before: bool
     now: float
 
 
 def steps_to_run(pod: PodView, moment: Moment, desired: Desired) -> Steps:
-    """Everything that is missing, in order."""
+    """Everything that is missing, in order; what is held off is left out, and the rest does not wait for it."""
     spec = pod.intent.spec
     if spec is None:
-        return NO_STEPS if pod.running else _revive(pod.containers)
+        return NO_STEPS if pod.running else _revive(pod.containers, _Held(moment))
     if pod.running:
         node = moment.node
         due = (*sidecars_of(spec), *spec.containers)
         files = stale_files(pod.intent, spec, desired, node.files, node.facts, due)
-        watch = _Watch(spec, moment)
-        policies = [operation for one in due for operation in watch.over(one, pod.containers[one.name])]
+        watch, held = _Watch(spec, moment), _Held(moment)
+        policies = [
+            operation
+            for one in due
+            for operation in watch.over(one, pod.containers[one.name])
+            if not held.holds(one.name)
+        ]
         pids = desired.cluster.spec.pod_limits.pids
         mending, wrong = put_back(pod.containers, pod.shape, pod.intent, pids)
-        return Steps((*files, *policies, *mending), wrong, wake_at=watch.wake_at)
+        return Steps((*files, *policies, *mending), wrong, _earlier(watch.wake_at, held.wake_at))
     return _Start(pod, spec, moment, desired).steps()
 
 
-def missing_image(pod: PodView, images: Collection[str]) -> str:
-    """The image that keeps a pod from being created, because its policy is never to pull it."""
-    spec = pod.intent.spec
-    for container in (*spec.init_containers, *spec.containers) if spec else ():
-        if container.image_pull_policy == "Never" and not is_present(container.image, images):
-            return container.image
-    return ""
+class _Held:
+    """What failed a moment ago and is not tried again yet: containers by their names, images by theirs."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._failures = moment.failures
+        self._now = moment.now
+        self.wake_at: float | None = None
+
+    def holds(self, key: str) -> bool:
+        failed = self._failures.get(key)
+        if failed is None or self._now >= failed.not_before:
+            return False
+        self.wake_at = _earlier(self.wake_at, failed.not_before)
+        return True
 
 
 class _Watch:
@@ -130,7 +145,7 @@ class _Watch:
     def _is_before(self, moment: float) -> bool:
         if self._now >= moment:
             return False
-        self.wake_at = moment if self.wake_at is None else min(moment, self.wake_at)
+        self.wake_at = _earlier(self.wake_at, moment)
         return True
 
 
@@ -151,18 +166,17 @@ class _Start:
         """Stopped by these very steps: to be started whatever the restart policy says."""
         self._repairs = ""
         self._watch = _Watch(spec, moment)
+        self._held = _Held(moment)
+        self._pulled: set[str] = set()
 
     def steps(self) -> Steps:
         settling = [*(self._settle_sandbox() if has_sandbox(self._spec) else ()), *self._settle_mounts()]
         due = self._due()
-        created = [one for one in due if self._is_to_be_created(one.name)]
-        present = self._moment.node.images
-        if any(one.image_pull_policy == "Never" and not is_present(one.image, present) for one in created):
-            return NO_STEPS
-        sandbox = self._bring_up_sandbox() if has_sandbox(self._spec) else []
         starts = [operation for one in due for operation in self._bring_up(one)]
-        operations = (*settling, *self._pulls(created), *self._prepared(due, starts), *sandbox, *starts)
-        return Steps(operations, self._repairs if operations else "", self._watch.wake_at)
+        sandbox = self._bring_up_sandbox() if has_sandbox(self._spec) else []
+        operations = (*settling, *self._prepared(due, starts), *sandbox, *starts)
+        wake_at = _earlier(self._watch.wake_at, self._held.wake_at)
+        return Steps(operations, self._repairs if operations else "", wake_at)
 
     # --- the sandbox ------------------------------------------------------------------------------------------
 
@@ -221,7 +235,8 @@ class _Start:
             case None | "dead":
                 removal = [RemoveContainer(name, self._intent.uid)] if found else []
                 config = sandbox_config(self._intent, self._spec, self._desired)
-                return [*removal, CreateContainer(config), StartContainer(name)]
+                pulls = [] if is_present(config.image, self._moment.node.images) else [PullImage(config.image)]
+                return [*pulls, *removal, CreateContainer(config), StartContainer(name)]
             case "created" | "exited":
                 return [StartContainer(name)]
             case "paused":
@@ -262,26 +277,32 @@ class _Start:
         found = self._found.get(sidecar.name)
         if found is not None and self._watch.holds(found):
             return False
+        if (found is None or found.state not in ALIVE) and self._is_held_off(sidecar):
+            return False
         if sidecar.startup_probe is None:
             return True
         return not self._renewed and has_started(sidecar, found, self._pod.told)
 
     # --- one container ------------------------------------------------------------------------------------------
 
-    def _is_to_be_created(self, name: str) -> bool:
-        found = self._found.get(name)
-        return found is None or found.state == "dead"
+    def _is_held_off(self, one: Container) -> bool:
+        """It failed, or its image could not be pulled, or never will be."""
+        if self._held.holds(one.name):
+            return True
+        found, present = self._found.get(one.name), self._moment.node.images
+        if found is not None and found.state != "dead":
+            return False
+        if one.image_pull_policy == "Never":
+            return not is_present(one.image, present)
+        needed = must_pull(one.image, one.image_pull_policy, present)
+        return needed and self._held.holds(image_key(one.image))
 
-    def _pulls(self, created: Iterable[Container]) -> Sequence[Operation]:
-        """Each image once, and before anything is made."""
-        present = self._moment.node.images
-        wanted = [one for one in created if must_pull(one.image, one.image_pull_policy, present)]
-        pulls: dict[str, PullImage] = {}
-        if has_sandbox(self._spec) and self._is_to_be_created(SANDBOX):
-            pause = self._desired.cluster.spec.images.pause
-            pulls |= {} if is_present(pause, present) else {pause: PullImage(pause)}
-        pulls |= {one.image: pull_of(one.image, self._intent, self._spec, self._desired) for one in wanted}
-        return list(pulls.values())
+    def _pull(self, one: Container) -> Sequence[Operation]:
+        """Each image once."""
+        if one.image in self._pulled or not must_pull(one.image, one.image_pull_policy, self._moment.node.images):
+            return []
+        self._pulled.add(one.image)
+        return [pull_of(one.image, self._intent, self._spec, self._desired)]
 
     def _prepared(self, due: Sequence[Container], starts: Sequence[Operation]) -> Sequence[Operation]:
         """What the containers that may run now mount."""
@@ -293,18 +314,21 @@ class _Start:
         return (*files, *(directories(spec, intent) if starts else ()))
 
     def _bring_up(self, one: Container) -> Sequence[Operation]:
+        if self._is_held_off(one):
+            return ()
         found = self._found.get(one.name)
         name = name_of(self._intent, one.name, self._desired)
         if found is None:
             if self._moment.ran_before:
                 self._explain("a container of it is gone")
-            return self._create(one), *self._start(one, name, None)
+            return *self._pull(one), self._create(one), *self._start(one, name, None)
         if one.name in self._again:
             return self._start(one, name, found)
         match found.state:
             case "dead":
                 self._explain(_trouble(found))
-                return RemoveContainer(name, self._intent.uid), self._create(one), *self._start(one, name, None)
+                removal = RemoveContainer(name, self._intent.uid)
+                return *self._pull(one), removal, self._create(one), *self._start(one, name, None)
             case "created":
                 return self._start(one, name, found)
             case "paused":
@@ -344,15 +368,22 @@ def _settled(found: ObservedContainer) -> ObservedContainer:
     return replace(found, state="dead") if found.state == "removing" else found
 
 
-def _revive(containers: Containers) -> Steps:
+def _revive(containers: Containers, held: _Held) -> Steps:
     """An adopted pod whose template is not known: it can be started again, not made again."""
     operations: list[Operation] = []
     for found in reversed(in_order(containers)):
+        if held.holds(found.container):
+            continue
         if found.state == "paused":
             operations.append(UnpauseContainer(found.name))
         elif found.state in ("created", "exited") and not has_done_its_work(found):
             operations.append(StartContainer(found.name))
-    return Steps(tuple(operations), "a container is not running") if operations else NO_STEPS
+    repairs = "a container is not running" if operations else ""
+    return Steps(tuple(operations), repairs, held.wake_at)
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return other if one is None or (other is not None and other < one) else one
 
 
 def _trouble(found: ObservedContainer) -> str:

@@ -17,6 +17,7 @@ from reconciler.planning.steps import Moment, Steps, steps_to_run
 from reconciler.planning.stops import steps_to_end, steps_to_leave
 
 _NO_CRASHES: Mapping[str, Crashes] = {}
+_NO_FAILURES: Mapping[str, Backoff] = {}
 
 
 class Clocks(Struct, frozen=True):
@@ -26,6 +27,7 @@ class Clocks(Struct, frozen=True):
     ready_since: Mapping[Uid, float]
     leaving: Mapping[Uid, Leaving]
     backoffs: Mapping[Uid, Backoff]
+    failures: Mapping[Uid, Mapping[str, Backoff]]
     runs: Mapping[Uid, Mapping[str, Runs]]
     crashes: Mapping[Uid, Mapping[str, Crashes]]
     started: Mapping[Uid, float]
@@ -125,7 +127,8 @@ def _steps(pod: PodView, ran_before: bool, desired: Desired, clocks: Clocks) -> 
         return Steps(steps_to_end(pod.containers, intent))
     if not answers.network.fingerprint:
         return Steps()
-    moment = Moment(answers, clocks.crashes.get(pod.uid, _NO_CRASHES), ran_before, clocks.now)
+    crashes, failures = clocks.crashes.get(pod.uid, _NO_CRASHES), clocks.failures.get(pod.uid, _NO_FAILURES)
+    moment = Moment(answers, crashes, failures, ran_before, clocks.now)
     return steps_to_run(pod, moment, desired)
 
 

@@ -1,6 +1,7 @@
 """Several containers as one pod: the order of their starts and stops, what they share, and how a pod ends."""
 
 import time
+from functools import partial
 
 from tests.lab.pods import (
     STAY,
@@ -205,3 +206,38 @@ def test_a_pod_past_its_deadline_is_ended_and_failed(stage: Stage) -> None:
 
 def ids(stage: Stage, name: str) -> set[str]:
     return {each.id for each in stage.containers(name)}
+
+
+def _stands(reasons: tuple[str, ...], seen: Json) -> bool:
+    return is_running(seen, "fine") and reason(seen, "broken") in reasons
+
+
+def test_a_container_that_cannot_start_keeps_no_other_from_starting(stage: Stage) -> None:
+    fine, missing = container("fine"), container("broken", image="lab/not-there:1")
+    root = {"runAsNonRoot": True}
+    bad = {
+        "late": ((missing, fine), ("ErrImagePull", "ImagePullBackOff")),
+        "early": ((fine, missing), ("ErrImagePull", "ImagePullBackOff")),
+        "badcommand": ((container("broken", command=["/no/such"]), fine), ("RunContainerError",)),
+        "badconfig": ((container("broken", securityContext=root), fine), ("CreateContainerConfigError",)),
+        "never": (
+            (container("broken", image="lab/not-there:1", imagePullPolicy="Never"), fine),
+            ("ErrImageNeverPull",),
+        ),
+    }
+    stage.docker("tag", "lab/busybox:1", "lab/vanishing:1")
+    pair = pod("pair", container("a", image="lab/vanishing:1"), container("b"))
+    stage.put(pair, *(pod(name, *containers) for name, (containers, _) in bad.items()))
+    for name, (_, reasons) in bad.items():
+        seen = stage.wait(name, partial(_stands, reasons))
+        assert condition(seen, "Initialized") == "True"
+    stage.up("pair")
+    stage.docker("rmi", "-f", "lab/vanishing:1")
+    stage.docker("rm", "-f", stage.container("pair", "a").id)
+    stage.wait("pair", lambda seen: reason(seen, "a") in ("ErrImagePull", "ImagePullBackOff"))
+    before = stage.container("pair", "b").id
+    stage.docker("rm", "-f", before)
+    eventually(
+        lambda: before not in (ids := [c.id for c in stage.containers("pair")]) and len(ids) == 2, what="another b"
+    )
+    stage.wait("pair", lambda seen: is_running(seen, "b"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from reconciler.model.memory import Memory
+from reconciler.model.memory import Backoff, Memory
 from reconciler.model.names import Uid
 from reconciler.model.objects import Pod, ref_of
 from reconciler.model.plan import Action
@@ -37,9 +37,11 @@ def _end(view: PodView, keep: PodView | None, spec_hash: str) -> Leaving:
 def port_conflicts(pods: Mapping[Uid, PodView], memory: Memory) -> tuple[Leaving, ...]:
     """Pods that never started because another container has their host port: another node is to have them."""
     leaving = []
-    for uid, backoff in memory.backoffs.items():
+    whole = {uid for uid, held in memory.backoffs.items() if _conflicts(held)}
+    single = {uid for uid, failures in memory.failures.items() if any(map(_conflicts, failures.values()))}
+    for uid in sorted(whole | single):
         pod = pods.get(uid)
-        if backoff.reason != "PortConflict" or pod is None or pod.node.answers is None:
+        if pod is None or pod.node.answers is None:
             continue
         never_ran = all(container.state == "created" for container in pod.containers.values())
         holders = {port: pod.node.answers.used_ports.get(port) for port in host_ports(pod.intent.spec)}
@@ -48,6 +50,10 @@ def port_conflicts(pods: Mapping[Uid, PodView], memory: Memory) -> tuple[Leaving
             reason = f"host port taken on {pod.node.name}: {', '.join(taken)}"
             leaving.append(Leaving(uid, Action.DELETE, reason))
     return tuple(leaving)
+
+
+def _conflicts(held: Backoff) -> bool:
+    return held.reason == "PortConflict"
 
 
 def host_ports(spec: PodSpec | None) -> tuple[int, ...]:

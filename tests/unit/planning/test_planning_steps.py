@@ -24,6 +24,7 @@ from reconciler.model.operations import (
     UnpauseContainer,
 )
 from reconciler.model.plan import Action, PodStatus
+from reconciler.model.pods import Container
 from reconciler.planning import after_failure
 from tests.simulated import World, container, deployment, desired, pod, service
 
@@ -100,9 +101,9 @@ def test_several_containers_share_the_network_of_a_sandbox_that_comes_first() ->
     assert {each.network for each in configs[1:]} == {SharedNetwork(configs[0].name)}
 
 
-def test_an_image_that_is_missing_is_pulled_once_and_first() -> None:
+def test_an_image_that_is_missing_is_pulled_once_and_before_what_it_is_for() -> None:
     world = one_pod(pod("job", (container("a", "other:1"), container("b", "other:1"))))
-    assert steps(world)[:2] == [("pull", "other:1"), ("create", "POD")]
+    assert steps(world)[2:4] == [("pull", "other:1"), ("create", "a")]
     assert [verb for verb, _ in steps(world)].count("pull") == 1
 
 
@@ -117,6 +118,65 @@ def test_an_image_never_to_be_pulled_and_not_there_is_reported() -> None:
     status = world.plan().statuses[Ref("Pod", "default", "job")]
     assert isinstance(status, PodStatus)
     assert status.reason == "ErrImageNeverPull"
+
+
+BAD = container("bad", "other:1")
+FINE = container("fine")
+
+
+@pytest.mark.parametrize("containers", [(BAD, FINE), (FINE, BAD)])
+@pytest.mark.parametrize("failing", ["pull", "create", "start"])
+def test_a_container_that_cannot_start_keeps_no_other_from_it(
+    containers: tuple[Container, ...], failing: str
+) -> None:
+    world = one_pod(pod("job", containers))
+    for _ in range(3):
+        fail_at(world, failing, "bad", "other:1")
+        world.carry_out(world.plan())
+    states = {each.container: each.state for each in world.containers() if each.pod == "job"}
+    assert states["fine"] == "running"
+    assert states.get("bad") in ((None, "created") if failing == "start" else (None,))
+    held = world.plan()
+    assert held.work == (), "the other one waits for its own time"
+    assert held.wake_at is not None
+    vanishes(world, "fine")
+    assert steps(world) == [("create", "fine"), ("start", "fine")]
+    world.settle()
+    world.now += 400
+    world.settle()
+    assert world.memory.failures == {}
+
+
+def fail_at(world: World, *failing: str) -> None:
+    """The next work ends at the first operation of this verb on one of these."""
+    verb, *names = failing
+    world.failing.clear()
+    for number, (what, name) in enumerate(steps(world)):
+        if what == verb and name in names:
+            world.failing["node-000"] = number
+            return
+
+
+def test_a_sidecar_that_cannot_start_keeps_what_needs_it_waiting() -> None:
+    inits = (replace(BAD, restart_policy="Always"), container("init"))
+    world = one_pod(pod("job", (FINE,), init_containers=inits))
+    fail_at(world, "create", "bad")
+    world.carry_out(world.plan())
+    assert world.plan().work == ()
+    world.settle()
+    assert {each.container for each in world.containers() if each.pod == "job"} >= {"bad", "init", "fine"}
+
+
+def test_where_there_are_no_init_containers_the_pod_is_initialized() -> None:
+    world = one_pod(pod("job", (replace(BAD, image_pull_policy="Never"), FINE)))
+    world.settle()
+    status = world.plan().statuses[Ref("Pod", "default", "job")]
+    assert isinstance(status, PodStatus)
+    assert [each.status for each in status.conditions if each.type == "Initialized"] == [True]
+    assert [(each.name, each.state, each.reason) for each in status.containers] == [
+        ("bad", "waiting", "ErrImageNeverPull"),
+        ("fine", "running", ""),
+    ]
 
 
 def test_nothing_is_created_before_the_nodes_network_is_set_up() -> None:
