@@ -34,8 +34,7 @@ def decide(
     for ref in sorted({*desired.deployments, *desired.pods}):
         existing, template_hash = staying.get(ref, []), desired.template_hashes[ref]
         if ref in desired.deployments:
-            before = _replicas_before(memory, ref)
-            decision = deployments.decide(desired.deployments[ref], template_hash, existing, since, now, before)
+            decision = deployments.decide(desired.deployments[ref], template_hash, existing, since, now)
         elif ref not in ousted and (existing or ref not in done):
             decision = bare_pods.decide(desired.pods[ref], template_hash, existing)
         else:
@@ -44,9 +43,3 @@ def decide(
         leaving |= {leaver.uid: leaver for leaver in decision.leaving}
     kept = {uid: refs for uid, refs in gone.staying.items() if uid not in leaving} if gone.staying else {}
     return Decision(tuple(wanted), tuple(leaving.values()), kept, gone.wake_at)
-
-
-def _replicas_before(memory: Memory, ref: Ref) -> int | None:
-    """By the revision planned last, whose manifest leaves defaults out."""
-    applied = memory.applied.get(ref)
-    return int(applied.get("spec", {}).get("replicas", 1)) if applied else None

@@ -39,17 +39,11 @@ def limits_of(deployment: Deployment) -> Limits:
 
 
 def decide(
-    deployment: Deployment,
-    template_hash: str,
-    pods: Sequence[PodView],
-    since: Mapping[Uid, float],
-    now: float,
-    replicas_before: int | None = None,
+    deployment: Deployment, template_hash: str, pods: Sequence[PodView], since: Mapping[Uid, float], now: float
 ) -> Decision:
     """One step of this Deployment. `pods` are all that exist for it, also those that leave.
 
-    `since` tells of each pod how long it has been ready without a break (monotonic seconds); `replicas_before` is
-    what was asked for in the step before, None where that is not known.
+    `since` tells of each pod how long it has been ready without a break (monotonic seconds).
     A pod that its node evicts gives way like one of an old template: a drain is a rollout of the node's pods.
     """
     staying = [pod for pod in pods if pod.intent.wanted == "run"]
@@ -63,8 +57,7 @@ def decide(
         wanted, leaving = rollout.recreate(old_gone=gone)
     else:
         limits = limits_of(deployment)
-        is_scaled_up = replicas_before is not None and deployment.spec.replicas > replicas_before
-        grown = rollout.grow(limits) if is_scaled_up else []
+        grown = rollout.grow(limits)
         wanted, leaving = (grown, []) if grown else rollout.roll(limits)
     moved = rollout.move({leaver.uid for leaver in leaving})
     return Decision((*moved, *wanted), tuple(leaving))
@@ -106,8 +99,13 @@ class _Rollout:
     def grow(self, limits: Limits) -> list[Wanted]:
         """More pods of the templates of a rollout that is under way; old ones only of a template that serves.
 
-        Nothing where there is no such rollout: the missing pods are all new ones then.
+        A rollout never goes below its floor by itself: where there is room and fewer than that are available, more
+        pods are asked for than before. Nothing where it only begins: the missing pods are all new ones then.
         """
+        floor, ceiling = self._replicas - limits.unavailable, self._replicas + limits.surge
+        full = len(self._staying) >= ceiling or len(self._new) >= self._replicas
+        if not self._old or full or len(self._available) >= floor:
+            return []
         outdated: dict[str, list[PodView]] = {}
         for pod in sorted(self._old, key=_name):
             if pod.intent.hash != self._hash and pod.intent.spec is not None and not eviction(pod):
@@ -117,7 +115,7 @@ class _Rollout:
             return []
         sizes = {pod_hash: len(pods) for pod_hash, pods in serving.items()} | {self._hash: len(self._new)}
         others = len(self._staying) - sum(sizes.values())
-        added = growth(sizes, self._replicas + limits.surge - others)
+        added = growth(sizes, ceiling - others)
         wanted = self._create(min(added.get(self._hash, 0), self._replicas - len(self._new)))
         reason = f"scaled up to {self._replicas} during a rollout: each template in proportion"
         for pod_hash, pods in serving.items():
