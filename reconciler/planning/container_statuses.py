@@ -163,8 +163,8 @@ def _of_stopped(
             if found.error:
                 return "waiting", _failure(told, "RunContainerError", _held(told, one)), found.error
             return "waiting", *waits(pod, one, told)
-        case "exited" if told.backoff is not None and told.backoff.about == one.name and not pod.finished:
-            return "waiting", _failure(told, told.backoff.reason or "RunContainerError"), told.backoff.message
+        case "exited" if (failed := told.failures.get(one.name)) is not None and not pod.finished:
+            return "waiting", _failure(told, failed.reason or "RunContainerError", failed), failed.message
         case "restarting" | "exited" if held is not None and told.now < held.not_before and not pod.finished:
             return "waiting", "CrashLoopBackOff", _back_off(pod, one, held)
         case "restarting":

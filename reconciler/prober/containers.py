@@ -21,6 +21,8 @@ LABEL_CLUSTER = "reconciler.dev/cluster"
 _SHORTEST_GRACE = 2.0
 """Seconds: what a preStop hook leaves at least, as upstream."""
 _FRESH_SECONDS = 10.0
+HEAD_START = 3.0
+"""Seconds that a master has, which keeps the same back-off, to start the container before this program does."""
 
 
 class Container:
@@ -47,6 +49,8 @@ class Container:
         """Kind and message of the probe that ended the last run."""
         self._backoff = Backoff()
         self._ending: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[None] | None = None
+        """It was ended, and waits for its next start."""
         self._booting = booting
         self._looking = Looking(target.name, self._look)
         self._last: Told | None = None
@@ -61,9 +65,10 @@ class Container:
             self._changed()
 
     def end(self) -> None:
-        """It is no longer to be probed. A restart that has begun goes to its end."""
+        """It is no longer to be probed. A restart that has begun goes to its end; a start that waits is none."""
         self._looking.end()
         self._end_run()
+        self._start_no_more()
 
     def told(self) -> Told | None:
         """None: it does not run."""
@@ -104,6 +109,7 @@ class Container:
 
     def _begin_run(self, began: Began) -> None:
         self._end_run()
+        self._start_no_more()
         if began.id != self._id:
             self._id, self._killed, self._why, self._backoff = began.id, 0, ("", ""), Backoff()
         self._run = Run(self._docker, self._target, began, self._changed, self._failing)
@@ -123,15 +129,11 @@ class Container:
             self._tell(told)
 
     def _failing(self, probe: Probe) -> None:
-        run = self._run
-        now = time.monotonic()
-        if run is None or self._ending is not None or not self._backoff.allows(now):
-            return
-        self._backoff.restarted(now)
-        self._ending = asyncio.ensure_future(self._restart(run, probe))
+        if self._run is not None and self._ending is None:
+            self._ending = asyncio.ensure_future(self._restart(self._run, probe))
 
     async def _restart(self, run: Run, probe: Probe) -> None:
-        """preStop, SIGTERM, SIGKILL when the grace period is over; and Docker starts it again."""
+        """preStop, SIGTERM, SIGKILL when the grace period is over: at once. What may have to wait is its start."""
         began = time.monotonic()
         target = self._target
         try:
@@ -150,20 +152,50 @@ class Container:
             grace = max(grace, min(_SHORTEST_GRACE, probe.grace))
             if self._run is not run:
                 return  # It has ended by itself, or by somebody else, meanwhile.
-            if target.restarts:
+            pause = self._backoff.ended(run.age)
+            if target.restarts and not pause:
                 await self._docker.restart(run.began.id, grace)
             else:
                 await self._docker.stop(run.began.id, grace)
+            if self._run is run:
+                self._end_run()
+                self.look()
+            if target.restarts and pause:
+                self._start_no_more()
+                self._starting = asyncio.ensure_future(self._start_later(run.began, pause + HEAD_START))
         except DockerError as error:
             _log(f"{target.name}: not restarted: {error}")
         finally:
             self._ending = None
+
+    async def _start_later(self, ended: Began, pause: float) -> None:
+        """Unless somebody has started it before, or it has done its work."""
+        await asyncio.sleep(pause)
+        try:
+            found = await self._docker.inspect(ended.id)
+            if found is None or not self._is_ours(found) or found["State"]["StartedAt"] != ended.started_at:
+                return
+            if not found["State"].get("Running") and not _has_done_its_work(found):
+                await self._docker.start(ended.id)
+        except DockerError as error:
+            _log(f"{self._target.name}: not started again: {error}")
+
+    def _start_no_more(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
 
 
 def _began(found: dict[str, Any], booting: bool) -> Began:
     started_at = found["State"]["StartedAt"]
     age = max(0.0, time.time() - _unix(started_at))
     return Began(found["Id"], started_at, age, fresh=not booting or age < _FRESH_SECONDS)
+
+
+def _has_done_its_work(found: dict[str, Any]) -> bool:
+    """It ended well, and is started again only where it did not."""
+    policy = (found.get("HostConfig") or {}).get("RestartPolicy") or {}
+    return policy.get("Name") == "on-failure" and found["State"].get("ExitCode") == 0
 
 
 def _unix(moment: str) -> float:

@@ -52,6 +52,11 @@ class Run:
         self._tasks: dict[Probe, asyncio.Task[None]] = {}
         self._begin(target, again=False)
 
+    @property
+    def age(self) -> float:
+        """Seconds since it started."""
+        return asyncio.get_running_loop().time() - self._since
+
     def update(self, target: Target) -> None:
         """Other probes: those that are the same go on, and what they know is kept."""
         before = self.health

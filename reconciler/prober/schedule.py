@@ -13,7 +13,7 @@ from reconciler.prober.specs import Probe
 
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 300.0
 FORGOTTEN_AFTER = 600.0
-"""Seconds: as upstream between restarts of a container, and until they are forgotten."""
+"""Seconds: as upstream before a container is started again, and for how long it runs until that is forgotten."""
 
 
 class Health:
@@ -24,6 +24,8 @@ class Health:
         kinds = {probe.kind for probe in probes}
         self.started = "startup" not in kinds
         self._ready = "readiness" not in kinds
+        self._doomed = False
+        """Found dead: it is ended, and serves nobody meanwhile."""
         self._streaks: dict[str, tuple[bool, int]] = {}
         self._messages: dict[str, str] = {}
         self.decided = not kinds - {"liveness"}
@@ -31,7 +33,7 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        return self.started and self._ready
+        return self.started and self._ready and not self._doomed
 
     @property
     def message(self) -> str:
@@ -60,6 +62,7 @@ class Health:
             self._ready = False
             return False
         self._messages[probe.kind] = said
+        self._doomed = True
         return True
 
     def inherit(self, kind: str, message: str) -> None:
@@ -86,26 +89,22 @@ class Health:
             self.decided |= self._ready
         elif kind == "readiness":
             self._ready = self.decided = True
+        if kind != "readiness":
+            self._doomed = False
 
 
 class Backoff:
-    """Between restarts of one container: none before the first, then 10 s, 20 s, 40 s … 5 min."""
+    """From the end of a run that its probes ended to the next start: nothing at first, then 10 s, 20 s … 5 min."""
 
     def __init__(self) -> None:
-        self._restarts = 0
-        self._last = 0.0
+        self._ends = 0
 
-    def allows(self, now: float) -> bool:
-        if self._restarts and now - self._last >= FORGOTTEN_AFTER + self._pause():
-            self._restarts = 0
-        return not self._restarts or now - self._last >= self._pause()
-
-    def restarted(self, now: float) -> None:
-        self._restarts += 1
-        self._last = now
-
-    def _pause(self) -> float:
-        return min(FIRST_PAUSE * 2.0 ** min(self._restarts - 1, 10), LONGEST_PAUSE)
+    def ended(self, age: float) -> float:
+        """A run of `age` seconds was ended; the answer is how many seconds the next start waits."""
+        self._ends = 1 if age >= FORGOTTEN_AFTER else self._ends + 1
+        if self._ends == 1:
+            return 0.0
+        return min(FIRST_PAUSE * 2.0 ** min(self._ends - 2, 10), LONGEST_PAUSE)
 
 
 def first_wait(probe: Probe, age: float, jitter: float, fresh: bool) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.lab import Lab
 from reconciler.model.names import SYSTEM_PROBER
-from tests.lab.pods import Json, Stage, container, is_ready, pod, restarts
+from tests.lab.pods import Json, Stage, container, is_ready, pod, reason, restarts
 from tests.lab.world import eventually
 
 PROBER = "test_prober"
@@ -94,6 +94,14 @@ def test_a_failing_liveness_probe_restarts_the_container_and_says_why(stage: Sta
     stage.wait("alive", lambda seen: restarts(seen) == 1)
     stage.inside("alive", "rm", "-f", UNHEALTHY)
     stage.up("alive")
+    began = time.time()
+    stage.inside("alive", "touch", UNHEALTHY)
+    down = stage.wait("alive", lambda seen: reason(seen) == "CrashLoopBackOff")
+    assert not is_ready(down)
+    assert not stage.inspect("alive")["State"]["Running"], "ended at once, and what waits is its next start"
+    stage.wait("alive", lambda seen: restarts(seen) == 2)
+    assert time.time() - began > 10
+    assert len(stage.told("alive", "{{.Action}}", "event=start", seconds=time.time() - began)) == 1
 
 
 def test_a_startup_probe_keeps_the_others_waiting(stage: Stage) -> None:
@@ -130,13 +138,20 @@ def test_a_probe_that_hangs_delays_no_other(stage: Stage) -> None:
 
 
 def test_a_container_is_restarted_while_no_master_is_there_and_it_learns_of_it(stage: Stage, lab: Lab) -> None:
-    stage.put(pod("alone", alive()))
+    # What is ill stays so over its restarts.
+    stage.put(pod("alone", faulty(livenessProbe=ACTIONS["http"] | QUICK | {"failureThreshold": 3})))
     stage.up("alone")
     host, name = lab.node("node-1"), stage.container("alone").name
     stage.running.stop()
     started = host.docker("inspect", "-f", "{{.State.StartedAt}}", name).stdout
     host.docker("exec", name, "touch", UNHEALTHY)
     eventually(lambda: host.docker("inspect", "-f", "{{.State.StartedAt}}", name).stdout != started, 10, "restart")
+    eventually(
+        lambda: host.docker("inspect", "-f", "{{.State.Running}}", name).stdout.strip() == "false", 30, "end"
+    )
+    eventually(
+        lambda: host.docker("inspect", "-f", "{{.State.Running}}", name).stdout.strip() == "true", 60, "start"
+    )
     host.docker("exec", name, "rm", "-f", UNHEALTHY)
     stage.running = stage.world.run()
     try:

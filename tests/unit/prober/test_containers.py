@@ -4,6 +4,9 @@ import asyncio
 import datetime
 from typing import Any
 
+import pytest
+
+from reconciler.prober import containers, schedule
 from reconciler.prober.containers import Container
 from reconciler.prober.docker import Docker
 from reconciler.prober.specs import Action, Probe, Target
@@ -23,13 +26,15 @@ class FakeDocker(Docker):
         self.cluster = cluster
         self.runs = 1
         self.moments: dict[int, str] = {}
+        self.policy, self.exit_code = "unless-stopped", 137
 
     async def inspect(self, container: str) -> dict[str, Any]:
         moment = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{self.runs}Z"
         started_at = self.moments.setdefault(self.runs, moment)
         labels = {"reconciler.dev/cluster": self.cluster}
-        state = {"Running": self.running, "Paused": False, "StartedAt": started_at}
-        return {"Id": ID, "Config": {"Labels": labels}, "State": state}
+        state = {"Running": self.running, "Paused": False, "StartedAt": started_at, "ExitCode": self.exit_code}
+        host = {"RestartPolicy": {"Name": self.policy}}
+        return {"Id": ID, "Config": {"Labels": labels}, "State": state, "HostConfig": host}
 
     async def begin_exec(self, container: str, command: tuple[str, ...]) -> str:
         if command != ("check",):
@@ -46,6 +51,11 @@ class FakeDocker(Docker):
     async def stop(self, container: str, grace: float) -> None:
         self.done.append(f"stop {grace:.0f}")
         self.running = False
+
+    async def start(self, container: str) -> None:
+        self.done.append("start")
+        self.running = True
+        self.runs += 1
 
 
 def liveness(period: float = 0.01) -> Probe:
@@ -71,11 +81,46 @@ def test_a_failing_container_is_restarted_after_its_hook_and_the_new_run_says_wh
     docker = FakeDocker()
     docker.code = 1
     told = live(docker, Target("app", (liveness(),), Action("exec", ("bye",)), True))
-    # Once: the next restart has to wait.
-    assert docker.done == ["bye", "restart 30"]
+    # The second run is ended as soon as it fails; its next start has to wait.
+    assert docker.done == ["bye", "restart 30", "bye", "stop 30"]
     before, after = (next(one for one in told if one.killed and one.run.endswith(f".{run}Z")) for run in (1, 2))
     assert before.message == after.message == "Liveness probe failed: said"
     assert after.killed == 1
+    assert not any(one.ready for one in told if one.killed and one.run.endswith(".1Z"))
+
+
+@pytest.mark.parametrize(("policy", "exit_code", "started"), [("no", 0, True), ("on-failure", 0, False)])
+def test_the_next_start_is_made_when_nobody_else_has(
+    monkeypatch: pytest.MonkeyPatch, policy: str, exit_code: int, started: bool
+) -> None:
+    monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(containers, "HEAD_START", 0.05)
+    docker = FakeDocker()
+    docker.code, docker.policy, docker.exit_code = 1, policy, exit_code
+    live(docker, Target("app", (liveness(),), None, True))
+    assert docker.done[:2] == ["restart 30", "stop 30"]
+    assert ("start" in docker.done) == started
+
+
+def test_a_start_that_waits_is_given_up_with_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.2)
+    monkeypatch.setattr(containers, "HEAD_START", 0.0)
+    docker = FakeDocker()
+    docker.code = 1
+
+    async def work() -> None:
+        container = Container(docker, "shop", Target("app", (liveness(),), None, True), lambda _: None)
+        await container.look()
+        for _ in range(200):
+            await asyncio.sleep(0.02)
+            await container.look()
+            if not docker.running:
+                break
+        container.end()
+        await asyncio.sleep(0.4)
+
+    asyncio.run(work())
+    assert docker.done == ["restart 30", "stop 30"]
 
 
 def test_one_that_is_not_to_be_started_again_is_stopped() -> None:

@@ -99,19 +99,20 @@ def test_probes_that_stay_the_same_keep_what_they_know() -> None:
     assert [other.take(LIVENESS, False, "dead") for _ in range(2)] == [False, True]
 
 
-def test_restarts_of_one_container_are_ever_further_apart_and_forgotten_after_ten_minutes_of_health() -> None:
+def test_the_next_start_waits_longer_each_time_until_it_has_run_well() -> None:
     backoff = Backoff()
-    now, pauses = 1000.0, []
-    assert backoff.allows(now)
-    for _ in range(8):
-        backoff.restarted(now)
-        pause = next(seconds for seconds in range(1, 400) if backoff.allows(now + seconds))
-        pauses.append(pause)
-        now += pause
-    assert pauses == [10, 20, 40, 80, 160, 300, 300, 300]
-    assert backoff.allows(now + 1000)
-    backoff.restarted(now + 1000)
-    assert backoff.allows(now + 1010)
+    assert [backoff.ended(age=30) for _ in range(9)] == [0, 10, 20, 40, 80, 160, 300, 300, 300]
+    assert [backoff.ended(age=600), backoff.ended(age=30)] == [0, 10]
+
+
+def test_what_is_found_dead_serves_nobody_until_it_is_ended() -> None:
+    health = Health([LIVENESS, READINESS])
+    health.take(READINESS, True, "")
+    assert [health.take(LIVENESS, False, "") for _ in range(3)] == [False, False, True]
+    health.take(READINESS, True, "")
+    assert not health.ready
+    health.take(LIVENESS, True, "")
+    assert health.ready, "where it could not be ended"
 
 
 @pytest.mark.parametrize(
