@@ -12,8 +12,9 @@ from msgspec import Struct
 from reconciler.nodes.shell import Shell
 
 _SECONDS: Final = 10.0
-# Nothing is started for a container. A path that leads over a link in its own files is passed over: seen from
-# outside it leads elsewhere. So is a process that is not the container's any more.
+# Nothing is started for what is right. A path that leads over a link in the container's own files is passed over:
+# seen from outside it leads elsewhere. So is one where the container itself has mounted something over it, and a
+# process that is not the container's any more.
 _SCRIPT: Final = r"""
 while read -r id pid target source; do
     found=
@@ -27,7 +28,8 @@ while read -r id pid target source; do
         case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
         [ ! -L "$at" ] || continue 2
     done
-    [ ! -e "$at" ] || [ "$at" -ef "$source" ] || echo "$id $target"
+    if [ ! -e "$at" ] || [ "$at" -ef "$source" ]; then continue; fi
+    [ "$(cut -d' ' -f5 "/proc/$pid/mountinfo" | grep -cxF -e "$target")" != 1 ] || echo "$id $target"
 done 2>/dev/null
 :
 """

@@ -92,7 +92,7 @@ class Boot:
             if not self._container.runs_as(request):
                 words = ("sh", self._directory, PROGRAM, digest, "0700")
                 self._host.check(["sh", "-c", WRITE_PROGRAM, *words], archive, _SECONDS)
-                self._container.ensure(request)
+                self._container.ensure(request, anew=True)
             self._image = wanted.image
         return BootState(wanted)
 

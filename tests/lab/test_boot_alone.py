@@ -43,8 +43,14 @@ TEAM_POD = pod(
 )
 LONE_POD = pod(
     "lone",
-    container(volumeMounts=[{"name": "words", "mountPath": "/words"}]),
-    volumes=[{"name": "words", "configMap": {"name": "words"}}],
+    container(
+        script="echo again >>/part/starts; exec /bin/pause",
+        volumeMounts=[
+            {"name": "words", "mountPath": "/words"},
+            {"name": "data", "mountPath": "/part", "subPath": "part"},
+        ],
+    ),
+    volumes=[{"name": "words", "configMap": {"name": "words"}}, {"name": "data", "emptyDir": {}}],
 )
 FAR_POD = pod("far", web(), nodeSelector={"kubernetes.io/hostname": "node-2"})
 
@@ -82,6 +88,7 @@ def everything_answers(world: World, addresses: dict[str, str]) -> None:
 
     checks: dict[str, Callable[[], object]] = {
         "a ConfigMap": lambda: from_node_1("cat", "/words/word") == "kept",
+        "a part of a volume": lambda: "again\nagain" in from_node_1("cat", "/part/starts"),
         "init containers run again, in the pod's new sandbox": lambda: (
             len(inside(world, "team", "beside", "cat", "/shared/initialized").splitlines()) == 1
         ),

@@ -393,3 +393,13 @@ def test_limits_that_somebody_changed_are_put_back_in_place_or_with_another_cont
         assert [verb for verb, _ in steps(world)] == verbs
     world.change(partial(replace, limits=wanted, pids_limit=9), container=name)
     assert world.plan().work[0].operations == (SetLimits(name, wanted, 1024),)
+
+
+def test_a_container_that_has_mounted_what_is_gone_is_stopped_and_started_after_its_volumes_are_there() -> None:
+    for thing in (pod("job"), pod("job", SEVERAL)):
+        world = settled(thing)
+        (name,) = [each.name for each in world.containers() if each.container == "app"]
+        world.change(lambda each: replace(each, detached="/data"), container=name)
+        assert [verb for verb, _ in steps(world)] == ["stop", "start"]
+        (change,) = world.plan().changes
+        assert change.reason.endswith("has what is not on the host any more at /data")

@@ -1,0 +1,37 @@
+"""What a host that boots alone is given."""
+
+import subprocess
+
+from reconciler.model.operations import MakeDirectory
+from reconciler.model.setups import NodeNetwork, Route
+from reconciler.nodes.boot_network import network_script
+from reconciler.nodes.boot_request import container_request, files_script, memory_script, pins_script
+from reconciler.nodes.overlay import Laid
+
+NETWORK = NodeNetwork("10.244.1.0/24", "10.244.0.0/16", (Route("10.244.2.0/24", "192.0.2.2"),), ("10.96.0.10",))
+LAID = Laid((), "", ip=("route replace 10.244.2.0/24 via 192.0.2.2 proto 82",), loose=("rcn-vx",))
+
+
+def test_the_network_is_the_session_s_own_with_nothing_there_and_is_put_up_once() -> None:
+    script = network_script(NETWORK, LAID, {"192.0.2.2"})
+    lines = script.splitlines()
+    assert lines.index("whole && exit 0") < lines.index("ip -force -batch - <<'.'")
+    assert {"link add rcn-svc type bridge", "addr add 10.96.0.10/32 dev rcn-svc", *LAID.ip} <= set(lines)
+    assert "-I DOCKER-USER -j RECONCILER-FWD" in lines
+    assert ":DOCKER-USER - [0:0]" not in lines, "what is in Docker's own chain stays"
+    assert lines[-1] == "whole", "tried again until all of it is there"
+
+
+def test_every_script_is_one_that_sh_can_read() -> None:
+    made = memory_script("shop", MakeDirectory("u1", "fast", memory=True, size_bytes=1 << 20, group=7))
+    assert "set -- /run/reconciler/shop u1 fast size=1048576,mode=2777,gid=7,nosuid,nodev" in made
+    for script in (network_script(NETWORK, LAID, ()), files_script("shop"), pins_script("shop"), made):
+        subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+
+
+def test_what_brings_a_host_up_sees_its_own_files_alone_and_cannot_write_them() -> None:
+    binds = container_request("shop", "proxy:1")["HostConfig"]["Binds"]
+    assert binds == [
+        "/var/lib/reconciler/shop/boot:/etc/reconciler:ro",
+        "/var/run/docker.sock:/var/run/docker.sock",
+    ]
