@@ -62,7 +62,7 @@ def diff(ctx: click.Context, /, base: str, output: str, detailed_exitcode: bool,
         ctx.exit(error)
     if report.hold is not None:
         ctx.exit(error)
-    if report.unreachable and not report.has_changes:
+    if report.unreachable and not (report.objects or report.changes):
         ctx.exit(error)
     ctx.exit(changes if report.has_changes else 0)
 

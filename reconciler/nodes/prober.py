@@ -203,8 +203,10 @@ class Prober:
 
     def _read(self, container_id: str) -> None:
         """From now on, to the container's end. Nobody is told of anything before it has told everything."""
+        untold = False
+        """Something was heard while a whole telling was waited for, which then said nothing else."""
         for lines in self._lines(container_id):
-            changed = self._results.take(lines)
+            untold = self._results.take(lines) or untold
             with self._cond:
                 self._listening = True
                 if self._results.digest:
@@ -212,8 +214,9 @@ class Prober:
                     self._results.digest = ""
                 heard = self._heard
                 self._cond.notify_all()
-            if changed and heard:
+            if untold and heard:
                 self._view.has_probed(self._results.now)
+                untold = False
 
     def _lines(self, container_id: str) -> Iterator[list[bytes]]:
         """An empty list first, as soon as Docker listens to it."""

@@ -3,10 +3,12 @@
 The scenarios of test_rollouts.py once more, all on one world, with requests under way all the time.
 """
 
+import json
 import re
 import shutil
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -200,6 +202,10 @@ def _plans_alike_with_and_without(scene: Scene) -> None:
         )
     ]
     assert acted == []
+    shown = json.loads(world.cli("get", "pods", "-o", "json", "--state", str(world.state)).stdout)["items"]
+    made = [datetime.fromisoformat(each["metadata"]["creationTimestamp"]).timestamp() for each in shown]
+    assert len(made) == 7
+    assert max(made) < at, "a pod's age is its own, and not that of the state"
 
 
 def _pods(report: str) -> list[str]:

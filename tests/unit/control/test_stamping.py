@@ -1,5 +1,7 @@
 """Times are written where statuses are published, and only where something has changed."""
 
+from msgspec.structs import replace
+
 from reconciler.control.stamping import stamped
 from reconciler.model.names import Ref
 from reconciler.model.plan import Condition, DeploymentStatus, IngressStatus, PodStatus, ServiceStatus
@@ -66,3 +68,15 @@ def test_a_service_is_as_old_as_its_first_status() -> None:
     status = stamped(first, {web: ServiceStatus(web, "NodePort", "10.96.0.2", (), ())}, 200.0)[web]
     assert isinstance(status, ServiceStatus)
     assert (status.type, status.created) == ("NodePort", 100.0)
+
+
+def test_a_pod_that_was_there_before_us_is_as_old_as_its_first_container() -> None:
+    (there,) = stamped({}, {REF: replace(pod(True), made=40.0)}, at=100.0).values()
+    assert isinstance(there, PodStatus)
+    assert there.created == 40.0
+    (ahead,) = stamped({}, {REF: replace(pod(True), made=140.0)}, at=100.0).values()
+    assert isinstance(ahead, PodStatus)
+    assert ahead.created == 100.0, "a host's clock may be ahead of ours"
+    (known,) = stamped({REF: there}, {REF: replace(pod(False), made=90.0)}, at=200.0).values()
+    assert isinstance(known, PodStatus)
+    assert known.created == 40.0

@@ -4,7 +4,10 @@ import io
 import json
 import tarfile
 from base64 import b64decode
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import pytest
 
 from reconciler.model.observed import Probed
 from reconciler.model.probes import (
@@ -16,7 +19,8 @@ from reconciler.model.probes import (
     RunCommand,
     Wait,
 )
-from reconciler.nodes.prober import Results
+from reconciler.nodes.errors import ConnectionLost
+from reconciler.nodes.prober import Prober, Results
 from reconciler.nodes.prober_request import container_request, probes_file, program
 from reconciler.prober.specs import Action, Probe, Target, read_wanted
 
@@ -104,3 +108,45 @@ def test_lines_that_make_no_sense_are_passed_over() -> None:
     results = Results()
     assert results.take([b"{", b"[]", b'{"id": 1}', b"", b'"x"', line("a")])
     assert list(results.now) == ["a"]
+
+
+class Told:
+    """Of a view: what it was told last."""
+
+    def __init__(self) -> None:
+        self.now: Mapping[str, tuple[str, Probed]] = {}
+
+    def has_probed(self, results: Mapping[str, tuple[str, Probed]]) -> None:
+        self.now = dict(results)
+
+
+class Log:
+    """Docker's log of the prober: each chunk after what happens before it."""
+
+    def __init__(self, *chunks: tuple[Callable[[], None], list[bytes]]) -> None:
+        self._chunks = chunks
+
+    def follow_log(self, _: str) -> Iterator[bytes]:
+        for happens, lines in self._chunks:
+            happens()
+            text = b"".join(each + b"\n" for each in lines)
+            yield b"\x01\0\0\0" + len(text).to_bytes(4, "big") + text
+        raise ConnectionLost("the end of the test")
+
+
+def test_what_is_heard_while_a_new_file_is_waited_for_is_told_with_the_next_telling() -> None:
+    view = Told()
+    prober: Prober
+
+    def a_file_is_written() -> None:
+        prober._heard = False
+
+    def nothing() -> None:
+        assert prober
+
+    log = Log((nothing, [BEGIN, END]), (a_file_is_written, [line("a")]), (nothing, [BEGIN, line("a"), END]))
+    unused: Any = None
+    prober = Prober("test", unused, cast(Any, log), unused, cast(Any, view), nothing)
+    with pytest.raises(ConnectionLost):
+        prober._read("id")
+    assert view.now == {"a": ("r", READY)}
