@@ -108,6 +108,9 @@ def container_request(cluster: str, image: str) -> dict[str, Any]:
             "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_PROBER},
             "HostConfig": {
                 "NetworkMode": "host",
+                # Docker cannot end a command of a probe: the prober does, by the host's process numbers.
+                "PidMode": "host",
+                "CapAdd": ["KILL"],
                 "RestartPolicy": {"Name": "unless-stopped"},
                 "Binds": [
                     f"{disk_directory(cluster)}/prober:{INSIDE}:ro",

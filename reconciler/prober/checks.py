@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 
 from reconciler.prober.docker import Docker, DockerError
 from reconciler.prober.grpc import check_grpc
 from reconciler.prober.http import check_http
+from reconciler.prober.processes import end, uptime
 from reconciler.prober.specs import Action
 
 _MOST_OUTPUT = 1024
 """Bytes of UTF-8."""
+_END_SECONDS = 2.0
+"""What Docker has to tell of a command that is to be ended; then its next probe tries again."""
 
 
 class Checker:
-    """The checks of one container's probe; remembers a command that did not end."""
+    """The checks of one container's probe. A command that takes too long is ended, and all that it has started."""
 
     def __init__(self, docker: Docker, container: str) -> None:
         self._docker = docker
         self._container = container
         self._running = ""
-        """The exec that was under way when its deadline came."""
+        """The exec under way, or that was when its deadline came."""
+        self._begun = 0.0
 
     async def check(self, action: Action, seconds: float) -> tuple[bool, str]:
         """Did it succeed, and what was said: bounded, on one line."""
         try:
             passed, said = await asyncio.wait_for(self._check(action), seconds)
         except asyncio.TimeoutError:
+            await self._end_command()
             return False, f"{_what(action)}: no answer within {seconds:g} s"
         except ssl.SSLError as error:
             return False, bounded(f"{_what(action)}: TLS: {error.reason or error}")
@@ -57,23 +63,34 @@ class Checker:
         return True, ""
 
     async def _execute(self, action: Action) -> tuple[bool, str]:
-        # Docker cannot end a command: another one beside one that hangs would fill the container.
-        if self._running and await self._still_runs(self._running):
+        # Another one beside one that cannot be ended would fill the container.
+        if self._running and not await self._has_ended(self._running):
             return False, "the command of an earlier probe has not ended yet"
+        self._begun = uptime()
         self._running = await self._docker.begin_exec(self._container, action.command)
         code, said = await self._docker.run_exec(self._running, _MOST_OUTPUT)
         self._running = ""
         text = said.decode(errors="replace").strip()
         return code == 0, text or f"the command exited {code}"
 
-    async def _still_runs(self, exec_id: str) -> bool:
+    async def _end_command(self) -> None:
+        """Tried again before the next one where it does not end now."""
+        if self._running:
+            with contextlib.suppress(DockerError, asyncio.TimeoutError):
+                await asyncio.wait_for(self._has_ended(self._running), _END_SECONDS)
+
+    async def _has_ended(self, exec_id: str) -> bool:
+        """It is told to, where it has not."""
         try:
-            return bool((await self._docker.exec_state(exec_id)).get("Running"))
+            state = await self._docker.exec_state(exec_id)
         except DockerError as error:
             # Docker forgets what has ended, and with a restart of its own everything.
             if error.status != 404:
                 raise
-            return False
+            return True
+        if state.get("Running"):
+            end(int(state.get("Pid") or 0), str(state.get("ContainerID") or self._container), self._begun)
+        return not state.get("Running")
 
 
 def bounded(text: str) -> str:

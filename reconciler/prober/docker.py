@@ -65,7 +65,7 @@ class Docker:
     async def run_exec(self, exec_id: str, most: int) -> tuple[int, bytes]:
         """Its exit code and the first `most` bytes it wrote. The caller sets the deadline.
 
-        Docker cannot end a command that it runs in a container: one that hangs goes on after a deadline."""
+        Docker cannot end a command that it runs in a container: one that hangs goes on after that."""
         path = f"/exec/{quote(exec_id)}/start"
         reader, writer = await self._send("POST", path, {"Detach": False, "Tty": False})
         try:

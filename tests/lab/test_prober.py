@@ -137,6 +137,23 @@ def test_a_probe_that_hangs_delays_no_other(stage: Stage) -> None:
     assert int(running) <= 1, "a command that hangs is not run again beside itself"
 
 
+def test_a_command_that_hangs_is_ended_and_run_anew(stage: Stage) -> None:
+    blocks = {"exec": {"command": ["sh", "-c", "if [ -e /tmp/block ]; then sleep 100000; sleep 1; fi"]}}
+    probe = blocks | {"periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 1}
+    stage.put(pod("hangs", container(readinessProbe=probe)))
+    stage.up("hangs")
+    stage.inside("hangs", "touch", "/tmp/block")
+    stage.wait("hangs", is_unready)
+    time.sleep(5)
+    hanging = "ps | grep -c '[s]leep 100000'"
+    assert int(stage.inside("hangs", "sh", "-c", f"{hanging} || true")) <= 2, (
+        "the sleep and its shell, of one command"
+    )
+    stage.inside("hangs", "rm", "/tmp/block")
+    stage.up("hangs")
+    assert stage.inside("hangs", "sh", "-c", f"{hanging} || true") == "0"
+
+
 def test_a_container_is_restarted_while_no_master_is_there_and_it_learns_of_it(stage: Stage, lab: Lab) -> None:
     # What is ill stays so over its restarts.
     stage.put(pod("alone", faulty(livenessProbe=ACTIONS["http"] | QUICK | {"failureThreshold": 3})))
