@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from reconciler.model.addresses import mac_of
 from reconciler.model.containers import ContainerConfig
 from reconciler.model.limits import Limits
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, POD_NETWORK, Uid
@@ -112,7 +113,9 @@ class Containers:
         with contextlib.suppress(EngineError), engine_errors(f"disconnect {name}"):
             self._engine.disconnect_container_from_network(found.id, POD_NETWORK, force=True)
         with engine_errors(f"connect {name}"):
-            self._engine.connect_container_to_network(found.id, POD_NETWORK, ipv4_address=ip)
+            self._engine.connect_container_to_network(
+                found.id, POD_NETWORK, ipv4_address=ip, mac_address=mac_of(ip)
+            )
         self._watcher.look_at(found.id)
 
     def unpause(self, name: str, uid: Uid) -> None:

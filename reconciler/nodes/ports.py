@@ -18,7 +18,8 @@ from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
 
 _SECONDS: Final = 15.0
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 20
+"""The shell is others', too."""
 _BIND: Final = f"""\
 mkdir -p /run/netns
 while read -r namespace mac; do

@@ -29,6 +29,7 @@ def ingress(name: str, *paths: str, annotations: dict[str, str] | None = None) -
     }
 
 
+@pytest.mark.rule(3)
 def test_an_external_address_does_not_take_the_sites_of_an_edge(stage: Stage) -> None:
     edge = stage.world.lab.node("node-1").address
     stage.put(pod("site", web()), behind("site"), ingress("site"))
@@ -95,6 +96,7 @@ def test_connections_to_a_service_are_refused_while_no_pod_answers_for_it(stage:
 
 
 @pytest.mark.fault(56)
+@pytest.mark.rule(9)
 @pytest.mark.rule(9)
 def test_labels_of_an_image_are_not_ours(stage: Stage) -> None:
     """Of an image that was committed from a pod's container, they are all there."""
