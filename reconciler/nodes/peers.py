@@ -147,7 +147,7 @@ class _Round:
         self._neighbours = neighbours
         self._targets = targets
         self._tell = tell
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._tries: dict[str, _Tries] = {}
         self._pending: list[float] = []
         """When each try began that has not ended."""
@@ -158,7 +158,9 @@ class _Round:
         threading.Thread(target=self._ask, name=f"inquiry {self._node}", daemon=True).start()
 
     def stop(self) -> None:
-        self._stopped.set()
+        """Nothing is told any more once this has returned."""
+        with self._lock:
+            self._stopped.set()
 
     def found(self) -> Peers:
         now = time.monotonic()
@@ -213,4 +215,4 @@ class _Round:
             if reached is None or self._stopped.is_set():
                 return
             self._tries.setdefault(name, _Tries()).note(began, reached, time.monotonic())
-        self._tell(self.found())
+            self._tell(self.found())
