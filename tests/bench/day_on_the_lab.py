@@ -18,7 +18,7 @@ from rich.console import Console
 from reconciler.lab import Lab
 from reconciler.lab.repo import node_manifests
 from tests.bench.bars import Measured, at_least, at_most
-from tests.bench.load_on_the_lab import BY_CONNECTION, BY_REQUEST, Site
+from tests.bench.load_on_the_lab import BY_CONNECTION, BY_REQUEST, Site, begin_a_rollout, without_master
 from tests.lab.conftest import restore
 from tests.lab.load import Load
 from tests.lab.world import DRAINED, World, eventually, service
@@ -105,24 +105,9 @@ def _rebooted(site: Site) -> None:
     site.roll()
 
 
-def _killed(site: Site) -> None:
-    """The master, in the middle of a rollout; another goes on."""
-    site.version = "2.0" if site.version == "1.0" else "1.0"
-    mark = site.running.mark()
-    site.write()
-    site.running.wait_for("Killing", since=mark)
-    site.running.kill()
-    time.sleep(1)
-    site.running = site.world.run()
-    site.running.converged(timeout=100)
-
-
 def _state_lost(site: Site) -> None:
     """The master's machine is gone with all that it remembered, in the middle of a rollout."""
-    site.version = "2.0" if site.version == "1.0" else "1.0"
-    mark = site.running.mark()
-    site.write()
-    site.running.wait_for("Killing", since=mark)
+    begin_a_rollout(site)
     site.running.kill()
     shutil.rmtree(site.world.state)
     site.running = site.world.run()
@@ -144,7 +129,7 @@ EVENTS: dict[str, Callable[[Site], None]] = {
     "a rollout": _rolled,
     "reloads": _reloaded,
     "a drain and a reboot": _rebooted,
-    "the master killed in a rollout": _killed,
+    "the master killed in a rollout": without_master,
     "the state lost in a rollout": _state_lost,
     "a second master": _second_master,
 }

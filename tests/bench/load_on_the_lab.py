@@ -127,12 +127,17 @@ def _reloaded(site: Site) -> None:
         site.running.converged(since=mark)
 
 
-def _without_master(site: Site) -> None:
-    """It is killed in the middle of a rollout, and another goes on."""
+def begin_a_rollout(site: Site) -> None:
+    """Until the first old pod is to go."""
     site.version = "2.0" if site.version == "1.0" else "1.0"
     mark = site.running.mark()
     site.write()
     site.running.wait_for("Killing", since=mark)
+
+
+def without_master(site: Site) -> None:
+    """It is killed in the middle of a rollout, and another goes on."""
+    begin_a_rollout(site)
     site.running.kill()
     time.sleep(0.5)
     site.running = site.world.run()
@@ -143,7 +148,7 @@ EVENTS: dict[str, Callable[[Site], None]] = {
     f"rolling update of {REPLICAS} replicas": _rolled,
     "a node is drained": _drained,
     "HAProxy reloads": _reloaded,
-    "reconciler killed in a rollout": _without_master,
+    "reconciler killed in a rollout": without_master,
 }
 
 
