@@ -82,7 +82,7 @@ class Container:
             ready=run.health.ready,
             message=bounded(run.health.message),
             killed=self._killed,
-            known=run.health.decided or run.began.fresh,
+            known=run.health.decided or run.began.witnessed,
         )
 
     def look(self) -> asyncio.Task[None]:
@@ -189,7 +189,8 @@ class Container:
 def _began(found: dict[str, Any], booting: bool) -> Began:
     started_at = found["State"]["StartedAt"]
     age = max(0.0, time.time() - _unix(started_at))
-    return Began(found["Id"], started_at, age, fresh=not booting or age < _FRESH_SECONDS)
+    fresh = not booting or age < _FRESH_SECONDS
+    return Began(found["Id"], started_at, age, fresh=fresh, witnessed=not booting)
 
 
 def _has_done_its_work(found: dict[str, Any]) -> bool:

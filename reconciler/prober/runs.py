@@ -23,7 +23,9 @@ class Began:
     age: float
     """Seconds since then, when it was looked at."""
     fresh: bool
-    """It has started while this program was there to see it."""
+    """It has started a moment ago: its first probes need not be spread."""
+    witnessed: bool
+    """It has started while this program was there to see it: nobody can have found it ready before."""
 
     @property
     def name(self) -> str:

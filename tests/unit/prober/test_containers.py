@@ -139,10 +139,11 @@ def test_a_healthy_one_and_a_foreign_one_are_left_alone() -> None:
     assert foreign.done == []
 
 
-def test_what_ran_before_is_unknown_until_its_probe_has_said_something() -> None:
+@pytest.mark.parametrize("moments", [{1: "2020-01-01T00:00:00.1Z"}, {}], ids=["for long", "a moment ago"])
+def test_what_ran_before_is_unknown_until_its_probe_has_said_something(moments: dict[int, str]) -> None:
     async def work() -> tuple[Told | None, Told | None]:
         docker = FakeDocker()
-        docker.moments = {1: "2020-01-01T00:00:00.1Z"}
+        docker.moments = moments
         probe = Probe("readiness", Action("exec", ("check",)), 0, 1, 1, 1, 2, 30)
         container = Container(docker, "shop", Target("app", (probe,), None, True), lambda _: None, booting=True)
         await container.look()
