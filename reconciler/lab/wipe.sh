@@ -42,4 +42,4 @@ for pins in /run/reconciler/*/pins; do
     if mountpoint -q "$pins"; then mount --make-rprivate "$pins" && umount -R -l "$pins"; fi
 done
 cut -d' ' -f2 /proc/mounts | grep '^/run/reconciler/' | sort -r | xargs -r -n1 umount
-rm -rf /var/lib/reconciler /run/reconciler
+rm -rf /var/lib/reconciler /run/reconciler /run/reconciler-leases

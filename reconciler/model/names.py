@@ -74,6 +74,11 @@ def memory_directory(cluster: str) -> str:
     return f"/run/reconciler/{cluster}"
 
 
+def lease_directory(cluster: str) -> str:
+    """On a host, in memory: whose it is. Apart from what is mounted and unmounted for pods: that would hide it."""
+    return f"/run/reconciler-leases/{cluster}"
+
+
 CLUSTER_SCOPED = frozenset({"Cluster", "Node", "Namespace"})
 
 Uid = str

@@ -1,9 +1,9 @@
 """What runs on a host to take, renew, release or prove its lease: one script of sh, each time under one lock.
 
 The lease is a line: epoch, owner, until when (seconds of the host's own uptime, 0: released), the boot that those
-are of, the holder's process, and the holder in words. It is in the cluster's directory in memory, where it is
-renewed, and in the one on disk, so that an epoch outlives a boot; of the two the higher epoch counts. A disk that
-is full or broken keeps nobody from leading.
+are of, the holder's process, and the holder in words. It is in a directory of its own in memory, where it is
+renewed, and in the cluster's on disk, so that an epoch outlives a boot; of the two the higher epoch counts. A
+disk that is full or broken keeps nobody from leading.
 
 A program that may change the host is started by `prove`: the environment names its lease from its first moment on,
 and children inherit that. Whoever takes the lease with a higher epoch first writes it, then ends every process
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler.model.leases import Claim, HostLease
-from reconciler.model.names import disk_directory, memory_directory
+from reconciler.model.names import disk_directory, lease_directory
 
 MARK: Final = "RECONCILER_LEASE"
 """The variable in the environment of every process that acts under a lease: `<cluster>/<owner>/<epoch>`."""
@@ -113,7 +113,7 @@ def lease_command(verb: str, cluster: str, claim: Claim, program: Sequence[str] 
     words = (
         verb,
         disk_directory(cluster),
-        memory_directory(cluster),
+        lease_directory(cluster),
         cluster.replace(".", r"\."),
         claim.owner,
         str(claim.epoch),
@@ -132,7 +132,7 @@ def marked(cluster: str, claim: Claim, command: Sequence[str]) -> tuple[str, ...
 
 def look_command(cluster: str) -> tuple[str, ...]:
     """Load average and lease in one call; exits 1 where there is no lease."""
-    return (*_LOOK, f"{memory_directory(cluster)}/lease", f"{disk_directory(cluster)}/lease")
+    return (*_LOOK, f"{lease_directory(cluster)}/lease", f"{disk_directory(cluster)}/lease")
 
 
 def read_lease(lines: Sequence[str]) -> HostLease | None:

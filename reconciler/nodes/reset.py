@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 
 from reconciler.model.leases import Claim
-from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK, memory_directory
+from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK, lease_directory, memory_directory
 from reconciler.model.objects import Cluster, Node
 from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
 from reconciler.nodes.errors import NodeError
@@ -83,8 +83,8 @@ def _take(lease: LeaseKeeper, cluster: str, node: str, by: Resetter) -> frozense
     return frozenset(there)
 
 
-def _directories(cluster: str) -> tuple[str, str]:
-    return state_directory(cluster), memory_directory(cluster)
+def _directories(cluster: str) -> tuple[str, str, str]:
+    return state_directory(cluster), memory_directory(cluster), lease_directory(cluster)
 
 
 def _reset(cluster: str, engine: Engine, shell: Shell, there: frozenset[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.leases import Claim, HostLease
-from reconciler.model.names import disk_directory, memory_directory
+from reconciler.model.names import disk_directory, lease_directory, memory_directory
 from reconciler.nodes.lease_script import lease_command, look_command, marked, read_lease
 
 FIRST = Claim("first", 1, "me@here (reconciler run, pid 7)", process="boot/7/1")
@@ -25,7 +25,7 @@ class Machine:
         self.disk, self.memory = directory / "disk", directory / "memory"
 
     def here(self, command: Sequence[str]) -> list[str]:
-        places = {disk_directory(self.cluster): str(self.disk), memory_directory(self.cluster): str(self.memory)}
+        places = {disk_directory(self.cluster): str(self.disk), lease_directory(self.cluster): str(self.memory)}
         return [
             next((word.replace(a, b) for a, b in places.items() if word.startswith(a)), word) for word in command
         ]
@@ -176,3 +176,8 @@ def _runs(number: int) -> bool:
     except ProcessLookupError:
         return False
     return "\nState:\tZ" not in Path(f"/proc/{number}/status").read_text()
+
+
+def test_nothing_that_is_mounted_for_pods_hides_a_lease() -> None:
+    assert not lease_directory("shop").startswith(f"{memory_directory('shop')}/")
+    assert not lease_directory("shop").startswith(f"{disk_directory('shop')}/")
