@@ -60,6 +60,8 @@ class _Host:
         self._files = dict(node.files)
         self._directories = set(node.directories)
         self._volumes = set(node.volumes or ())
+        self._anew: set[str] = set()
+        """Addresses whose container was started or removed: what listened there before does so no more."""
         self._moment = max((_number(one.started_at) for one in node.containers), default=0)
 
     def after(self, name: str) -> Reachable:
@@ -83,7 +85,7 @@ class _Host:
             proxy=replace(
                 node.proxy, routed=frozenset(one.ip for one in behind if one.ready), connected=frozenset()
             ),
-            listening=frozenset(answering | node.listening),
+            listening=frozenset(answering | {one for one in node.listening if not self._is_over(one)}),
             pulling={},
             busy=frozenset(),
         )
@@ -105,6 +107,7 @@ class _Host:
                 containers[config.name] = _created(config)
                 self._volumes |= {mount.volume for mount in config.mounts if isinstance(mount, ClaimMount)}
             case StartContainer(name):
+                self._anew.add(containers[name].ip)
                 containers[name] = self._started(containers[name])
             case SetRestartPolicy(name, policy):
                 containers[name] = replace(containers[name], restart_policy=policy)
@@ -123,9 +126,13 @@ class _Host:
                 before = next(key for key, one in containers.items() if one.id == container_id)
                 containers[name] = replace(containers.pop(before), name=name)
             case RemoveContainer(name, _):
-                containers.pop(name, None)
+                if (removed := containers.pop(name, None)) is not None:
+                    self._anew.add(removed.ip)
             case RemoveVolume(volume):
                 self._volumes.discard(volume)
+
+    def _is_over(self, listening: str) -> bool:
+        return listening.rpartition(":")[0] in self._anew
 
     def _started(self, container: ObservedContainer) -> ObservedContainer:
         """An init container does its work at once, and well."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -96,6 +96,29 @@ def test_nothing_is_asked_of_a_world_at_rest(
     assert steps[-1].converged == foreseen(world, known).final.converged
 
 
+QUIET: dict[str, object] = {
+    "replicas": 3,
+    "version": "1.0",
+    "surge": 0,
+    "unavailable": 0,
+    "min_ready": 0,
+    "job": "",
+    "drained": "",
+    **dict.fromkeys(("recreate", "paused", "several", "prepared", "probed", "exposed"), False),
+}
+
+
+# An address is given again, and what its pod before had listened at is no sign of the next one.
+@example(
+    first={**QUIET, "several": True},
+    story=[
+        (("revise", QUIET), 1),
+        (("revise", {**QUIET, "exposed": True}), 1),
+        (("new version", "1.0"), 1),
+        (("revise", {**QUIET, "version": "2.0", "job": "2.0"}), 1),
+    ],
+    last={**QUIET, "several": True, "exposed": True, "drained": "node-002"},
+)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(first=revisions, story=stories, last=revisions)
 def test_what_is_foreseen_is_the_same_but_for_names(
