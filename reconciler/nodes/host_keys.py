@@ -53,6 +53,11 @@ def _check_known(offered: paramiko.PKey, node: str, address: str, known_hosts: P
         raise Refused(
             f"Node {node}: cannot read {known_hosts} ({error.strerror}): make it readable, {fix}"
         ) from error
+    except (ValueError, paramiko.hostkeys.InvalidHostKey) as error:
+        raise Refused(
+            f"Node {node}: {known_hosts} has a line that is no host key ({error}): remove that line, {fix}; no "
+            "credential was sent"
+        ) from error
     expected = [known[name] for name in known] if known is not None else []
     if not expected:
         raise Refused(

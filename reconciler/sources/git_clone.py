@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,7 +112,7 @@ class GitClone:
     def _answer(self, reply: FetchReply) -> Tip:
         if reply.failure:
             if reply.failure == "distrusted":
-                why, fix = _distrust(self._address, self._access)
+                why, fix = distrust(self._address, self._access)
                 raise GitUnavailable(f"{self._address}: {why}; no credential was sent", fix)
             said = "access was refused: " if reply.failure == "refused" else ""
             raise GitUnavailable(f"{self._address}: {said}{reply.message}", _FIXES.get(reply.failure, ""))
@@ -202,10 +202,10 @@ def _known_hosts(address: RemoteAddress, access: GitAccess) -> str:
     if access.host_key:
         return f"{address.known_hosts_name} {access.host_key}\n"
     path = Path(access.known_hosts).expanduser()
-    return path.read_text() if path.is_file() else ""
+    return path.read_text(errors="replace") if path.is_file() else ""
 
 
-def _distrust(address: RemoteAddress, access: GitAccess) -> tuple[str, str]:
+def distrust(address: RemoteAddress, access: GitAccess) -> tuple[str, str]:
     """Why the server is not trusted, and the way out: by HTTPS its certificate, by SSH its host key."""
     if address.scheme == "https":
         where = (
@@ -234,11 +234,13 @@ def _distrust(address: RemoteAddress, access: GitAccess) -> tuple[str, str]:
 
 
 def _is_listed(address: RemoteAddress, access: GitAccess) -> bool:
-    """Does known_hosts have any key for the server? False for a file that cannot be read."""
-    try:
-        known = paramiko.HostKeys(str(Path(access.known_hosts).expanduser()))
-    except OSError:
-        return False
+    """Does known_hosts have any key for the server? A line that is none of a key is passed over, as ssh does."""
+    known = paramiko.HostKeys()
+    for line in _known_hosts(address, access).splitlines():
+        with suppress(ValueError, paramiko.SSHException, paramiko.hostkeys.InvalidHostKey):
+            if line.strip() and (entry := paramiko.hostkeys.HostKeyEntry.from_line(line)) is not None:
+                for name in entry.hostnames or ():
+                    known.add(name, entry.key.get_name(), entry.key)
     return known.lookup(address.known_hosts_name) is not None
 
 

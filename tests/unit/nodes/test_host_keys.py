@@ -59,3 +59,13 @@ def test_with_neither_nothing_is_trusted(keys: tuple[paramiko.PKey, paramiko.PKe
     for known_hosts in (None, tmp_path / "missing"):
         with pytest.raises(Refused):
             check_host_key(keys[0], "node-1", "192.0.2.1", "", known_hosts)
+
+
+@pytest.mark.parametrize("broken", [b"other ssh-ed25519 AAA\n", b"\xff\xfe\n"])
+def test_a_broken_line_in_known_hosts_is_named(
+    keys: tuple[paramiko.PKey, paramiko.PKey], tmp_path: Path, broken: bytes
+) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_bytes(broken)
+    with pytest.raises(Refused, match=r"node-1: .*known_hosts has a line that is no host key .*remove that line"):
+        check_host_key(keys[0], "node-1", "192.0.2.1", "", known)
