@@ -3,7 +3,8 @@
 The lease is a line: epoch, owner, until when (seconds of the host's own uptime, 0: released), the boot that those
 are of, the holder's process, and the holder in words. It is in a directory of its own in memory, where it is
 renewed, and in the cluster's on disk, so that an epoch outlives a boot; of the two the higher epoch counts. A
-disk that is full or broken keeps nobody from leading.
+disk that is full or broken keeps nobody from leading. The directory in memory has the lock, too, and is root's
+alone: whoever can open a lock can hold it.
 
 A program that may change the host is started by `prove`: the environment names its lease from its first moment on,
 and children inherit that. Whoever takes the lease with a higher epoch first writes it, then ends every process
@@ -60,7 +61,7 @@ sever() {
         sleep 0.02
     done
 }
-[ -d "$memory" ] || mkdir -p "$memory" || exit 74
+[ -d "$memory" ] || (umask 077 && mkdir -p "$memory") || exit 74
 [ -d "$disk" ] || mkdir -p "$disk" 2>/dev/null || :
 exec 9>>"$memory/lease.lock" || exit 74
 flock -w 5 9 || { echo 'the lock of the lease is held by another process' >&2; exit 75; }

@@ -181,3 +181,12 @@ def _runs(number: int) -> bool:
 def test_nothing_that_is_mounted_for_pods_hides_a_lease() -> None:
     assert not lease_directory("shop").startswith(f"{memory_directory('shop')}/")
     assert not lease_directory("shop").startswith(f"{disk_directory('shop')}/")
+
+
+def test_nobody_but_root_can_open_the_lock_and_hold_it(machine: Machine) -> None:
+    assert machine.take(FIRST)
+    assert machine.memory.stat().st_mode & 0o777 == 0o700
+    program = machine.prove(FIRST, "sh", "-c", "umask")
+    said, _ = program.communicate(timeout=20)
+    own = subprocess.run(["sh", "-c", "umask"], capture_output=True, text=True, check=True).stdout
+    assert said == f"+\n{own}"
