@@ -108,7 +108,7 @@ def pod_status(pod: PodView, told: Told) -> PodStatus:
 
 
 def _phase(pod: PodView) -> Phase:
-    """A pod whose init containers have not done their work is Pending, as upstream."""
+    """As upstream, a pod is Pending until each of its main containers has been started once."""
     if pod.node.silent is not None:
         return "Unknown"
     if pod.intent.wanted == "leave":
@@ -119,7 +119,8 @@ def _phase(pod: PodView) -> Phase:
         return "Running"
     spec = pod.intent.spec
     names = {one.name for one in spec.containers} if spec else pod.containers.keys() - {SANDBOX}
-    return "Running" if any(has_begun(pod.containers.get(name)) for name in names) else "Pending"
+    begun = all(has_begun(pod.containers.get(name)) or name in pod.told.runs for name in names)
+    return "Running" if names and begun else "Pending"
 
 
 def _why(pod: PodView, told: Told, containers: Iterable[ContainerStatus]) -> tuple[str, str]:

@@ -213,3 +213,17 @@ def test_a_rollout_that_is_stuck_says_which_pod_keeps_it_and_why() -> None:
     assert "ImagePull" in status.message
     assert "no such image" in status.message
     assert world.memory.pods[work.uid].name in status.message
+
+
+def test_a_pod_is_pending_until_each_of_its_containers_has_been_started_once() -> None:
+    world = world_of(container("fine"), container("absent", "other:1"))
+    step = world.plan()
+    outcome = Outcome(step.work[0], PullImage("other:1"), "no such image", "ErrImagePull")
+    world.carry_out(step)
+    becomes(world, "created", "absent")
+    world.memory = after_failure(world.memory, outcome, world.now)
+    assert status(world).phase == "Pending"
+    becomes(world, "running", "absent")
+    world.settle()
+    becomes(world, "exited", "absent", exit_code=1)
+    assert status(world).phase == "Running"
