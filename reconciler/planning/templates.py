@@ -38,14 +38,19 @@ def templates_of(desired: Desired) -> dict[Ref, Template]:
 def brought_up_to_date(
     pods: Mapping[Uid, PodIntent], templates: Mapping[Ref, Template]
 ) -> Mapping[Uid, PodIntent]:
-    """The mapping given, itself, where every pod has its template's labels and, of the same hash, a known spec."""
+    """The mapping given, itself, where every pod has its template's labels and, of the same hash, a known spec.
+
+    One whose owner has come back waits for no successor any more."""
     fresh: dict[Uid, PodIntent] = {}
     for uid, intent in pods.items():
         template = templates.get(intent.owner or intent.ref)
-        if template is None or template.hash != intent.hash:
+        if template is None:
             continue
-        if intent.spec is None or intent.labels != template.labels:
-            fresh[uid] = replace(intent, labels=template.labels, spec=template.spec)
+        now = replace(intent, succeeded_by=()) if intent.succeeded_by else intent
+        if template.hash == now.hash and (now.spec is None or now.labels != template.labels):
+            now = replace(now, labels=template.labels, spec=template.spec)
+        if now is not intent:
+            fresh[uid] = now
     return {**pods, **fresh} if fresh else pods
 
 

@@ -14,7 +14,7 @@ from reconciler.model.objects import (
     RollingUpdate,
     Strategy,
 )
-from reconciler.model.operations import RemoveContainer, RemoveFiles, StopContainers
+from reconciler.model.operations import RemoveContainer, RemoveFiles, StartContainer, StopContainers
 from reconciler.model.plan import Action, PodStatus
 from reconciler.model.pod_sources import ClaimVolume, ConfigMapVolume, Volume
 from reconciler.model.pods import ContainerPort
@@ -217,3 +217,16 @@ def test_one_that_comes_back_stays_for_good() -> None:
     world.settle()
     assert owners(world) == {"Deployment/web"}
     assert world.plan().converged
+
+
+def test_one_that_came_back_is_kept_up_like_any_other() -> None:
+    world = running(deployment())
+    revise(world, named("web-new", deployment()), service())
+    world.memory = world.plan().memory
+    revise(world, deployment(), service(), revision="r3")
+    world.settle()
+    crashed = world.containers()[0]
+    world.change(lambda each: replace(each, state="exited", exit_code=1), container=crashed.name)
+    step = world.plan()
+    assert [work.operations for work in step.work] == [(StartContainer(crashed.name),)]
+    assert not any(intent.succeeded_by for intent in step.memory.pods.values())
