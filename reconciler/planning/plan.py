@@ -249,12 +249,14 @@ def _is_over(pod: PodView | None, held: Backoff, now: float) -> bool:
 
 
 def _with_failures(clocks: Clocks, memory: Memory, work: Iterable[PodWork]) -> Clocks:
-    """A pod that is fine may have work all the same (files, a name, a second copy): tried again, it still counts
-    how often it failed, until it is done."""
-    again = {one.uid for one in work if one.uid in memory.backoffs and one.uid not in clocks.leaving}
-    if again <= clocks.backoffs.keys():
+    """A pod that is fine may have work all the same (files, a name, a second copy, what Docker is to do when it
+    ends): tried again, it still counts how often it failed, until it is done."""
+    again = {one.uid for one in work if one.uid not in clocks.leaving}
+    backoffs = {uid: memory.backoffs[uid] for uid in again & memory.backoffs.keys() - clocks.backoffs.keys()}
+    failures = {uid: memory.failures[uid] for uid in again & memory.failures.keys() - clocks.failures.keys()}
+    if not backoffs and not failures:
         return clocks
-    return replace(clocks, backoffs={**clocks.backoffs, **{uid: memory.backoffs[uid] for uid in again}})
+    return replace(clocks, backoffs={**clocks.backoffs, **backoffs}, failures={**clocks.failures, **failures})
 
 
 def _forgotten(

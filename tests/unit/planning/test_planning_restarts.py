@@ -1,5 +1,7 @@
 """Restarts: counted run by run, and held back longer after each crash."""
 
+from itertools import pairwise
+
 from msgspec.structs import replace
 
 from reconciler.model.memory import Memory
@@ -310,3 +312,21 @@ def test_a_name_that_cannot_be_given_back_is_tried_again_later() -> None:
     assert operations(world) == []
     world.now += 2
     assert len(operations(world)) == 1
+
+
+def test_what_fails_of_a_pod_that_is_fine_is_tried_again_ever_later() -> None:
+    world = running()
+    world.change(lambda each: replace(each, restart_policy="Never"), container=name_of(world))
+    waits: list[float] = []
+    while len(waits) < 4:
+        step = world.plan()
+        assert step.wake_at is None or not step.work
+        world.memory = step.memory
+        for work in step.work:
+            failed = Outcome(work, work.operations[0], "refused", "RunContainerError")
+            world.memory = after_failure(world.memory, failed, world.now)
+            waits += [held.not_before - world.now for held in world.memory.failures[work.uid].values()]
+        world.now = max(world.now, step.wake_at or 0.0)
+    assert all(later > 1.5 * before for before, later in pairwise(waits))
+    world.settle()
+    assert not world.memory.failures
