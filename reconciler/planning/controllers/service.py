@@ -39,7 +39,7 @@ def service_records(
     ):
         return known
     told: _Told = {ref: [] for ref in services}
-    had = {**_given(nodes), **known}
+    had = {**_given(nodes, known), **known}
     addresses = _addresses(desired, had, told)
     ports = _node_ports(services, had, told)
     records = {
@@ -70,12 +70,16 @@ def _stands(service: Service, record: ServiceRecord | None, reserved: Container[
     )
 
 
-def _given(nodes: Iterable[NodeView]) -> Mapping[Ref, ServiceRecord]:
-    """Of nodes that differ the first one counts."""
+def _given(nodes: Iterable[NodeView], known: Mapping[Ref, ServiceRecord]) -> Mapping[Ref, ServiceRecord]:
+    """Of nodes that differ the first one counts; what a Service of the memory has counts for no other."""
+    addresses = {record.cluster_ip for record in known.values()}
+    ports = {port for record in known.values() for port in record.node_ports}
     found: dict[Ref, ServiceRecord] = {}
     for node in nodes:
         for ref, given in node.last.given.services.items() if node.last else ():
-            found.setdefault(ref, ServiceRecord(given.cluster_ip, given.node_ports))
+            if ref not in found and ref not in known:
+                address = "" if given.cluster_ip in addresses else given.cluster_ip
+                found[ref] = ServiceRecord(address, tuple(0 if one in ports else one for one in given.node_ports))
     return found
 
 

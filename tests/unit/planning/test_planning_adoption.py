@@ -17,6 +17,7 @@ from tests.simulated import World, container, deployment, desired, host, node, p
 
 WAY_OUT = "make the host answer, or remove its Node"
 WEB = Ref("Service", "default", "web")
+API = Ref("Service", "default", "api")
 PREPARED = {
     "init_containers": (container("first"), container("log", restart_policy="Always")),
     "containers": (container(ports=(ContainerPort(8080, "http"),), cpu="100m"),),
@@ -128,6 +129,25 @@ def test_services_have_the_addresses_and_node_ports_that_the_hosts_know() -> Non
     record = world.memory.services[WEB]
     assert (record.cluster_ip, record.node_ports) == ("10.96.44.44", (31001, 31002))
     assert world.memory.services[Ref("Service", "default", "other")].cluster_ip not in ("", "10.96.44.44")
+
+
+def test_a_service_that_comes_back_takes_nothing_from_one_that_has_it_since() -> None:
+    """A host tells what was given out when the connection to it was made, which may be long ago."""
+    old = service("api", type="NodePort")
+    world = World(desired(old))
+    world.settle()
+    before = world.memory.services[API]
+    given = GivenService(before.cluster_ip, before.node_ports)
+    ports = (ServicePort(80, target_port="http", node_port=before.node_ports[0]),)
+    heir = service("web", type="NodePort", cluster_ip=before.cluster_ip, ports=ports)
+    world.wanted = desired(heir, revision="r2")
+    world.settle()
+    for name in world.wanted.nodes:
+        given_to(world, name, services={API: given})
+    world.wanted = desired(old, heir, revision="r3")
+    world.step()
+    assert world.memory.services[WEB] == before
+    assert world.memory.services[API].cluster_ip not in ("", before.cluster_ip)
 
 
 def test_an_address_outside_the_service_network_is_not_adopted() -> None:
