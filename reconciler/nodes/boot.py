@@ -41,9 +41,11 @@ _WRITE = f"""\
 set -e
 mkdir -p -m 0755 "${{1%/*}}"
 umask 077
-mkdir -p "$1/.new/{PODS}" "$1/{PODS}" "$1/.new/{MEMORY}" "$1/{MEMORY}"
+mkdir -p "$1"
 cd "$1"
 shift
+rm -rf .new
+mkdir -p .new/{PODS} {PODS} .new/{MEMORY} {MEMORY}
 tar -x -m -C .new
 [ $# = 0 ] || rm -f -- "$@"
 set -- .new/*.sh

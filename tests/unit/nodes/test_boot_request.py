@@ -1,12 +1,16 @@
 """What a host that boots alone is given."""
 
 import subprocess
+from collections.abc import Mapping
+from pathlib import Path
 
 from reconciler.model.operations import MakeDirectory
 from reconciler.model.setups import NodeNetwork, Route
+from reconciler.nodes.boot import _WRITE
 from reconciler.nodes.boot_network import network_script
 from reconciler.nodes.boot_request import container_request, files_script, memory_script, pins_script
 from reconciler.nodes.overlay import Laid
+from reconciler.nodes.text_tar import packed
 
 NETWORK = NodeNetwork("10.244.1.0/24", "10.244.0.0/16", (Route("10.244.2.0/24", "192.0.2.2"),), ("10.96.0.10",))
 LAID = Laid((), "", ip=("route replace 10.244.2.0/24 via 192.0.2.2 proto 82",), loose=("rcn-vx",))
@@ -35,3 +39,21 @@ def test_what_brings_a_host_up_sees_its_own_files_alone_and_cannot_write_them() 
         "/var/lib/reconciler/shop/boot:/etc/reconciler:ro",
         "/var/run/docker.sock:/var/run/docker.sock",
     ]
+
+
+def test_what_a_session_that_was_ended_had_half_written_is_not_put_in_force_by_the_next(tmp_path: Path) -> None:
+    def write(files: Mapping[str, str], *gone: str) -> None:
+        command = ["sh", "-c", _WRITE, "sh", str(tmp_path / "shop/boot"), *gone]
+        subprocess.run(command, input=packed(files), check=True)
+
+    write({"files.sh": "one", "pods/left.json": "{}"})
+    write({}, "pods/left.json")
+    boot = tmp_path / "shop/boot"
+    (boot / ".new/pods").mkdir(parents=True, exist_ok=True)
+    (boot / ".new/pods/left.json").write_text("{}")
+    (boot / ".new/files.sh").write_text("an older one")
+    write({"pods/u1.json": "{}", "memory/u1.v.sh": "made"})
+    assert sorted(path.name for path in (boot / "pods").iterdir()) == ["u1.json"]
+    assert (boot / "files.sh").read_text() == "one"
+    assert (boot / "memory/u1.v.sh").read_text() == "made"
+    assert boot.stat().st_mode & 0o777 == 0o700
