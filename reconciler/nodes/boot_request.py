@@ -30,7 +30,8 @@ FILES, PINS, NETWORK, MEMORY, PODS, VOLUMES, ATTENDED = (
     "volumes",
     "attended",
 )
-_MEMORY_BYTES = 128 << 20
+_MEMORY_BYTES = 2 << 30
+"""What it writes into memory, whatever the mount, counts as its own: up to 1 MiB a ConfigMap, for each pod."""
 _PIDS = 128
 _CAPABILITIES = (
     # To enter the namespaces of the host's first process, and to mount there.

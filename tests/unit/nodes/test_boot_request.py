@@ -57,3 +57,8 @@ def test_what_a_session_that_was_ended_had_half_written_is_not_put_in_force_by_t
     assert (boot / "files.sh").read_text() == "one"
     assert (boot / "memory/u1.v.sh").read_text() == "made"
     assert boot.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_files_of_a_full_host_fit_into_the_memory_of_what_writes_them() -> None:
+    pods, configmap, each = 253, 1 << 20, 4
+    assert container_request("shop", "proxy:1")["HostConfig"]["Memory"] > pods * configmap * each
