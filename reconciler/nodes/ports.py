@@ -18,6 +18,8 @@ from reconciler.nodes.shell import Shell
 from reconciler.nodes.view import HostView
 
 _SECONDS: Final = 15.0
+_AGAIN_SECONDS: Final = 5.0
+"""After one that failed: nobody else's change is to be waited for, and the shell is not to be kept busy."""
 _AT_ONCE: Final = 20
 """The shell is others', too."""
 _BIND: Final = f"""\
@@ -68,23 +70,28 @@ class Ports:
     def work(self) -> None:
         """Until `stop`; to be run in a thread of its own."""
         bound: frozenset[Port] = frozenset()
-        while self._next():
+        failed = False
+        while self._next(failed):
             there = ports_of(self._view.containers())
+            failed = False
             if self._may_act() and (new := sorted(there - bound)):
-                there = (there & bound) | self._bind(new[:_AT_ONCE])
-                if len(new) > _AT_ONCE:
+                done = self._bind(new[:_AT_ONCE])
+                failed = not done
+                if done and len(new) > _AT_ONCE:
                     self.changed()
-                bound = there
+                bound = (there & bound) | done
 
-    def _next(self) -> bool:
+    def _next(self, failed: bool) -> bool:
         with self._cond:
-            while not (self._stopped or self._due):
-                self._cond.wait()
+            if failed:
+                self._cond.wait_for(lambda: self._stopped, _AGAIN_SECONDS)
+            else:
+                self._cond.wait_for(lambda: self._stopped or self._due)
             self._due = False
             return not self._stopped
 
     def _bind(self, new: list[Port]) -> frozenset[Port]:
-        """Those that are bound. What fails is tried with the next change."""
+        """Those that are bound; none where it failed."""
         lines = "".join(f"{port.namespace} {port.mac}\n" for port in new)
         try:
             self._shell.script("binding the ports of pods", _BIND, (), lines.encode(), _SECONDS)
