@@ -56,10 +56,10 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     templates = templates_of(desired)
     known = brought_up_to_date(memory.pods, templates)
     matched = match(desired.cluster.metadata.name, templates, nodes, known, memory.runs)
-    if matched.pods is not known:
-        hidden = templates if any(node.record.hidden for node in nodes.values()) else ()
+    hidden = templates if any(node.record.hidden for node in nodes.values()) else ()
+    if hidden or matched.pods is not known:
         numbers = incarnations(memory.incarnations, matched.pods.values(), hidden)
-        memory = replace(memory, incarnations=numbers)
+        memory = memory if numbers is memory.incarnations else replace(memory, incarnations=numbers)
     backends, checks = select(desired.services, matched.pods)
     seen = view_pods(matched.pods, matched.containers, nodes, checks, memory, desired)
     ends = with_ends(seen, memory, now)

@@ -263,6 +263,23 @@ def test_once_the_node_is_lost_its_deployments_pods_are_made_elsewhere_and_bare_
     assert len({each.uid for each in world.containers()}) == len(names), "no uid is on two nodes"
 
 
+def test_what_is_made_while_a_node_was_never_seen_has_no_uid_of_a_pod_there_though_none_was_taken_over() -> None:
+    world = World(desired(deployment("web", replicas=1), deployment("gone", replicas=2)))
+    world.settle()
+    (there,) = [name for name, seen in world.observed().nodes.items() if "web" in pods_at(seen)]
+    world.memory = Memory()
+    world.cut[there] = Unreachable(world.now, "connection refused")
+    world.wanted = desired(deployment("web", replicas=1), revision="r2")
+    steps = world.settle()
+    assert [change.action for step in steps for change in step.changes] == [Action.CREATE]
+    assert len({each.uid for each in world.containers()}) == len(world.containers()) == 4
+
+
+def pods_at(seen: object) -> set[str]:
+    assert isinstance(seen, Reachable)
+    return {each.pod.partition("-")[0] for each in seen.containers}
+
+
 def test_a_new_cluster_waits_for_no_node_that_does_not_answer() -> None:
     world = World(desired(deployment(), pod("job")))
     world.cut["node-000"] = Unreachable(0.0, "connection refused")
