@@ -14,9 +14,11 @@ from reconciler.planning.stops import hooks_of, stop
 
 
 def is_detached(containers: Containers, shape: Shape, intent: PodIntent) -> bool:
-    """The pod's address is not where it should be: its container, or its sandbox, has another or none."""
+    """The pod's address is not where it should be: its container, or its sandbox, has another or none.
+
+    One that does not run has no place on any network until it does."""
     found = containers.get(shape.addressed) if shape.addressed and intent.ip else None
-    return found is not None and found.inspected and found.ip != intent.ip
+    return found is not None and found.state == "running" and found.inspected and found.ip != intent.ip
 
 
 def is_limited_otherwise(found: ObservedContainer, shape: Shape, pids: int) -> bool:

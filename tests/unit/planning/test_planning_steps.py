@@ -380,6 +380,14 @@ def test_a_place_on_the_network_that_somebody_took_away_is_given_back_at_once() 
             assert "network reconciler" in plan.changes[0].reason
 
 
+def test_a_sandbox_that_docker_is_about_to_start_again_is_given_nothing() -> None:
+    world = settled(pod("job", SEVERAL))
+    one = next(each for each in world.containers() if each.container == "POD")
+    world.change(lambda each: replace(each, state="restarting", ip=""), container=one.name)
+    plan = world.plan()
+    assert (plan.work, plan.changes) == ((), ())
+
+
 def test_limits_that_somebody_changed_are_put_back_in_place_or_with_another_container() -> None:
     world = settled(pod("job"))
     name = world.containers()[0].name
