@@ -38,6 +38,8 @@ _CAPABILITIES = (
     *("SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"),
     # Interfaces, routes, iptables, the module that policies need, and files with the owners they are to have.
     *("NET_ADMIN", "NET_RAW", "SYS_MODULE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"),
+    # A hook or a startup probe that takes too long is ended, whoever its container runs as.
+    "KILL",
 )
 
 

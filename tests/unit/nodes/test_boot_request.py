@@ -10,6 +10,7 @@ from reconciler.nodes.boot import _WRITE
 from reconciler.nodes.boot_network import network_script
 from reconciler.nodes.boot_request import container_request, files_script, memory_script, pins_script
 from reconciler.nodes.overlay import Laid
+from reconciler.nodes.prober_request import container_request as prober_request
 from reconciler.nodes.text_tar import packed
 
 NETWORK = NodeNetwork("10.244.1.0/24", "10.244.0.0/16", (Route("10.244.2.0/24", "192.0.2.2"),), ("10.96.0.10",))
@@ -62,3 +63,9 @@ def test_what_a_session_that_was_ended_had_half_written_is_not_put_in_force_by_t
 def test_the_files_of_a_full_host_fit_into_the_memory_of_what_writes_them() -> None:
     pods, configmap, each = 253, 1 << 20, 4
     assert container_request("shop", "proxy:1")["HostConfig"]["Memory"] > pods * configmap * each
+
+
+def test_what_ends_hooks_and_probes_that_hang_may_signal_whoever_runs_them() -> None:
+    for request in (container_request("shop", "proxy:1"), prober_request("shop", "proxy:1")):
+        assert request["HostConfig"]["PidMode"] == "host"
+        assert "KILL" in request["HostConfig"]["CapAdd"]
