@@ -41,6 +41,9 @@ for folder in {HOSTS} {ANSWERS}; do
 done
 cd "$1"
 shift
+for left in new/{HOSTS}/* new/{ANSWERS}/* new/{CONFIG} new/{RESOLV}; do
+    [ ! -e "$left" ] || rm -f "$left"
+done
 tar -x -m -C new
 [ $# = 0 ] || rm -f -- "$@"
 set -- new/{CONFIG} new/{RESOLV}

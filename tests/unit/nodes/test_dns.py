@@ -18,6 +18,7 @@ from reconciler.nodes.dns_request import container_request, name_servers
 from reconciler.nodes.errors import NodeError
 from reconciler.nodes.shell import Reply, Shell
 from reconciler.nodes.system_container import SystemContainer
+from reconciler.nodes.text_tar import packed
 from reconciler.nodes.view import HostView, Seen
 
 FIRST, SECOND = "10.96.0.10", "10.96.0.11"
@@ -261,3 +262,19 @@ def test_a_hosts_name_servers_without_our_own() -> None:
     servers = ("192.0.2.1", "10.96.0.10", "fd00::1", "x;y", "")
     text = "# x\nsearch a.b\n" + "".join(f"nameserver {server}\n" for server in servers)
     assert list(name_servers(text, (FIRST, SECOND))) == ["192.0.2.1", "fd00::1"]
+
+
+def test_what_an_interrupted_write_had_left_is_not_put_in_force_by_the_next_one(tmp_path: Path) -> None:
+    def write(files: Mapping[str, str]) -> None:
+        subprocess.run(["sh", "-c", dns_module._WRITE, "sh", str(tmp_path)], input=packed(files), check=True)
+
+    write({"hosts/00": "one", "hosts/version": "v1", "dnsmasq.conf": "a"})
+    (tmp_path / "new/hosts/00").write_text("of a session that has ended")
+    (tmp_path / "new/dnsmasq.conf").write_text("of a session that has ended")
+    write({"hosts/01": "two", "hosts/version": "v2"})
+    assert {path.name: path.read_text() for path in (tmp_path / "hosts").iterdir()} == {
+        "00": "one",
+        "01": "two",
+        "version": "v2",
+    }
+    assert (tmp_path / "dnsmasq.conf").read_text() == "a"
