@@ -15,7 +15,7 @@ from reconciler.control.cycle import Turn, turn
 from reconciler.model.cluster import ClusterSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
-from reconciler.model.names import Ref
+from reconciler.model.names import SANDBOX, Ref
 from reconciler.model.objects import (
     ConfigMap,
     NodeSpec,
@@ -27,7 +27,16 @@ from reconciler.model.objects import (
     Taint,
 )
 from reconciler.model.observed import Observed, ObservedContainer, Probed, Reachable, Unreachable
-from reconciler.model.operations import Outcome, PodWork
+from reconciler.model.operations import (
+    CreateContainer,
+    Operation,
+    Outcome,
+    PodWork,
+    PullImage,
+    SetRestartPolicy,
+    StartContainer,
+    UnpauseContainer,
+)
 from reconciler.model.pod_sources import EnvSource, EnvVar, KeySelector
 from reconciler.model.pods import ContainerPort, Probe, TcpSocketAction
 from reconciler.model.secrets import SecretText
@@ -103,6 +112,20 @@ def _rolling(surge: int, choice: Choice) -> Strategy:
     return Strategy("RollingUpdate", RollingUpdate(surge, choice["unavailable"]))
 
 
+def held_off_by(failed: Operation | None) -> str:
+    """The container, or the image, that alone waits when this has failed; empty: the whole pod does."""
+    match failed:
+        case PullImage(image):
+            return f"image {image}"
+        case CreateContainer(config):
+            part = config.name.split("_")[3]
+        case StartContainer(name) | SetRestartPolicy(name) | UnpauseContainer(name):
+            part = name.split("_")[3]
+        case _:
+            return ""
+    return part if part != SANDBOX else ""
+
+
 class Simulation(World):
     """`observe`, `decide` and `carry_out` are the three parts of a turn; what is looked at lies between them."""
 
@@ -121,9 +144,9 @@ class Simulation(World):
         self.backups: list[Memory] = []
         self.fired: Counter[str] = Counter()
         self.guards: Counter[str] = Counter()
-        self.failures: dict[tuple[str, str], tuple[float, int]] = {}
-        """uid, and whether it is to run or to leave -> when its work last failed, and how often in a row. A
-        master that begins anew has forgotten it."""
+        self.failures: dict[tuple[str, str, str], tuple[float, int]] = {}
+        """uid, whether it is to run or to leave, and what `held_off_by` says -> when its work last failed at that,
+        and how often in a row. A master that begins anew has forgotten it."""
         self.outcomes: list[Outcome] = []
         """Of the last turn."""
         self.moves: list[float] = []
@@ -156,7 +179,7 @@ class Simulation(World):
         for work in taken.work:
             limit = self.failing.pop(work.node, None)
             intent = self.memory.pods.get(work.uid)
-            about = work.uid, intent.wanted if intent else ""
+            wanted = intent.wanted if intent else ""
             if limit is not None:
                 part = min(limit, len(work.operations) - 1)
                 done.append(replace(work, operations=work.operations[:part]))
@@ -172,10 +195,12 @@ class Simulation(World):
             self.outcomes.append(outcome)
             if outcome.failed is not None or outcome.unknown:
                 self.memory = after_failure(self.memory, outcome, self.now)
+                about = work.uid, wanted, held_off_by(outcome.failed)
                 self.failures[about] = self.now, self.failures.get(about, (0.0, 0))[1] + 1
             else:
                 self.memory = after_success(self.memory, outcome)
-                self.failures.pop(about, None)
+                for at_fault in {"", *map(held_off_by, work.operations)}:
+                    self.failures.pop((work.uid, wanted, at_fault), None)
         answering = Observed({name: each for name, each in self.real.nodes.items() if name not in self.cut})
         after = project(self.wanted, answering, replace(taken.plan, work=tuple(done)))
         self.real = Observed({**self.real.nodes, **after.nodes})

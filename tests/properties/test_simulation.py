@@ -52,6 +52,7 @@ from tests.simulation import (
     WEB,
     Choice,
     Simulation,
+    held_off_by,
     revision,
     something_happens,
 )
@@ -252,21 +253,23 @@ class Step:
         world.guards["with too many nodes silent nothing is moved"] += not few and bool(long_ago) and bool(held)
 
     def retries_back_off(self) -> None:
-        """13: after n failures in a row, no sooner than 2ⁿ⁻¹ seconds, a minute at most; and one work for a pod."""
+        """13: what failed n times in a row, a pod or a container or image alone, waits 2ⁿ⁻¹ seconds at least, a
+        minute at most; and one work for a pod."""
         world, worked = self.world, {work.uid for work in self.plan.work}
-        for about in [
-            one for one in world.failures if one[0] not in worked and one[0] not in self.memory.backoffs
-        ]:
+        remembered = self.memory.backoffs.keys() | self.memory.failures.keys()
+        for about in [one for one in world.failures if one[0] not in worked | remembered]:
             world.failures.pop(about)  # It is fine without us.
         for work in self.plan.work:
             intent = self.plan.memory.pods.get(work.uid)
             wanted = intent.wanted if intent else ""
-            if work.uid not in self.memory.pods:
-                world.failures.pop((work.uid, wanted), None)  # Another pod of a uid that was there once.
-            last, failures = world.failures.get((work.uid, wanted), (0.0, 0))
-            if failures:
-                assert world.now - last >= min(60.0, 2.0 ** (failures - 1)), (work, last, failures)
-        waiting = [each for each in self.memory.backoffs.values() if each.not_before > world.now]
+            for about in [(work.uid, wanted, each) for each in {"", *map(held_off_by, work.operations)}]:
+                if work.uid not in self.memory.pods:
+                    world.failures.pop(about, None)  # Another pod of a uid that was there once.
+                last, failures = world.failures.get(about, (0.0, 0))
+                if failures:
+                    assert world.now - last >= min(60.0, 2.0 ** (failures - 1)), (work, about, last, failures)
+        alone = [each for of in self.memory.failures.values() for each in of.values()]
+        waiting = [each for each in (*self.memory.backoffs.values(), *alone) if each.not_before > world.now]
         world.guards["what failed waits for its back-off"] += bool(waiting)
         crashes = [each for of in self.plan.memory.crashes.values() for each in of.values()]
         world.guards["a crashed container waits"] += any(each.not_before > world.now for each in crashes)
@@ -279,8 +282,10 @@ class Step:
             if intent.wanted != "run" or node is None or intent.owner is None or uid in worked:
                 continue
             missing = not any(each.uid == uid for each in node.containers)
-            backoff = self.plan.memory.backoffs.get(uid)
-            if missing and not (backoff and backoff.not_before > self.world.now):
+            held = [self.plan.memory.backoffs[uid]] if uid in self.plan.memory.backoffs else []
+            if intent.owner == WEB:  # It has no sandbox that is made while its container waits.
+                held += self.plan.memory.failures.get(uid, {}).values()
+            if missing and not any(each.not_before > self.world.now for each in held):
                 raise AssertionError(f"{intent.ref} is not made on {intent.node}")
         if self.plan.wake_at is not None and not self.plan.work and self.plan.memory is self.memory:
             assert self.plan.wake_at > self.world.now, "it would ask again and again"
