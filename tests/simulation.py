@@ -35,6 +35,7 @@ from reconciler.model.operations import (
     PullImage,
     SetRestartPolicy,
     StartContainer,
+    StopContainers,
     UnpauseContainer,
 )
 from reconciler.model.pod_sources import EnvSource, EnvVar, KeySelector
@@ -112,9 +113,12 @@ def _rolling(surge: int, choice: Choice) -> Strategy:
     return Strategy("RollingUpdate", RollingUpdate(surge, choice["unavailable"]))
 
 
-def held_off_by(failed: Operation | None) -> str:
-    """The container, or the image, that alone waits when this has failed; empty: the whole pod does."""
+def held_off_by(failed: Operation | None, work: PodWork) -> str:
+    """The container, or the image, that alone waits when this of a work has failed; empty: the whole pod does."""
+    stops = [each for each in work.operations if isinstance(each, StopContainers)]
     match failed:
+        case UnpauseContainer(name) if any(name == one.container for each in stops for one in each.containers):
+            return ""
         case PullImage(image):
             return f"image {image}"
         case CreateContainer(config):
@@ -195,11 +199,11 @@ class Simulation(World):
             self.outcomes.append(outcome)
             if outcome.failed is not None or outcome.unknown:
                 self.memory = after_failure(self.memory, outcome, self.now)
-                about = work.uid, wanted, held_off_by(outcome.failed)
+                about = work.uid, wanted, held_off_by(outcome.failed, work)
                 self.failures[about] = self.now, self.failures.get(about, (0.0, 0))[1] + 1
             else:
                 self.memory = after_success(self.memory, outcome)
-                for at_fault in {"", *map(held_off_by, work.operations)}:
+                for at_fault in {"", *(held_off_by(each, work) for each in work.operations)}:
                     self.failures.pop((work.uid, wanted, at_fault), None)
         answering = Observed({name: each for name, each in self.real.nodes.items() if name not in self.cut})
         after = project(self.wanted, answering, replace(taken.plan, work=tuple(done)))

@@ -21,6 +21,7 @@ from reconciler.model.operations import (
     RemoveVolume,
     SetRestartPolicy,
     StartContainer,
+    StopContainers,
     UnpauseContainer,
 )
 from reconciler.planning.identity import container_of
@@ -75,9 +76,17 @@ def _holds_off(outcome: Outcome) -> str:
         for operation in outcome.work.operations
         if isinstance(operation, CreateContainer) and container_of(operation.config.name) != SANDBOX
     }
+    stopped = {
+        each.container
+        for operation in outcome.work.operations
+        if isinstance(operation, StopContainers)
+        for each in operation.containers
+    }
     match outcome.failed:
         case _ if outcome.unknown:
             return ""
+        case UnpauseContainer(name) if name in stopped:
+            return ""  # It ends: nothing else of the pod is to be started meanwhile.
         case PullImage(image):
             return image_key(image) if image in containers else ""
         case CreateContainer() | StartContainer() | SetRestartPolicy() | UnpauseContainer():

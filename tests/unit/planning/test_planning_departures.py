@@ -4,9 +4,10 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.observed import Observed, ProxyState, Reachable
-from reconciler.model.operations import StopContainers
+from reconciler.model.operations import Outcome, StopContainers, UnpauseContainer
 from reconciler.model.plan import Plan
-from tests.simulated import World, deployment, desired, service
+from reconciler.planning import after_failure
+from tests.simulated import World, deployment, desired, pod, service
 
 
 @pytest.fixture
@@ -67,3 +68,18 @@ def test_short_connections_have_a_second_to_end(world: World) -> None:
     assert step.wake_at == world.now + 1
     world.now += 1
     assert stops(says(world, ProxyState(connected=ip(world))))
+
+
+def test_a_paused_container_that_cannot_go_on_to_be_stopped_is_tried_again_later() -> None:
+    world = World(desired(pod("job"), nodes=1))
+    world.settle()
+    (one,) = world.containers()
+    world.change(lambda each: replace(each, state="paused"), container=one.name)
+    world.wanted = desired(nodes=1, revision="r2")
+    step = world.plan()
+    (work,) = step.work
+    assert isinstance(work.operations[0], UnpauseContainer)
+    world.memory = after_failure(step.memory, Outcome(work, work.operations[0], "no"), world.now)
+    assert world.plan().work == ()
+    world.now += 2
+    assert world.plan().work == (work,)
