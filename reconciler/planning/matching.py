@@ -1,6 +1,7 @@
 """Which container on which host belongs to which pod; and what a restarted, or a new, master takes over.
 
-A container is ours by its labels *and* the name that follows from them: a look-alike is listed, never touched.
+A container is ours by its labels *and* either the name that follows from them or what tells an original from a
+copy of its labels (`_original`). A look-alike is listed, never touched.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,8 @@ from reconciler.model.names import (
 )
 from reconciler.model.observed import ContainerState, ObservedContainer
 from reconciler.model.operations import RenameContainer
+from reconciler.model.pods import PodSpec
+from reconciler.planning.containers import has_sandbox
 from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.identity import container_name, number_after
 from reconciler.planning.parts import Containers
@@ -62,6 +65,7 @@ def match(
     renamed: dict[Uid, tuple[RenameContainer, ...]] = {}
     duplicates: list[Stray] = []
     unknown: list[Stray] = []
+    misnamed: dict[tuple[Uid, str], list[Stray]] = {}
     for node in nodes.values():
         for container in node.last.containers if node.last else ():
             if container.cluster != cluster or container.container in _SYSTEM:
@@ -72,29 +76,34 @@ def match(
                 continue
             name = container_name(cluster, intent.namespace, intent.name, container.container, intent.uid)
             if container.name != name:
-                if intent.node != node.name or not _is_remembered(container, intent, runs):
-                    unknown.append(Stray(node.name, container))
-                    continue
-                if container.state in _GOING:
-                    continue  # Put aside by us: its removal does not end.
-                renamed[intent.uid] = (*renamed.get(intent.uid, ()), RenameContainer(container.id, name))
-            if intent.node == node.name:
+                stray = Stray(node.name, container)
+                if intent.node == node.name:
+                    misnamed.setdefault((intent.uid, container.container), []).append(stray)
+                else:
+                    unknown.append(stray)
+            elif intent.node == node.name:
                 containers.setdefault(container.uid, {})[container.container] = container
             elif node.answers:
                 duplicates.append(Stray(node.name, container))
-    if not unknown:
-        return Matched(pods, containers, tuple(duplicates), (), renamed)
     present = [stray for stray in unknown if nodes[stray.node].answers]
-    adopted, orphans = _adopt(cluster, templates, pods, present)
+    adopted, others, orphans = _adopt(cluster, templates, pods, present)
     for intent, parts in adopted:
         containers[intent.uid] = parts
-    return Matched(
-        {**pods, **{intent.uid: intent for intent, _ in adopted}} if adopted else pods,
-        containers,
-        tuple(duplicates),
-        tuple(orphans),
-        renamed,
-    )
+    for stray in others:
+        misnamed.setdefault((stray.container.uid, stray.container.container), []).append(stray)
+    if adopted:
+        pods = {**pods, **{intent.uid: intent for intent, _ in adopted}}
+    for (uid, part), strays in misnamed.items():
+        intent = pods[uid]
+        found = [stray.container for stray in strays]
+        ours = None if part in containers.get(uid, {}) else _original(found, intent, runs.get(uid, {}).get(part))
+        orphans += [one for one in strays if one.container is not ours and nodes[one.node].answers]
+        if ours is None or ours.state in _GOING:
+            continue  # A look-alike; or put aside by us, because its removal does not end.
+        name = container_name(cluster, intent.namespace, intent.name, part, uid)
+        renamed[uid] = (*renamed.get(uid, ()), RenameContainer(ours.id, name))
+        containers.setdefault(uid, {})[part] = ours
+    return Matched(pods, containers, tuple(duplicates), tuple(orphans), renamed)
 
 
 def incarnations(known: Mapping[Ref, int], pods: Iterable[PodIntent], owners: Iterable[Ref]) -> Mapping[Ref, int]:
@@ -112,46 +121,82 @@ def incarnations(known: Mapping[Ref, int], pods: Iterable[PodIntent], owners: It
     return {**known, **{owner: number_after(uids) for owner, uids in unknown.items()}} if unknown else known
 
 
-def _is_remembered(
-    container: ObservedContainer, intent: PodIntent, runs: Mapping[Uid, Mapping[str, Runs]]
-) -> bool:
-    """The very container that we made, by Docker's id of it; or, of a sandbox, by the pod's address."""
-    if container.container == SANDBOX:
-        return bool(intent.ip) and container.ip == intent.ip
-    known = runs.get(intent.uid, {}).get(container.container)
-    return known is not None and known.run.partition("@")[0] == container.id[:12]
+def _original(
+    found: Iterable[ObservedContainer], intent: PodIntent, known: Runs | None
+) -> ObservedContainer | None:
+    """Which of these is the one we made; none of them has its name, nor has any other.
+
+    It is told from a copy of its labels by Docker's id, where it was seen before, or by the pod's address. Before
+    any was seen, the one that was made first is it: there was nothing yet that could be copied.
+    """
+    for container in found:
+        same = known is not None and known.run.partition("@")[0] == container.id[:12]
+        if same or (intent.ip and container.ip == intent.ip and _is_part(intent.spec, container.container)):
+            return container
+    if known is not None or intent.spec is None:
+        return None
+    there = [one for one in found if one.ip in ("", intent.ip) and one.state not in _GOING]
+    unseen = [one for one in there if _is_part(intent.spec, one.container)]
+    return min(unseen, key=_first_made, default=None)
+
+
+def _first_made(container: ObservedContainer) -> tuple[float, str]:
+    return container.created, container.id
+
+
+def _is_part(spec: PodSpec | None, name: str) -> bool:
+    """A pod of this template has such a container; None: nobody knows what it has."""
+    if spec is None:
+        return bool(name)
+    if name == SANDBOX:
+        return has_sandbox(spec)
+    return any(one.name == name for one in (*spec.init_containers, *spec.containers))
 
 
 def _adopt(
     cluster: str, templates: Mapping[Ref, Template], known: Mapping[Uid, PodIntent], strays: Iterable[Stray]
-) -> tuple[list[tuple[PodIntent, dict[str, ObservedContainer]]], list[Stray]]:
-    """The pods whose owner is still wanted: the store was lost, or is older than they. The rest are orphans."""
+) -> tuple[list[tuple[PodIntent, dict[str, ObservedContainer]]], list[Stray], list[Stray]]:
+    """The pods whose owner is still wanted: the store was lost, or is older than they; what else carries their
+    uids on their nodes, under other names; and the rest, which are orphans."""
     groups: dict[tuple[Uid, str], list[Stray]] = {}
     for stray in strays:
         groups.setdefault((stray.container.uid, stray.node), []).append(stray)
     adopted: dict[Uid, tuple[PodIntent, dict[str, ObservedContainer]]] = {}
+    misnamed: list[Stray] = []
     orphans: list[Stray] = []
     for (uid, node), group in groups.items():
-        intent = None if uid in known or uid in adopted else _intent(cluster, templates, node, group)
+        named = [] if uid in known or uid in adopted else [each for each in group if _is_named(cluster, each)]
+        others = [each for each in group if each not in named]
+        intent = _intent(templates, node, named, others) if named else None
         if intent is None:
             orphans += group
-        elif any(stray.container.state != "removing" for stray in group):
-            adopted[uid] = (intent, {stray.container.container: stray.container for stray in group})
-    return list(adopted.values()), orphans
+        elif any(stray.container.state != "removing" for stray in named):
+            adopted[uid] = (intent, {stray.container.container: stray.container for stray in named})
+            misnamed += others
+    return list(adopted.values()), misnamed, orphans
 
 
-def _intent(cluster: str, templates: Mapping[Ref, Template], node: str, group: list[Stray]) -> PodIntent | None:
-    """The intent that stood behind these containers; None where they are nobody's, or not named by us."""
+def _is_named(cluster: str, stray: Stray) -> bool:
+    """It has the name that we would have given it."""
+    part = stray.container
+    expected = container_name(cluster, part.namespace, part.pod, part.container, part.uid)
+    return bool(part.uid and part.pod and part.container) and part.name == expected
+
+
+def _intent(
+    templates: Mapping[Ref, Template], node: str, group: list[Stray], others: Iterable[Stray]
+) -> PodIntent | None:
+    """The intent that stood behind these containers; None where they are nobody's. `others` have its uid and other
+    names: where none of these has the pod's address, that of the sandbox among them that was made first is it."""
     first = group[0].container
-    for stray in group:
-        part = stray.container
-        expected = container_name(cluster, first.namespace, first.pod, part.container, first.uid)
-        if not (part.uid and part.pod and part.container and part.name == expected):
-            return None
+    if any((each.container.namespace, each.container.pod) != (first.namespace, first.pod) for each in group):
+        return None
     owner = owner_from_label(first.owner, first.namespace)
     template = templates.get(owner or Ref("Pod", first.namespace, first.pod))
     if template is None:
         return None
+    sandboxes = [stray.container for stray in others if stray.container.container == SANDBOX]
+    sandboxes.sort(key=_first_made)
     labels, spec = template.labels, None
     if template.hash == first.hash:
         spec = template.spec
@@ -164,7 +209,7 @@ def _intent(cluster: str, templates: Mapping[Ref, Template], node: str, group: l
         node=node,
         hash=first.hash,
         revision=first.revision,
-        ip=next((stray.container.ip for stray in group if stray.container.ip), ""),
+        ip=next((one.ip for one in (*(stray.container for stray in group), *sandboxes) if one.ip), ""),
         owner=owner,
         labels=labels,
         spec=spec,

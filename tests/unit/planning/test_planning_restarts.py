@@ -2,10 +2,11 @@
 
 from itertools import pairwise
 
+import pytest
 from msgspec.structs import replace
 
 from reconciler.model.memory import Memory
-from reconciler.model.names import Ref
+from reconciler.model.names import SANDBOX, Ref
 from reconciler.model.observed import Ended, Observed, Reachable
 from reconciler.model.operations import (
     HoldContainer,
@@ -16,6 +17,7 @@ from reconciler.model.operations import (
     StartContainer,
 )
 from reconciler.model.plan import ContainerStatus, PodStatus
+from reconciler.model.pods import Container
 from reconciler.planning.backoff import after_failure
 from reconciler.planning.runs import delay_of
 from tests.simulated import World, container, desired, pod
@@ -297,9 +299,106 @@ def test_a_container_renamed_by_hand_gets_its_name_back_and_runs_on() -> None:
 def test_another_container_with_our_labels_under_another_name_is_listed_and_left_alone() -> None:
     world = running()
     name = name_of(world)
-    world.change(lambda each: replace(each, name="look-alike", id="another"), container=name)
+    world.change(lambda each: replace(each, name="look-alike", id="another", ip=""), container=name)
     assert [one for one in operations(world) if isinstance(one, RenameContainer)] == []
     assert world.plan().orphans == ("node-000/look-alike",)
+
+
+@pytest.mark.parametrize(
+    "containers", [(container(),), (container(), container("beside"))], ids=["alone", "with a sandbox"]
+)
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_container_renamed_before_it_was_ever_seen_gets_its_name_back_and_no_second_is_made(
+    containers: tuple[Container, ...], number: int
+) -> None:
+    world = World(desired(pod("job", containers), nodes=1))
+    world.step()
+    made = world.containers()
+    assert world.memory.runs == {}
+    world.change(lambda each: replace(each, name="by-hand", id="1"), container=made[number].name)
+    assert operations(world) == [RenameContainer("1", made[number].name)]
+    world.settle()
+    assert {each.name for each in world.containers()} == {each.name for each in made}
+    assert "1" in {each.id for each in world.containers()}
+
+
+def test_a_container_made_anew_and_renamed_before_it_was_seen_is_known_by_its_pods_address() -> None:
+    world = running()
+    name = name_of(world)
+    world.change(lambda each: replace(each, name="by-hand", id="another"), container=name)
+    assert operations(world) == [RenameContainer("another", name)]
+
+
+def test_a_sandbox_that_was_renamed_and_stopped_is_known_by_its_id() -> None:
+    world = World(desired(pod("job", (container(), container("beside"))), nodes=1))
+    world.settle()
+    (sandbox,) = (each for each in world.containers() if each.container == SANDBOX)
+    world.change(lambda each: replace(each, name="by-hand", state="exited", ip=""), container=sandbox.name)
+    assert operations(world) == [RenameContainer(sandbox.id, sandbox.name)]
+
+
+def copied(world: World, **copy: object) -> str:
+    """Beside the pod's container: another with all of its labels, as `docker run` by hand makes one."""
+    (made,) = world.containers()
+    like = replace(made, **{"name": "copy", "id": "9", "ip": "", "created": made.created + 1, **copy})
+    world.real = Observed({"node-000": replace(world.real.nodes["node-000"], containers=(like, made))})
+    return made.name
+
+
+@pytest.mark.fault(56)
+@pytest.mark.rule(9)
+@pytest.mark.parametrize("seen", [False, True])
+def test_of_two_with_the_same_labels_the_one_with_the_name_is_ours(*, seen: bool) -> None:
+    world = World(desired(pod("job"), nodes=1))
+    world.step()
+    if seen:
+        world.settle()
+    copied(world)
+    assert operations(world) == []
+    assert world.plan().orphans == ("node-000/copy",)
+
+
+@pytest.mark.fault(56)
+@pytest.mark.rule(9)
+def test_of_two_under_other_names_the_one_that_was_made_first_is_ours() -> None:
+    world = World(desired(pod("job"), nodes=1))
+    world.step()
+    world.change(lambda each: replace(each, ip=""), container=name_of(world))
+    name = copied(world)
+    world.change(lambda each: replace(each, name="by-hand", id="1"), container=name)
+    assert operations(world) == [RenameContainer("1", name)]
+    assert world.plan().orphans == ("node-000/copy",)
+
+
+@pytest.mark.fault(56)
+@pytest.mark.rule(9)
+@pytest.mark.parametrize("other", [{"ip": "10.244.0.99"}, {"container": "debug"}, {"container": ""}])
+def test_what_no_pod_of_ours_could_have_been_made_as_is_left_alone(other: dict[str, str]) -> None:
+    world = World(desired(pod("job"), nodes=1))
+    world.step()
+    world.change(lambda each: replace(each, name="by-hand", id="1", **other), container=name_of(world))
+    assert not any(isinstance(one, RenameContainer) for one in operations(world))
+    assert world.plan().orphans == ("node-000/by-hand",)
+
+
+@pytest.mark.parametrize("part", ["app", SANDBOX])
+def test_a_lost_store_takes_over_a_pod_though_one_of_its_containers_was_renamed(part: str) -> None:
+    world = World(desired(pod("job", (container(), container("beside"))), nodes=1))
+    world.settle()
+    (one,) = (each for each in world.containers() if each.container == part)
+    world.change(lambda each: replace(each, name="by-hand"), container=one.name)
+    world.memory = Memory()
+    assert operations(world) == [RenameContainer(one.id, one.name)]
+    assert world.plan().orphans == ()
+
+
+@pytest.mark.fault(56)
+def test_a_lost_store_takes_over_a_pod_though_one_of_its_containers_was_copied() -> None:
+    world = running()
+    copied(world)
+    known, world.memory = world.memory.pods, Memory()
+    assert (operations(world), world.plan().orphans) == ([], ("node-000/copy",))
+    assert world.plan().memory.pods == known
 
 
 def test_a_name_that_cannot_be_given_back_is_tried_again_later() -> None:
