@@ -82,7 +82,7 @@ class Container:
             ready=run.health.ready,
             message=bounded(run.health.message),
             killed=self._killed,
-            known=run.health.decided or run.began.witnessed,
+            known=run.is_known,
         )
 
     def look(self) -> asyncio.Task[None]:

@@ -55,6 +55,13 @@ class Run:
         self._begin(target, again=False)
 
     @property
+    def is_known(self) -> bool:
+        """What is told of it counts. A run that this program has not seen begin may have been found ready before:
+        until a probe decides; of one that began a moment ago, until a probe answers at all."""
+        health = self.health
+        return health.decided or self.began.witnessed or (self.began.fresh and health.answered)
+
+    @property
     def age(self) -> float:
         """Seconds since it started."""
         return asyncio.get_running_loop().time() - self._since

@@ -36,6 +36,11 @@ class Health:
         return self.started and self._ready and not self._doomed
 
     @property
+    def answered(self) -> bool:
+        """A probe has answered in this run, whatever it said."""
+        return bool(self._streaks)
+
+    @property
     def message(self) -> str:
         """Of the probe that failed and has not succeeded since; of several, the one that matters most."""
         return next((self._messages[k] for k in ("startup", "liveness", "readiness") if k in self._messages), "")

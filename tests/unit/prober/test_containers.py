@@ -157,3 +157,21 @@ def test_what_ran_before_is_unknown_until_its_probe_has_said_something(moments: 
     assert first is not None
     assert second is not None
     assert (first.known, second.known, second.ready) == (False, True, True)
+
+
+def test_why_a_young_container_is_not_ready_is_told_after_the_first_answer() -> None:
+    async def work() -> Told | None:
+        docker = FakeDocker()
+        docker.code = 1
+        probe = Probe("startup", Action("exec", ("check",)), 0, 1, 1, 1, 60, 30)
+        container = Container(docker, "shop", Target("app", (probe,), None, True), lambda _: None, booting=True)
+        await container.look()
+        await asyncio.sleep(1.2)
+        told = container.told()
+        container.end()
+        return told
+
+    told = asyncio.run(work())
+    assert told is not None
+    assert (told.known, told.ready) == (True, False)
+    assert told.message.startswith("Startup probe failed")
