@@ -44,9 +44,9 @@ format: $(STAMP) ## rewrite the sources in the one format
 	$(BIN)/ruff format reconciler tests
 	$(BIN)/ruff check --fix reconciler tests
 
-# Tests on real hosts mostly wait: each of two workers has a lab of its own.
+# Tests on real hosts mostly wait: each of three workers has a lab of its own.
 test: setup ## every tier of tests, the lab on real engines included
-	$(BIN)/pytest -n 2 --dist loadfile --durations=15
+	$(BIN)/pytest -n 3 --dist loadfile --durations=15
 
 bench: setup ## the bars, measured; prints a table
 	$(BIN)/python -m tests.bench
