@@ -59,9 +59,12 @@ def test_a_connection_that_breaks_in_the_middle_of_a_command_leaves_an_unknown_o
     assert host.do("u1", *started(deaf)).failed is None
     before, done = host.look().since, len(host.told.outcomes)
     stop = StopContainers((ContainerStop("web_POD"),), 60)
+    there = host.container("web_POD")
+    assert there is not None
+    killed = (f"container={there.id}", "event=kill")
     host.session.submit(PodWork(host.session.name, Ref("Pod", "default", "web"), "u1", (stop,)))
     host.told.wait_for(lambda: host.look().busy == {"u1"})
-    eventually(lambda: engine_events(lab.nodes[0], 60, "{{.Actor.ID}}", "event=kill"), what="the signal to end")
+    eventually(lambda: engine_events(lab.nodes[0], 60, "{{.Actor.ID}}", *killed), what="the signal to end")
     mend = break_it(lab)
     try:
         host.told.wait_for(lambda: len(host.told.outcomes) > done, 30)
