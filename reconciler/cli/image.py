@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from msgspec import Struct
@@ -28,6 +28,8 @@ from reconciler.nodes.proxy_image import DOCKERFILE
 from reconciler.settings import Settings
 from reconciler.wiring import credentials_of, read_once
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 _AT_ONCE = 8
 
 
@@ -39,6 +41,14 @@ class _Hosts(Struct, frozen=True):
     settings: Settings
 
 
+def _sending_options(command: Command) -> Command:
+    """Which hosts an image goes to, and how they are reached."""
+    only = click.option(
+        "--node", "nodes", multiple=True, metavar="NODE", help="Only to this one; may be repeated."
+    )
+    return only(source_options(host_options(command)))
+
+
 @click.group()
 def image() -> None:
     """Make the proxy image, and send images of this machine to the hosts."""
@@ -46,15 +56,13 @@ def image() -> None:
 
 @image.command("push")
 @click.argument("name", metavar="IMAGE")
-@click.option("--node", "nodes", multiple=True, metavar="NODE", help="Only to this one; may be repeated.")
 @click.option(
     "--from",
     "file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A file that `docker save IMAGE` wrote; the engine of this machine is asked without it.",
 )
-@source_options
-@host_options
+@_sending_options
 @click.pass_context
 def push_image(ctx: click.Context, /, name: str, nodes: tuple[str, ...], file: Path | None, **given: Any) -> None:
     """Bring IMAGE to the hosts, to all at the same time, through their SSH connections.
@@ -68,15 +76,13 @@ def push_image(ctx: click.Context, /, name: str, nodes: tuple[str, ...], file: P
 
 
 @image.command("build-proxy")
-@click.option("--node", "nodes", multiple=True, metavar="NODE", help="Only to this one; may be repeated.")
 @click.option(
     "--file",
     "dockerfile",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A Dockerfile of your own in the place of the one that ships with reconciler.",
 )
-@source_options
-@host_options
+@_sending_options
 @click.pass_context
 def build_proxy(ctx: click.Context, /, nodes: tuple[str, ...], dockerfile: Path | None, **given: Any) -> None:
     """Make the image of the nodes' proxies on this machine, and bring it to the hosts of the manifests.

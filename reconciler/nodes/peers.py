@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from ipaddress import IPv4Address
 from typing import Protocol
 
@@ -106,9 +107,7 @@ class Inquiry:
         targets: Callable[[], Sequence[Target]],
         tell: Callable[[Peers], None],
     ) -> None:
-        self._node = node
-        self._neighbours = neighbours
-        self._targets = targets
+        self._new_round = partial(_Round, node, neighbours, targets, tell)
         self._tell = tell
         self._lock = threading.Lock()
         self._round: _Round | None = None
@@ -116,7 +115,7 @@ class Inquiry:
     def begin(self) -> None:
         with self._lock:
             if self._round is None:
-                self._round = _Round(self._node, self._neighbours, self._targets, self._tell)
+                self._round = self._new_round()
                 self._round.start()
 
     def end(self) -> None:

@@ -98,8 +98,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         services,
         claims,
         behind,
-        memory.nodes,
-        memory.certificates,
+        memory,
         clocks,
     )
 

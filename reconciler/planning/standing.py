@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.model.acme import IssuedCertificate
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edge_addresses
-from reconciler.model.memory import ClaimRecord, NodeRecord, PodIntent, ServiceRecord
+from reconciler.model.memory import ClaimRecord, Memory, PodIntent, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Endpoint, Status, Unplaced
 from reconciler.planning.claims import claim_status, volumes_found
@@ -38,13 +37,12 @@ def standing_of(
     services: Mapping[Ref, ServiceRecord],
     claims: Mapping[Ref, ClaimRecord],
     endpoints: Mapping[Ref, Sequence[Endpoint]],
-    records: Mapping[str, NodeRecord],
-    issued: Mapping[Ref, IssuedCertificate],
+    memory: Memory,
     clocks: Clocks,
 ) -> Standing:
     statuses: dict[Ref, Status] = {}
     statuses.update(node_statuses(nodes, pods.values()))
-    statuses.update(departed_statuses(records, nodes))
+    statuses.update(departed_statuses(memory.nodes, nodes))
     statuses.update((intent.ref, done_status(intent)) for intent in done.values())
     statuses.update(pod_statuses(pods, unplaced, clocks))
     complete = not any(node.answers and node.answers.busy for node in nodes.values())
@@ -68,7 +66,7 @@ def standing_of(
     for ref, service in desired.services.items():
         statuses[ref] = service_status(service, services[ref], endpoints[ref], edges)
     for ref, ingress in desired.ingresses.items():
-        statuses[ref] = ingress_status(ingress, edges, desired.secrets, issued)
+        statuses[ref] = ingress_status(ingress, edges, desired.secrets, memory.certificates)
     found = volumes_found(nodes) if desired.claims else {}
     for ref in desired.claims:
         statuses[ref] = claim_status(desired.cluster.metadata.name, ref, claims.get(ref), nodes, found)
