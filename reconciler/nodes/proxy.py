@@ -17,20 +17,18 @@ and tried again when it is free; every other service is heard, and kept up to da
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from reconciler.model.given import Given
 from reconciler.model.observed import ProxyState
-from reconciler.model.proxy import NodeProxy, ProxySection, config_text, source_text
-from reconciler.model.secrets import SecretText
+from reconciler.model.proxy import NodeProxy, ProxySection, config_text
 from reconciler.nodes.engine import Engine
 from reconciler.nodes.proxy_container import (
     ADMIN_SOCKET,
     FILES,
     INSIDE,
-    LAST,
     LIVE,
     MARKER,
     MASTER_SOCKET,
@@ -38,24 +36,18 @@ from reconciler.nodes.proxy_container import (
     SOURCES,
     STATE,
     ProxyContainer,
-    state_directory,
 )
 from reconciler.nodes.proxy_files import (
-    PUT,
-    WRITE_SOURCES,
-    LiveFile,
     current_workers,
     haproxy_complaint,
     held_by_others,
     lacking,
     not_heard,
     read_binds,
-    read_digests,
-    read_file,
     read_heard,
-    source_digest,
     without_binds,
 )
+from reconciler.nodes.proxy_folder import ProxyFolder, digests_of
 from reconciler.nodes.proxy_runtime import (
     Live,
     as_wanted,
@@ -74,7 +66,6 @@ from reconciler.nodes.proxy_servers import LiveServers
 from reconciler.nodes.refusals import Refusals, silent_binds
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.system_container import Tell
-from reconciler.nodes.text_tar import packed
 from reconciler.nodes.watching import Watcher
 
 _ASK = 'while IFS= read -r line; do printf "%s\\n" "$line" | socat -t2 - "UNIX-CONNECT:$1"; done'
@@ -85,8 +76,6 @@ _ANSWER_SECONDS = 2.0
 """As long as `socat` waits in `_ASK`."""
 _FILE_SECONDS, _LATEST_FILE_SECONDS = 1.0, 10.0
 """After the last change of servers or networks, and after the first one that the files lack, they are written."""
-_WRITE_SECONDS, _WRITE_SECONDS_PER_MIB = 5.0, 2.0
-"""For lists of networks."""
 _FIRST_DELETION, _LAST_DELETION = 0.02, 0.64
 """After a server was taken out: when it is tried for the first and for the last time, each time twice as late, to
 delete it without its connections. What lasts longer than all this is looked at with the next change."""
@@ -105,12 +94,10 @@ class Proxy:
         tell: Tell = lambda _: None,
     ) -> None:
         """`tell` is told what of the host somebody else had changed."""
-        self._directory = f"{state_directory(cluster)}/proxy"
+        self._folder = ProxyFolder(cluster, host)
         self._host = host
         self._inside = inside
         self._container = ProxyContainer(cluster, engine, watcher, host, tell)
-        self._file = LiveFile()
-        """As last read."""
         self._image = ""
         """Of the container that is known to run; empty: it is to be looked at."""
         self._structure = ""
@@ -124,8 +111,6 @@ class Proxy:
         self._refusals = Refusals(host)
         self._sources: dict[str, frozenset[str]] = {}
         """As last read back, by list."""
-        self._written: dict[str, str] = {}
-        """The digest of each list's file."""
         self._applied: dict[str, ProxySection] = {}
         """Sections whose servers and networks are known to be these."""
         self._unwritten: NodeProxy | None = None
@@ -137,11 +122,11 @@ class Proxy:
         """What is in force, and the `ip:port`s it balances over. Raises NodeError.
 
         Called when the connection is made, and whenever what is known of it may have become wrong."""
-        marker = self._host.run(["cat", f"{self._directory}/{MARKER}"]).out.strip()
-        file = self._live_file()
+        marker = self._folder.marker()
+        file = self._folder.live()
         found, written, self._bound, self._heard = file.header, file.servers, file.binds, file.heard
         self._refusals.read()
-        self._written = self._read_digests()
+        self._folder.read_sources()
         self._image, self._structure, self._applied = "", "", {}
         servers = self._all_servers() if self._serves() else None
         if servers is None:
@@ -149,11 +134,11 @@ class Proxy:
             return ProxyState(routed=found.routed), frozenset(addresses)
         self._servers = LiveServers({section: servers.get(section, {}) for section in written})
         self._structure = found.structure if found.structure == marker else ""
-        self._sources = self._shown(tuple(self._written))
+        self._sources = self._shown(tuple(self._folder.written))
         same = (
             self._structure
             and all(written[section] == taking(live) for section, live in self._servers.items())
-            and self._written == _digests(self._sources)
+            and self._folder.written == digests_of(self._sources)
             and self._refusals.known == self._unheard()
         )
         balanced = {address for _, live in self._servers.items() for address in taking(live).values()}
@@ -162,7 +147,7 @@ class Proxy:
     @property
     def given(self) -> Given:
         """What the file gives out, as last read back."""
-        return self._file.header.given
+        return self._folder.last_read.header.given
 
     def ensure(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
         """The state after trying. Raises NodeError where the host, not the configuration, is the trouble."""
@@ -184,14 +169,6 @@ class Proxy:
         if taken:
             return self._state("", not_heard(taken), now.routed)
         return self._state(wanted.fingerprint)
-
-    def _live_file(self) -> LiveFile:
-        """Read only if it is another one than before: it is as long as the cluster has pods behind services."""
-        path = f"{self._directory}/{LIVE}"
-        digest = self._host.run(["sha256sum", path]).out.partition(" ")[0]
-        if digest != self._file.digest:
-            self._file = read_file(digest, self._host.read(["cat", path]) if digest else "")
-        return self._file
 
     @property
     def due(self) -> float:
@@ -237,10 +214,10 @@ class Proxy:
         """Servers and networks as they are by now; the check is not repeated, for only their lines are new."""
         wanted, self._unwritten, self._write_at = self._unwritten, None, float("inf")
         if wanted is not None:
-            self._write_sources(wanted.sources)
-            self._remove_others(SOURCES, wanted.sources)
+            self._folder.put_sources(wanted.sources)
+            self._folder.keep_only(SOURCES, wanted.sources)
             taken = self._structure.partition(" without ")[2].split(",")
-            self._put(LIVE, without_binds(config_text(wanted), taken) if taken[0] else config_text(wanted))
+            self._folder.put(LIVE, without_binds(config_text(wanted), taken) if taken[0] else config_text(wanted))
 
     def _unheard(self) -> frozenset[str]:
         """Where services listen that have nobody to take a connection."""
@@ -308,9 +285,9 @@ class Proxy:
     def _replace(self, wanted: NodeProxy, taken: Mapping[str, str]) -> str:
         """Why the wanted configuration is not in force; empty: it is, but for what others hold."""
         config = without_binds(config_text(wanted), taken) if taken else config_text(wanted)
-        self._write_files(wanted.files)
-        self._write_sources(wanted.sources)
-        self._put(NEXT, config)
+        self._folder.put_files(wanted.files)
+        self._folder.put_sources(wanted.sources)
+        self._folder.put(NEXT, config)
         if trouble := self._check():
             # What is in force stays, and is kept up to date as far as it goes.
             self._update(section for section in wanted.sections if section.name in self._servers)
@@ -319,47 +296,19 @@ class Proxy:
         self._keep_state(wanted)
         heard = read_heard(config)
         self._refuse(heard, wanted.sections)
-        self._swap_in()
+        self._folder.swap_in()
         self._bound |= read_binds(config)
         if trouble := self._reload(wanted):
-            self._swap_back()
+            if self._folder.swap_back():
+                self._reload(None)
             return trouble
         self._bound, self._heard = read_binds(config), heard
         self._structure = lacking(wanted.structure, taken)
         self._applied = {section.name: section for section in wanted.sections}
-        self._put(MARKER, self._structure)
-        self._remove_others(FILES, wanted.files)
-        self._remove_others(SOURCES, wanted.sources)
+        self._folder.put(MARKER, self._structure)
+        self._folder.keep_only(FILES, wanted.files)
+        self._folder.keep_only(SOURCES, wanted.sources)
         return ""
-
-    def _write_files(self, files: Mapping[str, str | SecretText]) -> None:
-        if not files:
-            return
-        folder = f"{self._directory}/{FILES}"
-        self._host.check(["mkdir", "-p", "-m", "0700", folder])
-        there = self._host.check(["ls", "-1", folder]).split()
-        for name in sorted(files.keys() - set(there)):
-            content = files[name]
-            self._put(f"{FILES}/{name}", content.reveal() if isinstance(content, SecretText) else content)
-
-    def _read_digests(self) -> dict[str, str]:
-        script = ["sh", "-c", 'cd "$1" && sha256sum *', "sh", f"{self._directory}/{SOURCES}"]
-        return read_digests(self._host.run(script).out)
-
-    def _write_sources(self, sources: Mapping[str, Collection[str]]) -> None:
-        digests = _digests(sources)
-        changed = {name: source_text(sources[name]) for name, _ in digests.items() - self._written.items()}
-        if changed:
-            words, archive = (f"{self._directory}/{SOURCES}",), packed(changed)
-            seconds = _WRITE_SECONDS + _WRITE_SECONDS_PER_MIB * len(archive) / (1 << 20)
-            self._host.script("writing the networks of clients", WRITE_SOURCES, words, archive, seconds)
-        self._written = digests
-
-    def _remove_others(self, directory: str, kept: Collection[str]) -> None:
-        folder = f"{self._directory}/{directory}"
-        others = sorted(set(self._host.run(["ls", "-1", folder]).out.split()) - set(kept))
-        if others:
-            self._host.check(["rm", "-f", *(f"{folder}/{name}" for name in others)])
 
     def _check(self) -> str:
         """HAProxy's own words against the file; empty: it takes it."""
@@ -368,22 +317,7 @@ class Proxy:
 
     def _keep_state(self, wanted: NodeProxy) -> None:
         """A pod that HAProxy knows to be dead stays so in the new process."""
-        self._put(STATE, kept_state(self._servers_state(), wanted.sections))
-
-    def _swap_in(self) -> None:
-        script = 'cd "$1" && { [ ! -e "$2" ] || ln -f "$2" "$3"; } && mv -f "$4" "$2"'
-        self._host.check(["sh", "-c", script, "sh", self._directory, LIVE, LAST, NEXT])
-
-    def _swap_back(self) -> None:
-        script = 'cd "$1" && [ -e "$3" ] && mv -f "$3" "$2"'
-        if self._host.run(["sh", "-c", script, "sh", self._directory, LIVE, LAST]).status == 0:
-            self._reload(None)
-
-    def _put(self, name: str, text: str) -> None:
-        """A file, the whole of it."""
-        content = text.encode()
-        words = (f"{self._directory}/{name}", str(len(content)))
-        self._host.script("writing a file of the proxy", PUT, words, content)
+        self._folder.put(STATE, kept_state(self._servers_state(), wanted.sections))
 
     def _serves(self) -> bool:
         """A worker is there. After a power cut only the files are; HAProxy cannot bind, and keeps starting."""
@@ -425,8 +359,3 @@ class Proxy:
         """The reply of HAProxy's master process; empty while it does not answer."""
         script = 'echo "$1" | socat -t2 - "UNIX-CONNECT:$2"'
         return self._inside.run(["sh", "-c", script, "sh", command, f"{INSIDE}/{MASTER_SOCKET}"]).out
-
-
-def _digests(sources: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """Of the lists' files."""
-    return {name: source_digest(source_text(networks)) for name, networks in sources.items()}
