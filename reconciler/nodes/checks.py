@@ -12,7 +12,8 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.nodes.errors import Refused
-from reconciler.nodes.view import HostView, PodRun, still_runs
+from reconciler.nodes.pod_runs import PodRun, still_runs
+from reconciler.nodes.view import HostView
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 _CONNECT_SECONDS = 1.0

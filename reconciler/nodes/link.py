@@ -36,6 +36,7 @@ from reconciler.nodes.lease_script import look_command, read_lease
 from reconciler.nodes.network import given_pod_cidr
 from reconciler.nodes.peers import Inquiry
 from reconciler.nodes.pod_files import PodFiles
+from reconciler.nodes.pod_runs import PodRun
 from reconciler.nodes.ports import Ports
 from reconciler.nodes.prober import Prober
 from reconciler.nodes.proxy import Proxy
@@ -47,7 +48,7 @@ from reconciler.nodes.setup import SetupKeeper
 from reconciler.nodes.shell import Shell
 from reconciler.nodes.ssh import Credentials, SshConnection
 from reconciler.nodes.system_container import SystemContainer
-from reconciler.nodes.view import HostView, PodRun
+from reconciler.nodes.view import HostView
 from reconciler.nodes.watching import Watcher, follow_events
 
 EVENTS_ENDED = "events ended"

@@ -1,17 +1,14 @@
 """What is known of one host at this moment: written by the session's threads, read by the loop at any time.
 
-One lock, and one immutable Observation made from the rest when somebody asks after a change. Replies of Docker can
-overtake each other between threads, so each look takes a ticket before it asks, and an older look never
-overwrites a newer one.
+One lock, and one immutable Observation made from the rest when somebody asks after a change.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from reconciler.model.given import Given
 from reconciler.model.names import SYSTEM_PROXY, Uid
@@ -32,36 +29,17 @@ from reconciler.model.observed import (
 )
 from reconciler.model.policies import PodPolicy
 from reconciler.nodes.attached import Attachment
-from reconciler.nodes.docker_replies import sortable_moment
+from reconciler.nodes.looks import NO_ENDS, Looks, Seen, Ticket
+from reconciler.nodes.pod_runs import PodRun, pod_run, still_runs
 
-Ticket = int
 _NOTHING_GIVEN: Final = Given()
-_NO_ENDS: Final[Mapping[str, Ended]] = {}
-PodRun = tuple[tuple[str, str], ...]
-"""Container id and start of every running container of a pod: another value, another run of the pod."""
-
-
-class Seen(Struct, frozen=True):
-    """One container, as looked at last."""
-
-    ours: ObservedContainer | None
-    """None: foreign; only its ports concern us."""
-    name: str
-    ports: tuple[int, ...]
-    pid: int = 0
-    """Its first process, as the host sees it; 0: it does not run."""
-    attachments: tuple[Attachment, ...] = ()
-    """What it mounts of the host's directories, if it runs."""
 
 
 class HostView:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._tell = changed
         self._cond = threading.Condition()
-        self._tickets = 0
-        self._seen: dict[str, Seen] = {}
-        self._looked: dict[str, Ticket] = {}
-        self._listed: Ticket = 0
+        self._looks = Looks()
         self._facts: Facts | None = None
         self._images: frozenset[str] = frozenset()
         self._network = NetworkState()
@@ -71,7 +49,6 @@ class HostView:
         self._clock: float | None = None
         self._answered: dict[str, PodRun] = {}
         self._probed: Mapping[str, tuple[str, Probed]] = {}
-        self._ends: dict[str, Ended] = {}
         self._detached: Mapping[str, tuple[str, str]] = {}
         self._prober_error = ""
         self._dns = DnsState()
@@ -167,50 +144,29 @@ class HostView:
     def look(self) -> Ticket:
         """To be called before Docker is asked; handed in with the answer."""
         with self._cond:
-            self._tickets += 1
-            return self._tickets
+            return self._looks.ticket()
 
     def saw(self, ticket: Ticket, container_id: str, seen: Seen | None, end: Ended | None = None) -> None:
         """One container; None: Docker knows none of this id any more. `end`: a run of it has ended."""
         with self._cond:
-            news = self._note_end(container_id, end)
-            if ticket >= max(self._listed, self._looked.get(container_id, 0)):
-                self._looked[container_id] = ticket
-                news |= seen != self._seen.get(container_id)
-                if seen is not None:
-                    self._seen[container_id] = seen
-                elif news:
-                    self._seen.pop(container_id, None)
-                    self._ends.pop(container_id, None)
-            if not news:
-                return
-        self._changed()
+            news = self._looks.take(ticket, container_id, seen, end)
+        if news:
+            self._changed()
 
-    def list_all(self, ticket: Ticket, found: Mapping[str, Seen], ends: Mapping[str, Ended] = _NO_ENDS) -> None:
-        """A full list: what is not in it is gone, unless it was looked at later. One that was asked for before
-        another one that is here already says nothing new."""
+    def list_all(self, ticket: Ticket, found: Mapping[str, Seen], ends: Mapping[str, Ended] = NO_ENDS) -> None:
+        """A full list: what is not in it is gone, unless it was looked at later."""
         with self._cond:
-            if ticket < self._listed:
-                return
-            news = bool([key for key, end in ends.items() if self._note_end(key, end)])
-            newer = {key: self._seen[key] for key, at in self._looked.items() if at > ticket and key in self._seen}
-            gone_since = {key for key, at in self._looked.items() if at > ticket and key not in self._seen}
-            seen = {key: value for key, value in found.items() if key not in gone_since} | newer
-            self._looked = {key: at for key, at in self._looked.items() if at > ticket}
-            self._listed = ticket
-            if seen == self._seen and not news:
-                return
-            self._seen = seen
-            self._ends = {key: end for key, end in self._ends.items() if key in seen}
-        self._changed()
+            news = self._looks.take_all(ticket, found, ends)
+        if news:
+            self._changed()
 
     def container(self, name: str) -> ObservedContainer | None:
         with self._cond:
-            return next((seen.ours for seen in self._seen.values() if seen.ours and seen.name == name), None)
+            return next((seen.ours for seen in self._looks.seen.values() if seen.ours and seen.name == name), None)
 
     def seen(self, container_id: str) -> Seen | None:
         with self._cond:
-            return self._seen.get(container_id)
+            return self._looks.seen.get(container_id)
 
     def containers(self) -> list[ObservedContainer]:
         """All of ours."""
@@ -220,7 +176,7 @@ class HostView:
     def by_id(self, container_id: str) -> ObservedContainer | None:
         """With how its last run ended, where that was seen."""
         with self._cond:
-            seen = self._seen.get(container_id)
+            seen = self._looks.seen.get(container_id)
             return self._completed(seen.ours) if seen is not None and seen.ours is not None else None
 
     def wait_until_ended(self, container_id: str, seconds: float) -> bool:
@@ -231,7 +187,7 @@ class HostView:
     def holder(self, port: int) -> str:
         """The container that publishes this host port; empty if none does."""
         with self._cond:
-            return next((seen.name for seen in self._seen.values() if port in seen.ports), "")
+            return next((seen.name for seen in self._looks.seen.values() if port in seen.ports), "")
 
     # --- the rest -------------------------------------------------------------------------------------------
 
@@ -292,7 +248,7 @@ class HostView:
         with self._cond:
             return [
                 (seen.ours, one)
-                for seen in self._seen.values()
+                for seen in self._looks.seen.values()
                 if seen.ours is not None and seen.ours.state == "running"
                 for one in seen.attachments
             ]
@@ -300,7 +256,7 @@ class HostView:
     def processes_of_pods(self) -> list[int]:
         """The first process of each container with an address of its own on the pod network."""
         with self._cond:
-            seen = [one for one in self._seen.values() if one.ours is not None and one.pid]
+            seen = [one for one in self._looks.seen.values() if one.ours is not None and one.pid]
             return [one.pid for one in seen if one.ours is not None and one.ours.uid and one.ours.ip]
 
     def has_detached(self, detached: Mapping[str, tuple[str, str]]) -> None:
@@ -326,7 +282,7 @@ class HostView:
     def pod_run(self, ip: str) -> PodRun:
         """The present run of the pod at this address; empty: nothing runs there."""
         with self._cond:
-            return _pod_run(self._ours(), ip)
+            return pod_run(self._ours(), ip)
 
     def address(self) -> str:
         """Where other hosts reach this one; empty: not known."""
@@ -370,19 +326,12 @@ class HostView:
             self._tell()
 
     def _ours(self) -> list[ObservedContainer]:
-        return [seen.ours for seen in self._seen.values() if seen.ours is not None]
-
-    def _note_end(self, container_id: str, end: Ended | None) -> bool:
-        known = self._ends.get(container_id)
-        if end is None or (known is not None and sortable_moment(known.at) > sortable_moment(end.at)):
-            return False
-        self._ends[container_id] = end
-        return end != known
+        return [seen.ours for seen in self._looks.seen.values() if seen.ours is not None]
 
     def _completed(self, container: ObservedContainer) -> ObservedContainer:
         """With what others than Docker's inspect say of it."""
         run, probed = self._probed.get(container.id, ("", None))
-        end = self._ends.get(container.id)
+        end = self._looks.ends.get(container.id)
         probed = probed if run == container.run else None
         of_run, detached = self._detached.get(container.id, ("", ""))
         detached = detached if of_run == container.run else ""
@@ -391,7 +340,7 @@ class HostView:
         return msgspec.structs.replace(container, probed=probed, last_end=end, detached=detached)
 
     def _runs(self, container_id: str) -> bool:
-        seen = self._seen.get(container_id)
+        seen = self._looks.seen.get(container_id)
         return (
             seen is not None and seen.ours is not None and seen.ours.state in ("running", "paused", "restarting")
         )
@@ -400,12 +349,12 @@ class HostView:
         assert self._facts is not None
         ours = sorted(map(self._completed, self._ours()), key=lambda container: container.name)
         proxy_runs = any(c.container == SYSTEM_PROXY and c.state == "running" for c in ours)
-        runs = {ip: _pod_run(ours, ip) for ip in {target.rpartition(":")[0] for target in self._answered}}
+        runs = {ip: pod_run(ours, ip) for ip in {target.rpartition(":")[0] for target in self._answered}}
         return Reachable(
             facts=self._facts,
             containers=tuple(ours),
             images=self._images,
-            used_ports={port: seen.name for seen in self._seen.values() for port in seen.ports},
+            used_ports={port: seen.name for seen in self._looks.seen.values() for port in seen.ports},
             network=self._network,
             proxy=msgspec.structs.replace(self._proxy, running=proxy_runs),
             listening=frozenset(
@@ -437,16 +386,3 @@ def _in_words(why: str, answers: bool, peers: Peers) -> str:
         reach = f"{names} reach" if len(peers.reaching) > 1 else f"{names} reaches"
         return f"{why}; {reach} it: only the way from here is cut, so nothing is moved"
     return why
-
-
-def still_runs(answered: PodRun, now: PodRun) -> bool:
-    """All that ran when it answered. Others may have come since: on a host's own network, those of other pods."""
-    return bool(answered) and set(answered) <= set(now)
-
-
-def _pod_run(containers: Iterable[ObservedContainer], ip: str) -> PodRun:
-    containers = list(containers)
-    uids = {container.uid for container in containers if container.ip == ip and container.state == "running"}
-    return tuple(
-        sorted((c.id, c.started_at) for c in containers if uids and c.uid in uids and c.state == "running")
-    )

@@ -25,8 +25,9 @@ from reconciler.nodes.docker_replies import (
 from reconciler.nodes.endings import Note, end_of, failed, log_of
 from reconciler.nodes.engine import Engine, engine_errors
 from reconciler.nodes.errors import EngineError, OutcomeUnknown
+from reconciler.nodes.looks import Seen
 from reconciler.nodes.own_labels import OwnLabels
-from reconciler.nodes.view import HostView, Seen
+from reconciler.nodes.view import HostView
 
 IMAGES_CHANGED = ""
 """In the queue of events, where the others are container ids."""

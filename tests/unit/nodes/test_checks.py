@@ -9,7 +9,8 @@ import structlog
 
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState, Reachable
 from reconciler.nodes.checks import Checker
-from reconciler.nodes.view import HostView, Seen
+from reconciler.nodes.looks import Seen
+from reconciler.nodes.view import HostView
 
 WEB, SILENT = "10.244.1.2:80", "10.244.1.3:80"
 

@@ -16,10 +16,11 @@ from reconciler.nodes.dns import Dns
 from reconciler.nodes.dns_query import InForce
 from reconciler.nodes.dns_request import container_request, name_servers
 from reconciler.nodes.errors import NodeError
+from reconciler.nodes.looks import Seen
 from reconciler.nodes.shell import Reply, Shell
 from reconciler.nodes.system_container import SystemContainer
 from reconciler.nodes.text_tar import packed
-from reconciler.nodes.view import HostView, Seen
+from reconciler.nodes.view import HostView
 
 FIRST, SECOND = "10.96.0.10", "10.96.0.11"
 WANTED = NodeDns(
