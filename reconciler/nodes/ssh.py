@@ -19,6 +19,7 @@ from msgspec import Struct
 from reconciler.model.objects import Node
 from reconciler.nodes.errors import CommandFailed, ConnectionLost, Refused, Unusable
 from reconciler.nodes.host_keys import check_host_key, pinned_type
+from reconciler.nodes.keepalive import Keepalive
 from reconciler.nodes.plain_text import plain
 
 _KEEPALIVE_SECONDS = 15
@@ -53,7 +54,7 @@ class SshConnection:
     def __init__(self, transport: paramiko.Transport, node: Node) -> None:
         self._transport = transport
         self._address = str(node.ssh)
-        self._replied = threading.Event()
+        self._keepalive = Keepalive(transport)
         self._prefix = () if node.ssh.user == "root" else ("sudo", "-n")
 
     @classmethod
@@ -181,25 +182,12 @@ class SshConnection:
             raise ConnectionLost(f"connecting to {ip}:{port} failed: {error or type(error).__name__}") from error
 
     def pulse(self, timeout: float) -> bool:
-        """Has sshd answered within `timeout`? Costs it one packet, and no session.
-
-        Several threads may ask at once: the answer to one is a sign of life for all."""
-        self._replied.clear()
-        # paramiko's own `global_request` has no time-out.
-        self._transport.completion_event = self._replied
-        request = paramiko.Message()
-        request.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
-        request.add_string("keepalive@openssh.com")
-        request.add_boolean(True)
-        try:
-            self._transport._send_user_message(request)  # type: ignore[attr-defined]
-        except (paramiko.SSHException, EOFError, OSError):
-            return False
-        return self.pulse_comes(timeout)
+        """Has sshd answered within `timeout`?"""
+        return self._keepalive.ask(timeout)
 
     def pulse_comes(self, timeout: float) -> bool:
         """Does an answer to the last `pulse` come yet?"""
-        return self._replied.wait(timeout) and self.alive
+        return self._keepalive.answers(timeout)
 
     def reaches(self, ip: str, port: int, timeout: float) -> bool | None:
         """Does anything answer the host at this address: a program there, or its kernel, by refusing?
@@ -218,6 +206,7 @@ class SshConnection:
 
     def close(self) -> None:
         _end(self._transport)
+        self._keepalive.end()
 
     @contextlib.contextmanager
     def _guarded(self, doing: str, timeout: float) -> Iterator[None]:

@@ -80,3 +80,15 @@ def test_a_connection_that_is_gone_says_so_and_not_what_its_library_calls_it(
     assert f"the SSH connection to {there.ssh} was lost" in str(lost.value)
     assert "while starting `docker`" in str(lost.value)
     assert "channel" not in str(lost.value)
+
+
+def test_a_sign_of_life_is_had_from_a_server_that_is_there_and_from_none_that_is_gone(
+    server: GitServer, accepted: Path
+) -> None:
+    ssh = SshConnection.connect(node(server), Credentials((accepted,)), SECONDS)
+    try:
+        assert all(ssh.pulse(SECONDS) for _ in range(3))
+        server.close()
+        assert not ssh.pulse(0.5)
+    finally:
+        ssh.close()
