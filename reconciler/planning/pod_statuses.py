@@ -21,6 +21,8 @@ _NO_CRASHES: Final[Mapping[str, Crashes]] = {}
 _NO_RUNS: Final[Mapping[str, Runs]] = {}
 _NO_FAILURES: Final[Mapping[str, Backoff]] = {}
 _SCHEDULED: Final = Condition("PodScheduled", True)
+_MOST_NODES: Final = 5
+"""That the status of each pod without a node tells of: the Deployment's status and the event tell of all."""
 _ALL_WELL: Final = (
     _SCHEDULED,
     Condition("Initialized", True),
@@ -44,8 +46,8 @@ def pod_statuses(
 
 
 def pending_statuses(unplaced: Unplaced) -> Iterable[PodStatus]:
-    """The pods that no node can have now: each is Pending, with the reason of every node."""
-    why = in_words(unplaced)
+    """The pods that no node can have now: each is Pending, with the reasons of some nodes."""
+    why = in_words(unplaced, _MOST_NODES)
     conditions = (Condition("PodScheduled", False, "Unschedulable", why),)
     owner = None if unplaced.owner.kind == "Pod" else unplaced.owner
     for pod in unplaced.pods:

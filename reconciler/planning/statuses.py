@@ -1,6 +1,7 @@
 """How Deployments, nodes and Services stand, in Kubernetes' own words; pods have a module of their own."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from reconciler.model.memory import NodeRecord, ServiceRecord
@@ -60,9 +61,12 @@ def _troubles(waiting: Iterable[PodView], pods: Mapping[Ref, Status]) -> Iterabl
         yield f"pod {first.ref.name}{others}: {words}"
 
 
-def in_words(unplaced: Unplaced) -> str:
+def in_words(unplaced: Unplaced, most: int | None = None) -> str:
+    """Why pods fit nowhere, node by node; of `most` nodes, where that is given, and how many more there are."""
     pods = "1 pod fits" if unplaced.count == 1 else f"{unplaced.count} pods fit"
-    return f"{pods} nowhere: " + ", ".join(f"{node}: {why}" for node, why in unplaced.reasons.items())
+    told = [f"{node}: {why}" for node, why in islice(unplaced.reasons.items(), most)]
+    more = len(unplaced.reasons) - len(told)
+    return f"{pods} nowhere: " + ", ".join([*told, *([f"and {more} more nodes"] if more else [])])
 
 
 def node_statuses(nodes: Mapping[str, NodeView], pods: Iterable[PodView]) -> dict[Ref, NodeStatus]:

@@ -227,3 +227,13 @@ def test_a_pod_is_pending_until_each_of_its_containers_has_been_started_once() -
     world.settle()
     becomes(world, "exited", "absent", exit_code=1)
     assert status(world).phase == "Running"
+
+
+def test_what_is_told_of_each_pod_that_fits_nowhere_does_not_grow_with_the_nodes() -> None:
+    large = deployment("web", 2, containers=(container(cpu="99"),))
+    few, many = (pending(World(desired(large, nodes=nodes))) for nodes in (5, 40))
+    assert "more nodes" not in few[0].message
+    assert many[0].message.endswith("and 35 more nodes")
+    whole = World(desired(large, nodes=40)).plan().statuses[Ref("Deployment", "default", "web")]
+    assert isinstance(whole, DeploymentStatus)
+    assert whole.message.count("needs 99000m CPU") == 40
