@@ -29,7 +29,7 @@ from reconciler.model.memory import Memory
 from reconciler.model.objects import Cluster, Node, ref_of
 from reconciler.model.observed import Observed
 from reconciler.nodes import Credentials, Neighbours, Resetter, SshNodeSession, reset_node
-from reconciler.nodes.proxy_reader import ProxyReader
+from reconciler.nodes.proxy.reader import ProxyReader
 from reconciler.planning import Options, without_node
 from reconciler.settings import Listen, Settings, SourceSettings
 from reconciler.sources import (

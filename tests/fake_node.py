@@ -48,7 +48,7 @@ from reconciler.model.operations import (
 )
 from reconciler.model.probes import Hook, RunCommand
 from reconciler.model.setups import NodeSetup
-from reconciler.nodes.pod_files import IN_MEMORY
+from reconciler.nodes.pods.volumes import IN_MEMORY
 from reconciler.nodes.session import Listener
 
 

@@ -53,7 +53,7 @@ from reconciler.model.problems import Place
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 from reconciler.planning import after_failure, after_success, plan
-from reconciler.planning.projection import project
+from reconciler.planning.simulation import project
 
 GIB = 1024**3
 PLAIN_NODE = NodeSpec()

@@ -43,7 +43,7 @@ from reconciler.model.pods import ContainerPort, Probe, TcpSocketAction
 from reconciler.model.secrets import SecretText
 from reconciler.planning import Options, after_failure, after_success
 from reconciler.planning.guard import held
-from reconciler.planning.projection import project
+from reconciler.planning.simulation import project
 from reconciler.services import ServiceLayer
 from tests.simulated import World, container, deployment, desired, host, node, pod, service
 

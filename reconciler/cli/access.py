@@ -23,7 +23,7 @@ from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.objects import Cluster, Node
 from reconciler.model.plan import ContainerStatus, PodStatus, Status
-from reconciler.nodes.access import HostAccess, reaching
+from reconciler.nodes.access.host import HostAccess, reaching
 from reconciler.nodes.errors import NodeError
 from reconciler.settings import Settings
 from reconciler.store import open_reader

@@ -13,8 +13,8 @@ from reconciler.cli.access import choose_container, container_option, known, on_
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_settings
 from reconciler.cli.packing import Refused, packed, unpack
-from reconciler.nodes.access import HostAccess
-from reconciler.nodes.archive import There, fetch, look, put
+from reconciler.nodes.access.archive import There, fetch, look, put
+from reconciler.nodes.access.host import HostAccess
 
 
 class _End(NamedTuple):

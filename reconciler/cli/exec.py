@@ -14,10 +14,10 @@ from reconciler.cli.access import choose_container, container_option, known, on_
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_settings
 from reconciler.cli.terminal import is_terminal, raw, telling_size
-from reconciler.nodes.access import HostAccess
+from reconciler.nodes.access.exec import Execution, exit_code, resize, start
+from reconciler.nodes.access.host import HostAccess
+from reconciler.nodes.docker.streams import STDERR, TwoWay, pieces
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.execution import Execution, exit_code, resize, start
-from reconciler.nodes.streams import STDERR, TwoWay, pieces
 
 _CHUNK = 32768
 

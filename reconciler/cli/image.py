@@ -20,11 +20,11 @@ from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, source_options, source_settings
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.objects import Cluster, Node
-from reconciler.nodes.access import reaching
+from reconciler.nodes.access.host import reaching
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.image_push import Pushed, push
-from reconciler.nodes.image_tar import NoImage, SavedImage, read_image
-from reconciler.nodes.proxy_image import DOCKERFILE
+from reconciler.nodes.images.archive import NoImage, SavedImage, read_image
+from reconciler.nodes.images.proxy_image import DOCKERFILE
+from reconciler.nodes.images.push import Pushed, push
 from reconciler.settings import Settings
 from reconciler.wiring import credentials_of, read_once
 

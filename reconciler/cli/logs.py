@@ -12,10 +12,10 @@ from reconciler.cli.access import choose_container, container_option, known, on_
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import Duration, host_settings
 from reconciler.model.plan import ContainerStatus, PodStatus
-from reconciler.nodes.access import HostAccess
+from reconciler.nodes.access.host import HostAccess
+from reconciler.nodes.access.log_lines import LogLine
+from reconciler.nodes.access.logs import LogRequest, now_there, read_log, start_of_run
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.log_lines import LogLine
-from reconciler.nodes.logs import LogRequest, now_there, read_log, start_of_run
 
 _MOST_FOLLOWED = 8
 """sshd allows ten channels by default; each log that is followed takes one."""

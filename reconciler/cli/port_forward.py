@@ -14,7 +14,7 @@ from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_settings
 from reconciler.model.names import Ref
 from reconciler.model.plan import PodStatus
-from reconciler.nodes.forwarding import Forwarder
+from reconciler.nodes.ssh.forwarding import Forwarder
 
 _LOOK_SECONDS = 1.0
 

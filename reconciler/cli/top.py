@@ -13,9 +13,9 @@ from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, output_option
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import NodeStatus, PodStatus
-from reconciler.nodes.access import HostAccess
+from reconciler.nodes.access.host import HostAccess
+from reconciler.nodes.access.usage import ContainerUsage, containers_usage, host_usage
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.stats import ContainerUsage, containers_usage, host_usage
 from reconciler.reporting import table_lines
 from reconciler.reporting.usage import NodeUsage, PodUsage, nodes_usage_table, pods_usage_table, usage_json
 

@@ -13,7 +13,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import IngressStatus, ServiceStatus, Status
 from reconciler.model.sections import Section, ServiceSection, sections_of
 from reconciler.model.traffic import ProxyTraffic, Sections, Silent, Told
-from reconciler.nodes.proxy_reader import ProxyReader
+from reconciler.nodes.proxy.reader import ProxyReader
 from reconciler.wiring import credentials_of
 
 

@@ -9,7 +9,7 @@ from reconciler.model.names import Uid
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import Outcome, PodWork, PullImage
 from reconciler.model.records import Event
-from reconciler.planning.images import is_present
+from reconciler.planning.kubelet.image_policy import is_present
 
 
 class _Pull(Struct, frozen=True):

@@ -1,9 +1,8 @@
 """From the bytes of a revision to the desired state, or to every reason why not. Pure.
 
-A file goes `composing` (YAML) -> `schemas` and `explaining` (form) -> `decoding` (types) -> `objects`, `pod_specs`
-and `service_specs` (sense) -> `uses` and `written` (what others need of it), all in `documents`, once for as long
-as its bytes stay the same. `loader` then checks all objects against each other: `references`, `selectors`,
-`security`, `backends`, `addresses`.
+A file goes through `yaml/` (values and their places), `schemas` and `reading/` (form, then types), `checks/` and
+`annotations/` (sense), once for as long as its bytes stay the same. `loader` then checks all objects against each
+other (`across/`), and `assembler` puts the desired state together.
 """
 
 from reconciler.manifests.loader import Loader

@@ -10,18 +10,18 @@ from typing import Final
 
 from msgspec import Struct
 
-from reconciler.manifests.addresses import check_addresses, takes_address
-from reconciler.manifests.assembling import Assembler
-from reconciler.manifests.backends import check_backends
+from reconciler.manifests.across.index import Index
+from reconciler.manifests.across.ingress_backends import check_backends
+from reconciler.manifests.across.ingress_reach import check_ingress_reach, concerns_reach
+from reconciler.manifests.across.pod_security import check_security
+from reconciler.manifests.across.references import check_references
+from reconciler.manifests.across.selectors import check_selectors
+from reconciler.manifests.across.unique_addresses import check_addresses, takes_address
+from reconciler.manifests.assembler import Assembler
 from reconciler.manifests.codes import Code
-from reconciler.manifests.documents import Contents, Entry, FileReader, as_problem, place_of
 from reconciler.manifests.findings import Finding
-from reconciler.manifests.index import Index
-from reconciler.manifests.ingress_reach import check_ingress_reach, concerns_reach
-from reconciler.manifests.references import check_references
+from reconciler.manifests.reading.file_reader import Contents, Entry, FileReader, as_problem, place_of
 from reconciler.manifests.schemas import load_schemas
-from reconciler.manifests.security import check_security
-from reconciler.manifests.selectors import check_selectors
 from reconciler.model.desired import Desired, Rejected, Snapshot, SourceFile
 from reconciler.model.problems import Place, Problem, Severity
 

@@ -8,18 +8,18 @@ from msgspec import Struct
 from reconciler.model.leases import Claim
 from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK, lease_directory, memory_directory
 from reconciler.model.objects import Cluster, Node
-from reconciler.nodes.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
+from reconciler.nodes.docker.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
+from reconciler.nodes.docker.own_labels import OwnLabels
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.firewall import TABLES, remove_chains
-from reconciler.nodes.lease import LeaseKeeper
-from reconciler.nodes.lease_script import look_command, read_lease
-from reconciler.nodes.links import SERVICES
-from reconciler.nodes.network import pod_network
-from reconciler.nodes.overlay import PROTOCOL, VXLAN
-from reconciler.nodes.own_labels import OwnLabels
-from reconciler.nodes.proxy_container import state_directory
-from reconciler.nodes.shell import Shell
-from reconciler.nodes.ssh import Credentials, SshConnection
+from reconciler.nodes.lease.lease import LeaseKeeper
+from reconciler.nodes.lease.script import look_command, read_lease
+from reconciler.nodes.network.interfaces import pod_network
+from reconciler.nodes.network.iptables import TABLES, remove_chains
+from reconciler.nodes.network.links import SERVICES
+from reconciler.nodes.network.overlay import PROTOCOL, VXLAN
+from reconciler.nodes.proxy.container import state_directory
+from reconciler.nodes.ssh.connection import Credentials, SshConnection
+from reconciler.nodes.ssh.shell import Shell
 
 _SECONDS = 60.0
 # What is pinned may have mounts of the host below it: those are let go of, and stay where they are.

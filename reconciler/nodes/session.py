@@ -18,16 +18,16 @@ from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Observation
 from reconciler.model.operations import Outcome, PodWork
 from reconciler.model.setups import NodeSetup
-from reconciler.nodes.endings import Note
+from reconciler.nodes.connection import CLAIM, DOCKER_BEATS, EVENTS_ENDED, SILENT, STOP, Known, Link
+from reconciler.nodes.docker.exits import Note
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refused, Superseded, Unusable, defect
-from reconciler.nodes.link import CLAIM, DOCKER_BEATS, EVENTS_ENDED, SILENT, STOP, Known, Link
+from reconciler.nodes.host_state import HostView
 from reconciler.nodes.peers import Inquiry, Neighbours, Target, address_of
-from reconciler.nodes.ssh import Credentials
-from reconciler.nodes.view import HostView
+from reconciler.nodes.ssh.connection import Credentials
 
 _WORKERS = 512
 """One for each pod with work under way, as in a kubelet: most wait, for a grace period to end, a hook or a pull.
-How many of them act at once, acting.py limits."""
+How many of them act at once, pods/worker.py limits."""
 _MISSED_BEATS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 _STEADY_SECONDS = 30.0

@@ -3,7 +3,6 @@
 `plan` is one step, `forecast` the dry run of all of them; docs/explanation/planning.md is the map.
 """
 
-from reconciler.planning.backoff import after_failure, after_success
 from reconciler.planning.certificates import (
     NO_ORDERS,
     Due,
@@ -17,9 +16,10 @@ from reconciler.planning.certificates import (
 from reconciler.planning.controllers.succession import stays_until
 from reconciler.planning.forecast import Forecast, forecast
 from reconciler.planning.guard import emptied, held
+from reconciler.planning.kubelet.backoff import after_failure, after_success
+from reconciler.planning.memory import without_node
 from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
-from reconciler.planning.remembering import without_node
 
 __all__ = [
     "Due",

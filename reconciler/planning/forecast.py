@@ -13,10 +13,10 @@ from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import Outcome
 from reconciler.model.plan import Hold, ObjectChange, Plan, PodChange, Unplaced
-from reconciler.planning.backoff import after_success
+from reconciler.planning.kubelet.backoff import after_success
 from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
-from reconciler.planning.projection import project
+from reconciler.planning.simulation import project
 
 MOST_STEPS = 10_000
 """Far above the steps of any rollout: more means that two rules contradict each other."""

@@ -13,31 +13,31 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Observed
 from reconciler.model.operations import PodWork
 from reconciler.model.plan import Action, Plan, PodChange
-from reconciler.planning.booting import booting_pods
-from reconciler.planning.claims import claim_records, volumes_found
 from reconciler.planning.controllers.deciding import decide
-from reconciler.planning.controllers.decisions import Decision, Wanted
 from reconciler.planning.controllers.endpoint_slices import slice_endpoints
 from reconciler.planning.controllers.endpoints import endpoints, select
 from reconciler.planning.controllers.ingress import ingress_records
-from reconciler.planning.controllers.node import NodeView, view_nodes
 from reconciler.planning.controllers.service import service_records
 from reconciler.planning.controllers.succession import has_owner, makes_room
-from reconciler.planning.departures import is_gone, leaving
-from reconciler.planning.differences import differences
-from reconciler.planning.ending import done_elsewhere, with_ends
+from reconciler.planning.decisions import Decision, Wanted
+from reconciler.planning.diff import differences
 from reconciler.planning.guard import held
-from reconciler.planning.matching import incarnations, match
+from reconciler.planning.kubelet.booting import booting_pods
+from reconciler.planning.kubelet.draining import is_gone, leaving
+from reconciler.planning.kubelet.garbage_collection import forgotten_files, released_volumes, tidy
+from reconciler.planning.kubelet.probes import probed_containers
+from reconciler.planning.kubelet.sync import Clocks, Works, works_of
+from reconciler.planning.memory import remember
 from reconciler.planning.options import Options
-from reconciler.planning.pods import PodView, by_owner, new_pod, ready_since, view_pods
-from reconciler.planning.probes import probed_containers
-from reconciler.planning.remembering import remember
-from reconciler.planning.runs import Counted, count
-from reconciler.planning.scheduling.placing import NOTHING_PLACED, Placement, place
-from reconciler.planning.standing import standing_of
-from reconciler.planning.templates import brought_up_to_date, templates_of
-from reconciler.planning.tidying import forgotten_files, released_volumes, tidy
-from reconciler.planning.works import Clocks, Works, works_of
+from reconciler.planning.scheduling.cycle import NOTHING_PLACED, Placement, place
+from reconciler.planning.state.adoption import incarnations, match
+from reconciler.planning.state.completion import done_elsewhere, with_ends
+from reconciler.planning.state.nodes import NodeView, view_nodes
+from reconciler.planning.state.pods import PodView, by_owner, new_pod, ready_since, view_pods
+from reconciler.planning.state.restarts import Counted, count
+from reconciler.planning.state.templates import brought_up_to_date, templates_of
+from reconciler.planning.state.volume_binding import claim_records, volumes_found
+from reconciler.planning.status.all import standing_of
 
 _DEFAULTS = Options()
 

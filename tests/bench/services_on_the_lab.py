@@ -18,7 +18,7 @@ from reconciler.model.objects import Cluster, ObjectMeta, Service, ServicePort, 
 from reconciler.model.plan import Endpoint
 from reconciler.model.setups import NodeSetup
 from reconciler.model.traffic import Sections
-from reconciler.nodes.proxy_reader import ProxyReader
+from reconciler.nodes.proxy.reader import ProxyReader
 from reconciler.services import ServiceLayer
 from tests.bench.bars import Measured, at_most, p50, p99
 from tests.lab.conftest import restore

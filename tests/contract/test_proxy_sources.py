@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.proxy import ProxySection, ProxyServer, config_text
-from reconciler.nodes.proxy_runtime import (
+from reconciler.nodes.proxy.runtime_api import (
     Live,
     Sources,
     as_wanted,

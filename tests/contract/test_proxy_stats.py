@@ -16,7 +16,7 @@ from reconciler.model.proxy import ProxySection, config_text
 from reconciler.model.sections import Section, ServiceSection
 from reconciler.model.services import ServiceOptions
 from reconciler.model.traffic import Counts, SectionTraffic
-from reconciler.nodes.proxy_stats import read_stats
+from reconciler.nodes.proxy.stats import read_stats
 from reconciler.services.balancing import lay_out
 from reconciler.services.haproxy import node_proxy
 from reconciler.services.ingress_files import INSIDE

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.model.objects import Node, ObjectMeta, SshAddress
 from reconciler.nodes.errors import ConnectionLost
-from reconciler.nodes.ssh import Credentials, SshConnection
+from reconciler.nodes.ssh.connection import Credentials, SshConnection
 from tests.git_server import GitServer
 
 SECONDS = 20.0

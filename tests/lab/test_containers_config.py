@@ -31,8 +31,8 @@ from reconciler.model.pods import (
     Sysctl,
 )
 from reconciler.model.quantities import Quantity
-from reconciler.nodes.docker_request import create_request
-from reconciler.planning.containers import container_config, has_sandbox, sandbox_config
+from reconciler.nodes.docker.create_request import create_request
+from reconciler.planning.kubelet.container_config import container_config, has_sandbox, sandbox_config
 from tests.node_host import CLUSTER, connect, node_of, sandbox, set_up
 from tests.simulated import desired
 

@@ -17,9 +17,9 @@ from reconciler.model.cluster import ClusterSpec, Sync
 from reconciler.model.names import Ref
 from reconciler.model.observed import Unreachable
 from reconciler.model.operations import ContainerStop, CreateContainer, PodWork, StopContainers
-from reconciler.nodes.endings import Note
-from reconciler.nodes.engine import Engine
-from reconciler.nodes.watching import follow_events
+from reconciler.nodes.docker.engine import Engine
+from reconciler.nodes.docker.exits import Note
+from reconciler.nodes.docker.watch import follow_events
 from tests.lab.world import engine_events, eventually
 from tests.node_host import Host, connect, node_of, sandbox, set_up, started
 
@@ -141,7 +141,7 @@ def test_what_no_event_tells_of_is_found_by_the_next_listing(lab: Lab, monkeypat
         finally:
             ended.set()
 
-    monkeypatch.setattr("reconciler.nodes.link.follow_events", follow_in_vain)
+    monkeypatch.setattr("reconciler.nodes.connection.follow_events", follow_in_vain)
     with set_up(connect(node_of(lab), lab, spec=ClusterSpec(sync=Sync(relist_seconds=2)))) as host:
         host.do("u1", *started(sandbox()))
         lab.nodes[0].docker("rm", "-f", "web_POD")

@@ -99,7 +99,7 @@ def test_who_asks_for_the_same_image_shares_one_pull(registry: Registry, host: H
 def test_a_full_disk_is_freed_of_unused_images_that_we_pulled(
     lab: Lab, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.nodes.image_gc._YOUNG_SECONDS", 0.0)
+    monkeypatch.setattr("reconciler.nodes.images.garbage_collection._YOUNG_SECONDS", 0.0)
     ours = [f"{registry.open}/app:{number}" for number in range(2)]
     for number, image in enumerate(("lab/web:1.0", "lab/api:1.0", "lab/sidecar:1.0")):
         registry.push(image, f"app:{number}")

@@ -25,7 +25,7 @@ from reconciler.model.operations import (
 )
 from reconciler.model.secrets import SecretText
 from reconciler.nodes import reset_node
-from reconciler.nodes.pins import SCRIPT
+from reconciler.nodes.pods.pins import SCRIPT
 from tests.lab.world import eventually
 from tests.node_host import (
     CLUSTER,

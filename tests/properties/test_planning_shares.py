@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.names import Ref
-from reconciler.planning.sharing import Ask, Shares, share_out
+from reconciler.planning.allocation.service_ips import Ask, Shares, share_out
 
 NUMBERS = range(1, 7)
 numbers = st.integers(0, 6)

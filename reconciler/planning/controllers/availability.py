@@ -8,7 +8,7 @@ once.
 from collections.abc import Mapping
 
 from reconciler.model.names import Uid
-from reconciler.planning.pods import PodView
+from reconciler.planning.state.pods import PodView
 
 STEADY_SECONDS = 10.0
 """A pod that has crashed counts again after this; Docker forgets its restart delay after the same time."""

@@ -7,9 +7,9 @@ from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
 from reconciler.planning.controllers import deployment as deployments
 from reconciler.planning.controllers import pod as bare_pods
-from reconciler.planning.controllers.decisions import Decision, Wanted
 from reconciler.planning.controllers.succession import succession
-from reconciler.planning.pods import PodView, by_owner
+from reconciler.planning.decisions import Decision, Wanted
+from reconciler.planning.state.pods import PodView, by_owner
 
 
 def decide(

@@ -15,9 +15,9 @@ from reconciler.model.objects import Deployment, IntOrPercent, RollingUpdate, re
 from reconciler.model.plan import Action
 from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.availability import Availability
-from reconciler.planning.controllers.decisions import UNCHANGED, Decision, Leaving, Wanted
 from reconciler.planning.controllers.proportions import growth
-from reconciler.planning.pods import PodView, eviction
+from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
+from reconciler.planning.state.pods import PodView, eviction
 
 
 class Limits(Struct, frozen=True):

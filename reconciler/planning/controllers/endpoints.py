@@ -9,9 +9,9 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.objects import Service, ServicePort, is_headless
 from reconciler.model.plan import Endpoint
 from reconciler.model.pods import PodSpec
-from reconciler.planning.controllers.node import NodeView
-from reconciler.planning.parts import lasting
-from reconciler.planning.pods import PodView
+from reconciler.planning.state.nodes import NodeView
+from reconciler.planning.state.pod_containers import lasting
+from reconciler.planning.state.pods import PodView
 
 
 class Backend(Struct, frozen=True):

@@ -10,7 +10,7 @@ from reconciler.model.names import Ref
 from reconciler.model.objects import Ingress, Secret, ingress_class, is_served_here, ref_of
 from reconciler.model.plan import CertificateStatus, IngressStatus
 from reconciler.model.tls import read_certificate
-from reconciler.planning.controllers.node import NodeView
+from reconciler.planning.state.nodes import NodeView
 
 _NO_SECRETS: Final[Mapping[Ref, Secret]] = {}
 _NONE_ISSUED: Final[Mapping[Ref, IssuedCertificate]] = {}

@@ -7,8 +7,8 @@ from reconciler.model.names import Uid
 from reconciler.model.objects import Pod, ref_of
 from reconciler.model.plan import Action
 from reconciler.model.pods import PodSpec
-from reconciler.planning.controllers.decisions import UNCHANGED, Decision, Leaving, Wanted
-from reconciler.planning.pods import PodView, eviction
+from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
+from reconciler.planning.state.pods import PodView, eviction
 
 
 def decide(pod: Pod, spec_hash: str, existing: Sequence[PodView]) -> Decision:

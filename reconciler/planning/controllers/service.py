@@ -15,8 +15,8 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import Service, ServicePort, is_headless
-from reconciler.planning.controllers.node import NodeView
-from reconciler.planning.sharing import Ask, share_out
+from reconciler.planning.allocation.service_ips import Ask, share_out
+from reconciler.planning.state.nodes import NodeView
 
 NODE_PORTS = range(30000, 32768)
 

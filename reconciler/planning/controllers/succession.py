@@ -16,11 +16,11 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.objects import Service
 from reconciler.model.plan import Action
 from reconciler.model.pods import PodSpec
-from reconciler.planning.claims import claims_of
 from reconciler.planning.controllers.availability import Availability
-from reconciler.planning.controllers.decisions import Leaving
 from reconciler.planning.controllers.deployment import limits_of
-from reconciler.planning.pods import PodView
+from reconciler.planning.decisions import Leaving
+from reconciler.planning.state.pods import PodView
+from reconciler.planning.state.volume_binding import claims_of
 
 _SHARED = frozenset({"ReadWriteMany", "ReadOnlyMany"})
 

@@ -10,11 +10,11 @@ from reconciler.model.memory import ClaimRecord
 from reconciler.model.names import Ref
 from reconciler.model.objects import node_labels
 from reconciler.model.pods import PodSpec
-from reconciler.planning.controllers.node import NodeView
 from reconciler.planning.controllers.pod import host_ports
-from reconciler.planning.demands import Demand
-from reconciler.planning.scheduling.room import Room
-from reconciler.planning.taints import untolerated
+from reconciler.planning.resource_requests import Demand
+from reconciler.planning.scheduling.node_info import Room
+from reconciler.planning.scheduling.taints import untolerated
+from reconciler.planning.state.nodes import NodeView
 
 _MIB = 1024 * 1024
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reconciler.nodes.proxy_image import DOCKERFILE
+from reconciler.nodes.images.proxy_image import DOCKERFILE
 
 PAGE = Path(__file__).parents[3] / "docs/how-to/proxy-image.md"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.manifests.documents import LARGEST_FILE
+from reconciler.manifests.reading.file_reader import LARGEST_FILE
 from tests.unit.manifests.conftest import GOOD
 from tests.unit.manifests.test_rejecting_files import TEXT_BOMB, alias_bomb
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.manifests.ingress_annotations import SETTINGS
+from reconciler.manifests.annotations.ingress import SETTINGS
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.ingress import Canary, IngressOptions
 from reconciler.model.names import Ref

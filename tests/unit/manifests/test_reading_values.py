@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.manifests.scalars import Ambiguous, read_plain
+from reconciler.manifests.yaml.scalars import Ambiguous, read_plain
 from reconciler.model.desired import Desired, Rejected
 from tests.unit.manifests.conftest import Faults, Load
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from reconciler.manifests.documents import LARGEST_FILE
+from reconciler.manifests.reading.file_reader import LARGEST_FILE
 from reconciler.model.desired import Rejected
 from tests.unit.manifests.conftest import Faults, Load
 

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.limits import Limits, can_be_put_back, limits
-from reconciler.nodes.docker_replies import read_container
-from reconciler.nodes.docker_request import limit_fields, limit_update
+from reconciler.nodes.docker.create_request import limit_fields, limit_update
+from reconciler.nodes.docker.replies import read_container
 
 WANTED = limits(cpu_shares=512, cpu_milli=500, memory=64 << 20, memory_reservation=32 << 20)
 NONE = limits(2, 0, 0, 0)

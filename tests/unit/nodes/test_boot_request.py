@@ -6,12 +6,12 @@ from pathlib import Path
 
 from reconciler.model.operations import MakeDirectory
 from reconciler.model.setups import NodeNetwork, Route
-from reconciler.nodes.boot import _WRITE
-from reconciler.nodes.boot_network import network_script
-from reconciler.nodes.boot_request import container_request, files_script, memory_script, pins_script
-from reconciler.nodes.overlay import Laid
-from reconciler.nodes.prober_request import container_request as prober_request
-from reconciler.nodes.text_tar import packed
+from reconciler.nodes.boot.container import container_request, files_script, memory_script, pins_script
+from reconciler.nodes.boot.keeper import _WRITE
+from reconciler.nodes.boot.network import network_script
+from reconciler.nodes.docker.text_tar import packed
+from reconciler.nodes.network.overlay import Laid
+from reconciler.nodes.prober.container import container_request as prober_request
 
 NETWORK = NodeNetwork("10.244.1.0/24", "10.244.0.0/16", (Route("10.244.2.0/24", "192.0.2.2"),), ("10.96.0.10",))
 LAID = Laid((), "", ip=("route replace 10.244.2.0/24 via 192.0.2.2 proto 82",), loose=("rcn-vx",))

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from reconciler.nodes.engine import ChannelSocket
+from reconciler.nodes.docker.engine import ChannelSocket
 
 
 class Dripping:

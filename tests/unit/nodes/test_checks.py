@@ -8,9 +8,9 @@ import pytest
 import structlog
 
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState, Reachable
-from reconciler.nodes.checks import Checker
-from reconciler.nodes.looks import Seen
-from reconciler.nodes.view import HostView
+from reconciler.nodes.docker.looks import Seen
+from reconciler.nodes.host_state import HostView
+from reconciler.nodes.pods.port_checks import Checker
 
 WEB, SILENT = "10.244.1.2:80", "10.244.1.3:80"
 

@@ -8,17 +8,18 @@ import structlog
 from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID
 from reconciler.model.operations import ContainerStop
-from reconciler.nodes import containers, stopping
-from reconciler.nodes.containers import Containers
+from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.errors import EngineError
-from reconciler.nodes.failures import Failed
-from reconciler.nodes.hooks import Hooks
-from reconciler.nodes.mounts import Mounts
-from reconciler.nodes.pod_files import PodFiles
-from reconciler.nodes.shell import Shell
-from reconciler.nodes.stopping import Budget, Stopper
-from reconciler.nodes.view import HostView
-from reconciler.nodes.watching import Watcher
+from reconciler.nodes.host_state import HostView
+from reconciler.nodes.pods import containers
+from reconciler.nodes.pods import termination as stopping
+from reconciler.nodes.pods.containers import Containers
+from reconciler.nodes.pods.failures import Failed
+from reconciler.nodes.pods.lifecycle_hooks import Hooks
+from reconciler.nodes.pods.mounts import Mounts
+from reconciler.nodes.pods.termination import Budget, Stopper
+from reconciler.nodes.pods.volumes import PodFiles
+from reconciler.nodes.ssh.shell import Shell
 
 CONFIG = ContainerConfig("web", "web:1", {LABEL_CLUSTER: "demo", LABEL_UID: "u1"}, PodAddress("10.244.1.2"))
 

@@ -11,16 +11,16 @@ from msgspec.structs import replace
 from reconciler.model.names import LABEL_HASH, SYSTEM_DNS
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.setups import NodeDns
-from reconciler.nodes import dns as dns_module
-from reconciler.nodes.dns import Dns
-from reconciler.nodes.dns_query import InForce
-from reconciler.nodes.dns_request import container_request, name_servers
+from reconciler.nodes.dns import servers as dns_module
+from reconciler.nodes.dns.container import container_request, name_servers
+from reconciler.nodes.dns.query import InForce
+from reconciler.nodes.dns.servers import Dns
+from reconciler.nodes.docker.looks import Seen
+from reconciler.nodes.docker.system_container import SystemContainer
+from reconciler.nodes.docker.text_tar import packed
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.looks import Seen
-from reconciler.nodes.shell import Reply, Shell
-from reconciler.nodes.system_container import SystemContainer
-from reconciler.nodes.text_tar import packed
-from reconciler.nodes.view import HostView
+from reconciler.nodes.host_state import HostView
+from reconciler.nodes.ssh.shell import Reply, Shell
 
 FIRST, SECOND = "10.96.0.10", "10.96.0.11"
 WANTED = NodeDns(

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.model.setups import NodeDns
-from reconciler.nodes.dns_query import InForce, in_force
+from reconciler.nodes.dns.query import InForce, in_force
 from reconciler.nodes.errors import CommandFailed, ConnectionLost
 
 WANTED = NodeDns("i", ("10.96.0.10", "10.96.0.11"), "", "c.v", {}, "h.v", answers_name="a.v")

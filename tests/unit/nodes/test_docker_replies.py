@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from reconciler.model.observed import ObservedContainer
-from reconciler.nodes.docker_replies import (
+from reconciler.nodes.docker.replies import (
     DiskUse,
     event_time,
     read_container,

@@ -18,7 +18,7 @@ from reconciler.model.containers import (
     SharedNetwork,
 )
 from reconciler.model.secrets import SecretText
-from reconciler.nodes.docker_request import create_request
+from reconciler.nodes.docker.create_request import create_request
 
 SANDBOX = ContainerConfig(
     name="web_POD",

@@ -4,7 +4,7 @@ import msgspec
 
 from reconciler.model.policies import Allowed, NodePolicy, PodPolicy, RuleSet
 from reconciler.model.setups import NodeNetwork, Route
-from reconciler.nodes.firewall import (
+from reconciler.nodes.network.iptables import (
     Table,
     difference,
     filter_table,

@@ -1,7 +1,7 @@
 """A glance at a host: when a closer look is worth it."""
 
-from reconciler.nodes.attached import Attachment, attachments_of
-from reconciler.nodes.glance import Glance
+from reconciler.nodes.network.glance import Glance
+from reconciler.nodes.pods.attached import Attachment, attachments_of
 
 BEFORE = Glance("n1", {"/var/lib/reconciler/shop": "1:2"})
 

@@ -6,7 +6,7 @@ import paramiko
 import pytest
 
 from reconciler.nodes.errors import Refused
-from reconciler.nodes.host_keys import check_host_key, pinned_type
+from reconciler.nodes.ssh.host_keys import check_host_key, pinned_type
 
 
 @pytest.fixture(scope="module")

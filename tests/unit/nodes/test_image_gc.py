@@ -5,8 +5,8 @@ from typing import Any, cast
 import structlog
 
 from reconciler.model.cluster import ImageGc
-from reconciler.nodes.docker_replies import DiskUse
-from reconciler.nodes.image_gc import ImageCollector
+from reconciler.nodes.docker.replies import DiskUse
+from reconciler.nodes.images.garbage_collection import ImageCollector
 
 FULL = DiskUse(total_bytes=100, free_bytes=5)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.nodes.image_tar import NoImage, SavedImage, missing, read_image, size_of, without
+from reconciler.nodes.images.archive import NoImage, SavedImage, missing, read_image, size_of, without
 
 LAYERS = {"a/layer.tar": b"base" * 500, "b/layer.tar": b"web", "c/layer.tar": b"app" * 100}
 DIFF_IDS = ["sha256:a", "sha256:b", "sha256:c"]

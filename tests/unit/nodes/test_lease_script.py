@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from reconciler.model.leases import Claim, HostLease
 from reconciler.model.names import disk_directory, lease_directory, memory_directory
-from reconciler.nodes.lease_script import lease_command, look_command, marked, read_lease
+from reconciler.nodes.lease.script import lease_command, look_command, marked, read_lease
 
 FIRST = Claim("first", 1, "me@here (reconciler run, pid 7)", process="boot/7/1")
 SECOND = Claim("second", 2, "you@there")

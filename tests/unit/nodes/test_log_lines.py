@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.nodes.log_lines import LogLine, joined, last_lines, log_lines
-from reconciler.nodes.streams import STDERR, STDOUT, Piece
+from reconciler.nodes.access.log_lines import LogLine, joined, last_lines, log_lines
+from reconciler.nodes.docker.streams import STDERR, STDOUT, Piece
 
 FULL = 16384
 

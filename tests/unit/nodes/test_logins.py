@@ -6,7 +6,7 @@ import json
 import pytest
 
 from reconciler.model.secrets import SecretText
-from reconciler.nodes.logins import login_for, registry_of, split_image
+from reconciler.nodes.docker.registry_logins import login_for, registry_of, split_image
 
 
 @pytest.mark.parametrize(

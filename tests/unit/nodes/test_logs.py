@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from reconciler.nodes.access import FoundContainer, read_found
-from reconciler.nodes.logs import LogRequest, log_parameters, start_of_run
+from reconciler.nodes.access.host import FoundContainer, read_found
+from reconciler.nodes.access.logs import LogRequest, log_parameters, start_of_run
 
 FIRST = FoundContainer("id", "web", False, True, "2026-11-23T12:00:10.5Z", "", 0)
 AGAIN = replace(FIRST, finished_at="2026-11-23T12:00:08.5Z", restarts=1)

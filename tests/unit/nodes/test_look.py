@@ -2,8 +2,8 @@
 
 import pytest
 
-from reconciler.nodes import setup
-from reconciler.nodes.setup import _Look
+from reconciler.nodes import node_setup as setup
+from reconciler.nodes.node_setup import _Look
 
 
 class Clock:

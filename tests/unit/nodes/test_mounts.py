@@ -7,11 +7,11 @@ import pytest
 
 from reconciler.model.containers import ClaimMount, ContainerConfig, HostMount, Mount, PodAddress
 from reconciler.model.names import LABEL_CONTAINER, LABEL_MOUNTS, LABEL_UID
-from reconciler.nodes.failures import Failed
-from reconciler.nodes.mounts import MOUNTS_VERSION, Mounts
-from reconciler.nodes.pod_files import PodFiles
-from reconciler.nodes.shell import Shell
-from reconciler.nodes.view import HostView
+from reconciler.nodes.host_state import HostView
+from reconciler.nodes.pods.failures import Failed
+from reconciler.nodes.pods.mounts import MOUNTS_VERSION, Mounts
+from reconciler.nodes.pods.volumes import PodFiles
+from reconciler.nodes.ssh.shell import Shell
 
 LABELS = {LABEL_UID: "u1", LABEL_CONTAINER: "app"}
 PINS = "/run/reconciler/demo/pins/u1/app"

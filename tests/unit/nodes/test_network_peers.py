@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from reconciler.model.names import LABEL_CLUSTER
 from reconciler.model.setups import NodeNetwork, Route
-from reconciler.nodes.firewall import filter_table, nat_table
-from reconciler.nodes.network import Applied, apply_network, apply_policy
-from reconciler.nodes.resolving import Resolver
-from reconciler.nodes.shell import Reply, Shell
+from reconciler.nodes.network.interfaces import Applied, apply_network, apply_policy
+from reconciler.nodes.network.iptables import filter_table, nat_table
+from reconciler.nodes.ssh.host_addresses import Resolver
+from reconciler.nodes.ssh.shell import Reply, Shell
 from tests.unit.nodes.test_firewall import in_force
 
 NEAR, FAR = "192.0.2.2", "198.51.100.3"

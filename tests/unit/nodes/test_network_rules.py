@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from reconciler.model.setups import NodeNetwork, Route
-from reconciler.nodes.links import bridge_batch, link_batch, loose_ports
-from reconciler.nodes.network import network_fingerprint
+from reconciler.nodes.network.interfaces import network_fingerprint
+from reconciler.nodes.network.links import bridge_batch, link_batch, loose_ports
 
 NETWORK = NodeNetwork(
     "10.244.1.0/24",

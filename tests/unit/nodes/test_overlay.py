@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.model.cluster import NetworkMode
 from reconciler.model.setups import Route
-from reconciler.nodes.overlay import (
+from reconciler.nodes.network.overlay import (
     Hop,
     Way,
     device_batch,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.nodes.own_labels import is_own
+from reconciler.nodes.docker.own_labels import is_own
 
 LABELS = {"reconciler.dev/cluster": "shop", "reconciler.dev/uid": "u1", "reconciler.dev/container": "web"}
 SYSTEM = {"reconciler.dev/cluster": "shop", "reconciler.dev/container": "PROXY"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from reconciler.model.observed import Peers
 from reconciler.nodes.peers import Inquiry, Neighbours, address_of
-from reconciler.nodes.pulse import Pulse
+from reconciler.nodes.ssh.pulse import Pulse
 
 DEADLINE = 30.0
 SSH = ("192.0.2.2", 22)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.nodes.failures import Failed
-from reconciler.nodes.pinning import Said, in_words, read_said, record_of
-from reconciler.nodes.pins import SCRIPT
+from reconciler.nodes.pods.failures import Failed
+from reconciler.nodes.pods.pinning import Said, in_words, read_said, record_of
+from reconciler.nodes.pods.pins import SCRIPT
 
 
 def test_a_record_is_a_step_a_line() -> None:

@@ -9,9 +9,9 @@ import structlog
 from msgspec.structs import replace
 
 from reconciler.model.observed import ObservedContainer
-from reconciler.nodes import ports
 from reconciler.nodes.errors import CommandFailed
-from reconciler.nodes.ports import Ports, ports_of
+from reconciler.nodes.network import bridge_ports as ports
+from reconciler.nodes.network.bridge_ports import Ports, ports_of
 
 ONE = ObservedContainer(
     "c1", "web", "i", "running", "shop", mac="02:42:0a:f4:01:02", namespace_key="ab12", started_at="1"

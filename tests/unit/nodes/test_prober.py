@@ -20,8 +20,8 @@ from reconciler.model.probes import (
     Wait,
 )
 from reconciler.nodes.errors import ConnectionLost
-from reconciler.nodes.prober import Prober, Results
-from reconciler.nodes.prober_request import container_request, probes_file, program
+from reconciler.nodes.prober.container import container_request, probes_file, program
+from reconciler.nodes.prober.session import Prober, Results
 from reconciler.prober.specs import Action, Probe, Target, read_wanted
 
 

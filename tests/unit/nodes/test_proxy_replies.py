@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.nodes.proxy_container import container_request
-from reconciler.nodes.proxy_files import (
+from reconciler.nodes.proxy.container import container_request
+from reconciler.nodes.proxy.files import (
     PUT,
     Header,
     current_workers,

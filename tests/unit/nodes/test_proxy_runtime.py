@@ -1,7 +1,7 @@
 """What is said to a running HAProxy to change its servers and networks, and what it answers."""
 
 from reconciler.model.proxy import ProxySection, ProxyServer
-from reconciler.nodes.proxy_runtime import (
+from reconciler.nodes.proxy.runtime_api import (
     Live,
     as_wanted,
     changes,
@@ -13,7 +13,7 @@ from reconciler.nodes.proxy_runtime import (
     refusals,
     shown_sources,
 )
-from reconciler.nodes.proxy_servers import LiveServers
+from reconciler.nodes.proxy.servers import LiveServers
 
 A, B = ProxyServer("a", "10.244.0.2:80"), ProxyServer("b", "10.244.0.3:80")
 HEAD = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state …\n"

@@ -9,8 +9,8 @@ import pytest
 from reconciler.model.names import Ref
 from reconciler.model.sections import IngressSection, ServiceSection
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
-from reconciler.nodes.proxy_stats import proxy_traffic, read_stats
-from reconciler.nodes.shell import Reply
+from reconciler.nodes.proxy.stats import proxy_traffic, read_stats
+from reconciler.nodes.ssh.shell import Reply
 
 WEB = ServiceSection(Ref("Service", "shop", "web"), "http")
 SITE = IngressSection(Ref("Ingress", "shop", "site"), "web", "http")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.nodes.pull_words import Progress, failure
+from reconciler.nodes.images.pull_progress import Progress, failure
 
 
 @pytest.mark.fault(53)

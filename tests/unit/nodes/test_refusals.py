@@ -2,10 +2,10 @@
 
 import pytest
 
-from reconciler.nodes.proxy_files import read_heard
-from reconciler.nodes.proxy_runtime import Live
-from reconciler.nodes.proxy_servers import LiveServers
-from reconciler.nodes.refusals import read_refusals, refusal_rules, silent_binds
+from reconciler.nodes.network.refusals import read_refusals, refusal_rules, silent_binds
+from reconciler.nodes.proxy.files import read_heard
+from reconciler.nodes.proxy.runtime_api import Live
+from reconciler.nodes.proxy.servers import LiveServers
 
 CONFIG = """\
 frontend ingress

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.nodes.resolving import Answer, Resolver, look_up_ipv4
+from reconciler.nodes.ssh.host_addresses import Answer, Resolver, look_up_ipv4
 
 LONG = 60.0
 

@@ -26,12 +26,12 @@ from reconciler.model.operations import (
 )
 from reconciler.model.probes import RunCommand
 from reconciler.nodes import Credentials, SshNodeSession, session
-from reconciler.nodes.acting import Actor
+from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.errors import ConnectionLost, EngineError
-from reconciler.nodes.pod_files import PodFiles
-from reconciler.nodes.shell import Shell
-from reconciler.nodes.view import HostView
-from reconciler.nodes.watching import Watcher
+from reconciler.nodes.host_state import HostView
+from reconciler.nodes.pods.volumes import PodFiles
+from reconciler.nodes.pods.worker import Actor
+from reconciler.nodes.ssh.shell import Shell
 
 DEADLINE = 60.0
 NODE = Node(ObjectMeta("node-1"), SshAddress("root", "192.0.2.1", 22), host_key="")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from reconciler.nodes.errors import OutcomeUnknown
-from reconciler.nodes.shell import Reply, Shell, command_line, framed, read_reply
+from reconciler.nodes.ssh.shell import Reply, Shell, command_line, framed, read_reply
 
 
 def run_in_sh(script: str, token: str) -> Reply:

@@ -14,7 +14,7 @@ from paramiko.common import AUTH_FAILED
 
 from reconciler.model.objects import Node, ObjectMeta, SshAddress
 from reconciler.nodes.errors import ConnectionLost, Refused
-from reconciler.nodes.ssh import Credentials, SshConnection
+from reconciler.nodes.ssh.connection import Credentials, SshConnection
 
 SECONDS = 0.5
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.nodes.stats import Sample, Usage, read_busy, read_sample, read_used_memory, usage_between
+from reconciler.nodes.access.usage import Sample, Usage, read_busy, read_sample, read_used_memory, usage_between
 
 MEBI = 1 << 20
 

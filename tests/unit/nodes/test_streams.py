@@ -7,8 +7,8 @@ from typing import Any, cast
 import paramiko
 import pytest
 
+from reconciler.nodes.docker.streams import STDERR, STDOUT, Demultiplexer, Piece, hijack, pieces
 from reconciler.nodes.errors import ConnectionLost, EngineError, OutcomeUnknown
-from reconciler.nodes.streams import STDERR, STDOUT, Demultiplexer, Piece, hijack, pieces
 
 
 def frame(stream: int, data: bytes) -> bytes:

@@ -6,9 +6,9 @@ from typing import Any, cast
 import pytest
 
 from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH
+from reconciler.nodes.docker.system_container import SystemContainer
 from reconciler.nodes.errors import EngineError, NotOurs
-from reconciler.nodes.shell import Reply
-from reconciler.nodes.system_container import SystemContainer
+from reconciler.nodes.ssh.shell import Reply
 
 LABELS = {LABEL_CLUSTER: "shop", LABEL_CONTAINER: "DNS", LABEL_HASH: "h"}
 REQUEST = {"Image": "i", "Labels": LABELS}

@@ -1,6 +1,6 @@
 """Texts on their way to a host and back."""
 
-from reconciler.nodes.text_tar import packed, unpacked
+from reconciler.nodes.docker.text_tar import packed, unpacked
 
 
 def test_files_are_packed_and_unpacked() -> None:

@@ -1,8 +1,8 @@
 """What is known of a host: replies that overtake each other do no harm, and only changes are told."""
 
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState, Reachable, Unreachable
-from reconciler.nodes.looks import Seen
-from reconciler.nodes.view import HostView
+from reconciler.nodes.docker.looks import Seen
+from reconciler.nodes.host_state import HostView
 
 FACTS = Facts("engine", "20.10", "Debian", "6.1", "x86_64", 2, 1 << 30)
 

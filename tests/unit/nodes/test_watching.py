@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from reconciler.model.observed import Facts, ProxyState, Reachable
+from reconciler.nodes.docker.watch import Watcher, state_age
 from reconciler.nodes.errors import OutcomeUnknown
-from reconciler.nodes.view import HostView
-from reconciler.nodes.watching import Watcher, state_age
+from reconciler.nodes.host_state import HostView
 
 FACTS = Facts("e", "", "", "", "", 1, 1)
 LABELS = {"reconciler.dev/cluster": "demo", "reconciler.dev/uid": "u1", "reconciler.dev/container": "app"}

@@ -33,8 +33,8 @@ from reconciler.model.pods import (
 from reconciler.model.probes import GetUrl, RunCommand, Wait
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
-from reconciler.planning.containers import container_config, has_sandbox, pull_of, sandbox_config
-from reconciler.planning.hooks import hook_of
+from reconciler.planning.kubelet.container_config import container_config, has_sandbox, pull_of, sandbox_config
+from reconciler.planning.kubelet.lifecycle_hooks import hook_of
 from tests.simulated import desired
 
 UID = "01234567-89ab-5cde-a012-3456789abcde"

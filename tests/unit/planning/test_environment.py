@@ -10,8 +10,8 @@ from reconciler.model.observed import Facts
 from reconciler.model.pod_sources import EnvSource, EnvVar, FieldSelector, ResourceFieldSelector
 from reconciler.model.pods import Container, PodSpec, Resources
 from reconciler.model.quantities import Quantity
-from reconciler.planning.environment import environment
-from reconciler.planning.pod_fields import field_of
+from reconciler.planning.kubelet.downward_api import field_of
+from reconciler.planning.kubelet.environment import environment
 from tests.simulated import deployment, desired
 
 WEB = Ref("Deployment", "default", "web")

@@ -12,7 +12,7 @@ from reconciler.model.observed import Observed, ObservedContainer, Reachable, Un
 from reconciler.model.operations import StartContainer
 from reconciler.model.plan import Action
 from reconciler.model.pods import ContainerPort, PodSpec
-from reconciler.planning.templates import read_template, template_text
+from reconciler.planning.state.templates import read_template, template_text
 from tests.simulated import World, container, deployment, desired, host, node, pod, service
 
 WAY_OUT = "make the host answer, or remove its Node"

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from reconciler.model.memory import PodIntent
 from reconciler.model.pods import Handler, Lifecycle, PodSpec
-from reconciler.planning.booting import booting_pods
+from reconciler.planning.kubelet.booting import booting_pods
 from tests.simulated import container, desired
 
 DESIRED = desired(nodes=1)

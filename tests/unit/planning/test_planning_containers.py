@@ -12,9 +12,9 @@ from reconciler.model.pods import Container, ContainerPort, PodSpec, Resources
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 from reconciler.planning import after_failure, after_success
-from reconciler.planning.containers import container_config
-from reconciler.planning.identity import pod_name, pod_uid
-from reconciler.planning.images import must_pull, tagged
+from reconciler.planning.allocation.identity import pod_name, pod_uid
+from reconciler.planning.kubelet.container_config import container_config
+from reconciler.planning.kubelet.image_policy import must_pull, tagged
 from tests.simulated import desired
 
 WEB = Ref("Deployment", "default", "web")

@@ -22,7 +22,7 @@ from reconciler.model.pods import (
     TcpSocketAction,
 )
 from reconciler.model.probes import CheckHealth, GetUrl, OpenConnection, ProbeAction, ProbedContainer, RunCommand
-from reconciler.planning.probes import awaits_probe, probed_containers
+from reconciler.planning.kubelet.probes import awaits_probe, probed_containers
 from tests.simulated import desired
 
 WANTED = desired(nodes=2)

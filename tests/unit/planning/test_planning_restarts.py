@@ -18,8 +18,8 @@ from reconciler.model.operations import (
 )
 from reconciler.model.plan import ContainerStatus, PodStatus
 from reconciler.model.pods import Container
-from reconciler.planning.backoff import after_failure
-from reconciler.planning.runs import delay_of
+from reconciler.planning.kubelet.backoff import after_failure
+from reconciler.planning.state.restarts import delay_of
 from tests.simulated import World, container, desired, pod
 
 

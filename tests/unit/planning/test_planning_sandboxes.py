@@ -11,7 +11,7 @@ from reconciler.model.objects import Pod
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.operations import Operation, StartContainer, StopContainers
 from reconciler.model.plan import Plan, PodStatus
-from reconciler.planning.identity import container_of
+from reconciler.planning.allocation.identity import container_of
 from tests.simulated import World, container, desired, ignore, pod
 
 LONG_AGO = "2020-01-01T00:00:00Z"

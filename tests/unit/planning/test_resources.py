@@ -5,7 +5,7 @@ import pytest
 from reconciler.model.observed import Facts
 from reconciler.model.pods import Container, PodSpec, Resources
 from reconciler.model.quantities import Quantity
-from reconciler.planning.resources import limits_of, oom_score, qos_of
+from reconciler.planning.kubelet.resources import limits_of, oom_score, qos_of
 
 FACTS = Facts("e", "27", "Debian", "6.1", "x86_64", 4, 8 << 30)
 

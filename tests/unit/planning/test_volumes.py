@@ -35,8 +35,8 @@ from reconciler.model.pod_sources import (
 from reconciler.model.pods import Container, PodSecurityContext, PodSpec, Resources, SecurityContext
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
-from reconciler.planning.containers import container_config
-from reconciler.planning.volumes import claim_volume, directories, stale_files
+from reconciler.planning.kubelet.container_config import container_config
+from reconciler.planning.kubelet.volumes import claim_volume, directories, stale_files
 from tests.simulated import desired
 
 UID = "01234567-89ab-5cde-a012-3456789abcde"

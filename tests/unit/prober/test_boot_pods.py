@@ -9,7 +9,7 @@ import pytest
 from reconciler.model.pods import RestartPolicy
 from reconciler.model.probes import RunCommand
 from reconciler.model.setups import BootPart, BootPod
-from reconciler.nodes.boot_request import pod_record
+from reconciler.nodes.boot.container import pod_record
 from reconciler.prober.boot_pods import Raiser
 from reconciler.prober.docker import Docker, DockerError
 

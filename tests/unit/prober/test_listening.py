@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.nodes.proxy_files import read_binds, read_header
+from reconciler.nodes.proxy.files import read_binds, read_header
 from reconciler.prober import listening
 
 FILE = """\

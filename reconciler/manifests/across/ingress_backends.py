@@ -1,0 +1,54 @@
+"""Whether the Services and Secrets behind an Ingress are what it takes them for."""
+
+from collections.abc import Iterator
+
+from reconciler.manifests.across.acme import check_issuing
+from reconciler.manifests.across.index import Index
+from reconciler.manifests.checks.ingresses import AUTH_AT, AUTH_KEY, backends_of
+from reconciler.manifests.codes import Code
+from reconciler.manifests.findings import Finding, Pointer
+from reconciler.manifests.reading.file_reader import Entry
+from reconciler.model.htpasswd import read_users
+from reconciler.model.ingress import IngressServiceBackend
+from reconciler.model.names import Ref
+from reconciler.model.objects import Ingress, Secret, Service
+
+
+def check_backends(entry: Entry, index: Index) -> Iterator[Finding]:
+    """Of one Ingress; its findings change only with what it needs, which `references` has looked for."""
+    if not isinstance(entry.thing, Ingress) or not entry.uses.needs:
+        return
+    namespace = entry.ref.namespace
+    for backend, at in backends_of(entry.thing.spec):
+        found = index.objects.get(Ref("Service", namespace, backend.name))
+        if found is not None and isinstance(found.thing, Service):
+            yield from _port(backend, found.thing, (*at, "port"))
+    yield from check_issuing(entry.thing, index)
+    if name := entry.thing.options.auth_secret:
+        secret = index.objects.get(Ref("Secret", namespace, name))
+        if secret is not None and isinstance(secret.thing, Secret):
+            yield from _users(secret.thing, secret)
+
+
+def _port(backend: IngressServiceBackend, service: Service, at: Pointer) -> Iterator[Finding]:
+    wanted = backend.port
+    ports = service.spec.ports
+    if any(port.name == wanted.name if wanted.name else port.port == wanted.number for port in ports):
+        return
+    known = ", ".join(f"{port.port} ({port.name})" if port.name else str(port.port) for port in ports)
+    message = f"Service {service.metadata.name} has no port {wanted}"
+    yield Finding(at, Code.UNKNOWN_PORT, message, f"use one of its ports: {known or 'it has none'}")
+
+
+def _users(secret: Secret, found: Entry) -> Iterator[Finding]:
+    """A missing key has been told of."""
+    fix = f"make a line with `htpasswd -nB USER` and put it in {found.place}, under the key {AUTH_KEY}"
+    if (text := secret.data.get(AUTH_KEY)) is not None:
+        try:
+            read_users(text.reveal())
+        except ValueError as error:
+            message = f"nobody could sign in with Secret {secret.metadata.name}: {error}"
+            yield Finding(AUTH_AT, Code.INVALID_USERS, message, fix)
+    elif AUTH_KEY in secret.binary_data:
+        message = f"the value of {AUTH_KEY} in Secret {secret.metadata.name} is not text"
+        yield Finding(AUTH_AT, Code.INVALID_USERS, message, fix)

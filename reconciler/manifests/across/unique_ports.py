@@ -1,0 +1,141 @@
+"""What Services take of the hosts: node ports, ports of the edges, external addresses. Each has one owner, and
+which external addresses there are to take is the Cluster's to say.
+
+Rule: HAProxy lets two sections bind one address, and the kernel then deals connections out at random.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
+
+from msgspec import Struct
+
+from reconciler.manifests.across.index import Located
+from reconciler.manifests.codes import Code
+from reconciler.manifests.findings import Finding, Pointer
+from reconciler.manifests.reading.file_reader import Entry
+from reconciler.model.cluster import ClusterSpec
+from reconciler.model.edges import INGRESS_PORTS, edges
+from reconciler.model.objects import EndpointSlice, Ingress, Node, Service, is_served_here
+
+_EVERYWHERE = ""
+"""In place of an address: every one of every host."""
+
+
+class _Claim(Struct, frozen=True):
+    """A port that a Service is to be heard on."""
+
+    host: str
+    port: int
+    what: str
+    at: Pointer
+
+
+def exposes(service: Service) -> bool:
+    """Whether the checks here look at it."""
+    spec = service.spec
+    return spec.type == "LoadBalancer" or bool(spec.external_ips or any(port.node_port for port in spec.ports))
+
+
+def check_exposure(
+    services: list[Entry], ingresses: list[Entry], nodes: Mapping[str, Node], cluster: ClusterSpec | None
+) -> Iterator[Located]:
+    """`services` in the order of their places: the first one has what several ask for."""
+    ports = _Ports(nodes, cluster.ssh.port if cluster is not None else 22)
+    at_edges = {name: nodes[name].ssh.host for name in edges(nodes)}
+    has_ingress = any(isinstance(entry.thing, Ingress) and is_served_here(entry.thing) for entry in ingresses)
+    of_ingress = {(host, port): name for name, host in at_edges.items() for port in INGRESS_PORTS if has_ingress}
+    for entry in services:
+        assert isinstance(entry.thing, Service)
+        told: set[Pointer] = set()
+        for claim in _claims(entry.thing, at_edges):
+            if claim.at not in told and (message := ports.take(claim, entry)):
+                told.add(claim.at)
+                yield entry, Finding(claim.at, Code.DUPLICATE_PORT, message, "choose another one, or leave it out")
+        for finding in (*_external_addresses(entry, cluster), *_of_ingress(entry.thing, of_ingress)):
+            if finding.pointer not in told:
+                yield entry, finding
+
+
+def check_slice_addresses(entry: Entry, cluster: ClusterSpec | None) -> Iterator[Located]:
+    """An address of the cluster's own would go around its Services, or in circles."""
+    assert isinstance(entry.thing, EndpointSlice)
+    for index, endpoint in enumerate(entry.thing.endpoints):
+        for number, address in enumerate(endpoint.addresses):
+            at: Pointer = ("endpoints", index, "addresses", number)
+            for whose in _inside(address, cluster):
+                fix = "select pods with labels, or use the other Service itself"
+                yield entry, Finding(at, Code.INVALID_ADDRESS, f"{address} is in {whose}", fix)
+
+
+class _Ports:
+    """Who has which port of which address."""
+
+    def __init__(self, nodes: Mapping[str, Node], ssh_port: int) -> None:
+        self._owners: defaultdict[int, dict[str, str]] = defaultdict(dict)
+        for name, node in nodes.items():
+            self._owners[node.ssh.port or ssh_port][node.ssh.host] = f"sshd of node {name}"
+
+    def take(self, claim: _Claim, entry: Entry) -> str:
+        """Why it cannot be had; empty where it can."""
+        own = f"{entry.ref} ({entry.place})"
+        owners = self._owners[claim.port]
+        hosts = owners if claim.host == _EVERYWHERE else (claim.host, _EVERYWHERE)
+        others = (owners[host] for host in hosts if owners.get(host, own) != own)
+        if (other := next(others, None)) is not None:
+            return f"{claim.what} belongs to {other}"
+        owners[claim.host] = own
+        return ""
+
+
+def _claims(service: Service, at_edges: Mapping[str, str]) -> Iterator[_Claim]:
+    spec = service.spec
+    for number, port in enumerate(spec.ports):
+        at: Pointer = ("spec", "ports", number)
+        if port.node_port:
+            yield _Claim(_EVERYWHERE, port.node_port, f"the node port {port.node_port}", (*at, "nodePort"))
+        if spec.type == "LoadBalancer":
+            for name, host in at_edges.items():
+                yield _Claim(host, port.port, f"the port {port.port} of the edge {name}", (*at, "port"))
+        for index, address in enumerate(spec.external_ips):
+            yield _Claim(address, port.port, f"{address}:{port.port}", ("spec", "externalIPs", index))
+
+
+def _external_addresses(entry: Entry, cluster: ClusterSpec | None) -> Iterator[Finding]:
+    assert isinstance(entry.thing, Service)
+    namespace = entry.ref.namespace
+    for index, address in enumerate(entry.thing.spec.external_ips):
+        at: Pointer = ("spec", "externalIPs", index)
+        for whose in _inside(address, cluster):
+            fix = "choose an address that is routed to the nodes from outside"
+            yield Finding(at, Code.INVALID_ADDRESS, f"{address} is in {whose}", fix)
+        if cluster is not None and not _is_allowed(address, namespace, cluster):
+            message = f"the Cluster gives no Service of namespace {namespace} the external address {address}"
+            rule = f"{{cidr: {address}/32, namespaces: [{namespace}]}}"
+            fix = f"add {rule} to the Cluster's spec.network.externalIPs, or leave the address out"
+            yield Finding(at, Code.ADDRESS_NOT_ALLOWED, message, fix)
+
+
+def _is_allowed(address: str, namespace: str, cluster: ClusterSpec) -> bool:
+    return any(
+        IPv4Address(address) in IPv4Network(rule.cidr, strict=False)
+        and (not rule.namespaces or namespace in rule.namespaces)
+        for rule in cluster.network.external_ips
+    )
+
+
+def _of_ingress(service: Service, of_ingress: Mapping[tuple[str, int], str]) -> Iterator[Finding]:
+    """External addresses at which Ingresses are served: who had one would answer in the place of every site."""
+    for index, address in enumerate(service.spec.external_ips):
+        taken = (port.port for port in service.spec.ports if (address, port.port) in of_ingress)
+        if (port := next(taken, None)) is not None:
+            message = f"{address}:{port} belongs to the Ingresses, at the edge {of_ingress[address, port]}"
+            fix = "choose another port or address, or write an Ingress"
+            yield Finding(("spec", "externalIPs", index), Code.DUPLICATE_PORT, message, fix)
+
+
+def _inside(address: str, cluster: ClusterSpec | None) -> Iterator[str]:
+    if cluster is not None:
+        for name, cidr in (("pod CIDR", cluster.pod_cidr), ("service CIDR", cluster.service_cidr)):
+            if IPv4Address(address) in IPv4Network(cidr):
+                yield f"the {name} {cidr}"

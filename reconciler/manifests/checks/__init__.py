@@ -1,0 +1,1 @@
+"""What is wrong with one object for itself, and cannot be said by JSON Schema."""

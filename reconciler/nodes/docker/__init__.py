@@ -1,0 +1,1 @@
+"""Docker's API over SSH: requests, replies, streams and events."""

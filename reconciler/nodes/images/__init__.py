@@ -1,0 +1,1 @@
+"""The images of a host: pulled, pushed, recorded, and removed when nothing uses them."""

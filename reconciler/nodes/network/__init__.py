@@ -1,0 +1,1 @@
+"""A host's network: its bridges, tunnels, routes and rules."""

@@ -1,0 +1,1 @@
+"""The pods of a host: work on their containers, their volumes and their ports."""

@@ -1,0 +1,122 @@
+"""Do the pods answer? TCP connections from the host's side to each pod's port, until the first one is accepted.
+
+One thread for a host, one connection at a time, each with a deadline; a silent pod is asked ever more rarely, so
+it cannot starve the others. Stands in for a kubelet's readiness probe.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+from structlog.typing import FilteringBoundLogger as BoundLogger
+
+from reconciler.nodes.errors import Refused
+from reconciler.nodes.host_state import HostView
+from reconciler.nodes.pods.runs import PodRun, still_runs
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+_CONNECT_SECONDS = 1.0
+_FIRST_LOOK_SECONDS = 2.0
+_IDLE_SECONDS = 60.0
+
+Accepts = Callable[[str, int, float], bool]
+
+
+class _Trial(Struct, frozen=True):
+    run: PodRun
+    since: float
+    not_before: float
+
+
+class Checker:
+    """For one connection. `changed` is called for new targets, and whenever containers changed."""
+
+    def __init__(self, accepts: Accepts, view: HostView, log: BoundLogger) -> None:
+        self._log = log
+        self._accepts = accepts
+        self._view = view
+        self._wanted: frozenset[str] = frozenset()
+        self._answered: Mapping[str, PodRun] = {}
+        self._wake = threading.Event()
+        self._stopped = False
+
+    def first_look(self, targets: frozenset[str]) -> Mapping[str, PodRun]:
+        """Those that answer at once, each tried one time; before `work` begins. Unhurried ones wait for `work`.
+
+        What a host served before we connected is thus known from its first observation: a pod that looked
+        unready for a moment would be taken out of every proxy.
+        """
+        self._wanted = targets
+        deadline = time.monotonic() + _FIRST_LOOK_SECONDS
+        runs = {target: self._run_of(target) for target in sorted(targets)}
+        self._answered = {
+            target: run
+            for target, run in runs.items()
+            if run and time.monotonic() < deadline and self._try(target)
+        }
+        return self._answered
+
+    def want(self, targets: frozenset[str]) -> None:
+        self._wanted = targets
+        self._wake.set()
+
+    def changed(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wake.set()
+
+    def work(self) -> None:
+        """Until `stop`; to be run in a thread of its own."""
+        answered = self._answered
+        trials: Mapping[str, _Trial] = {}
+        while not self._stopped:
+            self._wake.clear()
+            runs = {target: self._run_of(target) for target in self._wanted}
+            answered = {target: run for target, run in answered.items() if still_runs(run, runs.get(target, ()))}
+            trials = self._due(runs, answered, trials)
+            for target, trial in sorted(trials.items()):
+                if trial.not_before <= time.monotonic() and not self._stopped:
+                    if self._try(target):
+                        answered = {**answered, target: trial.run}
+                        trials = {other: t for other, t in trials.items() if other != target}
+                    else:
+                        trials = {**trials, target: _later(trial)}
+            self._view.answered(answered)
+            self._wake.wait(_pause(trials))
+
+    def _due(
+        self, runs: Mapping[str, PodRun], answered: Mapping[str, PodRun], trials: Mapping[str, _Trial]
+    ) -> Mapping[str, _Trial]:
+        due, now = {}, time.monotonic()
+        for target, run in runs.items():
+            if run and target not in answered:
+                known = trials.get(target)
+                due[target] = known if known is not None and known.run == run else _Trial(run, now, now)
+        return due
+
+    def _run_of(self, target: str) -> PodRun:
+        return self._view.pod_run(target.rpartition(":")[0])
+
+    def _try(self, target: str) -> bool:
+        ip, _, port = target.rpartition(":")
+        try:
+            return self._accepts(ip, int(port), _CONNECT_SECONDS)
+        except Refused as error:
+            self._log.error("pods cannot be checked", reason=str(error))
+            return False
+
+
+def _later(trial: _Trial) -> _Trial:
+    """A tenth of the time it has been silent: an answer is heard little later than it could be."""
+    now = time.monotonic()
+    pause = min(max((now - trial.since) / 10, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+    return _Trial(trial.run, trial.since, now + pause)
+
+
+def _pause(trials: Mapping[str, _Trial]) -> float:
+    if not trials:
+        return _IDLE_SECONDS
+    return max(0.0, min(trial.not_before for trial in trials.values()) - time.monotonic())

@@ -1,0 +1,1 @@
+"""The prober of a node: its container, and the connection to it."""

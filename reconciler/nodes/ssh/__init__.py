@@ -1,0 +1,1 @@
+"""One SSH connection: host keys, channels, a shell with framed replies, and signs of life."""

@@ -1,0 +1,1 @@
+"""Addresses and names that are chosen once and remembered."""

@@ -1,0 +1,87 @@
+"""The memory a plan leaves: what did not change is the same object, so that the store writes only what did."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import ClaimRecord, IngressRecord, Memory, NodeRecord, PodIntent, ServiceRecord
+from reconciler.model.names import Ref, Uid
+from reconciler.planning.kubelet.sync import Clocks
+from reconciler.planning.scheduling.cycle import Placement
+from reconciler.planning.state.completion import is_done_for_good
+from reconciler.planning.state.nodes import NodeView
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def remember(
+    desired: Desired,
+    memory: Memory,
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodIntent],
+    placement: Placement,
+    services: Mapping[Ref, ServiceRecord],
+    ingresses: Mapping[Ref, IngressRecord],
+    claims: Mapping[Ref, ClaimRecord],
+    clocks: Clocks,
+) -> Memory:
+    """The memory given, itself, where nothing is to be remembered anew."""
+    incarnations = memory.incarnations
+    if placement.incarnations:
+        incarnations = {**incarnations, **placement.incarnations}
+    planned = memory.revision == desired.revision.id
+    after = Memory(
+        pods=_kept(memory.pods, pods),
+        nodes=_records(memory, nodes, placement),
+        services=services,
+        ingresses=ingresses,
+        claims=claims,
+        accounts=memory.accounts,
+        certificates=memory.certificates,
+        runs=clocks.runs,
+        incarnations=incarnations,
+        applied=memory.applied if planned else desired.manifests,
+        revision=memory.revision if planned else desired.revision.id,
+        backoffs=clocks.backoffs,
+        ready_since=clocks.ready_since,
+        leaving=clocks.leaving,
+        orders=memory.orders,
+        crashes=clocks.crashes,
+        failures=clocks.failures,
+        started=clocks.started,
+    )
+    fields = Memory.__struct_fields__
+    same = all(getattr(after, field) is getattr(memory, field) for field in fields)
+    return memory if same else after
+
+
+def without_node(memory: Memory, name: str) -> Memory:
+    """For a node that was emptied, or is gone: its engine, its pod CIDR and its pods are chosen anew.
+
+    Of a bare pod that ran to its end it stays known that it did. Claims whose data is there are found again by
+    their volumes, which a reset leaves: on that node, or where they were copied to.
+    """
+    return replace(
+        memory,
+        claims={ref: record for ref, record in memory.claims.items() if record.node != name},
+        nodes={known: record for known, record in memory.nodes.items() if known != name},
+        pods={
+            uid: intent for uid, intent in memory.pods.items() if intent.node != name or is_done_for_good(intent)
+        },
+    )
+
+
+def _records(memory: Memory, nodes: Mapping[str, NodeView], placement: Placement) -> Mapping[str, NodeRecord]:
+    """A node that a revision no longer has is remembered all the same: it may come back."""
+    records = {name: placement.records.get(name, node.record) for name, node in nodes.items()}
+    return _kept(memory.nodes, {**memory.nodes, **records})
+
+
+def _kept(before: Mapping[Key, Value], after: Mapping[Key, Value]) -> Mapping[Key, Value]:
+    """The mapping before, where every value after is the same object."""
+    if len(before) == len(after) and all(before.get(key) is value for key, value in after.items()):
+        return before
+    return after

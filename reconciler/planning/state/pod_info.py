@@ -1,0 +1,84 @@
+"""What a pod's spec amounts to: read once for all pods of a template, since every plan asks it of every pod."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from reconciler.model.limits import Limits, limits
+from reconciler.model.names import SANDBOX
+from reconciler.model.pods import Container, PodSpec, RestartPolicy
+from reconciler.planning.kubelet.container_config import has_sandbox, restart_policy_of
+from reconciler.planning.kubelet.resources import Qos, limits_of, qos_of
+from reconciler.planning.resource_requests import NOTHING, Demand, demand_of
+from reconciler.planning.state.pod_containers import lasting
+
+
+class Shape(Struct, frozen=True):
+    only: str = ""
+    """The name of a container that is all there is of the pod: no other one, no sandbox."""
+    restarts: Mapping[str, RestartPolicy] = {}
+    """What Docker is to do by itself when one of these containers ends."""
+    limits: Mapping[str, Limits] = {}
+    """What each of these containers may use."""
+    addressed: str = ""
+    """The container that has the pod's address: the only one, or the sandbox. Empty: none, on a host's network."""
+    sandbox: bool = False
+    waits: bool = False
+    """A probe says when a container of it is ready."""
+    proven: bool = False
+    """A main container has a readiness probe."""
+    probed: bool = False
+    """A container of it has a probe of any kind."""
+    gated: bool = False
+    mounting: bool = False
+    """It has volumes."""
+    deadline: int | None = None
+    """Seconds."""
+    qos: Qos = "BestEffort"
+    demand: Demand = NOTHING
+
+
+_UNKNOWN: Final = Shape()
+_MOST_KNOWN: Final = 20_000
+_known: Final[dict[int, tuple[PodSpec, Shape]]] = {}
+"""By the identity of the spec, which is kept alive with it: a spec never changes, and hashing one is slow."""
+
+
+def shape_of(spec: PodSpec | None) -> Shape:
+    """Remembered: nothing but speed depends on it."""
+    if spec is None:
+        return _UNKNOWN
+    known = _known.get(id(spec))
+    if known is not None and known[0] is spec:
+        return known[1]
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    shape = _read(spec)
+    _known[id(spec)] = (spec, shape)
+    return shape
+
+
+def _read(spec: PodSpec) -> Shape:
+    sandbox, staying = has_sandbox(spec), lasting(spec)
+    alone = len(staying) == 1 and not spec.init_containers and not sandbox
+    return Shape(
+        only=spec.containers[0].name if alone else "",
+        restarts={one.name: restart_policy_of(one, spec) for one in staying},
+        limits={one.name: _limits(one, spec) for one in staying},
+        addressed="" if spec.host_network else SANDBOX if sandbox else spec.containers[0].name,
+        sandbox=sandbox,
+        waits=any(one.readiness_probe or one.startup_probe for one in staying),
+        proven=any(one.readiness_probe for one in spec.containers),
+        probed=any(one.readiness_probe or one.startup_probe or one.liveness_probe for one in staying),
+        gated=bool(spec.readiness_gates),
+        mounting=bool(spec.volumes),
+        deadline=spec.active_deadline_seconds,
+        qos=qos_of(spec),
+        demand=demand_of(spec),
+    )
+
+
+def _limits(container: Container, spec: PodSpec) -> Limits:
+    found = limits_of(container, spec, None)
+    return limits(found.cpu_shares, found.cpu_milli_limit, found.memory_limit_bytes, found.memory_request_bytes)

@@ -1,0 +1,110 @@
+"""Claims: which node has a claim's data. Bound with the first pod that is placed, and remembered for good.
+
+Should the memory be lost, a claim is bound where its Docker volume is found. Data is never passed over silently: a
+claim that no record binds waits for every node that was never seen.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from reconciler.model.desired import Desired
+from reconciler.model.memory import ClaimRecord, PodIntent
+from reconciler.model.names import ANNOTATION_RECLAIM, Ref, Uid
+from reconciler.model.objects import PersistentVolumeClaim
+from reconciler.model.plan import ClaimStatus
+from reconciler.model.pods import PodSpec
+from reconciler.planning.kubelet.volumes import claim_of_volume, claim_volume
+from reconciler.planning.state.nodes import NodeView
+
+_DELETE = "Delete"
+Found = Mapping[str, Sequence[str]]
+"""The nodes that have each claim's volume, by the volume's name."""
+_WAITS = "waits for the first pod that uses it"
+_WAY_OUT = (
+    "its data is on {node}, which is not in the manifests: put the Node back; or copy the data into the Docker "
+    "volume {volume} of another node and give the claim up on this one by `reconciler node reset {node} SOURCE`, "
+    "with --forget where the host is gone: then it is found where the volume is, or begins anew, empty"
+)
+
+
+def claims_of(namespace: str, spec: PodSpec | None) -> tuple[Ref, ...]:
+    if spec is None or not spec.volumes:
+        return ()
+    return tuple(
+        Ref("PersistentVolumeClaim", namespace, volume.persistent_volume_claim.claim_name)
+        for volume in spec.volumes
+        if volume.persistent_volume_claim is not None
+    )
+
+
+def claim_records(
+    desired: Desired,
+    known: Mapping[Ref, ClaimRecord],
+    pods: Mapping[Uid, PodIntent],
+    found: Found,
+) -> Mapping[Ref, ClaimRecord]:
+    """Those remembered, those of pods just placed or taken over, and those whose data a node is found to have, in
+    the revision or not; the mapping given where nothing changes."""
+    cluster = desired.cluster.metadata.name
+    fresh: dict[Ref, ClaimRecord] = {}
+    for intent in pods.values() if desired.claims else ():
+        if intent.spec is None or not intent.spec.volumes:
+            continue
+        for ref in claims_of(intent.namespace, intent.spec):
+            if ref not in known and ref not in fresh:
+                fresh[ref] = ClaimRecord(intent.node, claim_volume(cluster, ref.namespace, ref.name))
+    for volume, homes in found.items():
+        claim_ref = claim_of_volume(cluster, volume)
+        if claim_ref is not None and claim_ref not in known and claim_ref not in fresh and len(homes) == 1:
+            fresh[claim_ref] = ClaimRecord(homes[0], volume)
+    bound = {**known, **fresh} if fresh else known
+    for ref, claim in desired.claims.items():
+        record = bound.get(ref)
+        if record is not None and record.delete != _is_deleted(claim):
+            fresh[ref] = replace(record, delete=not record.delete)
+    return {**known, **fresh} if fresh else known
+
+
+def undecided(cluster: str, ref: Ref, nodes: Mapping[str, NodeView], found: Found) -> str:
+    """Why a claim without a record must not be bound yet, in words; empty where no node can have data of it.
+
+    What a node that has been seen before has is on record: the state is as old as that.
+    """
+    homes = found.get(claim_volume(cluster, ref.namespace, ref.name), [])
+    if len(homes) > 1:
+        where = " and on ".join(homes)
+        return f"its claim {ref.name} has data on {where}: remove the Docker volume that is not wanted"
+    for node in nodes.values():
+        if node.last is None and not node.record.engine_id:
+            return f"its claim {ref.name} may have data on {node.name}, which has not been seen yet"
+        if node.last is not None and node.last.volumes is None:
+            return f"its claim {ref.name} may have data on {node.name}, whose Docker does not list its volumes"
+    return ""
+
+
+def claim_status(
+    cluster: str, ref: Ref, record: ClaimRecord | None, nodes: Mapping[str, NodeView], found: Found
+) -> ClaimStatus:
+    if record is None:
+        return ClaimStatus(ref, "Pending", message=undecided(cluster, ref, nodes, found) or _WAITS)
+    if record.node not in nodes:
+        return ClaimStatus(
+            ref, "Lost", record.node, record.volume, _WAY_OUT.format(node=record.node, volume=record.volume)
+        )
+    others = [name for name in found.get(record.volume, ()) if name != record.node]
+    message = f"there is a volume of it on {' and on '.join(others)} too, which is not used" if others else ""
+    return ClaimStatus(ref, "Bound", record.node, record.volume, message)
+
+
+def volumes_found(nodes: Mapping[str, NodeView]) -> Found:
+    """As the nodes were last seen."""
+    found: dict[str, list[str]] = {}
+    for node in nodes.values():
+        for volume in (node.last.volumes if node.last else None) or ():
+            found.setdefault(volume, []).append(node.name)
+    return found
+
+
+def _is_deleted(claim: PersistentVolumeClaim) -> bool:
+    return claim.metadata.annotations.get(ANNOTATION_RECLAIM) == _DELETE

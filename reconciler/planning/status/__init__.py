@@ -1,0 +1,1 @@
+"""How every object stands, from what is there."""

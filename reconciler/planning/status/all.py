@@ -1,0 +1,78 @@
+"""How everything stands after this step, and whether anything is left to wait for."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from reconciler.model.desired import Desired
+from reconciler.model.edges import edge_addresses
+from reconciler.model.memory import ClaimRecord, Memory, PodIntent, ServiceRecord
+from reconciler.model.names import Ref, Uid
+from reconciler.model.plan import Endpoint, Status, Unplaced
+from reconciler.planning.controllers.deployment import availability_of
+from reconciler.planning.controllers.ingress import ingress_status
+from reconciler.planning.kubelet.sync import Clocks
+from reconciler.planning.state.nodes import NodeView
+from reconciler.planning.state.pods import PodView
+from reconciler.planning.state.volume_binding import claim_status, volumes_found
+from reconciler.planning.status.pods import done_status, pod_statuses
+from reconciler.planning.status.workloads import (
+    departed_statuses,
+    deployment_status,
+    node_statuses,
+    service_status,
+)
+
+
+class Standing(Struct, frozen=True):
+    statuses: Mapping[Ref, Status]
+    complete: bool
+    """Every Deployment and Pod is as wanted, and no node is in the middle of something."""
+    wake_at: tuple[float, ...]
+    """When a pod that is ready now will count as available."""
+
+
+def standing_of(
+    desired: Desired,
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodView],
+    owned: Mapping[Ref, Sequence[PodView]],
+    unplaced: Sequence[Unplaced],
+    done: Mapping[Uid, PodIntent],
+    services: Mapping[Ref, ServiceRecord],
+    claims: Mapping[Ref, ClaimRecord],
+    endpoints: Mapping[Ref, Sequence[Endpoint]],
+    memory: Memory,
+    clocks: Clocks,
+) -> Standing:
+    statuses: dict[Ref, Status] = {}
+    statuses.update(node_statuses(nodes, pods.values()))
+    statuses.update(departed_statuses(memory.nodes, nodes))
+    statuses.update((intent.ref, done_status(intent)) for intent in done.values())
+    statuses.update(pod_statuses(pods, unplaced, clocks))
+    complete = not any(node.answers and node.answers.busy for node in nodes.values())
+    wake_at: list[float] = []
+    for ref, deployment in desired.deployments.items():
+        staying = [pod for pod in owned.get(ref, ()) if pod.intent.wanted == "run"]
+        template_hash = desired.template_hashes[ref]
+        availability = availability_of(deployment, template_hash, staying, clocks.ready_since, clocks.now)
+        mine = [one for one in unplaced if one.owner == ref]
+        status = deployment_status(
+            ref, deployment.spec.replicas, template_hash, staying, availability, mine, statuses
+        )
+        statuses[ref] = status
+        complete = complete and status.complete
+        if availability.wake_at is not None:
+            wake_at.append(availability.wake_at)
+    ended = {intent.ref for intent in done.values()}
+    for ref in desired.pods.keys() - ended:
+        complete = complete and any(pod.ready or pod.finished for pod in owned.get(ref, ()))
+    edges = edge_addresses(desired.nodes)
+    for ref, service in desired.services.items():
+        statuses[ref] = service_status(service, services[ref], endpoints[ref], edges)
+    for ref, ingress in desired.ingresses.items():
+        statuses[ref] = ingress_status(ingress, edges, desired.secrets, memory.certificates)
+    found = volumes_found(nodes) if desired.claims else {}
+    for ref in desired.claims:
+        statuses[ref] = claim_status(desired.cluster.metadata.name, ref, claims.get(ref), nodes, found)
+    return Standing(statuses, complete, tuple(wake_at))
