@@ -10,13 +10,15 @@ import click
 
 from reconciler.cli.access import Known, namespace_option
 from reconciler.cli.console import show_lines
-from reconciler.cli.get import KindType, echo_object, say_age, the_one
+from reconciler.cli.get import echo_object, say_age, the_one
+from reconciler.cli.kind_argument import KindArgument
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, output_option
 from reconciler.cli.traffic import traffic_of
 from reconciler.model.acme import IssuedCertificate
+from reconciler.model.kinds import Names
 from reconciler.model.memory import Memory
-from reconciler.model.names import CLUSTER_SCOPED, Ref
+from reconciler.model.names import Ref
 from reconciler.model.plan import (
     ClaimStatus,
     DeploymentStatus,
@@ -41,12 +43,12 @@ from reconciler.store import open_reader
 
 
 @click.command()
-@click.argument("kind", type=KindType(), metavar="KIND")
+@click.argument("kind", type=KindArgument(), metavar="KIND")
 @click.argument("name")
 @namespace_option
 @host_options
 @output_option("text", "json", "yaml")
-def describe(kind: str, name: str, namespace: str, output: str, **given: Any) -> None:
+def describe(kind: Names, name: str, namespace: str, output: str, **given: Any) -> None:
     """Show everything known of one object, as the running reconciler last saw it.
 
     KIND is pod, deployment, service, ingress, node or persistentvolumeclaim (pvc). Values of Secrets are never
@@ -56,7 +58,7 @@ def describe(kind: str, name: str, namespace: str, output: str, **given: Any) ->
     settings = host_settings(given)
     with open_reader(settings.state_dir) as reader:
         statuses, memory = reader.statuses(), reader.memory()
-        status = the_one(statuses, Ref(kind, "" if kind in CLUSTER_SCOPED else namespace, name))
+        status = the_one(statuses, kind, name, namespace)
         events = [event for event in reader.events() if event.about == status.ref]
         say_age(reader)
     traffic = traffic_of(Known(statuses, memory, settings), status)

@@ -12,7 +12,7 @@ import click
 
 from reconciler.cli.access import namespace_option
 from reconciler.cli.console import show_lines
-from reconciler.cli.get import KINDS
+from reconciler.cli.kind_argument import KINDS_BY_ALIAS
 from reconciler.cli.options import output_option, state_option
 from reconciler.model.records import Event
 from reconciler.reporting import event_json, events_table, object_list, table_lines
@@ -50,9 +50,9 @@ def _about(text: str) -> tuple[str, str] | None:
     if not text:
         return None
     kind, _, name = text.partition("/")
-    if not name or kind.lower() not in KINDS:
+    if not name or kind.lower() not in KINDS_BY_ALIAS:
         raise click.UsageError(f"--for {text!r} names no object: write KIND/NAME, for example pod/web-0")
-    return KINDS[kind.lower()], name
+    return KINDS_BY_ALIAS[kind.lower()].kind, name
 
 
 def _is_wanted(event: Event, namespace: str | None, about: tuple[str, str] | None) -> bool:

@@ -12,8 +12,13 @@ import click
 import yaml
 
 from reconciler.cli.console import show_lines
+from reconciler.cli.kind_argument import KindArgument, kinds_in_words
 from reconciler.cli.options import output_option, state_option
-from reconciler.model.names import CLUSTER_SCOPED, Ref
+from reconciler.kinds.core.endpoints import ENDPOINTS
+from reconciler.kinds.core.event import EVENT
+from reconciler.kinds.core.service import SERVICE
+from reconciler.model.kinds import Names
+from reconciler.model.names import Ref
 from reconciler.model.plan import ServiceStatus
 from reconciler.reporting import (
     Table,
@@ -32,75 +37,36 @@ from reconciler.store import StoreReader, open_reader
 
 Thing = TypeVar("Thing")
 
-_WORDS = (
-    "pods (po), deployments (deploy), services (svc), ingresses (ing), nodes (no), configmaps (cm), secrets, "
-    "namespaces (ns), persistentvolumeclaims (pvc), endpoints (ep), endpointslices, networkpolicies (netpol), "
-    "clusters or events (ev)"
-)
-KINDS = {
-    **dict.fromkeys(("pod", "pods", "po"), "Pod"),
-    **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
-    **dict.fromkeys(("service", "services", "svc"), "Service"),
-    **dict.fromkeys(("networkpolicy", "networkpolicies", "netpol"), "NetworkPolicy"),
-    **dict.fromkeys(("ingress", "ingresses", "ing"), "Ingress"),
-    **dict.fromkeys(("node", "nodes", "no"), "Node"),
-    **dict.fromkeys(("configmap", "configmaps", "cm"), "ConfigMap"),
-    **dict.fromkeys(("secret", "secrets"), "Secret"),
-    **dict.fromkeys(("namespace", "namespaces", "ns"), "Namespace"),
-    **dict.fromkeys(("persistentvolumeclaim", "persistentvolumeclaims", "pvc"), "PersistentVolumeClaim"),
-    **dict.fromkeys(("endpoints", "ep"), "Endpoints"),
-    **dict.fromkeys(("endpointslice", "endpointslices"), "EndpointSlice"),
-    **dict.fromkeys(("cluster", "clusters"), "Cluster"),
-    **dict.fromkeys(("event", "events", "ev"), "Event"),
-}
+_HELP = f"""Show how everything stands, as the running reconciler last saw it.
+
+KIND is {kinds_in_words(hints=True)}. NAME picks one; of events, those about the object of that name.
+"""
 
 
-_WITHOUT_STATUS = frozenset({"ConfigMap", "Secret", "Namespace", "NetworkPolicy", "Cluster", "EndpointSlice"})
-
-
-class KindType(click.ParamType[str]):
-    """A kind as kubectl lets it be named: singular, plural or short."""
-
-    name = "kind"
-
-    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        return f"Name {_WORDS}."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        known = KINDS.get(str(value).lower())
-        if known is None:
-            self.fail(f"{value!r} is not a kind that is kept here; name {_WORDS}", param, ctx)
-        return known
-
-
-@click.command()
-@click.argument("wanted", type=KindType(), metavar="KIND")
+@click.command(help=_HELP)
+@click.argument("wanted", type=KindArgument(), metavar="KIND")
 @click.argument("name", required=False)
 @click.option("-n", "--namespace", default="default", show_default=True, help="Of this namespace only.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="Of every namespace.")
 @state_option
 @output_option("table", "wide", "json", "yaml")
-def get(wanted: str, name: str | None, namespace: str, all_namespaces: bool, state_dir: Path, output: str) -> None:
-    """Show how everything stands, as the running reconciler last saw it.
-
-    KIND is pods (po), deployments (deploy), services (svc), ingresses (ing), nodes (no), configmaps (cm), secrets,
-    namespaces (ns), persistentvolumeclaims (pvc), endpoints (ep; of each service, who answers for it),
-    endpointslices, networkpolicies (netpol), clusters or events (ev). NAME picks one; of events, those about the
-    object of that name.
-    """
+def get(
+    wanted: Names, name: str | None, namespace: str, all_namespaces: bool, state_dir: Path, output: str
+) -> None:
+    """Print the objects of one kind, or one object: a table, or as JSON or YAML."""
     where = None if all_namespaces else namespace
     with open_reader(state_dir) as reader:
-        if wanted == "Event":
+        if wanted == EVENT.names:
             _events(reader, name, where, output)
-        elif wanted == "Endpoints":
+        elif wanted == ENDPOINTS.names:
             _endpoints(reader, name, where, output)
-        elif wanted in _WITHOUT_STATUS:
-            _manifests(reader, wanted, name, where, output)
-        else:
+        elif wanted.has_status:
             show_statuses(reader, wanted, name, where, output)
+        else:
+            _manifests(reader, wanted, name, where, output)
 
 
-def show_statuses(reader: StoreReader, kind: str, name: str | None, namespace: str | None, output: str) -> None:
+def show_statuses(reader: StoreReader, kind: Names, name: str | None, namespace: str | None, output: str) -> None:
     """`namespace` None: all of them. ClickException where `name` is given and not found."""
     found = _picked(reader.statuses(), kind, name, namespace)
     applied = reader.memory().applied
@@ -110,14 +76,16 @@ def show_statuses(reader: StoreReader, kind: str, name: str | None, namespace: s
     _print(shown, objects, output, one=name is not None, everywhere=namespace is None)
 
 
-def the_one(things: Mapping[Ref, Thing], ref: Ref) -> Thing:
-    """ClickException where there is none."""
-    return _picked(things, ref.kind, ref.name, ref.namespace or None)[ref]
+def the_one(things: Mapping[Ref, Thing], kind: Names, name: str, namespace: str) -> Thing:
+    """The one object of that name; `namespace` is looked at for a kind that has some. ClickException where there
+    is none."""
+    (found,) = _picked(things, kind, name, namespace).values()
+    return found
 
 
 def _endpoints(reader: StoreReader, name: str | None, namespace: str | None, output: str) -> None:
     """Of the services: theirs have no status of their own."""
-    found = _picked(reader.statuses(), "Service", name, namespace)
+    found = _picked(reader.statuses(), SERVICE.names, name, namespace)
     services = [status for status in found.values() if isinstance(status, ServiceStatus)]
     shown = endpoints_table(services, wide=output == "wide", namespaces=namespace is None, now=time.time())
     say_age(reader)
@@ -125,7 +93,7 @@ def _endpoints(reader: StoreReader, name: str | None, namespace: str | None, out
     _print(shown, objects, output, one=name is not None, everywhere=namespace is None)
 
 
-def _manifests(reader: StoreReader, kind: str, name: str | None, namespace: str | None, output: str) -> None:
+def _manifests(reader: StoreReader, kind: Names, name: str | None, namespace: str | None, output: str) -> None:
     """Of the revision in force."""
     found = _picked(reader.memory().applied, kind, name, namespace)
     objects = [manifest_object(manifest) for manifest in found.values()]
@@ -133,17 +101,17 @@ def _manifests(reader: StoreReader, kind: str, name: str | None, namespace: str 
     _print(shown, objects, output, one=name is not None, everywhere=namespace is None)
 
 
-def _picked(things: Mapping[Ref, Thing], kind: str, name: str | None, namespace: str | None) -> dict[Ref, Thing]:
+def _picked(things: Mapping[Ref, Thing], kind: Names, name: str | None, namespace: str | None) -> dict[Ref, Thing]:
     found = {
         ref: things[ref]
         for ref in sorted(things)
-        if ref.kind == kind
+        if ref.kind == kind.kind
         and (not ref.namespace or namespace in (None, ref.namespace))
         and name in (None, ref.name)
     }
     if name is not None and not found:
-        where = f" in namespace {namespace}" if namespace and kind not in CLUSTER_SCOPED else ""
-        raise click.ClickException(f"{kind.lower()} {name!r} not found{where}")
+        where = f" in namespace {namespace}" if namespace and kind.namespaced else ""
+        raise click.ClickException(f"{kind.singular} {name!r} not found{where}")
     return found
 
 

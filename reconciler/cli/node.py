@@ -20,6 +20,7 @@ from reconciler.cli.options import (
     state_option,
     take_over_option,
 )
+from reconciler.kinds.core.node import NODE
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.objects import Node, ObjectMeta
@@ -38,7 +39,7 @@ def node() -> None:
 def list_nodes(state_dir: Path, output: str) -> None:
     """Every node with what runs on it, as the running reconciler last saw it."""
     with open_reader(state_dir) as reader:
-        show_statuses(reader, "Node", None, None, output)
+        show_statuses(reader, NODE.names, None, None, output)
 
 
 @node.command("reset")

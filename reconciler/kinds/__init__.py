@@ -1,0 +1,43 @@
+"""The kinds of objects, one room each; the engines below take what they need of each as an argument.
+
+A room fills a `Kind`: the names, the type, and the facets that the engines define.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from reconciler.kinds.apps.deployment import DEPLOYMENT
+from reconciler.kinds.cluster.cluster import CLUSTER
+from reconciler.kinds.core.config_map import CONFIG_MAP
+from reconciler.kinds.core.endpoints import ENDPOINTS
+from reconciler.kinds.core.event import EVENT
+from reconciler.kinds.core.namespace import NAMESPACE
+from reconciler.kinds.core.node import NODE
+from reconciler.kinds.core.persistent_volume_claim import PERSISTENT_VOLUME_CLAIM
+from reconciler.kinds.core.pod import POD
+from reconciler.kinds.core.secret import SECRET
+from reconciler.kinds.core.service import SERVICE
+from reconciler.kinds.discovery.endpoint_slice import ENDPOINT_SLICE
+from reconciler.kinds.kind import Kind
+from reconciler.kinds.networking.ingress import INGRESS
+from reconciler.kinds.networking.network_policy import NETWORK_POLICY
+
+KINDS: Final[Sequence[Kind[Any]]] = (
+    POD,
+    DEPLOYMENT,
+    SERVICE,
+    INGRESS,
+    NODE,
+    CONFIG_MAP,
+    SECRET,
+    NAMESPACE,
+    PERSISTENT_VOLUME_CLAIM,
+    ENDPOINTS,
+    ENDPOINT_SLICE,
+    NETWORK_POLICY,
+    CLUSTER,
+    EVENT,
+)
+"""Every kind, in the order in which help and errors name them."""
+
+__all__ = ["KINDS", "Kind"]

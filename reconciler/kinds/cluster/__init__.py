@@ -1,0 +1,1 @@
+"""The kind of the group reconciler.dev: the cluster itself."""

@@ -1,0 +1,12 @@
+"""A PersistentVolumeClaim: storage on one node that outlives the pods that use it."""
+
+from reconciler.kinds.kind import Kind
+from reconciler.model.kinds import Names
+from reconciler.model.objects import PersistentVolumeClaim
+
+PERSISTENT_VOLUME_CLAIM = Kind(
+    names=Names(
+        kind="PersistentVolumeClaim", plural="persistentvolumeclaims", short=("pvc",), subresources=("status",)
+    ),
+    type=PersistentVolumeClaim,
+)

@@ -1,0 +1,17 @@
+"""What one kind of objects is made of: a record that each room of this package fills."""
+
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from reconciler.model.kinds import Names
+
+T = TypeVar("T")
+
+
+class Kind(Struct, Generic[T], frozen=True):
+    """One kind of objects: its names, its type, and a facet for each engine that handles its objects."""
+
+    names: Names
+    type: type[T]
+    """The type of its objects in memory."""

@@ -1,0 +1,12 @@
+"""An Ingress: which Service answers HTTP requests for a host and a path."""
+
+from reconciler.kinds.kind import Kind
+from reconciler.model.kinds import Names
+from reconciler.model.objects import Ingress
+
+INGRESS = Kind(
+    names=Names(
+        kind="Ingress", plural="ingresses", group="networking.k8s.io", short=("ing",), subresources=("status",)
+    ),
+    type=Ingress,
+)
