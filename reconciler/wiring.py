@@ -24,9 +24,11 @@ from reconciler.control.ports import NodeSession, Source
 from reconciler.control.processes import has_ended, this_process
 from reconciler.control.refresh import Refresher
 from reconciler.manifests import Loader
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.meta import ref_of
 from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
 from reconciler.model.memory import Memory
-from reconciler.model.objects import Cluster, Node, ref_of
 from reconciler.model.observed import Observed
 from reconciler.nodes import Credentials, Neighbours, Resetter, SshNodeSession, reset_node
 from reconciler.nodes.proxy.reader import ProxyReader

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import NameOID
 
-from reconciler.model.objects import ObjectMeta, Secret
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.secrets import SecretText
 
 NOON = 1_900_000_000.0

@@ -7,20 +7,20 @@ It knows nothing of `reconciler.services`, and looks at each Ingress as it is wr
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from reconciler.model.ingress import (
-    Canary,
-    HttpIngressPath,
-    HttpIngressRuleValue,
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.networking import (
+    HTTPIngressPath,
+    HTTPIngressRuleValue,
+    Ingress,
     IngressBackend,
-    IngressOptions,
     IngressRule,
     IngressServiceBackend,
     IngressSpec,
-    IngressTls,
+    IngressTLS,
     PathType,
     ServiceBackendPort,
 )
-from reconciler.model.objects import Ingress, ObjectMeta
+from reconciler.model.ingress_options import Canary, IngressOptions
 
 
 class Answer(NamedTuple):
@@ -46,7 +46,7 @@ def backend(service: str, port: int = 80) -> IngressBackend:
 def rule(host: str, *paths: tuple[PathType, str, str]) -> IngressRule:
     """Each path with the service behind it."""
     return IngressRule(
-        host, HttpIngressRuleValue(tuple(HttpIngressPath(kind, backend(to), path) for kind, path, to in paths))
+        host, HTTPIngressRuleValue(tuple(HTTPIngressPath(kind, backend(to), path) for kind, path, to in paths))
     )
 
 
@@ -56,7 +56,7 @@ def ingress(
     default: str = "",
     namespace: str = "shop",
     class_name: str = "",
-    tls: Sequence[IngressTls] = (),
+    tls: Sequence[IngressTLS] = (),
     **options: Any,
 ) -> Ingress:
     spec = IngressSpec(class_name, backend(default) if default else None, rules, tuple(tls))
@@ -92,7 +92,7 @@ def _host(mains: Sequence[Ingress], wanted: str) -> str | None:
     return next((host for host in (wanted, wildcard, "") if host in claimed), None)
 
 
-def _best(mains: Sequence[Ingress], host: str, wanted: str) -> tuple[Ingress, HttpIngressPath] | None:
+def _best(mains: Sequence[Ingress], host: str, wanted: str) -> tuple[Ingress, HTTPIngressPath] | None:
     matching = [
         (len(_elements(path.path)), path.path_type == "Exact", -age, (main, path))
         for age, main in enumerate(mains)
@@ -105,11 +105,11 @@ def _best(mains: Sequence[Ingress], host: str, wanted: str) -> tuple[Ingress, Ht
         return max(matching, key=lambda one: one[:3])[3]
     for main in mains:
         if main.spec.default_backend and host in {one.host for one in main.spec.rules}:
-            return main, HttpIngressPath("Prefix", main.spec.default_backend, "default")
+            return main, HTTPIngressPath("Prefix", main.spec.default_backend, "default")
     return None
 
 
-def _matches(path: HttpIngressPath, wanted: str) -> bool:
+def _matches(path: HTTPIngressPath, wanted: str) -> bool:
     if path.path_type == "Exact":
         return path.path == wanted
     elements = _elements(path.path)
@@ -120,7 +120,7 @@ def _elements(path: str) -> list[str]:
     return [element for element in path.split("/") if element]
 
 
-def _same(canary: Ingress, host: str, path: HttpIngressPath) -> str:
+def _same(canary: Ingress, host: str, path: HTTPIngressPath) -> str:
     """The canary's service for this very host and path."""
     for one in canary.spec.rules:
         for its in one.http.paths if one.host == host else ():

@@ -6,8 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.meta import ref_of
+from reconciler.model.api.networking import Ingress
 from reconciler.model.memory import IngressRecord
-from reconciler.model.objects import Ingress, Secret, ref_of
 from reconciler.model.secrets import SecretText
 from reconciler.services.acme import NO_CHALLENGES, Challenges
 from reconciler.services.certificates import certificates

@@ -11,7 +11,9 @@ import msgspec
 
 from reconciler.control.ports import NodeSession
 from reconciler.lab import Lab
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.cluster import Cluster, ClusterSpec
+from reconciler.model.api.core.node import Node, SshAddress
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.containers import ContainerConfig, PodAddress, PublishedPort, SharedNetwork
 from reconciler.model.leases import Claim
 from reconciler.model.names import (
@@ -25,7 +27,6 @@ from reconciler.model.names import (
     SANDBOX,
     Ref,
 )
-from reconciler.model.objects import Cluster, Node, ObjectMeta, SshAddress
 from reconciler.model.observed import ObservedContainer, Reachable, Unreachable
 from reconciler.model.operations import CreateContainer, Operation, Outcome, PodWork, StartContainer
 from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer

@@ -6,37 +6,22 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.apps import Deployment, DeploymentSpec, DeploymentStrategy, MatchLabelsSelector
+from reconciler.model.api.cluster import Cluster, ClusterSpec
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.core.container import Container, ContainerPort, ResourceRequirements
+from reconciler.model.api.core.namespace import Namespace
+from reconciler.model.api.core.node import Node, NodeSpec, SshAddress
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.pod import Pod, PodSpec, PodTemplateSpec, TemplateMeta
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.discovery import EndpointSlice
+from reconciler.model.api.meta import Object, ObjectMeta, ref_of
+from reconciler.model.api.networking import Ingress, NetworkPolicy
 from reconciler.model.desired import Desired, Json, Revision
 from reconciler.model.given import Given, GivenService
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import (
-    Cluster,
-    ConfigMap,
-    Deployment,
-    DeploymentSpec,
-    EndpointSlice,
-    Ingress,
-    LabelSelector,
-    Namespace,
-    NetworkPolicy,
-    Node,
-    NodeSpec,
-    Object,
-    ObjectMeta,
-    PersistentVolumeClaim,
-    Pod,
-    PodTemplate,
-    Secret,
-    Service,
-    ServicePort,
-    ServiceSpec,
-    SshAddress,
-    Strategy,
-    TemplateMeta,
-    ref_of,
-)
 from reconciler.model.observed import (
     Facts,
     NetworkState,
@@ -48,7 +33,6 @@ from reconciler.model.observed import (
 )
 from reconciler.model.operations import Outcome, PodWork
 from reconciler.model.plan import Plan
-from reconciler.model.pods import Container, ContainerPort, PodSpec, Resources
 from reconciler.model.problems import Place
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
@@ -58,7 +42,7 @@ from reconciler.planning.simulation import project
 GIB = 1024**3
 PLAIN_NODE = NodeSpec()
 PLAIN_CLUSTER = ClusterSpec()
-ROLLING = Strategy()
+ROLLING = DeploymentStrategy()
 
 
 def node(name: str, spec: NodeSpec = PLAIN_NODE, labels: Mapping[str, str] | None = None) -> Node:
@@ -66,7 +50,7 @@ def node(name: str, spec: NodeSpec = PLAIN_NODE, labels: Mapping[str, str] | Non
 
 
 def container(name: str = "app", image: str = "lab/web:1.0", cpu: str = "", **more: object) -> Container:
-    resources = Resources(requests={"cpu": Quantity.parse(cpu)}) if cpu else Resources()
+    resources = ResourceRequirements(requests={"cpu": Quantity.parse(cpu)}) if cpu else ResourceRequirements()
     return Container(name, image, resources=resources, **more)  # type: ignore[arg-type]
 
 
@@ -75,7 +59,7 @@ def deployment(
     replicas: int = 3,
     version: str = "1.0",
     containers: tuple[Container, ...] | None = None,
-    strategy: Strategy = ROLLING,
+    strategy: DeploymentStrategy = ROLLING,
     **more: object,
 ) -> Deployment:
     labels = {"app": name}
@@ -83,8 +67,8 @@ def deployment(
         container(image=f"lab/web:{version}", cpu="10m", ports=(ContainerPort(8080, "http"),)),
     )
     pod_fields = {key: more.pop(key) for key in tuple(more) if key in PodSpec.__struct_fields__}
-    template = PodTemplate(PodSpec(containers, **pod_fields), TemplateMeta(labels))  # type: ignore[arg-type]
-    spec = DeploymentSpec(LabelSelector(labels), template, replicas, strategy, **more)  # type: ignore[arg-type]
+    template = PodTemplateSpec(PodSpec(containers, **pod_fields), TemplateMeta(labels))  # type: ignore[arg-type]
+    spec = DeploymentSpec(MatchLabelsSelector(labels), template, replicas, strategy, **more)  # type: ignore[arg-type]
     return Deployment(ObjectMeta(name, "default"), spec)
 
 
@@ -107,7 +91,7 @@ def desired(
 ) -> Desired:
     """A revision of these objects; `nodes` is how many there are, or the Node manifests themselves."""
     hosts = [node(f"node-{number:03}") for number in range(nodes)] if isinstance(nodes, int) else list(nodes)
-    whole = [Cluster(ObjectMeta("lab"), cluster), *hosts, Namespace(ObjectMeta("default")), *objects]
+    whole: list[Object] = [Cluster(ObjectMeta("lab"), cluster), *hosts, Namespace(ObjectMeta("default")), *objects]
     by_ref: dict[Ref, Object] = {ref_of(each): each for each in whole}
     specs: dict[Ref, PodSpec] = {}
     for ref, each in by_ref.items():

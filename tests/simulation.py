@@ -12,20 +12,16 @@ from random import Random
 from msgspec.structs import replace
 
 from reconciler.control.cycle import Turn, turn
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.apps import DeploymentStrategy, RollingUpdateDeployment
+from reconciler.model.api.cluster import ClusterSpec
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.core.container import ContainerPort, Probe, TCPSocketAction
+from reconciler.model.api.core.env import EnvVar, EnvVarSource, KeySelector
+from reconciler.model.api.core.node import NodeSpec, Taint
+from reconciler.model.api.meta import Object, ObjectMeta
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import SANDBOX, Ref
-from reconciler.model.objects import (
-    ConfigMap,
-    NodeSpec,
-    Object,
-    ObjectMeta,
-    RollingUpdate,
-    Secret,
-    Strategy,
-    Taint,
-)
 from reconciler.model.observed import Observed, ObservedContainer, Probed, Reachable, Unreachable
 from reconciler.model.operations import (
     CreateContainer,
@@ -38,8 +34,6 @@ from reconciler.model.operations import (
     StopContainers,
     UnpauseContainer,
 )
-from reconciler.model.pod_sources import EnvSource, EnvVar, KeySelector
-from reconciler.model.pods import ContainerPort, Probe, TcpSocketAction
 from reconciler.model.secrets import SecretText
 from reconciler.planning import Options, after_failure, after_success
 from reconciler.planning.guard import held
@@ -56,7 +50,7 @@ WEB, API, JOB = (
     Ref("Deployment", "default", "api"),
     Ref("Pod", "default", "job"),
 )
-PROBE = Probe(tcp_socket=TcpSocketAction("http"))
+PROBE = Probe(tcp_socket=TCPSocketAction("http"))
 LOST_AFTER = 10.0
 OPTIONS = Options()
 HTTP = (ContainerPort(8080, "http"),)
@@ -87,7 +81,7 @@ def revision(choice: Choice, number: int, cluster: str = "lab") -> Desired:
     """`few`: most of the objects are not in it."""
     surge = choice["surge"] or 1 - choice["unavailable"]
     web = container(image=f"lab/web:{choice['web']}.0", cpu="1500m", ports=HTTP, readiness_probe=PROBE)
-    token = EnvVar("TOKEN", value_from=EnvSource(secret_key_ref=KeySelector("passwords", "token")))
+    token = EnvVar("TOKEN", value_from=EnvVarSource(secret_key_ref=KeySelector("passwords", "token")))
     api = (container("app", f"lab/web:{choice['api']}.0", env=(token,), ports=HTTP), container("beside"))
     objects: list[Object] = [Secret(ObjectMeta("passwords", "default"), {"token": SecretText(CANARY)})]
     if not choice["few"]:
@@ -109,8 +103,8 @@ def revision(choice: Choice, number: int, cluster: str = "lab") -> Desired:
     return made
 
 
-def _rolling(surge: int, choice: Choice) -> Strategy:
-    return Strategy("RollingUpdate", RollingUpdate(surge, choice["unavailable"]))
+def _rolling(surge: int, choice: Choice) -> DeploymentStrategy:
+    return DeploymentStrategy("RollingUpdate", RollingUpdateDeployment(surge, choice["unavailable"]))
 
 
 def held_off_by(failed: Operation | None, work: PodWork) -> str:

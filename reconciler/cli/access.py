@@ -18,10 +18,11 @@ from msgspec import Struct
 
 from reconciler.cli.options import host_options
 from reconciler.manifests import Loader
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Desired, Revision, Snapshot, SourceFile
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, Node
 from reconciler.model.plan import ContainerStatus, PodStatus, Status
 from reconciler.nodes.access.host import HostAccess, reaching
 from reconciler.nodes.errors import NodeError

@@ -18,8 +18,9 @@ from reconciler.cli.access import known
 from reconciler.cli.console import PipedConsole
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, source_options, source_settings
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Desired, Rejected
-from reconciler.model.objects import Cluster, Node
 from reconciler.nodes.access.host import reaching
 from reconciler.nodes.errors import NodeError
 from reconciler.nodes.images.archive import NoImage, SavedImage, read_image

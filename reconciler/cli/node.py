@@ -21,9 +21,10 @@ from reconciler.cli.options import (
     take_over_option,
 )
 from reconciler.kinds.core.node import NODE
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
-from reconciler.model.objects import Node, ObjectMeta
 from reconciler.store import open_reader
 from reconciler.wiring import forget_node, read_once, remembered, reset
 

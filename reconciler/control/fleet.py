@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from reconciler.control.ports import NodeSession
-from reconciler.model.cluster import ClusterSpec, SshDefaults
+from reconciler.model.api.cluster import Cluster, ClusterSpec, SshDefaults
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.desired import Desired
 from reconciler.model.leases import Claim, Seat
 from reconciler.model.memory import Memory
-from reconciler.model.objects import Cluster, Node, ObjectMeta
 from reconciler.model.observed import NetworkState, Observation, Observed, Reachable
 from reconciler.model.operations import PodWork
 from reconciler.model.setups import NodeSetup

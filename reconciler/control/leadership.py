@@ -14,9 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.control.processes import UNKNOWN, has_ended
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.meta import ref_of
 from reconciler.model.leases import Claim, HostLease, Seat
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, ref_of
 from reconciler.model.plan import NodeStatus, Status
 from reconciler.model.records import Event
 

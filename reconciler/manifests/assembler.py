@@ -13,10 +13,11 @@ from reconciler.manifests.across.index import Index
 from reconciler.manifests.reading.canonical_form import contents, template_hash
 from reconciler.manifests.reading.file_reader import Entry
 from reconciler.manifests.schemas import KINDS
-from reconciler.model.cluster import SshDefaults
+from reconciler.model.api.cluster import SshDefaults
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.core.node import Node, SshAddress
 from reconciler.model.desired import Desired, Json, Revision
 from reconciler.model.names import Ref
-from reconciler.model.objects import ConfigMap, Node, Secret, SshAddress
 from reconciler.model.problems import Place, Problem
 
 

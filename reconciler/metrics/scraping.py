@@ -7,7 +7,8 @@ from typing import Final, Protocol, TypeAlias
 
 import structlog
 
-from reconciler.model.objects import Cluster, Node
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.traffic import Sections
 from reconciler.nodes.errors import NodeError, defect
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from reconciler.model.acme import WantedCertificate
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.networking import Ingress
+from reconciler.model.ingress import is_served_here
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, Secret, is_served_here
 
 
 def wanted_certificates(

@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from reconciler.model.pod_sources import HostPathType
-from reconciler.model.pods import RestartPolicy
+from reconciler.model.api.core.pod import RestartPolicy
+from reconciler.model.api.core.volume import HostPathType
 from reconciler.model.secrets import SecretText
 
 

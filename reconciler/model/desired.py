@@ -5,21 +5,17 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.core.namespace import Namespace
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.discovery import EndpointSlice
+from reconciler.model.api.networking import Ingress, NetworkPolicy
 from reconciler.model.names import Ref
-from reconciler.model.objects import (
-    Cluster,
-    ConfigMap,
-    Deployment,
-    EndpointSlice,
-    Ingress,
-    Namespace,
-    NetworkPolicy,
-    Node,
-    PersistentVolumeClaim,
-    Pod,
-    Secret,
-    Service,
-)
 from reconciler.model.problems import Place, Problem
 
 Json: TypeAlias = dict[str, Any]

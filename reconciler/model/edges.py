@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.model.addresses import is_ipv4
+from reconciler.model.api.core.node import Node
 from reconciler.model.names import GROUP
-from reconciler.model.objects import Node
 
 LABEL_EDGE: Final = f"{GROUP}/edge"
 INGRESS_PORTS: Final = (80, 443)

@@ -4,8 +4,8 @@ Asked when a revision is read, and again when a container is made: on a host, li
 it leads to.
 """
 
-from reconciler.model.cluster import HostPathRule, PodSecurity
-from reconciler.model.pods import PodSpec
+from reconciler.model.api.cluster import HostPathRule, PodSecurity
+from reconciler.model.api.core.pod import PodSpec
 
 
 def allowing(policy: PodSecurity, path: str, namespace: str, *, read_only: bool) -> HostPathRule | None:

@@ -9,11 +9,11 @@ from typing import Literal
 from msgspec import Struct
 
 from reconciler.model.acme import AcmeAccount, IssuedCertificate, OrderTry
+from reconciler.model.api.core.node import SshAddress
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Json
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import SshAddress
 from reconciler.model.observed import Ended
-from reconciler.model.pods import PodSpec
 
 
 class PodIntent(Struct, frozen=True):

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from reconciler.model.api.core.pod import RestartPolicy
 from reconciler.model.given import Given
 from reconciler.model.limits import Limits
 from reconciler.model.names import (
@@ -19,7 +20,6 @@ from reconciler.model.names import (
     LABEL_UID,
     Uid,
 )
-from reconciler.model.pods import RestartPolicy
 from reconciler.model.policies import PodPolicy
 from reconciler.model.setups import NodeBoot
 

@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from reconciler.model.api.core.pod import RestartPolicy
 from reconciler.model.containers import ContainerConfig
 from reconciler.model.limits import Limits
 from reconciler.model.names import Ref, Uid
-from reconciler.model.pods import RestartPolicy
 from reconciler.model.probes import Hook
 from reconciler.model.secrets import SecretText
 

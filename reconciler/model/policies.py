@@ -1,104 +1,27 @@
-"""Network policies: what a manifest says of them, and what follows for the pods of a host.
-
-Rules: https://kubernetes.io/docs/concepts/services-networking/network-policies/
-"""
+"""What network policies come to for the pods of a host."""
 
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
+
+from reconciler.model.api.networking import NetworkPolicySpec
 
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
 """Upstream gives it to every namespace."""
+
+
 INGRESS_NAMESPACE: Final = "reconciler-ingress"
+
+
 INGRESS_LABELS: Final[Mapping[str, str]] = {"app.kubernetes.io/name": "ingress"}
 """What serves the Ingresses is to policies a pod with these labels, in this namespace, at the edges' addresses."""
-
-# --- as written ---------------------------------------------------------------------------------------------
-
-
-class Requirement(Struct, frozen=True, rename="camel"):
-    key: str
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    values: tuple[str, ...] = ()
-
-
-class PeerSelector(Struct, frozen=True, rename="camel"):
-    """All of it must hold; an empty one selects everything."""
-
-    match_labels: dict[str, str] = {}
-    match_expressions: tuple[Requirement, ...] = ()
-
-
-class IpBlock(Struct, frozen=True, rename="camel"):
-    cidr: str
-    without: tuple[str, ...] = field(default=(), name="except")
-
-
-class PolicyPeer(Struct, frozen=True, rename="camel"):
-    """Pods, by their own labels and their namespace's; or addresses."""
-
-    pod_selector: PeerSelector | None = None
-    namespace_selector: PeerSelector | None = None
-    """None: the policy's own namespace."""
-    ip_block: IpBlock | None = None
-
-
-class PolicyPort(Struct, frozen=True, rename="camel"):
-    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
-    port: int | str | None = None
-    """None: all; a name is that of the port in the pod that is connected to."""
-    end_port: int | None = None
-
-
-class IngressRule(Struct, frozen=True, rename="camel"):
-    peers: tuple[PolicyPeer, ...] = field(default=(), name="from")
-    """Empty: from anywhere."""
-    ports: tuple[PolicyPort, ...] = ()
-    """Empty: all."""
-
-
-class EgressRule(Struct, frozen=True, rename="camel"):
-    peers: tuple[PolicyPeer, ...] = field(default=(), name="to")
-    ports: tuple[PolicyPort, ...] = ()
-
-
-PolicyType: TypeAlias = Literal["Ingress", "Egress"]
-
-
-class NetworkPolicySpec(Struct, frozen=True, rename="camel"):
-    pod_selector: PeerSelector = PeerSelector()
-    ingress: tuple[IngressRule, ...] = ()
-    egress: tuple[EgressRule, ...] = ()
-    policy_types: tuple[PolicyType, ...] = ()
-    """Empty: Ingress, and Egress too where there are rules for it."""
-
-
-def matches(selector: PeerSelector, labels: Mapping[str, str]) -> bool:
-    if not selector.match_labels.items() <= labels.items():
-        return False
-    for one in selector.match_expressions:
-        match one.operator:
-            case "In":
-                holds = labels.get(one.key) in one.values
-            case "NotIn":
-                holds = labels.get(one.key) not in one.values
-            case "Exists":
-                holds = one.key in labels
-            case "DoesNotExist":
-                holds = one.key not in labels
-        if not holds:
-            return False
-    return True
 
 
 def governs_ingress(spec: NetworkPolicySpec) -> bool:
     """What comes in to the pods that it selects."""
     return not spec.policy_types or "Ingress" in spec.policy_types
-
-
-# --- as enforced --------------------------------------------------------------------------------------------
 
 
 class Allowed(Struct, frozen=True, order=True):

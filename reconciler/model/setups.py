@@ -5,10 +5,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from reconciler.model.cluster import ImageGc, NetworkMode
+from reconciler.model.api.cluster import ImageGc, NetworkMode
+from reconciler.model.api.core.pod import RestartPolicy
 from reconciler.model.names import Uid
 from reconciler.model.operations import MakeDirectory
-from reconciler.model.pods import RestartPolicy
 from reconciler.model.policies import NodePolicy
 from reconciler.model.probes import Hook, ProbedContainer, ProbeSpec
 from reconciler.model.proxy import NodeProxy

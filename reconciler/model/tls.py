@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
-from reconciler.model.objects import Secret
+from reconciler.model.api.core.config import Secret
 from reconciler.model.secrets import SecretText
 
 SMALLEST_RSA: Final = 2048

@@ -15,10 +15,11 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.given import Given
 from reconciler.model.leases import Claim, HostLease
 from reconciler.model.names import SYSTEM_BOOT, SYSTEM_DNS, SYSTEM_PROBER, SYSTEM_PROXY, system_name
-from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState
 from reconciler.model.setups import NodeSetup
 from reconciler.nodes.boot.keeper import Boot

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.leases import Claim
 from reconciler.model.names import LABEL_CLUSTER, POD_NETWORK, lease_directory, memory_directory
-from reconciler.model.objects import Cluster, Node
 from reconciler.nodes.docker.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
 from reconciler.nodes.docker.own_labels import OwnLabels
 from reconciler.nodes.errors import NodeError

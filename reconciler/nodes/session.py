@@ -13,8 +13,9 @@ from typing import Protocol
 
 import structlog
 
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.leases import Claim, Seat
-from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Observation
 from reconciler.model.operations import Outcome, PodWork
 from reconciler.model.setups import NodeSetup

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Action
-from reconciler.model.pods import PodSpec
 
 
 class Wanted(Struct, frozen=True):

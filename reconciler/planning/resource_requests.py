@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+from reconciler.model.api.core.container import Container, is_sidecar
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.pods import Container, PodSpec, is_sidecar
 
 
 class Demand(NamedTuple):

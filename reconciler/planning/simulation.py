@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from reconciler.model.api.core.container import is_sidecar
 from reconciler.model.containers import ClaimMount, ContainerConfig, HostNetwork, PodAddress
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
@@ -28,7 +29,6 @@ from reconciler.model.operations import (
     WriteFiles,
 )
 from reconciler.model.plan import Plan
-from reconciler.model.pods import is_sidecar
 from reconciler.planning.kubelet.image_policy import tagged
 
 _SET_UP = NetworkState(fingerprint="projected")

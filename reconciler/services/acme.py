@@ -7,11 +7,12 @@ from typing import Final
 from msgspec import Struct
 
 from reconciler.model.acme import IssuedCertificate
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.certificates import wanted_certificates
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import ObjectMeta, Secret
 
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")

@@ -12,10 +12,11 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.model.api.core.service import Service, ServicePort
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Service, ServicePort, is_headless, port_protocol
 from reconciler.model.sections import ServiceSection, ServiceWay
+from reconciler.model.services import is_headless, port_protocol
 from reconciler.services.haproxy import Address, Bind, Manner, check_options, listen_text, server_options
 from reconciler.services.parts import Part
 

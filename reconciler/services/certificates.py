@@ -9,10 +9,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from reconciler.model.ingress import IngressTls
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.networking import Ingress, IngressTLS
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, Secret
 from reconciler.model.tls import Certificate, read_certificate
 from reconciler.services.ingress import covers, in_order
 
@@ -68,7 +68,7 @@ def certificates(
     return Certificates(by_host, {name: held[name] for name in sorted(set(by_host.values()))}, problems)
 
 
-def _hosts(ingress: Ingress, tls: IngressTls) -> tuple[str, ...]:
+def _hosts(ingress: Ingress, tls: IngressTLS) -> tuple[str, ...]:
     return tls.hosts or tuple(dict.fromkeys(rule.host for rule in ingress.spec.rules)) or ("",)
 
 

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.networking import Ingress
 from reconciler.model.digests import file_digest
 from reconciler.model.edges import INGRESS_PORTS
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, Secret, Service
 from reconciler.model.secrets import SecretText
-from reconciler.model.services import ServiceOptions
+from reconciler.model.service_options import ServiceOptions
 from reconciler.services.acme import AcmeAtTheEdge
 from reconciler.services.certificates import certificates
 from reconciler.services.haproxy import Address, Manner, server_options

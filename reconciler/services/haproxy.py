@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from reconciler.model.digests import digest
 from reconciler.model.proxy import NodeProxy, ProxySection
 from reconciler.model.secrets import SecretText
-from reconciler.model.services import PortProtocol, ServiceBalance
+from reconciler.model.service_options import ServiceBalance
+from reconciler.model.services import PortProtocol
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")

@@ -12,10 +12,12 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.ingress import Canary, IngressBackend, IngressOptions
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.networking import Ingress, IngressBackend
+from reconciler.model.ingress import is_served_here
+from reconciler.model.ingress_options import Canary, IngressOptions
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, Service, is_served_here
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*|")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+from reconciler.model.api.core.config import Secret
 from reconciler.model.htpasswd import read_users
 from reconciler.model.names import Ref
-from reconciler.model.objects import Secret
 from reconciler.model.secrets import SecretText
 from reconciler.services.acme import Challenges
 from reconciler.services.certificates import Certificates

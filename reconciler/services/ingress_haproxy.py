@@ -14,10 +14,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.api.core.config import Secret
 from reconciler.model.digests import file_digest
-from reconciler.model.ingress import Canary
+from reconciler.model.ingress_options import Canary
 from reconciler.model.names import Ref
-from reconciler.model.objects import Secret
 from reconciler.model.secrets import SecretText
 from reconciler.services.acme import NO_CHALLENGES, Challenges
 from reconciler.services.certificates import Certificates

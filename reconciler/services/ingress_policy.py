@@ -9,10 +9,9 @@ from ipaddress import IPv4Address
 from typing import TypeAlias
 
 from reconciler.model.desired import Desired
-from reconciler.model.ingress import backend_services
+from reconciler.model.ingress import backend_services, is_served_here
 from reconciler.model.memory import NodeRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import is_served_here
 from reconciler.model.plan import Endpoint
 from reconciler.model.policies import INGRESS_NAMESPACE
 from reconciler.services.policy import NOBODY, Isolation, ingress_addresses

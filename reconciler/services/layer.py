@@ -12,12 +12,16 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.networking import Ingress
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edge_hosts, edges
 from reconciler.model.given import GivenService, given_text
 from reconciler.model.memory import IngressRecord, Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, Ingress, Node, Secret, Service
 from reconciler.model.plan import Endpoint
 from reconciler.model.probes import ProbedContainer
 from reconciler.model.proxy import NodeProxy, ProxySection

@@ -14,13 +14,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from reconciler.model.cluster import ClusterSpec, dns_addresses
+from reconciler.model.api.cluster import ClusterSpec, dns_addresses
+from reconciler.model.api.core.service import Service
 from reconciler.model.desired import Desired
 from reconciler.model.digests import digest
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Service, is_headless
 from reconciler.model.plan import Endpoint
+from reconciler.model.services import is_headless
 from reconciler.model.setups import NodeDns
 from reconciler.services.dns import (
     Alias,

@@ -10,23 +10,19 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from reconciler.model.api.meta import LabelSelector, ObjectMeta
+from reconciler.model.api.networking import (
+    IPBlock,
+    NetworkPolicy,
+    NetworkPolicyIngressRule,
+    NetworkPolicyPeer,
+    NetworkPolicySpec,
+)
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edge_hosts
 from reconciler.model.memory import Memory, NodeRecord, PodIntent
 from reconciler.model.names import Uid
-from reconciler.model.objects import NetworkPolicy, ObjectMeta
-from reconciler.model.policies import (
-    INGRESS_LABELS,
-    INGRESS_NAMESPACE,
-    IngressRule,
-    IpBlock,
-    NetworkPolicySpec,
-    NodePolicy,
-    PeerSelector,
-    PodPolicy,
-    PolicyPeer,
-    RuleSet,
-)
+from reconciler.model.policies import INGRESS_LABELS, INGRESS_NAMESPACE, NodePolicy, PodPolicy, RuleSet
 from reconciler.services.policy_evaluation import Evaluation
 
 _ANYWHERE: Final = "0.0.0.0/0"
@@ -113,6 +109,9 @@ def isolate(desired: Desired, pods: Mapping[Uid, PodIntent], ingress: Sequence[s
 
 def _of_namespace(name: str, pod_cidr: str) -> NetworkPolicy:
     """What `isolateNamespaces` means: as if every namespace had this policy."""
-    own, outside = PolicyPeer(pod_selector=PeerSelector()), PolicyPeer(ip_block=IpBlock(_ANYWHERE, (pod_cidr,)))
-    rule = IngressRule(peers=(own, outside))
+    own, outside = (
+        NetworkPolicyPeer(pod_selector=LabelSelector()),
+        NetworkPolicyPeer(ip_block=IPBlock(_ANYWHERE, (pod_cidr,))),
+    )
+    rule = NetworkPolicyIngressRule(peers=(own, outside))
     return NetworkPolicy(ObjectMeta("", name), NetworkPolicySpec(ingress=(rule,), policy_types=("Ingress",)))

@@ -11,26 +11,24 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from reconciler.model.memory import PodIntent
-from reconciler.model.objects import Namespace, NetworkPolicy
-from reconciler.model.pods import PodSpec, is_sidecar
-from reconciler.model.policies import (
-    NAMESPACE_LABEL,
-    Allowed,
-    EgressRule,
-    IngressRule,
-    IpBlock,
+from reconciler.model.api.core.container import is_sidecar
+from reconciler.model.api.core.namespace import Namespace
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.meta import matches
+from reconciler.model.api.networking import (
+    IPBlock,
+    NetworkPolicy,
+    NetworkPolicyEgressRule,
+    NetworkPolicyIngressRule,
+    NetworkPolicyPeer,
+    NetworkPolicyPort,
     NetworkPolicySpec,
-    PodPolicy,
-    PolicyPeer,
-    PolicyPort,
-    RuleSet,
-    governs_ingress,
-    matches,
 )
+from reconciler.model.memory import PodIntent
+from reconciler.model.policies import NAMESPACE_LABEL, Allowed, PodPolicy, RuleSet, governs_ingress
 from reconciler.services.cidrs import EVERYTHING, NOTHING, Ranges, cidrs_of, ranges_of, union, without
 
-_EVERY_PORT: Final = (PolicyPort(),)
+_EVERY_PORT: Final = (NetworkPolicyPort(),)
 
 Protocol: TypeAlias = Literal["", "tcp", "udp", "sctp"]
 _PROTOCOLS: Final[Mapping[str, Protocol]] = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
@@ -112,7 +110,7 @@ class Evaluation:
             known = self._sets[rules] = _rule_set(rules)
         return known
 
-    def _towards(self, policy: NetworkPolicy, rule: EgressRule) -> Iterator[tuple[_Ports, Ranges]]:
+    def _towards(self, policy: NetworkPolicy, rule: NetworkPolicyEgressRule) -> Iterator[tuple[_Ports, Ranges]]:
         """A port's name means another number in each pod that is connected to, and nothing in an address."""
         shapes, addresses = self._reach(rule, policy)
         for port in rule.ports or _EVERY_PORT:
@@ -128,20 +126,22 @@ class Evaluation:
         labels = dict(shape.labels)
         return (p for p in self._policies[shape.namespace] if matches(p.spec.pod_selector, labels))
 
-    def _reach(self, rule: IngressRule | EgressRule, policy: NetworkPolicy) -> tuple[list[_Shape], Ranges]:
+    def _reach(
+        self, rule: NetworkPolicyIngressRule | NetworkPolicyEgressRule, policy: NetworkPolicy
+    ) -> tuple[list[_Shape], Ranges]:
         """The pods and the addresses at a rule's other end."""
         if (known := self._reached.get(id(rule))) is None:
             known = self._reached[id(rule)] = self._look_up(rule.peers, policy.metadata.namespace)
         return known
 
-    def _look_up(self, peers: Sequence[PolicyPeer], namespace: str) -> tuple[list[_Shape], Ranges]:
+    def _look_up(self, peers: Sequence[NetworkPolicyPeer], namespace: str) -> tuple[list[_Shape], Ranges]:
         if not peers:
             return list(self._shapes), EVERYTHING
         shapes = [s for s in self._shapes if any(self._is_meant(s, peer, namespace) for peer in peers)]
         blocks = [_block(peer.ip_block) for peer in peers if peer.ip_block is not None]
         return shapes, union(*blocks, *(self._addresses[shape] for shape in shapes))
 
-    def _is_meant(self, shape: _Shape, peer: PolicyPeer, namespace: str) -> bool:
+    def _is_meant(self, shape: _Shape, peer: NetworkPolicyPeer, namespace: str) -> bool:
         if peer.ip_block is not None:
             return False
         if peer.namespace_selector is None:
@@ -161,7 +161,7 @@ def governs_egress(spec: NetworkPolicySpec) -> bool:
     return "Egress" in spec.policy_types if spec.policy_types else bool(spec.egress)
 
 
-def _resolved(port: PolicyPort, target: _Shape | None, every: bool) -> Iterable[_Ports]:
+def _resolved(port: NetworkPolicyPort, target: _Shape | None, every: bool) -> Iterable[_Ports]:
     """The ports of a pod that are meant; a name that it does not have means none."""
     protocol = _PROTOCOLS[port.protocol]
     if every:
@@ -174,7 +174,7 @@ def _resolved(port: PolicyPort, target: _Shape | None, every: bool) -> Iterable[
     return [(known, number, number) for name, known, number in named if (name, known) == (port.port, protocol)]
 
 
-def _block(block: IpBlock) -> Ranges:
+def _block(block: IPBlock) -> Ranges:
     return without(ranges_of((block.cidr,)), ranges_of(block.without))
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
 from reconciler.model.setups import NodeDns
 from reconciler.services.naming import Naming

@@ -11,10 +11,11 @@ from prometheus_client.registry import Collector
 
 from reconciler.lab import Lab
 from reconciler.metrics.families import traffic_families
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.cluster import Cluster, ClusterSpec
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
 from reconciler.model.setups import NodeSetup
 from reconciler.model.traffic import Sections

@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.model.ingress import Canary, IngressTls, PathType
-from reconciler.model.objects import Ingress, ObjectMeta, Secret
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.networking import Ingress, IngressTLS, PathType
+from reconciler.model.ingress_options import Canary
 from reconciler.model.secrets import SecretText
 from tests.certificates import rsa_key, secret, signed
 from tests.haproxy_process import Client
@@ -193,7 +195,7 @@ def test_a_body_that_is_too_large_or_does_not_tell_its_size_is_refused() -> None
 
 
 def test_a_body_over_http_2_that_does_not_tell_its_size_is_refused() -> None:
-    one = ingress("shop", ROOT, tls=[IngressTls((HOST,), "own")], body_size=10)
+    one = ingress("shop", ROOT, tls=[IngressTLS((HOST,), "own")], body_size=10)
     with serving(one, secrets=(secret("own", *signed(HOST)),)) as site:
         for more, body, expected in (
             (["-X", "GET", "-T", "-"], "hello", ("411", "000")),
@@ -264,7 +266,7 @@ def test_a_host_has_its_own_certificate_and_one_without_is_refused() -> None:
         "shop",
         rule(HOST, ("Prefix", "/", "a")),
         rule("*.example.org", ("Prefix", "/", "b")),
-        tls=[IngressTls((HOST,), "own"), IngressTls(("*.example.org",), "wild")],
+        tls=[IngressTLS((HOST,), "own"), IngressTLS(("*.example.org",), "wild")],
     )
     with serving(one, secrets=(secret("own", *own), secret("wild", *wild))) as site:
         for host, pem, expected in ((HOST, own[0], "a"), ("www.example.org", wild[0], "b")):
@@ -281,7 +283,7 @@ def test_a_host_has_its_own_certificate_and_one_without_is_refused() -> None:
 
 def test_the_default_certificate_is_for_names_that_have_none() -> None:
     own, other = signed(HOST), signed(HOST, "default.invalid")
-    one = ingress("shop", ROOT, tls=[IngressTls((HOST,), "own")])
+    one = ingress("shop", ROOT, tls=[IngressTLS((HOST,), "own")])
     fallback = SecretText("".join(other))
     with serving(one, secrets=(secret("own", *own),), default=fallback) as site:
         for host, pem in ((HOST, own[0]), ("www.example.org", other[0])):
@@ -292,8 +294,8 @@ def test_the_default_certificate_is_for_names_that_have_none() -> None:
 def test_a_certificate_for_every_host_gives_way_to_one_that_is_for_a_host() -> None:
     own, every = signed(HOST), signed(HOST, "*.org")
     two = (
-        ingress("all", default="b", tls=[IngressTls((), "every")]),
-        ingress("shop", ROOT, tls=[IngressTls((HOST,), "own")]),
+        ingress("all", default="b", tls=[IngressTLS((), "every")]),
+        ingress("shop", ROOT, tls=[IngressTLS((HOST,), "own")]),
     )
     with serving(*two, secrets=(secret("own", *own), secret("every", *every))) as site:
         for host, pem, expected in (
@@ -314,7 +316,7 @@ def test_keys_of_every_accepted_kind_are_loaded() -> None:
     )
     held = [secret(f"s{number}", *pair) for number, pair in enumerate(pairs)]
     ruled = [rule(f"{one.metadata.name}.org", ("Prefix", "/", "a")) for one in held]
-    tls = [IngressTls((f"{one.metadata.name}.org",), one.metadata.name) for one in held]
+    tls = [IngressTLS((f"{one.metadata.name}.org",), one.metadata.name) for one in held]
     with serving(ingress("shop", *ruled, tls=tls), secrets=tuple(held)) as site:
         for one in held:
             with Client(site.secure, tls=f"{one.metadata.name}.org") as client:
@@ -323,14 +325,14 @@ def test_keys_of_every_accepted_kind_are_loaded() -> None:
 
 def test_plain_requests_stay_where_they_are_without_the_redirect() -> None:
     own = signed(HOST)
-    one = ingress("shop", ROOT, tls=[IngressTls((HOST,), "own")], ssl_redirect=False)
+    one = ingress("shop", ROOT, tls=[IngressTLS((HOST,), "own")], ssl_redirect=False)
     with serving(one, secrets=(secret("own", *own),)) as site, Client(site.plain) as client:
         assert client.get(HOST, "/")[0] == 200
 
 
 def test_http_2_from_the_client_reaches_pods_as_http_2_where_they_speak_it() -> None:
     own = signed(HOST, "api.example.org")
-    tls = [IngressTls((HOST, "api.example.org"), "own")]
+    tls = [IngressTLS((HOST, "api.example.org"), "own")]
     web = ingress("shop", ROOT, tls=tls)
     grpc = ingress("api", rule("api.example.org", ("Prefix", "/", "b")), tls=tls, backend_protocol="h2c")
     for host, words, expected in ((HOST, "", "1.1"), ("api.example.org", "proto h2", "2.0")):

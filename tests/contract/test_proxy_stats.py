@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import ProxySection, config_text
 from reconciler.model.sections import Section, ServiceSection
-from reconciler.model.services import ServiceOptions
+from reconciler.model.service_options import ServiceOptions
 from reconciler.model.traffic import Counts, SectionTraffic
 from reconciler.nodes.proxy.stats import read_stats
 from reconciler.services.balancing import lay_out

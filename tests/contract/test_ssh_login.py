@@ -7,7 +7,8 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from reconciler.model.objects import Node, ObjectMeta, SshAddress
+from reconciler.model.api.core.node import Node, SshAddress
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.nodes.errors import ConnectionLost
 from reconciler.nodes.ssh.connection import Credentials, SshConnection
 from tests.git_server import GitServer

@@ -9,6 +9,9 @@ import pytest
 
 from reconciler.control.ports import Store
 from reconciler.model.acme import AcmeAccount, IssuedCertificate, OrderTry
+from reconciler.model.api.core.container import Container, ResourceRequirements
+from reconciler.model.api.core.env import EnvVar, EnvVarSource, ObjectFieldSelector
+from reconciler.model.api.core.pod import PodSpec, Toleration
 from reconciler.model.desired import Revision, Snapshot, SourceFile
 from reconciler.model.memory import (
     Backoff,
@@ -31,8 +34,6 @@ from reconciler.model.plan import (
     ServiceStatus,
     Status,
 )
-from reconciler.model.pod_sources import EnvSource, EnvVar, FieldSelector
-from reconciler.model.pods import Container, PodSpec, Resources, Toleration
 from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
 from reconciler.model.secrets import SecretText
@@ -101,8 +102,10 @@ def intent(uid: str = "web-1-abc", **fields: Any) -> PodIntent:
             Container(
                 name="app",
                 image="web:1",
-                env=(EnvVar("NAME", value_from=EnvSource(field_ref=FieldSelector("metadata.name"))),),
-                resources=Resources(requests={"cpu": Quantity.parse("250m"), "memory": Quantity.parse("1.5Gi")}),
+                env=(EnvVar("NAME", value_from=EnvVarSource(field_ref=ObjectFieldSelector("metadata.name"))),),
+                resources=ResourceRequirements(
+                    requests={"cpu": Quantity.parse("250m"), "memory": Quantity.parse("1.5Gi")}
+                ),
             ),
         ),
         tolerations=(Toleration(key="disk", operator="Exists"),),

@@ -6,6 +6,31 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from reconciler.model.acme import IssuedCertificate
+from reconciler.model.api.core.container import (
+    Container,
+    ContainerPort,
+    ExecAction,
+    HTTPGetAction,
+    Probe,
+    ResourceRequirements,
+)
+from reconciler.model.api.core.env import (
+    EnvFromRef,
+    EnvFromSource,
+    EnvVar,
+    EnvVarSource,
+    KeySelector,
+    ObjectFieldSelector,
+)
+from reconciler.model.api.core.pod import PodSpec, Toleration
+from reconciler.model.api.core.volume import (
+    ConfigMapVolumeSource,
+    EmptyDirVolumeSource,
+    PersistentVolumeClaimVolumeSource,
+    SecretVolumeSource,
+    Volume,
+    VolumeMount,
+)
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Ended
@@ -19,30 +44,6 @@ from reconciler.model.plan import (
     NodeStatus,
     PodStatus,
     ServiceStatus,
-)
-from reconciler.model.pod_sources import (
-    ClaimVolume,
-    ConfigMapVolume,
-    EmptyDirVolume,
-    EnvFrom,
-    EnvFromRef,
-    EnvSource,
-    EnvVar,
-    FieldSelector,
-    KeySelector,
-    SecretVolume,
-    Volume,
-    VolumeMount,
-)
-from reconciler.model.pods import (
-    Container,
-    ContainerPort,
-    ExecAction,
-    HttpGetAction,
-    PodSpec,
-    Probe,
-    Resources,
-    Toleration,
 )
 from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
@@ -76,15 +77,15 @@ SPEC = PodSpec(
             ports=(ContainerPort(8080, "http"), ContainerPort(9090, "metrics")),
             env=(
                 EnvVar("MODE", "production"),
-                EnvVar("PASSWORD", value_from=EnvSource(secret_key_ref=KeySelector("database", "password"))),
-                EnvVar("MOTD", value_from=EnvSource(config_map_key_ref=KeySelector("texts", "motd", True))),
-                EnvVar("IP", value_from=EnvSource(field_ref=FieldSelector("status.podIP"))),
+                EnvVar("PASSWORD", value_from=EnvVarSource(secret_key_ref=KeySelector("database", "password"))),
+                EnvVar("MOTD", value_from=EnvVarSource(config_map_key_ref=KeySelector("texts", "motd", True))),
+                EnvVar("IP", value_from=EnvVarSource(field_ref=ObjectFieldSelector("status.podIP"))),
             ),
             env_from=(
-                EnvFrom(config_map_ref=EnvFromRef("settings")),
-                EnvFrom("DB_", secret_ref=EnvFromRef("database", True)),
+                EnvFromSource(config_map_ref=EnvFromRef("settings")),
+                EnvFromSource("DB_", secret_ref=EnvFromRef("database", True)),
             ),
-            resources=Resources(
+            resources=ResourceRequirements(
                 {"cpu": Quantity.parse("100m"), "memory": Quantity.parse("64Mi")},
                 {"memory": Quantity.parse("128Mi")},
             ),
@@ -92,7 +93,7 @@ SPEC = PodSpec(
                 VolumeMount("config", "/etc/web", read_only=True),
                 VolumeMount("data", "/var/lib/web", sub_path="web"),
             ),
-            liveness_probe=Probe(http_get=HttpGetAction("http", "/healthz"), period_seconds=5),
+            liveness_probe=Probe(http_get=HTTPGetAction("http", "/healthz"), period_seconds=5),
             readiness_probe=Probe(exec=ExecAction(("test", "-f", "/tmp/ready")), initial_delay_seconds=2),
         ),
     ),
@@ -101,10 +102,10 @@ SPEC = PodSpec(
         Container("mesh", "shop/mesh:3", restart_policy="Always"),
     ),
     volumes=(
-        Volume("config", config_map=ConfigMapVolume("settings")),
-        Volume("tls", secret=SecretVolume("tls")),
-        Volume("scratch", empty_dir=EmptyDirVolume("Memory", Quantity.parse("16Mi"))),
-        Volume("data", persistent_volume_claim=ClaimVolume("data")),
+        Volume("config", config_map=ConfigMapVolumeSource("settings")),
+        Volume("tls", secret=SecretVolumeSource("tls")),
+        Volume("scratch", empty_dir=EmptyDirVolumeSource("Memory", Quantity.parse("16Mi"))),
+        Volume("data", persistent_volume_claim=PersistentVolumeClaimVolumeSource("data")),
     ),
     node_selector={"zone": "a"},
     tolerations=(Toleration("dedicated", "Equal", "shop", "NoSchedule"), Toleration("spot", "Exists")),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from reconciler.model.objects import ServicePort
+from reconciler.model.api.core.service import ServicePort
 from reconciler.services.naming import Naming
 from tests.golden.test_haproxy_files import ENDPOINTS, HEADLESS, RECORDS, SERVICES
 from tests.unit.services.test_layer import desired

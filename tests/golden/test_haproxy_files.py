@@ -6,12 +6,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import config_text
-from reconciler.model.services import ServiceOptions
+from reconciler.model.service_options import ServiceOptions
 from reconciler.services.balancing import lay_out
 from reconciler.services.haproxy import guarded, node_proxy
 from reconciler.services.parts import section

@@ -9,27 +9,36 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.lab import Host, Lab
-from reconciler.model.cluster import ClusterSpec, PodLimits
+from reconciler.model.api.cluster import ClusterSpec, PodLimits
+from reconciler.model.api.core.container import (
+    Capabilities,
+    Container,
+    ContainerPort,
+    Lifecycle,
+    ResourceRequirements,
+    SeccompProfile,
+    SecurityContext,
+)
+from reconciler.model.api.core.env import EnvVar
+from reconciler.model.api.core.pod import (
+    HostAlias,
+    PodDNSConfig,
+    PodDNSConfigOption,
+    PodSecurityContext,
+    PodSpec,
+    Sysctl,
+)
+from reconciler.model.api.core.volume import (
+    ConfigMapVolumeSource,
+    EmptyDirVolumeSource,
+    PersistentVolumeClaimVolumeSource,
+    Volume,
+    VolumeMount,
+)
 from reconciler.model.containers import ClaimMount, ContainerConfig, HostMount, NfsMount
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import LABEL_CLAIM, LABEL_CLUSTER, POD_NETWORK
 from reconciler.model.operations import CreateContainer, RemoveContainer
-from reconciler.model.pod_sources import ClaimVolume, ConfigMapVolume, EmptyDirVolume, EnvVar, Volume, VolumeMount
-from reconciler.model.pods import (
-    Capabilities,
-    Container,
-    ContainerPort,
-    DnsConfig,
-    DnsOption,
-    HostAlias,
-    Lifecycle,
-    PodSecurityContext,
-    PodSpec,
-    Resources,
-    SeccompProfile,
-    SecurityContext,
-    Sysctl,
-)
 from reconciler.model.quantities import Quantity
 from reconciler.nodes.docker.create_request import create_request
 from reconciler.planning.kubelet.container_config import container_config, has_sandbox, sandbox_config
@@ -124,7 +133,7 @@ def test_rights_that_are_given(machine: Machine) -> None:
 
 def test_its_limits(machine: Machine) -> None:
     limits = {"cpu": Quantity.parse("64"), "memory": Quantity.parse("32Mi")}
-    (app,) = machine.run(PodSpec((container(resources=Resources(limits=limits)),)))
+    (app,) = machine.run(PodSpec((container(resources=ResourceRequirements(limits=limits)),)))
     host = machine.inspect(app)["HostConfig"]
     assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (32 << 20, 32 << 20, 50)
     # The 51st process is refused, and the container lives on.
@@ -146,7 +155,7 @@ def test_the_names_of_a_pod_of_several_containers(machine: Machine) -> None:
         hostname="db",
         subdomain="data",
         host_aliases=(HostAlias("10.0.0.9", ("store", "store.example")),),
-        dns_config=DnsConfig(searches=("one.example",), options=(DnsOption("ndots", "2"),)),
+        dns_config=PodDNSConfig(searches=("one.example",), options=(PodDNSConfigOption("ndots", "2"),)),
         security_context=PodSecurityContext(sysctls=(Sysctl("net.ipv4.ip_unprivileged_port_start", "7"),)),
     )
     for name in machine.run(spec):
@@ -187,7 +196,7 @@ def test_namespaces_of_the_host(machine: Machine) -> None:
         host_ipc=True,
         host_aliases=(HostAlias("10.0.0.9", ("store",)),),
         dns_policy="None",
-        dns_config=DnsConfig(nameservers=("10.0.0.2",)),
+        dns_config=PodDNSConfig(nameservers=("10.0.0.2",)),
     )
     for name in machine.run(spec):
         assert machine.inside(name, "hostname") == machine.host.name
@@ -215,9 +224,9 @@ def test_volumes(machine: Machine) -> None:
         VolumeMount("store", "/read", read_only=True),
     )
     volumes = (
-        Volume("conf", config_map=ConfigMapVolume("web")),
-        Volume("tmp", empty_dir=EmptyDirVolume()),
-        Volume("store", persistent_volume_claim=ClaimVolume("store")),
+        Volume("conf", config_map=ConfigMapVolumeSource("web")),
+        Volume("tmp", empty_dir=EmptyDirVolumeSource()),
+        Volume("store", persistent_volume_claim=PersistentVolumeClaimVolumeSource("store")),
     )
     # The claim lies over a directory of the image that is not empty: nothing of it is copied.
     hidden = replace(container(volume_mounts=(mounts[2],)), name="hidden")

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from reconciler.lab import Lab
-from reconciler.model.cluster import ClusterSpec, Sync
+from reconciler.model.api.cluster import ClusterSpec, Sync
 from reconciler.model.names import Ref
 from reconciler.model.observed import Unreachable
 from reconciler.model.operations import ContainerStop, CreateContainer, PodWork, StopContainers

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from reconciler.lab import Lab
-from reconciler.model.cluster import ClusterSpec, Sync
+from reconciler.model.api.cluster import Cluster, ClusterSpec, Sync
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID
-from reconciler.model.objects import Cluster, ObjectMeta
 from reconciler.model.operations import ContainerStop, CreateContainer, RemoveContainer, StopContainers
 from reconciler.model.setups import NodeSetup, Route
 from reconciler.nodes import reset_node

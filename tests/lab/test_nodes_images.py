@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from reconciler.lab import Lab
-from reconciler.model.cluster import ClusterSpec, ImageGc, Sync
+from reconciler.model.api.cluster import ClusterSpec, ImageGc, Sync
 from reconciler.model.names import Ref
 from reconciler.model.operations import CreateContainer, PodWork, PullImage, RemoveContainer
 from reconciler.model.secrets import SecretText

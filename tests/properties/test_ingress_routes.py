@@ -3,10 +3,12 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model.ingress import Canary, PathType
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.meta import ref_of
+from reconciler.model.api.networking import Ingress, PathType
+from reconciler.model.ingress_options import Canary
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, Service, ref_of
 from reconciler.services.ingress import Routing, Target, route
 from tests.ingress_oracle import Answer, Request, answer, ingress, rule
 from tests.unit.services.test_ingress import services

@@ -3,14 +3,17 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.model.api.apps import DeploymentStrategy
+from reconciler.model.api.core.node import NodeSpec
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.volume import PersistentVolumeClaimVolumeSource, Volume, VolumeMount
+from reconciler.model.api.meta import Object, ObjectMeta
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
-from reconciler.model.objects import NodeSpec, Object, ObjectMeta, PersistentVolumeClaim, Strategy
 from reconciler.model.observed import Reachable, Unreachable
-from reconciler.model.pod_sources import ClaimVolume, Volume, VolumeMount
 from tests.simulated import World, container, deployment, desired, node
 
-VOLUMES = (Volume("data", persistent_volume_claim=ClaimVolume("data")),)
+VOLUMES = (Volume("data", persistent_volume_claim=PersistentVolumeClaimVolumeSource("data")),)
 NAMES = ("node-000", "node-001", "node-002")
 
 nodes = st.sampled_from(NAMES)
@@ -25,7 +28,7 @@ events = st.one_of(
 def revision(version: str, replicas: int, number: int, cordoned: str = "") -> Desired:
     """No replicas: not the Deployment either. With a node cordoned, another one is preferred."""
     app = container(image=f"lab/web:{version}", volume_mounts=(VolumeMount("data", "/data"),))
-    web = deployment("db", replicas, containers=(app,), volumes=VOLUMES, strategy=Strategy("Recreate"))
+    web = deployment("db", replicas, containers=(app,), volumes=VOLUMES, strategy=DeploymentStrategy("Recreate"))
     objects: list[Object] = [PersistentVolumeClaim(ObjectMeta("data", "default")), *([web] if replicas else [])]
     hosts = [node(name, NodeSpec(unschedulable=name == cordoned)) for name in NAMES]
     return desired(*objects, revision=f"r{number}", nodes=hosts)

@@ -8,14 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from reconciler.model.api.apps import DeploymentStrategy, RollingUpdateDeployment
+from reconciler.model.api.core.container import Container, ContainerPort, Probe, TCPSocketAction
+from reconciler.model.api.core.node import NodeSpec, Taint
+from reconciler.model.api.meta import Object
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import NodeSpec, Object, RollingUpdate, Strategy, Taint
 from reconciler.model.observed import ObservedContainer, Probed, Reachable
 from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StartContainer, StopContainers
 from reconciler.model.plan import Action, NodeStatus, Plan
-from reconciler.model.pods import Container, ContainerPort, Probe, TcpSocketAction
 from reconciler.planning import forecast, plan
 from reconciler.planning.controllers.deployment import limits_of
 from tests.simulated import PLAIN_NODE, World, container, deployment, desired, node, pod, service
@@ -23,7 +25,7 @@ from tests.simulated import PLAIN_NODE, World, container, deployment, desired, n
 NODES = 3
 WEB = Ref("Deployment", "default", "web")
 SEVERAL = (container("app"), container("other", "lab/web:2.0"))
-PROBE = Probe(tcp_socket=TcpSocketAction("http"))
+PROBE = Probe(tcp_socket=TCPSocketAction("http"))
 PREPARATION = (
     container("first"),
     container("mesh", restart_policy="Always", startup_probe=PROBE),
@@ -63,13 +65,13 @@ class ChosenWorld(World):
 
 
 def revision_of(choice: dict[str, object], number: int) -> Desired:
-    rolling = RollingUpdate(choice["surge"], choice["unavailable"])  # type: ignore[arg-type]
+    rolling = RollingUpdateDeployment(choice["surge"], choice["unavailable"])  # type: ignore[arg-type]
     objects: list[Object] = [
         deployment(
             "web",
             replicas=choice["replicas"],  # type: ignore[arg-type]
             containers=(_web(str(choice["version"]), PROBE if choice["probed"] else None),),
-            strategy=Strategy("Recreate" if choice["recreate"] else "RollingUpdate", rolling),
+            strategy=DeploymentStrategy("Recreate" if choice["recreate"] else "RollingUpdate", rolling),
             paused=choice["paused"],
             min_ready_seconds=choice["min_ready"],
         )

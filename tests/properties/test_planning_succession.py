@@ -4,8 +4,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from reconciler.model.api.apps import DeploymentStrategy, RollingUpdateDeployment
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.names import Ref
-from reconciler.model.objects import ObjectMeta, RollingUpdate, Strategy
 from reconciler.model.plan import Plan
 from reconciler.planning.controllers.deployment import limits_of
 from tests.simulated import World, deployment, desired, service
@@ -29,7 +30,7 @@ def test_a_rename_costs_a_service_no_more_than_a_rollout(
     """`again`: after so many steps it is renamed once more."""
     world = World(desired(deployment(replicas=before), service(), nodes=hosts))
     world.settle()
-    new = deployment(replicas=after, strategy=Strategy("RollingUpdate", RollingUpdate(*limit)))
+    new = deployment(replicas=after, strategy=DeploymentStrategy("RollingUpdate", RollingUpdateDeployment(*limit)))
     floor = min(before, after - limits_of(new).unavailable)
 
     def check(step: Plan) -> None:

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
 from reconciler.services.naming import Named, Naming, zone_of
 from tests.properties.test_services_haproxy import ips, law, names, ports

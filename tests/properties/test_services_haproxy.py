@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import ProxySection, config_text
-from reconciler.model.services import ServiceOptions
+from reconciler.model.service_options import ServiceOptions
 from reconciler.services.balancing import Layout, lay_out
 from reconciler.services.haproxy import guarded, node_proxy
 from reconciler.services.parts import section

@@ -5,18 +5,19 @@ from ipaddress import IPv4Address, IPv4Network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model.memory import PodIntent
-from reconciler.model.objects import Namespace, NetworkPolicy, ObjectMeta
-from reconciler.model.pods import Container, ContainerPort, PodSpec
-from reconciler.model.policies import (
-    EgressRule,
-    IngressRule,
+from reconciler.model.api.core.container import Container, ContainerPort
+from reconciler.model.api.core.namespace import Namespace
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta
+from reconciler.model.api.networking import (
+    NetworkPolicy,
+    NetworkPolicyEgressRule,
+    NetworkPolicyIngressRule,
+    NetworkPolicyPeer,
+    NetworkPolicyPort,
     NetworkPolicySpec,
-    PeerSelector,
-    PolicyPeer,
-    PolicyPort,
-    Requirement,
 )
+from reconciler.model.memory import PodIntent
 from reconciler.services.policy import Isolation
 from reconciler.services.policy_evaluation import Evaluation
 
@@ -35,19 +36,21 @@ pods = st.lists(
     st.tuples(st.sampled_from(sorted(SPACES)), letters, st.sampled_from(PORTS[:2])), min_size=2, max_size=6
 ).map(lambda drawn: [one_pod(number, *each) for number, each in enumerate(drawn, start=2)])
 selectors = st.one_of(
-    st.just(PeerSelector()),
-    letters.map(lambda app: PeerSelector({"app": app})),
-    letters.map(lambda app: PeerSelector(match_expressions=(Requirement("app", "NotIn", (app,)),))),
+    st.just(LabelSelector()),
+    letters.map(lambda app: LabelSelector({"app": app})),
+    letters.map(lambda app: LabelSelector(match_expressions=(LabelSelectorRequirement("app", "NotIn", (app,)),))),
 )
-spaces = st.one_of(st.just(PeerSelector()), st.sampled_from("xyz").map(lambda team: PeerSelector({"team": team})))
+spaces = st.one_of(
+    st.just(LabelSelector()), st.sampled_from("xyz").map(lambda team: LabelSelector({"team": team}))
+)
 peers = st.one_of(
-    st.builds(PolicyPeer, selectors),
-    st.builds(PolicyPeer, st.one_of(st.none(), selectors), spaces),
+    st.builds(NetworkPolicyPeer, selectors),
+    st.builds(NetworkPolicyPeer, st.one_of(st.none(), selectors), spaces),
 )
 ports = st.one_of(
-    st.builds(PolicyPort, port=st.sampled_from((None, 80, 90, "http"))),
-    st.just(PolicyPort(port=80, end_port=85)),
-    st.just(PolicyPort("UDP", 80)),
+    st.builds(NetworkPolicyPort, port=st.sampled_from((None, 80, 90, "http"))),
+    st.just(NetworkPolicyPort(port=80, end_port=85)),
+    st.just(NetworkPolicyPort("UDP", 80)),
 )
 lists = {"peers": st.lists(peers, max_size=2).map(tuple), "ports": st.lists(ports, max_size=2).map(tuple)}
 policies = st.builds(
@@ -56,19 +59,21 @@ policies = st.builds(
     st.builds(
         NetworkPolicySpec,
         selectors,
-        st.lists(st.builds(IngressRule, **lists), max_size=2).map(tuple),
-        st.lists(st.builds(EgressRule, **lists), max_size=2).map(tuple),
+        st.lists(st.builds(NetworkPolicyIngressRule, **lists), max_size=2).map(tuple),
+        st.lists(st.builds(NetworkPolicyEgressRule, **lists), max_size=2).map(tuple),
         st.lists(st.sampled_from(("Ingress", "Egress")), max_size=2, unique=True).map(tuple),
     ),
 )
 
 
-def selected(selector: PeerSelector, labels: dict[str, str]) -> bool:
+def selected(selector: LabelSelector, labels: dict[str, str]) -> bool:
     unlike = [labels["app"] not in each.values for each in selector.match_expressions]
     return selector.match_labels.items() <= labels.items() and all(unlike)
 
 
-def meant(rule: IngressRule | EgressRule, policy: NetworkPolicy, other: PodIntent) -> bool:
+def meant(
+    rule: NetworkPolicyIngressRule | NetworkPolicyEgressRule, policy: NetworkPolicy, other: PodIntent
+) -> bool:
     return not rule.peers or any(
         (
             other.namespace == policy.metadata.namespace
@@ -80,7 +85,7 @@ def meant(rule: IngressRule | EgressRule, policy: NetworkPolicy, other: PodInten
     )
 
 
-def open_at(rule: IngressRule | EgressRule, target: PodIntent, port: int) -> bool:
+def open_at(rule: NetworkPolicyIngressRule | NetworkPolicyEgressRule, target: PodIntent, port: int) -> bool:
     """For TCP."""
     assert target.spec is not None
     named = target.spec.containers[0].ports[0].container_port

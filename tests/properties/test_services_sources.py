@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterNetwork, ClusterSpec
+from reconciler.model.api.cluster import ClusterNetwork, ClusterSpec
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.networking import NetworkPolicy
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.objects import NetworkPolicy, ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
 from reconciler.services.policy import Isolation, isolate
 from reconciler.services.sources import ANYBODY, Sources, Sourcing, service_sources

@@ -1,8 +1,8 @@
 """A Cluster: settings of the cluster as a whole. The one kind that is ours."""
 
 from reconciler.kinds.kind import Kind
+from reconciler.model.api.cluster import Cluster
 from reconciler.model.kinds import Names
 from reconciler.model.names import GROUP
-from reconciler.model.objects import Cluster
 
 CLUSTER = Kind(names=Names(kind="Cluster", plural="clusters", group=GROUP, namespaced=False), type=Cluster)

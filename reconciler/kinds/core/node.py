@@ -1,8 +1,8 @@
 """A Node: one Docker host of the cluster."""
 
 from reconciler.kinds.kind import Kind
+from reconciler.model.api.core.node import Node
 from reconciler.model.kinds import Names
-from reconciler.model.objects import Node
 
 NODE = Kind(
     names=Names(kind="Node", plural="nodes", short=("no",), namespaced=False, subresources=("status",)), type=Node

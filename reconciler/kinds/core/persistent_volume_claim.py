@@ -1,8 +1,8 @@
 """A PersistentVolumeClaim: storage on one node that outlives the pods that use it."""
 
 from reconciler.kinds.kind import Kind
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.kinds import Names
-from reconciler.model.objects import PersistentVolumeClaim
 
 PERSISTENT_VOLUME_CLAIM = Kind(
     names=Names(

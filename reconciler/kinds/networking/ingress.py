@@ -1,8 +1,8 @@
 """An Ingress: which Service answers HTTP requests for a host and a path."""
 
 from reconciler.kinds.kind import Kind
+from reconciler.model.api.networking import Ingress
 from reconciler.model.kinds import Names
-from reconciler.model.objects import Ingress
 
 INGRESS = Kind(
     names=Names(

@@ -6,9 +6,10 @@ from typing import Final
 from reconciler.manifests.across.index import Index
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.networking import Ingress
 from reconciler.model.certificates import issues, rule_hosts
 from reconciler.model.names import GROUP, Ref
-from reconciler.model.objects import Cluster, Ingress
 
 _AT: Final[Pointer] = ("metadata", "annotations", f"{GROUP}/acme")
 

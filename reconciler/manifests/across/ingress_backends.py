@@ -8,10 +8,11 @@ from reconciler.manifests.checks.ingresses import AUTH_AT, AUTH_KEY, backends_of
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.reading.file_reader import Entry
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.networking import Ingress, IngressServiceBackend
 from reconciler.model.htpasswd import read_users
-from reconciler.model.ingress import IngressServiceBackend
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, Secret, Service
 
 
 def check_backends(entry: Entry, index: Index) -> Iterator[Finding]:

@@ -11,16 +11,13 @@ from reconciler.manifests.checks.ingresses import backends_of
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import warning
 from reconciler.manifests.reading.file_reader import Entry
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.namespace import Namespace
+from reconciler.model.api.meta import matches
+from reconciler.model.api.networking import Ingress, NetworkPolicy, NetworkPolicyPeer
+from reconciler.model.ingress import is_served_here
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, Ingress, Namespace, NetworkPolicy, is_served_here
-from reconciler.model.policies import (
-    INGRESS_LABELS,
-    INGRESS_NAMESPACE,
-    NAMESPACE_LABEL,
-    PolicyPeer,
-    governs_ingress,
-    matches,
-)
+from reconciler.model.policies import INGRESS_LABELS, INGRESS_NAMESPACE, NAMESPACE_LABEL, governs_ingress
 
 
 def concerns_reach(entry: Entry, index: Index) -> bool:
@@ -75,7 +72,7 @@ class _Reach:
         )
         return bool(chosen) and not admits
 
-    def _is_meant(self, peer: PolicyPeer, namespace: str) -> bool:
+    def _is_meant(self, peer: NetworkPolicyPeer, namespace: str) -> bool:
         if peer.ip_block is not None:
             return True
         if peer.namespace_selector is None:

@@ -13,11 +13,11 @@ from reconciler.manifests.checks.pod_security_exceptions import allowed_host_por
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.reading.file_reader import Entry
-from reconciler.model.cluster import PodSecurity, SecurityLevel
+from reconciler.model.api.cluster import Cluster, PodSecurity, SecurityLevel
+from reconciler.model.api.core.container import Container, SeccompProfile
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.volume import HostPathType, HostPathVolumeSource
 from reconciler.model.host_paths import allowing, is_only_read
-from reconciler.model.objects import Cluster
-from reconciler.model.pod_sources import HostPathType, HostPathVolume
-from reconciler.model.pods import Container, PodSpec, SeccompProfile
 
 BASELINE_CAPABILITIES: Final = frozenset(
     {
@@ -174,7 +174,7 @@ def _restricted_container(container: Container, spec: PodSpec, at: Pointer) -> I
 
 
 def _host_path(
-    source: HostPathVolume, read_only: bool, at: Pointer, policy: PodSecurity, namespace: str
+    source: HostPathVolumeSource, read_only: bool, at: Pointer, policy: PodSecurity, namespace: str
 ) -> Iterator[_Breach]:
     """Allowed by an exception; one for reading needs every mount of the volume to be read-only."""
     rule = allowing(policy, source.path, namespace, read_only=read_only)

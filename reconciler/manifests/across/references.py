@@ -8,9 +8,11 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
 from reconciler.manifests.reading.decoding import DEFAULT_NAMESPACE, LOGIN_TYPE
 from reconciler.manifests.reading.file_reader import Entry
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.core.node import Node, node_labels
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, ConfigMap, Node, Secret, node_labels
-from reconciler.model.pods import PodSpec
 from reconciler.model.tls import OTHER_KEY, read_certificate
 
 

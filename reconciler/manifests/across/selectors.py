@@ -6,8 +6,8 @@ from reconciler.manifests.across.index import Index
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, warning
 from reconciler.manifests.reading.file_reader import Entry
-from reconciler.model.objects import EndpointSlice, Service, service_of
-from reconciler.model.services import LABEL_SERVICE_NAME
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.discovery import LABEL_SERVICE_NAME, EndpointSlice, service_of
 
 
 def check_selectors(entry: Entry, index: Index) -> Iterator[Finding]:

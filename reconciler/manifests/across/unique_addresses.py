@@ -9,9 +9,12 @@ from reconciler.manifests.across.unique_ports import check_exposure, check_slice
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding
 from reconciler.manifests.reading.file_reader import Entry
-from reconciler.model.cluster import ClusterSpec, dns_addresses
+from reconciler.model.api.cluster import Cluster, ClusterSpec, dns_addresses
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.discovery import EndpointSlice
+from reconciler.model.api.networking import Ingress
 from reconciler.model.names import ANNOTATION_SSH
-from reconciler.model.objects import Cluster, EndpointSlice, Ingress, Node, Service
 
 
 def check_addresses(index: Index) -> Iterator[Located]:

@@ -14,9 +14,13 @@ from reconciler.manifests.across.index import Located
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.reading.file_reader import Entry
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.cluster import ClusterSpec
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.discovery import EndpointSlice
+from reconciler.model.api.networking import Ingress
 from reconciler.model.edges import INGRESS_PORTS, edges
-from reconciler.model.objects import EndpointSlice, Ingress, Node, Service, is_served_here
+from reconciler.model.ingress import is_served_here
 
 _EVERYWHERE = ""
 """In place of an address: every one of every host."""

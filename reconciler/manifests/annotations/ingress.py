@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
-from reconciler.model.ingress import Canary, IngressOptions
+from reconciler.model.ingress_options import Canary, IngressOptions
 from reconciler.model.names import GROUP
 from reconciler.model.quantities import Quantity
 

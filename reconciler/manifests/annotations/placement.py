@@ -9,6 +9,9 @@ from reconciler.manifests.annotations.ingress import SETTINGS
 from reconciler.manifests.annotations.service import SERVICE_SETTINGS
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.pod import Pod, PodSpec
+from reconciler.model.api.meta import Object
 from reconciler.model.names import (
     ANNOTATION_CONDITIONS,
     ANNOTATION_HOST_KEY,
@@ -17,8 +20,6 @@ from reconciler.model.names import (
     ANNOTATION_SSH,
     GROUP,
 )
-from reconciler.model.objects import Deployment, Object, Pod
-from reconciler.model.pods import PodSpec
 
 TEMPLATE: Final = "Deployment's template"
 """Its metadata is apart from the Deployment's own."""

@@ -6,7 +6,7 @@ from typing import Final
 from reconciler.manifests.annotations.values import Setting, duration, one_of, read_settings, truth
 from reconciler.manifests.findings import Finding
 from reconciler.model.names import GROUP
-from reconciler.model.services import ServiceOptions
+from reconciler.model.service_options import ServiceOptions
 
 _HOUR: Final = 3_600_000
 

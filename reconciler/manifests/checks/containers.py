@@ -8,8 +8,9 @@ from reconciler.manifests.checks.pod_parts import check_distinct, containers_of
 from reconciler.manifests.checks.probes import check_hooks, check_probes
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
-from reconciler.model.pod_sources import ResourceFieldSelector
-from reconciler.model.pods import Container, PodSpec, Resources, is_sidecar
+from reconciler.model.api.core.container import Container, ResourceRequirements, is_sidecar
+from reconciler.model.api.core.env import ResourceFieldSelector
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.quantities import Quantity
 
 _CPU_UNITS: Final = frozenset({Fraction(1), Fraction(1, 1000)})
@@ -61,7 +62,7 @@ def _variables(container: Container, spec: PodSpec, at: Pointer) -> Iterator[Fin
             yield Finding((*at, "envFrom", index), Code.CONFLICTING_FIELDS, "not exactly one source is given", fix)
 
 
-def _resources(resources: Resources, at: Pointer) -> Iterator[Finding]:
+def _resources(resources: ResourceRequirements, at: Pointer) -> Iterator[Finding]:
     for field, amounts in (("requests", resources.requests), ("limits", resources.limits)):
         for name, amount in amounts.items():
             if amount.value < 0:

@@ -9,10 +9,10 @@ from reconciler.manifests.annotations.ingress import ignored_annotations
 from reconciler.manifests.checks.needs import Need
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
+from reconciler.model.api.networking import HTTPIngressPath, Ingress, IngressServiceBackend, IngressSpec
 from reconciler.model.certificates import issues
-from reconciler.model.ingress import OUR_CLASSES, HttpIngressPath, IngressServiceBackend, IngressSpec
+from reconciler.model.ingress import OUR_CLASSES, ingress_class, is_served_here
 from reconciler.model.names import ANNOTATION_CLASS, GROUP, Ref
-from reconciler.model.objects import Ingress, ingress_class, is_served_here
 
 AUTH_AT: Final[Pointer] = ("metadata", "annotations", f"{GROUP}/auth-secret")
 AUTH_KEY: Final = "auth"
@@ -117,7 +117,7 @@ def _rules(spec: IngressSpec) -> Iterator[Finding]:
             taken.add(claim)
 
 
-def _path(path: HttpIngressPath, at: Pointer) -> Iterator[Finding]:
+def _path(path: HTTPIngressPath, at: Pointer) -> Iterator[Finding]:
     if not path.path and path.path_type != "ImplementationSpecific":
         yield Finding(at, Code.MISSING_FIELD, f'"path" is missing, which {path.path_type} needs', "add it")
     if "//" in path.path or {".", ".."} & set(path.path.split("/")):
@@ -125,6 +125,6 @@ def _path(path: HttpIngressPath, at: Pointer) -> Iterator[Finding]:
         yield Finding((*at, "path"), Code.INVALID_VALUE, message, "write the path that remains without them")
 
 
-def _normal(path: HttpIngressPath) -> str:
+def _normal(path: HTTPIngressPath) -> str:
     """A last slash makes a difference to Exact alone."""
     return path.path if path.path_type == "Exact" else path.path.rstrip("/")

@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from reconciler.manifests.checks.pod_parts import containers_of
 from reconciler.manifests.findings import Pointer
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.volume import KeyToPath, Volume, VolumeProjection
 from reconciler.model.names import Ref
-from reconciler.model.pod_sources import KeyToPath, Projection, Volume
-from reconciler.model.pods import Container, PodSpec
 
 How: TypeAlias = Literal["variable", "file", "claim", "login", "service", "ingress", "certificate"]
 
@@ -81,7 +82,7 @@ def _volume(volume: Volume, at: Pointer, namespace: str, shapes: bool) -> Iterat
             yield from _projection(source, (*at, "projected", "sources", index), namespace, shapes)
 
 
-def _projection(source: Projection, at: Pointer, namespace: str, shapes: bool) -> Iterator[Need]:
+def _projection(source: VolumeProjection, at: Pointer, namespace: str, shapes: bool) -> Iterator[Need]:
     if (config_map := source.config_map) is not None:
         ref, here = Ref("ConfigMap", namespace, config_map.name), (*at, "configMap")
         yield from _files(ref, config_map.items, config_map.optional, here, "name", shapes)

@@ -5,14 +5,21 @@ from ipaddress import IPv4Network
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
-from reconciler.model.objects import NetworkPolicy
-from reconciler.model.policies import EgressRule, IngressRule, IpBlock, PeerSelector, PolicyPeer, PolicyPort
+from reconciler.model.api.meta import LabelSelector
+from reconciler.model.api.networking import (
+    IPBlock,
+    NetworkPolicy,
+    NetworkPolicyEgressRule,
+    NetworkPolicyIngressRule,
+    NetworkPolicyPeer,
+    NetworkPolicyPort,
+)
 
 
 def check_network_policy(policy: NetworkPolicy) -> Iterator[Finding]:
     spec = policy.spec
     yield from _selector(spec.pod_selector, ("spec", "podSelector"))
-    sides: tuple[tuple[str, str, Sequence[IngressRule | EgressRule]], ...] = (
+    sides: tuple[tuple[str, str, Sequence[NetworkPolicyIngressRule | NetworkPolicyEgressRule]], ...] = (
         ("ingress", "from", spec.ingress),
         ("egress", "to", spec.egress),
     )
@@ -29,7 +36,7 @@ def check_network_policy(policy: NetworkPolicy) -> Iterator[Finding]:
             yield Finding(("spec", "policyTypes", index), Code.DUPLICATE_NAME, message, fix)
 
 
-def _peer(peer: PolicyPeer, at: Pointer) -> Iterator[Finding]:
+def _peer(peer: NetworkPolicyPeer, at: Pointer) -> Iterator[Finding]:
     selectors = (("podSelector", peer.pod_selector), ("namespaceSelector", peer.namespace_selector))
     for field, selector in selectors:
         if selector is not None:
@@ -41,7 +48,7 @@ def _peer(peer: PolicyPeer, at: Pointer) -> Iterator[Finding]:
         yield from _block(peer.ip_block, (*at, "ipBlock"))
 
 
-def _block(block: IpBlock, at: Pointer) -> Iterator[Finding]:
+def _block(block: IPBlock, at: Pointer) -> Iterator[Finding]:
     whole = IPv4Network(block.cidr, strict=False)
     for index, cidr in enumerate(block.without):
         part = IPv4Network(cidr, strict=False)
@@ -52,7 +59,7 @@ def _block(block: IpBlock, at: Pointer) -> Iterator[Finding]:
             )
 
 
-def _port(port: PolicyPort, at: Pointer) -> Iterator[Finding]:
+def _port(port: NetworkPolicyPort, at: Pointer) -> Iterator[Finding]:
     if port.end_port is None:
         return
     if not isinstance(port.port, int):
@@ -65,7 +72,7 @@ def _port(port: PolicyPort, at: Pointer) -> Iterator[Finding]:
         yield Finding((*at, "endPort"), Code.INVALID_VALUE, message, f"write {port.port} or more")
 
 
-def _selector(selector: PeerSelector, at: Pointer) -> Iterator[Finding]:
+def _selector(selector: LabelSelector, at: Pointer) -> Iterator[Finding]:
     for index, one in enumerate(selector.match_expressions):
         here: Pointer = (*at, "matchExpressions", index)
         listed = one.operator in ("In", "NotIn")

@@ -15,21 +15,17 @@ from reconciler.manifests.checks.services import check_endpoint_slice, check_ser
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
 from reconciler.model.acme import Acme
-from reconciler.model.objects import (
-    Cluster,
-    Deployment,
-    EndpointSlice,
-    Ingress,
-    IntOrPercent,
-    Namespace,
-    NetworkPolicy,
-    Node,
-    Object,
-    PersistentVolumeClaim,
-    Pod,
-    Service,
-    is_served_here,
-)
+from reconciler.model.api.apps import Deployment, IntOrPercent
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.namespace import Namespace
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.discovery import EndpointSlice
+from reconciler.model.api.meta import Object
+from reconciler.model.api.networking import Ingress, NetworkPolicy
+from reconciler.model.ingress import is_served_here
 
 _SMALLEST_SERVICE_PREFIX = 28
 _SMALLEST_LOG = 64 << 10

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted
-from reconciler.model.pods import Container, PodSpec
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import PodSpec
 
 
 def containers_of(spec: PodSpec, at: Pointer) -> Iterator[tuple[Container, Pointer, bool]]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
-from reconciler.model.cluster import PodSecurity
-from reconciler.model.pods import IntOrName
+from reconciler.model.api.cluster import PodSecurity
+from reconciler.model.api.core.container import IntOrName
 
 
 def check_policy(policy: PodSecurity, at: Pointer) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from reconciler.manifests.checks.pod_parts import check_distinct, containers_of
 from reconciler.manifests.checks.volumes import check_volumes
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted
-from reconciler.model.pods import PodSpec
+from reconciler.model.api.core.pod import PodSpec
 
 _IPC_SYSCTLS: Final = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
 

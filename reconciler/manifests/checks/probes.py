@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted
-from reconciler.model.pods import Container, Handler, IntOrName, Probe
+from reconciler.model.api.core.container import Container, IntOrName, LifecycleHandler, Probe
 
 
 def check_probes(container: Container, at: Pointer) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def _probe(probe: Probe, field: str, container: Container, at: Pointer) -> Itera
         yield Finding(here, Code.CONFLICTING_FIELDS, message, "remove it")
 
 
-def _hook(hook: Handler, container: Container, grace_seconds: int, at: Pointer) -> Iterator[Finding]:
+def _hook(hook: LifecycleHandler, container: Container, grace_seconds: int, at: Pointer) -> Iterator[Finding]:
     if hook.http_get is not None:
         yield from _port(hook.http_get.port, container, (*at, "httpGet", "port"))
     if hook.sleep is not None and hook.sleep.seconds > grace_seconds:

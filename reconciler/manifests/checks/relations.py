@@ -7,10 +7,14 @@ from msgspec import Struct
 from reconciler.manifests.checks.ingresses import needs_of_ingress
 from reconciler.manifests.checks.needs import Need, needs_of
 from reconciler.manifests.findings import Pointer
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.container import is_sidecar
+from reconciler.model.api.core.pod import Pod, PodSpec
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.discovery import LABEL_SERVICE_NAME, EndpointSlice, service_of
+from reconciler.model.api.meta import Object
+from reconciler.model.api.networking import Ingress
 from reconciler.model.names import ANNOTATION_RESTART_ON_CHANGE
-from reconciler.model.objects import Deployment, EndpointSlice, Ingress, Object, Pod, Service, service_of
-from reconciler.model.pods import PodSpec, is_sidecar
-from reconciler.model.services import LABEL_SERVICE_NAME
 
 Pair: TypeAlias = tuple[str, str, str]
 """A namespace, and a label's key and value in it."""

@@ -9,8 +9,9 @@ from reconciler.manifests.checks.cidrs import check_address, check_network
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
 from reconciler.model.addresses import is_ipv4
-from reconciler.model.objects import EndpointSlice, Service, ServiceSpec, is_headless
-from reconciler.model.services import LABEL_SERVICE_NAME, SessionAffinityConfig
+from reconciler.model.api.core.service import Service, ServiceSpec, SessionAffinityConfig
+from reconciler.model.api.discovery import LABEL_SERVICE_NAME, EndpointSlice
+from reconciler.model.services import is_headless
 
 _OPEN = ("NodePort", "LoadBalancer")
 """The types that have node ports."""

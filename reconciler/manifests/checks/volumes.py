@@ -6,8 +6,9 @@ from reconciler.manifests.checks.containers import check_resource_field
 from reconciler.manifests.checks.pod_parts import check_distinct, containers_of
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
-from reconciler.model.pod_sources import DownwardItem, Projection, Volume
-from reconciler.model.pods import Container, PodSpec
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.volume import DownwardAPIVolumeFile, Volume, VolumeProjection
 from reconciler.model.references import references
 
 _Placed = tuple[str, Pointer]
@@ -58,7 +59,7 @@ def _volume(volume: Volume, spec: PodSpec, at: Pointer) -> Iterator[Finding]:
             yield Finding(here, Code.INVALID_VALUE, message, "write more than 0")
 
 
-def _projected(sources: Iterable[Projection], spec: PodSpec, at: Pointer) -> Iterator[Finding]:
+def _projected(sources: Iterable[VolumeProjection], spec: PodSpec, at: Pointer) -> Iterator[Finding]:
     paths: list[_Placed] = []
     for index, source in enumerate(sources):
         for name, part in (("configMap", source.config_map), ("secret", source.secret)):
@@ -74,7 +75,7 @@ def _projected(sources: Iterable[Projection], spec: PodSpec, at: Pointer) -> Ite
 
 
 def _fields(
-    items: Iterable[DownwardItem], spec: PodSpec, at: Pointer, *, among_others: bool = False
+    items: Iterable[DownwardAPIVolumeFile], spec: PodSpec, at: Pointer, *, among_others: bool = False
 ) -> Iterator[Finding]:
     items = list(items)
     for index, item in enumerate(items):

@@ -15,9 +15,10 @@ from msgspec import NODEFAULT, Struct
 from msgspec.structs import astuple, fields
 
 from reconciler.manifests.schemas import KINDS
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.meta import Object
 from reconciler.model.desired import Json
 from reconciler.model.names import ANNOTATION_CONDITIONS, Ref
-from reconciler.model.objects import ConfigMap, Object, Secret
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 
@@ -32,7 +33,7 @@ _SCALARS: Final = frozenset({str, int, float, bool})
 
 def as_written(thing: Object, ref: Ref) -> Json:
     """Secret values are replaced by their fingerprints; binary ones stand among the others, as in a manifest."""
-    body = _object(thing, str(ref))
+    body = _plain(thing, str(ref))
     if isinstance(thing, Secret) and (binary := body.pop("binaryData", None)):
         body["data"] = {**body.get("data", {}), **binary}
     if (decoded := _NOT_UPSTREAM.get(ref.kind)) is not None:

@@ -14,28 +14,19 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.schemas import KindSchema
 from reconciler.manifests.yaml.canonical_values import in_our_form
-from reconciler.model.ingress import IngressSpec
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.core.namespace import Namespace
+from reconciler.model.api.core.node import Node, NodeSpec, SshAddress
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.service import Service, ServiceSpec
+from reconciler.model.api.discovery import EndpointSlice
+from reconciler.model.api.meta import Object, ObjectMeta
+from reconciler.model.api.networking import Ingress, IngressSpec, NetworkPolicy
+from reconciler.model.ingress import is_served_here
 from reconciler.model.names import ANNOTATION_HOST_KEY, ANNOTATION_SSH, CLUSTER_SCOPED
-from reconciler.model.objects import (
-    Cluster,
-    ConfigMap,
-    Deployment,
-    EndpointSlice,
-    Ingress,
-    Namespace,
-    NetworkPolicy,
-    Node,
-    NodeSpec,
-    Object,
-    ObjectMeta,
-    PersistentVolumeClaim,
-    Pod,
-    Secret,
-    Service,
-    ServiceSpec,
-    SshAddress,
-    is_served_here,
-)
 from reconciler.model.problems import Severity
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText

@@ -21,9 +21,12 @@ from reconciler.manifests.schemas import KINDS, KindSchema
 from reconciler.manifests.yaml.canonical_values import in_our_form
 from reconciler.manifests.yaml.composer import Broken, Document, documents_of
 from reconciler.manifests.yaml.positions import Positions, position_of
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.meta import Object, ref_of
 from reconciler.model.desired import Json, SourceFile
 from reconciler.model.names import CLUSTER_SCOPED, Ref
-from reconciler.model.objects import ConfigMap, Deployment, Object, Pod, Secret, ref_of
 from reconciler.model.problems import Place, Problem, Severity
 
 LARGEST_FILE: Final = 4 << 20

@@ -10,6 +10,8 @@ from typing import Any
 import docker.errors
 from msgspec import Struct
 
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.names import (
     LABEL_CLUSTER,
     LABEL_CONTAINER,
@@ -17,7 +19,6 @@ from reconciler.model.names import (
     SANDBOX,
     Uid,
 )
-from reconciler.model.objects import Cluster, Node
 from reconciler.nodes.docker.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
 from reconciler.nodes.docker.streams import TwoWay, hijack
 from reconciler.nodes.ssh.connection import Credentials, SshConnection

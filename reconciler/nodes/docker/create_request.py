@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.model.addresses import mac_of
+from reconciler.model.api.core.pod import RestartPolicy
 from reconciler.model.containers import (
     ClaimMount,
     ContainerConfig,
@@ -19,7 +20,6 @@ from reconciler.model.containers import (
 )
 from reconciler.model.limits import CPU_PERIOD, Limits, limits
 from reconciler.model.names import LABEL_HASH, LABEL_IP, LABEL_OWNER, POD_NETWORK
-from reconciler.model.pods import RestartPolicy
 from reconciler.model.secrets import SecretText
 
 # Not "always": a pod that was stopped in order to leave must not come back with the host's next boot.

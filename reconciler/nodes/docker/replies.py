@@ -7,10 +7,10 @@ from typing import Any, Literal, get_args
 import msgspec
 from msgspec import Struct
 
+from reconciler.model.api.core.pod import RestartPolicy
 from reconciler.model.limits import CPU_PERIOD, Limits
 from reconciler.model.names import LABEL_IP, POD_NETWORK
 from reconciler.model.observed import ContainerState, Facts, ObservedContainer, labelled
-from reconciler.model.pods import RestartPolicy
 from reconciler.nodes.docker.create_request import RESTART_POLICIES
 
 Json = Mapping[str, Any]

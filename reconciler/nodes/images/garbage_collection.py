@@ -9,7 +9,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
-from reconciler.model.cluster import ImageGc
+from reconciler.model.api.cluster import ImageGc
 from reconciler.nodes.docker.engine import Engine, engine_errors
 from reconciler.nodes.docker.replies import DiskUse
 from reconciler.nodes.errors import EngineError, NodeError

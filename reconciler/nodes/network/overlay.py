@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.model.cluster import NetworkMode
+from reconciler.model.api.cluster import NetworkMode
 from reconciler.model.setups import NodeNetwork, Route
 from reconciler.nodes.ssh.shell import Reply, Shell
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from reconciler.model.addresses import mac_of
+from reconciler.model.api.core.pod import RestartPolicy
 from reconciler.model.containers import ContainerConfig
 from reconciler.model.limits import Limits
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, POD_NETWORK, Uid
-from reconciler.model.pods import RestartPolicy
 from reconciler.nodes.docker.create_request import RESTART_POLICIES, create_request, limit_update
 from reconciler.nodes.docker.engine import Engine, engine_errors
 from reconciler.nodes.docker.watch import Watcher

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
+from reconciler.model.api.core.volume import HostPathType
 from reconciler.model.containers import ClaimMount, ContainerConfig, HostMount, Mount
 from reconciler.model.host_paths import parts_of
 from reconciler.model.names import LABEL_CONTAINER, LABEL_MOUNTS, LABEL_UID, Uid
-from reconciler.model.pod_sources import HostPathType
 from reconciler.nodes.docker.engine import Engine, engine_errors
 from reconciler.nodes.errors import CommandFailed
 from reconciler.nodes.pods.failures import Failed

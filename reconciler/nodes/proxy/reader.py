@@ -6,7 +6,8 @@ what is read here may be much, and late, and must hold up nothing that the sessi
 
 import threading
 
-from reconciler.model.objects import Cluster, Node
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.traffic import Sections
 from reconciler.nodes.errors import ConnectionLost, NodeError
 from reconciler.nodes.proxy.stats import proxy_shell, proxy_traffic

@@ -16,7 +16,7 @@ from pathlib import Path
 import paramiko
 from msgspec import Struct
 
-from reconciler.model.objects import Node
+from reconciler.model.api.core.node import Node
 from reconciler.nodes.docker.plain_text import plain
 from reconciler.nodes.errors import CommandFailed, ConnectionLost, Refused, Unusable
 from reconciler.nodes.ssh.host_keys import check_host_key, pinned_type

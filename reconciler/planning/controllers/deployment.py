@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from reconciler.model.api.apps import Deployment, IntOrPercent, RollingUpdateDeployment
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.meta import ref_of
 from reconciler.model.names import Uid
-from reconciler.model.objects import Deployment, IntOrPercent, RollingUpdate, ref_of
 from reconciler.model.plan import Action
-from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.controllers.proportions import growth
 from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
@@ -32,7 +33,7 @@ def limits_of(deployment: Deployment) -> Limits:
     spec = deployment.spec
     if spec.strategy.type == "Recreate":
         return Limits(0, spec.replicas)
-    rules = spec.strategy.rolling_update or RollingUpdate()
+    rules = spec.strategy.rolling_update or RollingUpdateDeployment()
     surge = _share(rules.max_surge, spec.replicas, up=True)
     unavailable = _share(rules.max_unavailable, spec.replicas, up=False)
     return Limits(surge, unavailable or (0 if surge else 1))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.discovery import EndpointSlice, service_of
 from reconciler.model.desired import Desired
 from reconciler.model.names import Ref
-from reconciler.model.objects import EndpointSlice, Service, service_of
 from reconciler.model.plan import Endpoint
 
 

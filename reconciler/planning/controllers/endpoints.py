@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.service import Service, ServicePort
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import Service, ServicePort, is_headless
 from reconciler.model.plan import Endpoint
-from reconciler.model.pods import PodSpec
+from reconciler.model.services import is_headless
 from reconciler.planning.state.nodes import NodeView
 from reconciler.planning.state.pod_containers import lasting
 from reconciler.planning.state.pods import PodView

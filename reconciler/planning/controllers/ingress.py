@@ -4,10 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.model.acme import IssuedCertificate
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.meta import ref_of
+from reconciler.model.api.networking import Ingress
 from reconciler.model.desired import Desired
+from reconciler.model.ingress import ingress_class, is_served_here
 from reconciler.model.memory import IngressRecord, Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, Secret, ingress_class, is_served_here, ref_of
 from reconciler.model.plan import CertificateStatus, IngressStatus
 from reconciler.model.tls import read_certificate
 from reconciler.planning.state.nodes import NodeView

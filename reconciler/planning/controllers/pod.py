@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from reconciler.model.api.core.pod import Pod, PodSpec
+from reconciler.model.api.meta import ref_of
 from reconciler.model.memory import Backoff, Memory
 from reconciler.model.names import Uid
-from reconciler.model.objects import Pod, ref_of
 from reconciler.model.plan import Action
-from reconciler.model.pods import PodSpec
 from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
 from reconciler.planning.state.pods import PodView, eviction
 

@@ -10,11 +10,12 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeAlias
 
-from reconciler.model.cluster import dns_addresses
+from reconciler.model.api.cluster import dns_addresses
+from reconciler.model.api.core.service import Service, ServicePort
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Service, ServicePort, is_headless
+from reconciler.model.services import is_headless
 from reconciler.planning.allocation.service_ips import Ask, share_out
 from reconciler.planning.state.nodes import NodeView
 

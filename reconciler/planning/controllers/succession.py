@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.service import Service
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import Service
 from reconciler.model.plan import Action
-from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.controllers.deployment import limits_of
 from reconciler.planning.decisions import Leaving

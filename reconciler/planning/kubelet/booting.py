@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Final
 
+from reconciler.model.api.core.container import Container, is_sidecar
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import SANDBOX
-from reconciler.model.pods import Container, PodSpec, is_sidecar
 from reconciler.model.probes import Hook
 from reconciler.model.setups import BootPart, BootPod
 from reconciler.planning.kubelet.container_config import has_sandbox, name_of

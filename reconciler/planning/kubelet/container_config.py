@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from reconciler.model.api.core.container import Container, is_sidecar
+from reconciler.model.api.core.pod import PodSpec, RestartPolicy
 from reconciler.model.containers import ContainerConfig, HostNetwork, SharedNetwork
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
@@ -21,7 +23,6 @@ from reconciler.model.names import (
 )
 from reconciler.model.observed import Facts
 from reconciler.model.operations import PullImage
-from reconciler.model.pods import Container, PodSpec, RestartPolicy, is_sidecar
 from reconciler.model.secrets import SecretText
 from reconciler.planning.allocation.identity import container_name
 from reconciler.planning.kubelet.environment import environment, expand

@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.env import ResourceFieldSelector
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.observed import Facts
-from reconciler.model.pod_sources import ResourceFieldSelector
-from reconciler.model.pods import Container, PodSpec
 from reconciler.model.quantities import Quantity
 
 _ONE_OF_A_MAP = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")

@@ -6,12 +6,13 @@ Rules: https://kubernetes.io/docs/tasks/inject-data-application/define-interdepe
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.env import EnvFromSource, EnvVarSource
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Facts
-from reconciler.model.pod_sources import EnvFrom, EnvSource
-from reconciler.model.pods import Container, PodSpec
 from reconciler.model.references import expand_references, references
 from reconciler.model.secrets import SecretText
 from reconciler.planning.kubelet.downward_api import field_of, resource_of, resource_of_pod
@@ -65,7 +66,7 @@ def _expand_value(text: str, values: Mapping[str, Value]) -> Value:
     return SecretText(expand(text, revealed))
 
 
-def _everything(source: EnvFrom, namespace: str, desired: Desired) -> Iterator[tuple[str, Value]]:
+def _everything(source: EnvFromSource, namespace: str, desired: Desired) -> Iterator[tuple[str, Value]]:
     if source.config_map_ref and (
         config := desired.config_maps.get(Ref("ConfigMap", namespace, source.config_map_ref.name))
     ):
@@ -76,7 +77,7 @@ def _everything(source: EnvFrom, namespace: str, desired: Desired) -> Iterator[t
             yield source.prefix + key, value
 
 
-def _read(source: EnvSource, intent: PodIntent, desired: Desired) -> Value | None:
+def _read(source: EnvVarSource, intent: PodIntent, desired: Desired) -> Value | None:
     """None where it is optional and not there."""
     if selector := source.config_map_key_ref:
         config = desired.config_maps.get(Ref("ConfigMap", intent.namespace, selector.name))

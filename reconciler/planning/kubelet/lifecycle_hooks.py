@@ -3,15 +3,15 @@
 Rules: https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/
 """
 
+from reconciler.model.api.core.container import Container, IntOrName, LifecycleHandler
 from reconciler.model.memory import PodIntent
-from reconciler.model.pods import Container, Handler, IntOrName
 from reconciler.model.probes import GetUrl, Hook, RunCommand, Wait
 
 _THE_HOST_ITSELF = "127.0.0.1"
 """Of a pod without an address of its own: hooks are asked from its host."""
 
 
-def hook_of(handler: Handler, container: Container, intent: PodIntent) -> Hook:
+def hook_of(handler: LifecycleHandler, container: Container, intent: PodIntent) -> Hook:
     """As upstream, `$(VAR)` means nothing in a handler."""
     if http := handler.http_get:
         return GetUrl(

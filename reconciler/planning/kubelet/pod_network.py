@@ -6,11 +6,12 @@ Rules: https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from reconciler.model.cluster import dns_addresses
+from reconciler.model.api.cluster import dns_addresses
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.containers import HostNetwork, PodAddress, PublishedPort
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
-from reconciler.model.pods import Container, PodSpec
 from reconciler.planning.kubelet.downward_api import host_address
 
 _LONGEST_HOSTNAME = 63

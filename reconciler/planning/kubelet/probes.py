@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
+from reconciler.model.api.core.container import Container, Probe, is_sidecar
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
-from reconciler.model.pods import Container, PodSpec, Probe, is_sidecar
 from reconciler.model.probes import (
     CheckHealth,
     GetUrl,

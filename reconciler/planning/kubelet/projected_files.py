@@ -6,13 +6,13 @@ Rules: https://kubernetes.io/docs/concepts/storage/projected-volumes/
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.volume import DownwardAPIVolumeFile, KeyToPath, Volume
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Facts
 from reconciler.model.operations import VolumeFile
-from reconciler.model.pod_sources import DownwardItem, KeyToPath, Volume
-from reconciler.model.pods import PodSpec
 from reconciler.model.secrets import SecretText
 from reconciler.planning.kubelet.downward_api import field_of, resource_of_pod
 from reconciler.planning.kubelet.security_context import user_of
@@ -42,7 +42,7 @@ class _Part(NamedTuple):
 
     ref: Ref | None
     items: tuple[KeyToPath, ...] = ()
-    fields: tuple[DownwardItem, ...] = ()
+    fields: tuple[DownwardAPIVolumeFile, ...] = ()
 
 
 def sources_of(
@@ -132,7 +132,9 @@ def _contents(ref: Ref | None, desired: Desired) -> dict[str, _Content]:
     return contents
 
 
-def _value(item: DownwardItem, intent: PodIntent, spec: PodSpec, desired: Desired, facts: Facts | None) -> str:
+def _value(
+    item: DownwardAPIVolumeFile, intent: PodIntent, spec: PodSpec, desired: Desired, facts: Facts | None
+) -> str:
     if item.field_ref:
         return field_of(item.field_ref.field_path, intent, desired)
     return resource_of_pod(item.resource_field_ref, spec, facts) if item.resource_field_ref else ""

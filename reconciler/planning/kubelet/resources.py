@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Literal, NamedTuple, TypeAlias
 
+from reconciler.model.api.core.container import Container, is_sidecar
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.observed import Facts
-from reconciler.model.pods import Container, PodSpec, is_sidecar
 from reconciler.model.quantities import Quantity
 
 Qos: TypeAlias = Literal["Guaranteed", "Burstable", "BestEffort"]

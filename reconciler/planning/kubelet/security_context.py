@@ -5,7 +5,8 @@ Rules: https://kubernetes.io/docs/tasks/configure-pod-container/security-context
 
 from typing import Final, NamedTuple
 
-from reconciler.model.pods import Container, PodSpec, SecurityContext
+from reconciler.model.api.core.container import Container, SecurityContext
+from reconciler.model.api.core.pod import PodSpec
 
 _RAW: Final = "NET_RAW"
 

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.model.api.core.container import Container, is_sidecar
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Backoff, Crashes, PodIntent
 from reconciler.model.names import SANDBOX
@@ -23,7 +25,6 @@ from reconciler.model.operations import (
     StartContainer,
     UnpauseContainer,
 )
-from reconciler.model.pods import Container, PodSpec, is_sidecar
 from reconciler.planning.kubelet.backoff import image_key
 from reconciler.planning.kubelet.changed_by_hand import attachment, is_detached, not_attached, put_back
 from reconciler.planning.kubelet.container_config import (

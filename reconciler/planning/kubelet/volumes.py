@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.volume import HostPathVolumeSource, Volume, VolumeMount
 from reconciler.model.containers import ClaimMount, HostMount, Mount, NfsMount
 from reconciler.model.desired import Desired
 from reconciler.model.host_paths import allowing, is_only_read, ways_to
@@ -23,8 +26,6 @@ from reconciler.model.names import (
 )
 from reconciler.model.observed import Facts
 from reconciler.model.operations import MakeDirectory, WriteFiles
-from reconciler.model.pod_sources import HostPathVolume, Volume, VolumeMount
-from reconciler.model.pods import Container, PodSpec
 from reconciler.planning.kubelet.environment import Value, expand
 from reconciler.planning.kubelet.projected_files import files_of, readers_of, sources_of
 from reconciler.planning.kubelet.resources import memory_of
@@ -128,7 +129,7 @@ def _mount(
 
 def _host_mount(
     volume: str,
-    host: HostPathVolume,
+    host: HostPathVolumeSource,
     mount: VolumeMount,
     sub_path: str,
     intent: PodIntent,

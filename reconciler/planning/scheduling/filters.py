@@ -6,10 +6,10 @@ Rules: https://kubernetes.io/docs/concepts/scheduling-eviction/
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from reconciler.model.api.core.node import node_labels
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import ClaimRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import node_labels
-from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.pod import host_ports
 from reconciler.planning.resource_requests import Demand
 from reconciler.planning.scheduling.node_info import Room

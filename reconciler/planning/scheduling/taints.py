@@ -3,8 +3,8 @@
 Rules: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
 """
 
-from reconciler.model.objects import Node, Taint
-from reconciler.model.pods import PodSpec, Toleration
+from reconciler.model.api.core.node import Node, Taint
+from reconciler.model.api.core.pod import PodSpec, Toleration
 
 
 def untolerated(spec: PodSpec, node: Node) -> str:

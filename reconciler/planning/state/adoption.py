@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import PodIntent, Runs
 from reconciler.model.names import (
     SANDBOX,
@@ -22,7 +23,6 @@ from reconciler.model.names import (
 )
 from reconciler.model.observed import ContainerState, ObservedContainer
 from reconciler.model.operations import RenameContainer
-from reconciler.model.pods import PodSpec
 from reconciler.planning.allocation.identity import container_name, number_after
 from reconciler.planning.kubelet.container_config import has_sandbox
 from reconciler.planning.state.nodes import NodeView

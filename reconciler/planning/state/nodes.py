@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterSpec, NodeLifecycle
+from reconciler.model.api.cluster import ClusterSpec, NodeLifecycle
+from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, NodeRecord
-from reconciler.model.objects import Node
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
 from reconciler.planning.allocation.pod_ips import is_free, node_cidrs
 

@@ -6,10 +6,11 @@ Rules: https://kubernetes.io/docs/concepts/workloads/pods/init-containers/ and â
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from reconciler.model.api.core.container import Container, is_sidecar
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import Runs
 from reconciler.model.names import SANDBOX
 from reconciler.model.observed import ContainerState, ObservedContainer
-from reconciler.model.pods import Container, PodSpec, is_sidecar
 
 Containers = Mapping[str, ObservedContainer]
 """Of one pod on one node, by the container's name in the pod."""

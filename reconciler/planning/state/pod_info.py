@@ -5,9 +5,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import PodSpec, RestartPolicy
 from reconciler.model.limits import Limits, limits
 from reconciler.model.names import SANDBOX
-from reconciler.model.pods import Container, PodSpec, RestartPolicy
 from reconciler.planning.kubelet.container_config import has_sandbox, restart_policy_of
 from reconciler.planning.kubelet.resources import Qos, limits_of, qos_of
 from reconciler.planning.resource_requests import NOTHING, Demand, demand_of

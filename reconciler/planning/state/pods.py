@@ -6,11 +6,11 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from reconciler.model.api.core.container import is_sidecar
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.model.observed import ObservedContainer
-from reconciler.model.pods import is_sidecar
 from reconciler.planning.kubelet.changed_by_hand import is_detached, is_limited_otherwise
 from reconciler.planning.scheduling.taints import evicted
 from reconciler.planning.state.nodes import NodeView

@@ -6,11 +6,12 @@ Rules: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-rea
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent, Runs
 from reconciler.model.names import ANNOTATION_CONDITIONS, Ref
 from reconciler.model.observed import ObservedContainer
-from reconciler.model.pods import Container, PodSpec
 from reconciler.planning.state.pod_containers import Containers, lasting
 
 _OPEN = "True"

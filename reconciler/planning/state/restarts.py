@@ -8,10 +8,11 @@ from typing import Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
+from reconciler.model.api.core.container import is_sidecar
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import Crashes, Memory, Runs
 from reconciler.model.names import SANDBOX, Uid
 from reconciler.model.observed import ContainerState, ObservedContainer
-from reconciler.model.pods import PodSpec, is_sidecar
 from reconciler.planning.state.pod_containers import Known, is_older, lost_its_sandbox
 from reconciler.planning.state.pods import PodView
 

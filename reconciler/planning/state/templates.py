@@ -11,11 +11,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
+from reconciler.model.api.core.pod import PodSpec, PodTemplateSpec, TemplateMeta
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import PodTemplate, TemplateMeta
-from reconciler.model.pods import PodSpec
 from reconciler.model.quantities import Quantity
 
 
@@ -59,7 +58,7 @@ def template_text(labels: Mapping[str, str], spec: PodSpec) -> str:
 
     Secrets are only named in it, as in the manifest.
     """
-    template = PodTemplate(spec, TemplateMeta(dict(labels)))
+    template = PodTemplateSpec(spec, TemplateMeta(dict(labels)))
     return msgspec.json.encode(_written(template), order="deterministic").decode()
 
 
@@ -76,7 +75,7 @@ def _read(kind: type, value: Any) -> Any:
     return Quantity.parse(value) if kind is Quantity else value
 
 
-_decoder = msgspec.json.Decoder(PodTemplate, dec_hook=_read)
+_decoder = msgspec.json.Decoder(PodTemplateSpec, dec_hook=_read)
 
 
 def _written(value: Any) -> Any:

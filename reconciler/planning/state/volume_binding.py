@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, PodIntent
 from reconciler.model.names import ANNOTATION_RECLAIM, Ref, Uid
-from reconciler.model.objects import PersistentVolumeClaim
 from reconciler.model.plan import ClaimStatus
-from reconciler.model.pods import PodSpec
 from reconciler.planning.kubelet.volumes import claim_of_volume, claim_volume
 from reconciler.planning.state.nodes import NodeView
 

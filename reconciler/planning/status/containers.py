@@ -6,11 +6,12 @@ Rules: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#contain
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from reconciler.model.api.core.container import Container, is_sidecar
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import Backoff, Crashes, Runs
 from reconciler.model.names import SANDBOX
 from reconciler.model.observed import ContainerState, Ended, ObservedContainer, Reachable
 from reconciler.model.plan import ContainerStatus
-from reconciler.model.pods import Container, PodSpec, is_sidecar
 from reconciler.planning.kubelet.backoff import image_key
 from reconciler.planning.kubelet.image_policy import is_present
 from reconciler.planning.state.pods import PodView

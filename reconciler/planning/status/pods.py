@@ -6,10 +6,10 @@ Rules: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import Backoff, Crashes, PodIntent, Runs
 from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.model.plan import Condition, ContainerStatus, Phase, PodStatus, Unplaced
-from reconciler.model.pods import PodSpec
 from reconciler.planning.controllers.succession import stays_until
 from reconciler.planning.kubelet.sync import Clocks
 from reconciler.planning.state.pod_containers import has_begun, is_initialized

@@ -4,9 +4,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.meta import ref_of
 from reconciler.model.memory import NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Service, is_headless, ref_of
 from reconciler.model.plan import (
     DeploymentStatus,
     Endpoint,
@@ -16,6 +17,7 @@ from reconciler.model.plan import (
     Status,
     Unplaced,
 )
+from reconciler.model.services import is_headless
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.state.nodes import NodeView
 from reconciler.planning.state.pods import PodView

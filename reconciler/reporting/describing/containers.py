@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from reconciler.model.api.core.container import Container, Probe
+from reconciler.model.api.core.env import EnvFromSource, EnvVar
+from reconciler.model.api.core.volume import VolumeMount
 from reconciler.model.plan import ContainerStatus
-from reconciler.model.pod_sources import EnvFrom, EnvVar, VolumeMount
-from reconciler.model.pods import Container, Probe
 from reconciler.model.quantities import Quantity
 from reconciler.reporting.describing.page import NONE, Entry, entry, heading, known, moment_of
 from reconciler.reporting.pod_objects import end_reason
@@ -111,7 +112,7 @@ def probe_words(probe: Probe) -> str:
     )
 
 
-def _from(source: EnvFrom) -> Entry:
+def _from(source: EnvFromSource) -> Entry:
     kind, ref = ("ConfigMap", source.config_map_ref) if source.config_map_ref else ("Secret", source.secret_ref)
     name = ref.name if ref else ""
     prefix = f" with prefix '{source.prefix}'" if source.prefix else ""

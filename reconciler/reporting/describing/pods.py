@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import PodSpec, Toleration
 from reconciler.model.memory import PodIntent
 from reconciler.model.plan import Condition, PodStatus
-from reconciler.model.pods import Container, PodSpec, Toleration
 from reconciler.model.records import Event
 from reconciler.reporting.describing.containers import container_entry
 from reconciler.reporting.describing.page import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reconciler.model.pod_sources import Volume
+from reconciler.model.api.core.volume import Volume
 from reconciler.reporting.describing.page import Entry, entry, heading
 
 

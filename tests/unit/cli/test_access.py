@@ -8,10 +8,11 @@ import pytest
 from reconciler.cli.access import Known, choose_container, target
 from reconciler.cli.cp import _end as copy_end
 from reconciler.cli.port_forward import _number, _pair
+from reconciler.model.api.core.container import Container, ContainerPort
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.plan import ContainerStatus, DeploymentStatus, PodStatus, ServiceStatus
-from reconciler.model.pods import Container, ContainerPort, PodSpec
 from reconciler.settings import Settings
 
 WEB = Ref("Deployment", "shop", "web")

@@ -3,8 +3,9 @@
 from msgspec.structs import replace
 
 from reconciler.control.cycle import Turn, turn
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.networking import NetworkPolicy
 from reconciler.model.memory import Memory
-from reconciler.model.objects import NetworkPolicy, ObjectMeta
 from reconciler.model.observed import NetworkState, Observed
 from reconciler.model.policies import PodPolicy
 from reconciler.planning import Options

@@ -4,9 +4,10 @@ from reconciler.control.fleet import Fleet
 from reconciler.control.inbox import Inbox
 from reconciler.control.ports import NodeSession
 from reconciler.manifests import Loader
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Desired, Snapshot
 from reconciler.model.memory import Memory
-from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Observation, Reachable, Unreachable
 from tests.fake_node import FakeNodeSession
 from tests.fake_source import FakeSource

@@ -3,10 +3,10 @@
 import pytest
 
 from reconciler.control.leadership import Candidate, Leadership, with_leaders
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.cluster import Cluster, ClusterSpec
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.leases import Claim, HostLease, Seat
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, ObjectMeta
 from reconciler.model.plan import NodeStatus
 from reconciler.model.records import Event
 from tests.fake_node import FakeLease

@@ -16,8 +16,9 @@ from reconciler.control.loop import Loop
 from reconciler.control.ports import NodeSession
 from reconciler.control.refresh import Refresher
 from reconciler.manifests import Loader
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Snapshot
-from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import Observation, Reachable
 from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StopContainers
 from reconciler.model.proxy import config_text

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.manifests.annotations.ingress import SETTINGS
 from reconciler.model.desired import Desired, Rejected
-from reconciler.model.ingress import Canary, IngressOptions
+from reconciler.model.ingress_options import Canary, IngressOptions
 from reconciler.model.names import Ref
 from tests.certificates import signed
 from tests.unit.manifests.conftest import Faults, Load

@@ -5,9 +5,9 @@ from ipaddress import ip_address
 import pytest
 
 from reconciler.manifests import Loader
+from reconciler.model.api.core.node import SshAddress
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.names import Ref
-from reconciler.model.objects import SshAddress
 from reconciler.model.problems import Place
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText

@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.names import Ref
-from reconciler.model.objects import port_protocol
-from reconciler.model.services import ServiceOptions
+from reconciler.model.service_options import ServiceOptions
+from reconciler.model.services import port_protocol
 from tests.unit.manifests.conftest import Faults, Load
 
 SERVICE = dedent("""\

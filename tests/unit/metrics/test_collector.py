@@ -15,10 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from reconciler.control.cycle import Turn
 from reconciler.control.inbox import Inbox
 from reconciler.metrics import CannotListen, MetricsServer, Scraper, registry_of
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.cluster import Cluster, ClusterSpec
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, Node, ObjectMeta
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Hold
 from reconciler.model.sections import ServiceSection

@@ -5,7 +5,8 @@ from contextlib import closing
 from prometheus_client import CollectorRegistry
 
 from reconciler.metrics import Scraper, registry_of
-from reconciler.model.objects import Cluster, Node
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.traffic import Sections
 from tests.unit.control.test_loop import Cell, until
 

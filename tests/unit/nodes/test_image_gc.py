@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import structlog
 
-from reconciler.model.cluster import ImageGc
+from reconciler.model.api.cluster import ImageGc
 from reconciler.nodes.docker.replies import DiskUse
 from reconciler.nodes.images.garbage_collection import ImageCollector
 

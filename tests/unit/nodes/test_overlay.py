@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.cluster import NetworkMode
+from reconciler.model.api.cluster import NetworkMode
 from reconciler.model.setups import Route
 from reconciler.nodes.network.overlay import (
     Hop,

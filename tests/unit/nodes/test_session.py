@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import structlog
 
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.cluster import Cluster, ClusterSpec
+from reconciler.model.api.core.node import Node, SshAddress
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, Ref
-from reconciler.model.objects import Cluster, Node, ObjectMeta, SshAddress
 from reconciler.model.operations import (
     ContainerStop,
     CreateContainer,

@@ -12,7 +12,8 @@ import paramiko
 import pytest
 from paramiko.common import AUTH_FAILED
 
-from reconciler.model.objects import Node, ObjectMeta, SshAddress
+from reconciler.model.api.core.node import Node, SshAddress
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.nodes.errors import ConnectionLost, Refused
 from reconciler.nodes.ssh.connection import Credentials, SshConnection
 

@@ -4,32 +4,35 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.cluster import ClusterSpec, PodLimits
-from reconciler.model.containers import ContainerConfig, HostNetwork, PodAddress, PublishedPort, SharedNetwork
-from reconciler.model.memory import PodIntent
-from reconciler.model.names import LABEL_IP, Ref
-from reconciler.model.objects import ObjectMeta, Secret
-from reconciler.model.operations import PullImage
-from reconciler.model.pods import (
+from reconciler.model.api.cluster import ClusterSpec, PodLimits
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.core.container import (
     Capabilities,
     Container,
     ContainerPort,
-    DnsConfig,
-    DnsOption,
     ExecAction,
-    Handler,
-    HostAlias,
-    HttpGetAction,
-    HttpHeader,
+    HTTPGetAction,
+    HTTPHeader,
     Lifecycle,
-    LocalName,
-    PodSecurityContext,
-    PodSpec,
+    LifecycleHandler,
     SeccompProfile,
     SecurityContext,
     SleepAction,
+)
+from reconciler.model.api.core.pod import (
+    HostAlias,
+    LocalObjectReference,
+    PodDNSConfig,
+    PodDNSConfigOption,
+    PodSecurityContext,
+    PodSpec,
     Sysctl,
 )
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.containers import ContainerConfig, HostNetwork, PodAddress, PublishedPort, SharedNetwork
+from reconciler.model.memory import PodIntent
+from reconciler.model.names import LABEL_IP, Ref
+from reconciler.model.operations import PullImage
 from reconciler.model.probes import GetUrl, RunCommand, Wait
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
@@ -169,7 +172,9 @@ def test_names_that_a_pod_knows() -> None:
 
 SERVERS = ("10.96.0.10", "10.96.0.11")
 SEARCHES = ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")
-OWN = DnsConfig(("10.0.0.2",), ("example.org",), (DnsOption("ndots", "2"), DnsOption("rotate")))
+OWN = PodDNSConfig(
+    ("10.0.0.2",), ("example.org",), (PodDNSConfigOption("ndots", "2"), PodDNSConfigOption("rotate"))
+)
 
 
 def asks(made: ContainerConfig) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -209,17 +214,17 @@ def test_what_dns_config_names_stands_alone_under_the_other_policies() -> None:
 
 
 def test_without_any_policy_no_domain_of_the_host_is_searched() -> None:
-    assert alone(dns_policy="None", dns_config=DnsConfig(("10.0.0.2",))).dns_searches == (".",)
+    assert alone(dns_policy="None", dns_config=PodDNSConfig(("10.0.0.2",))).dns_searches == (".",)
 
 
 def test_what_is_over_kubernetes_limits_is_left_out_from_the_end() -> None:
     servers = tuple(f"10.0.0.{n}" for n in range(3))
     searches = tuple(f"d{n}.example.org" for n in range(32))
-    made = alone(dns_config=DnsConfig(servers, searches))
+    made = alone(dns_config=PodDNSConfig(servers, searches))
     assert made.dns_servers == (*SERVERS, "10.0.0.0")
     assert made.dns_searches == (*SEARCHES, *searches[:29])
     long = tuple(f"{'a' * 63}.{'b' * 63}.{'c' * 63}.d{n}" for n in range(12))
-    assert alone(dns_config=DnsConfig(searches=long)).dns_searches == (*SEARCHES, *long[:10])
+    assert alone(dns_config=PodDNSConfig(searches=long)).dns_searches == (*SEARCHES, *long[:10])
 
 
 # --- rights -------------------------------------------------------------------------------------------------
@@ -294,7 +299,7 @@ def test_what_docker_starts_again_by_itself() -> None:
     assert policy(APP, restart_policy="OnFailure") == "OnFailure"
     assert policy(INIT) == "Never"
     assert policy(SIDECAR, restart_policy="Never") == "Always"
-    hooked = Container("app", "i", lifecycle=Lifecycle(post_start=Handler(sleep=SleepAction(1))))
+    hooked = Container("app", "i", lifecycle=Lifecycle(post_start=LifecycleHandler(sleep=SleepAction(1))))
     assert policy(hooked) == "Never"
 
 
@@ -318,19 +323,23 @@ def test_variables_stand_for_their_values_in_commands() -> None:
 
 
 def test_a_pull_has_the_logins_of_the_pod_that_are_there() -> None:
-    spec = PodSpec((APP,), image_pull_secrets=(LocalName("absent"), LocalName("login")))
+    spec = PodSpec((APP,), image_pull_secrets=(LocalObjectReference("absent"), LocalObjectReference("login")))
     assert pull_of("app:1", INTENT, spec, WANTED) == PullImage("app:1", (LOGIN,))
     assert pull_of("app:1", INTENT, PodSpec((APP,)), WANTED) == PullImage("app:1")
 
 
 def test_hooks() -> None:
     container = Container("app", "i", ports=(ContainerPort(8080, "http"),))
-    header = HttpHeader("X-Stop", "now")
-    http = HttpGetAction("http", "bye", scheme="HTTPS", http_headers=(header,))
-    assert hook_of(Handler(exec=ExecAction(("sh", "-c", "x"))), container, INTENT) == RunCommand(("sh", "-c", "x"))
-    assert hook_of(Handler(sleep=SleepAction(3)), container, INTENT) == Wait(3)
-    assert hook_of(Handler(http_get=http), container, INTENT) == GetUrl(
+    header = HTTPHeader("X-Stop", "now")
+    http = HTTPGetAction("http", "bye", scheme="HTTPS", http_headers=(header,))
+    assert hook_of(LifecycleHandler(exec=ExecAction(("sh", "-c", "x"))), container, INTENT) == RunCommand(
+        ("sh", "-c", "x")
+    )
+    assert hook_of(LifecycleHandler(sleep=SleepAction(3)), container, INTENT) == Wait(3)
+    assert hook_of(LifecycleHandler(http_get=http), container, INTENT) == GetUrl(
         "https", "10.244.0.2", 8080, "/bye", (("X-Stop", "now"),)
     )
-    elsewhere = HttpGetAction(9, host="other.example")
-    assert hook_of(Handler(http_get=elsewhere), container, INTENT) == GetUrl("http", "other.example", 9, "/")
+    elsewhere = HTTPGetAction(9, host="other.example")
+    assert hook_of(LifecycleHandler(http_get=elsewhere), container, INTENT) == GetUrl(
+        "http", "other.example", 9, "/"
+    )

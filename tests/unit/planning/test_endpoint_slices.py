@@ -1,9 +1,16 @@
 """Services without a selector: who answers is what their EndpointSlices say."""
 
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.discovery import (
+    LABEL_SERVICE_NAME,
+    EndpointConditions,
+    EndpointSlice,
+    SliceEndpoint,
+    SlicePort,
+)
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.names import Ref
-from reconciler.model.objects import EndpointSlice, ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint, ServiceStatus
-from reconciler.model.services import LABEL_SERVICE_NAME, EndpointConditions, SliceEndpoint, SlicePort
 from reconciler.services.layer import node_setups
 from tests.simulated import World, deployment, desired, service
 

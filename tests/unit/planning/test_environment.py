@@ -3,12 +3,13 @@
 import msgspec
 import pytest
 
+from reconciler.model.api.core.container import Container, ResourceRequirements
+from reconciler.model.api.core.env import EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Facts
-from reconciler.model.pod_sources import EnvSource, EnvVar, FieldSelector, ResourceFieldSelector
-from reconciler.model.pods import Container, PodSpec, Resources
 from reconciler.model.quantities import Quantity
 from reconciler.planning.kubelet.downward_api import field_of
 from reconciler.planning.kubelet.environment import environment
@@ -71,16 +72,16 @@ def test_a_pod_on_its_hosts_network_has_its_address() -> None:
     assert field_of("status.podIP", msgspec.structs.replace(INTENT, ip=""), WANTED) == "node-000.example"
 
 
-def amount(resource: str, resources: Resources, divisor: str = "", facts: Facts | None = None) -> str:
+def amount(resource: str, resources: ResourceRequirements, divisor: str = "", facts: Facts | None = None) -> str:
     selector = ResourceFieldSelector(resource, divisor=Quantity.parse(divisor) if divisor else None)
-    variable = EnvVar("N", value_from=EnvSource(resource_field_ref=selector))
+    variable = EnvVar("N", value_from=EnvVarSource(resource_field_ref=selector))
     container = Container("app", "i", env=(variable,), resources=resources)
     value = environment(container, INTENT, PodSpec((container,)), WANTED, facts)["N"]
     assert isinstance(value, str)
     return value
 
 
-SOME = Resources(
+SOME = ResourceRequirements(
     requests={"cpu": Quantity.parse("250m"), "memory": Quantity.parse("64Mi")},
     limits={"cpu": Quantity.parse("1500m")},
 )
@@ -97,26 +98,26 @@ def test_amounts_are_rounded_up_to_whole_divisors() -> None:
 
 def test_a_limit_that_is_not_set_is_what_the_node_has() -> None:
     assert amount("limits.memory", SOME, "1Gi", FACTS) == "8"
-    assert amount("limits.cpu", Resources(), facts=FACTS) == "4"
+    assert amount("limits.cpu", ResourceRequirements(), facts=FACTS) == "4"
 
 
 def test_while_the_node_is_unknown_it_is_the_request_or_nothing() -> None:
     assert amount("limits.memory", SOME, "1Mi") == "64"
-    assert amount("limits.cpu", Resources()) == "0"
+    assert amount("limits.cpu", ResourceRequirements()) == "0"
 
 
 def test_a_request_that_is_not_set_is_the_limit() -> None:
-    assert amount("requests.cpu", Resources(limits={"cpu": Quantity.parse("2")})) == "2"
+    assert amount("requests.cpu", ResourceRequirements(limits={"cpu": Quantity.parse("2")})) == "2"
 
 
 def test_the_amount_of_another_container() -> None:
     selector = ResourceFieldSelector("requests.cpu", "big", Quantity.parse("1m"))
-    small = Container("small", "i", env=(EnvVar("N", value_from=EnvSource(resource_field_ref=selector)),))
+    small = Container("small", "i", env=(EnvVar("N", value_from=EnvVarSource(resource_field_ref=selector)),))
     spec = PodSpec((small, Container("big", "i", resources=SOME)))
     assert environment(small, INTENT, spec, WANTED) == {"N": "250"}
 
 
 def test_a_field_as_a_variable() -> None:
-    variable = EnvVar("UID", value_from=EnvSource(field_ref=FieldSelector("metadata.uid")))
+    variable = EnvVar("UID", value_from=EnvVarSource(field_ref=ObjectFieldSelector("metadata.uid")))
     container = Container("app", "i", env=(variable, EnvVar("PATH_OF", "/data/$(UID)")))
     assert environment(container, INTENT, PodSpec((container,)), WANTED)["PATH_OF"] == "/data/uid-1"

@@ -3,15 +3,17 @@
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.cluster import ClusterSpec
+from reconciler.model.api.core.container import ContainerPort
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.service import ServicePort
+from reconciler.model.api.meta import Object
 from reconciler.model.given import Given, GivenService, given_text, read_given
 from reconciler.model.memory import Memory, NodeRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Object, ServicePort
 from reconciler.model.observed import Observed, ObservedContainer, Reachable, Unreachable
 from reconciler.model.operations import StartContainer
 from reconciler.model.plan import Action
-from reconciler.model.pods import ContainerPort, PodSpec
 from reconciler.planning.state.templates import read_template, template_text
 from tests.simulated import World, container, deployment, desired, host, node, pod, service
 

@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
+from reconciler.model.api.core.container import Lifecycle, LifecycleHandler
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import PodIntent
-from reconciler.model.pods import Handler, Lifecycle, PodSpec
 from reconciler.planning.kubelet.booting import booting_pods
 from tests.simulated import container, desired
 
@@ -35,7 +36,7 @@ def test_what_leaves_has_ended_or_is_never_restarted_stays_down() -> None:
 
 
 def test_the_same_pod_is_the_very_same_record_in_the_next_plan() -> None:
-    hooked = container("a", lifecycle=Lifecycle(post_start=Handler()))
+    hooked = container("a", lifecycle=Lifecycle(post_start=LifecycleHandler()))
     one = intent("u1", containers=(hooked,))
     (before,), (after,) = (booting_pods([one], DESIRED)["node-001"] for _ in range(2))
     assert before is after

@@ -4,11 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.acme import Acme, IssuedCertificate, Order
+from reconciler.model.api.networking import Ingress, IngressTLS
 from reconciler.model.desired import Desired
-from reconciler.model.ingress import Canary, IngressTls
+from reconciler.model.ingress_options import Canary
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress
 from reconciler.planning import (
     account_wanted,
     after_issue,
@@ -28,7 +28,7 @@ HOUR = 3600.0
 
 
 def site(*hosts: str, name: str = "entry", secret_name: str = "site") -> Ingress:
-    return ingress(name, rule("a.org", ("Prefix", "/", "web")), tls=[IngressTls(hosts, secret_name)], acme=True)
+    return ingress(name, rule("a.org", ("Prefix", "/", "web")), tls=[IngressTLS(hosts, secret_name)], acme=True)
 
 
 def wanting(*ingresses: Ingress, server: str = SERVER) -> Desired:
@@ -74,7 +74,7 @@ def test_nothing_is_ordered_for_a_secret_of_a_manifest_or_an_ingress_that_does_n
     held = replace(ENTRY, secrets={SITE: secret("site", "chain", "key")})
     silent = replace(site("a.org"), options=replace(site().options, acme=False))
     canary = replace(site("a.org"), options=replace(site().options, canary=Canary(weight=10)))
-    foreign = ingress("entry", tls=[IngressTls(("a.org",), "site")], acme=True, class_name="nginx")
+    foreign = ingress("entry", tls=[IngressTLS(("a.org",), "site")], acme=True, class_name="nginx")
     for wanted in (held, *map(wanting, (silent, canary, foreign))):
         assert orders(wanted, KNOWN) == []
         assert account_wanted(wanted, Memory()) == ""

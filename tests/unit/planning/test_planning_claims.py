@@ -5,22 +5,25 @@ from typing import Literal
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.apps import DeploymentStrategy
+from reconciler.model.api.core.container import ContainerPort
+from reconciler.model.api.core.node import NodeSpec
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.volume import PersistentVolumeClaimVolumeSource, Volume, VolumeMount
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import ANNOTATION_RECLAIM, Ref
-from reconciler.model.objects import NodeSpec, ObjectMeta, PersistentVolumeClaim, Strategy
 from reconciler.model.observed import Observed, Reachable, Unreachable
 from reconciler.model.operations import RemoveVolume
 from reconciler.model.plan import ClaimStatus
-from reconciler.model.pod_sources import ClaimVolume, Volume, VolumeMount
-from reconciler.model.pods import ContainerPort
 from reconciler.planning import without_node
 from tests.simulated import World, container, deployment, desired, node, pod
 
 DATA = Ref("PersistentVolumeClaim", "default", "data")
 KEPT = PersistentVolumeClaim(ObjectMeta("data", "default"))
 DELETED = PersistentVolumeClaim(ObjectMeta("data", "default", annotations={ANNOTATION_RECLAIM: "Delete"}))
-VOLUMES = (Volume("data", persistent_volume_claim=ClaimVolume("data")),)
+VOLUMES = (Volume("data", persistent_volume_claim=PersistentVolumeClaimVolumeSource("data")),)
 MOUNTING = (container(volume_mounts=(VolumeMount("data", "/data"),)),)
 
 
@@ -31,7 +34,7 @@ def using(claim: PersistentVolumeClaim, version: str = "1.0") -> Desired:
 
 def database(version: str, strategy: Literal["RollingUpdate", "Recreate"], cordoned: str = "") -> Desired:
     containers = (replace(MOUNTING[0], image=f"lab/web:{version}"),)
-    web = deployment("db", 1, containers=containers, volumes=VOLUMES, strategy=Strategy(strategy))
+    web = deployment("db", 1, containers=containers, volumes=VOLUMES, strategy=DeploymentStrategy(strategy))
     nodes = [
         node(f"node-00{number}", NodeSpec(unschedulable=f"node-00{number}" == cordoned)) for number in range(3)
     ]
@@ -261,7 +264,7 @@ def test_a_claim_whose_node_is_not_in_the_manifests_is_lost_with_the_way_out_and
     world = settled(database("1.0", "Recreate"))
     (intent,) = world.memory.pods.values()
     kept = [node(name) for name in ("node-000", "node-001", "node-002") if name != intent.node]
-    web = deployment("db", 1, containers=MOUNTING, volumes=VOLUMES, strategy=Strategy("Recreate"))
+    web = deployment("db", 1, containers=MOUNTING, volumes=VOLUMES, strategy=DeploymentStrategy("Recreate"))
     world.wanted = desired(web, KEPT, revision="r2", nodes=kept)
     status = world.plan().statuses[DATA]
     assert isinstance(status, ClaimStatus)

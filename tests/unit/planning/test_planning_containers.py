@@ -2,13 +2,22 @@
 
 import pytest
 
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.core.container import Container, ContainerPort, ResourceRequirements
+from reconciler.model.api.core.env import (
+    EnvFromRef,
+    EnvFromSource,
+    EnvVar,
+    EnvVarSource,
+    KeySelector,
+    ObjectFieldSelector,
+)
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.containers import ContainerConfig, PublishedPort
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.objects import ConfigMap, ObjectMeta, Secret
 from reconciler.model.operations import Outcome, PodWork, PullImage, StartContainer
-from reconciler.model.pod_sources import EnvFrom, EnvFromRef, EnvSource, EnvVar, FieldSelector, KeySelector
-from reconciler.model.pods import Container, ContainerPort, PodSpec, Resources
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 from reconciler.planning import after_failure, after_success
@@ -32,7 +41,7 @@ def config(container: Container) -> ContainerConfig:
     return container_config(INTENT, PodSpec((container,)), container, WANTED)
 
 
-def env(*variables: EnvVar, env_from: tuple[EnvFrom, ...] = ()) -> dict[str, object]:
+def env(*variables: EnvVar, env_from: tuple[EnvFromSource, ...] = ()) -> dict[str, object]:
     return dict(config(Container("app", "i", env=variables, env_from=env_from)).env)
 
 
@@ -54,17 +63,17 @@ def test_its_name_says_where_it_belongs() -> None:
 
 
 def test_whole_maps_come_first_and_single_variables_win() -> None:
-    maps = (EnvFrom(config_map_ref=EnvFromRef("web")), EnvFrom("DB_", secret_ref=EnvFromRef("key")))
+    maps = (EnvFromSource(config_map_ref=EnvFromRef("web")), EnvFromSource("DB_", secret_ref=EnvFromRef("key")))
     values = env(EnvVar("SIZE", "4"), env_from=maps)
     assert values == {"COLOUR": "blue", "SIZE": "4", "DB_PASSWORD": SecretText("canary")}
 
 
 def test_single_keys_and_fields_of_the_pod_are_read() -> None:
     def field(path: str) -> EnvVar:
-        return EnvVar(path, value_from=EnvSource(field_ref=FieldSelector(path)))
+        return EnvVar(path, value_from=EnvVarSource(field_ref=ObjectFieldSelector(path)))
 
-    key = EnvVar("KEY", value_from=EnvSource(config_map_key_ref=KeySelector("web", "COLOUR")))
-    gone = EnvVar("GONE", value_from=EnvSource(secret_key_ref=KeySelector("key", "absent", optional=True)))
+    key = EnvVar("KEY", value_from=EnvVarSource(config_map_key_ref=KeySelector("web", "COLOUR")))
+    gone = EnvVar("GONE", value_from=EnvVarSource(secret_key_ref=KeySelector("key", "absent", optional=True)))
     values = env(key, gone, field("metadata.name"), field("status.podIP"), field("spec.nodeName"))
     assert values == {
         "KEY": "blue",
@@ -80,7 +89,7 @@ def test_variables_may_refer_to_earlier_ones() -> None:
 
 
 def test_what_holds_a_secret_is_a_secret_and_arguments_never_do() -> None:
-    password = EnvVar("PASSWORD", value_from=EnvSource(secret_key_ref=KeySelector("key", "PASSWORD")))
+    password = EnvVar("PASSWORD", value_from=EnvVarSource(secret_key_ref=KeySelector("key", "PASSWORD")))
     url = EnvVar("URL", "db://user:$(PASSWORD)@db")
     made = config(Container("app", "i", args=("--password=$(PASSWORD)",), env=(password, url)))
     assert made.env["URL"] == SecretText("db://user:canary@db")
@@ -89,7 +98,7 @@ def test_what_holds_a_secret_is_a_secret_and_arguments_never_do() -> None:
 
 
 def test_requests_and_limits_become_what_docker_knows() -> None:
-    resources = Resources(
+    resources = ResourceRequirements(
         requests={"cpu": Quantity.parse("250m"), "memory": Quantity.parse("64Mi")},
         limits={"cpu": Quantity.parse("1500m"), "memory": Quantity.parse("128Mi")},
     )

@@ -3,17 +3,18 @@
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.apps import Deployment, DeploymentStrategy, RollingUpdateDeployment
+from reconciler.model.api.core.node import NodeSpec, Taint
+from reconciler.model.api.core.pod import Pod, Toleration
 from reconciler.model.names import SANDBOX, Ref
-from reconciler.model.objects import Deployment, NodeSpec, Pod, RollingUpdate, Strategy, Taint
 from reconciler.model.plan import Action, Plan, PodStatus
-from reconciler.model.pods import Toleration
 from reconciler.planning import forecast, without_node
 from tests.simulated import PLAIN_NODE, World, container, deployment, desired, node, pod, service
 
 LEAVE = NodeSpec(taints=(Taint("maintenance", effect="NoExecute"),))
 NAMES = ("node-000", "node-001", "node-002")
 JOB = Ref("Pod", "default", "job")
-ONE_BY_ONE = Strategy("RollingUpdate", RollingUpdate(1, 0))
+ONE_BY_ONE = DeploymentStrategy("RollingUpdate", RollingUpdateDeployment(1, 0))
 
 
 def settled(*objects: Deployment) -> World:
@@ -120,7 +121,7 @@ def test_where_no_other_node_has_room_the_last_ones_stay_and_the_plan_says_so() 
 
 
 def test_with_recreate_all_new_ones_wait_for_the_last_evicted_one() -> None:
-    web = deployment(replicas=6, strategy=Strategy("Recreate"))
+    web = deployment(replicas=6, strategy=DeploymentStrategy("Recreate"))
     world = settled(web)
     drain(world, web)
     steps = [world.step(), *world.settle()]

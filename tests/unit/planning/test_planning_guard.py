@@ -3,9 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterSpec, Guard
+from reconciler.model.api.cluster import ClusterSpec, Guard
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.meta import Object, ObjectMeta
 from reconciler.model.names import Ref
-from reconciler.model.objects import ConfigMap, Object, ObjectMeta, Secret
 from reconciler.model.plan import FieldChange, ObjectChange
 from reconciler.model.secrets import SecretText
 from reconciler.planning import Options, forecast, plan

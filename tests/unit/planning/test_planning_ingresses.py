@@ -1,9 +1,8 @@
 """Ingresses: who was there first is remembered, and how they stand."""
 
-from reconciler.model.ingress import IngressTls
+from reconciler.model.api.networking import Ingress, IngressTLS
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress
 from reconciler.model.plan import CertificateStatus, IngressStatus
 from tests.certificates import NOON, secret, signed
 from tests.ingress_oracle import ingress, rule
@@ -32,7 +31,7 @@ def test_who_comes_later_has_a_later_turn_and_who_comes_back_comes_later() -> No
 
 
 def test_how_an_ingress_stands() -> None:
-    one = ingress("web", rule("a.org"), rule("a.org"), rule(""), default="web", tls=[IngressTls()])
+    one = ingress("web", rule("a.org"), rule("a.org"), rule(""), default="web", tls=[IngressTLS()])
     other = ingress("other", default="web", class_name="nginx")
     statuses = World(desired(one, other, nodes=1)).plan().statuses
     assert statuses[Ref("Ingress", "shop", "web")] == IngressStatus(
@@ -45,7 +44,7 @@ def test_how_an_ingress_stands() -> None:
 
 def test_when_its_certificates_end_is_told_and_why_one_cannot_be_used() -> None:
     (chain, key), (_, other) = signed("a.org", end=NOON), signed("a.org")
-    names = [IngressTls(secret_name=name) for name in ("good", "bad", "asked")]
+    names = [IngressTLS(secret_name=name) for name in ("good", "bad", "asked")]
     asked = ingress("web", rule("a.org"), tls=names)
     held = (secret("good", chain, key), secret("bad", chain, other))
     status = World(desired(asked, *held, nodes=1)).plan().statuses[Ref("Ingress", "shop", "web")]

@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterSpec, NodeLifecycle
+from reconciler.model.api.cluster import ClusterSpec, NodeLifecycle
+from reconciler.model.api.core.node import NodeSpec, SshAddress
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import NodeSpec, SshAddress
 from reconciler.model.observed import (
     DnsState,
     NetworkState,

@@ -5,30 +5,30 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from reconciler.model.memory import PodIntent
-from reconciler.model.names import Ref
-from reconciler.model.pod_sources import EnvVar
-from reconciler.model.pods import (
+from reconciler.model.api.core.container import (
     Container,
     ContainerPort,
     ExecAction,
-    GrpcAction,
-    Handler,
-    HttpGetAction,
-    HttpHeader,
+    GRPCAction,
+    HTTPGetAction,
+    HTTPHeader,
     Lifecycle,
-    PodSpec,
+    LifecycleHandler,
     Probe,
-    TcpSocketAction,
+    TCPSocketAction,
 )
+from reconciler.model.api.core.env import EnvVar
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.memory import PodIntent
+from reconciler.model.names import Ref
 from reconciler.model.probes import CheckHealth, GetUrl, OpenConnection, ProbeAction, ProbedContainer, RunCommand
 from reconciler.planning.kubelet.probes import awaits_probe, probed_containers
 from tests.simulated import desired
 
 WANTED = desired(nodes=2)
 PORTS = (ContainerPort(8080, "http"),)
-HTTP = Probe(http_get=HttpGetAction("http"))
-TCP = Probe(tcp_socket=TcpSocketAction(5432))
+HTTP = Probe(http_get=HTTPGetAction("http"))
+TCP = Probe(tcp_socket=TCPSocketAction(5432))
 
 
 def pod(spec: PodSpec, number: int = 1, node: str = "node-000", **fields: Any) -> PodIntent:
@@ -48,12 +48,12 @@ def action(probe: Probe, **fields: Any) -> ProbeAction:
 
 
 def test_each_kind_is_asked_at_the_pods_own_address() -> None:
-    headers = (HttpHeader("X", "y"),)
-    https = Probe(http_get=HttpGetAction("http", "healthz", scheme="HTTPS", http_headers=headers))
+    headers = (HTTPHeader("X", "y"),)
+    https = Probe(http_get=HTTPGetAction("http", "healthz", scheme="HTTPS", http_headers=headers))
     assert action(https) == GetUrl("https", "10.244.0.1", 8080, "/healthz", (("X", "y"),))
-    assert action(Probe(http_get=HttpGetAction(1, host="10.0.0.9"))) == GetUrl("http", "10.0.0.9", 1)
+    assert action(Probe(http_get=HTTPGetAction(1, host="10.0.0.9"))) == GetUrl("http", "10.0.0.9", 1)
     assert action(TCP) == OpenConnection("10.244.0.1", 5432)
-    assert action(Probe(grpc=GrpcAction(9000, "shop"))) == CheckHealth("10.244.0.1", 9000, "shop")
+    assert action(Probe(grpc=GRPCAction(9000, "shop"))) == CheckHealth("10.244.0.1", 9000, "shop")
     assert action(Probe(exec=ExecAction(("true",)))) == RunCommand(("true",))
 
 
@@ -63,7 +63,7 @@ def test_a_command_knows_only_the_variables_that_the_manifest_writes_out() -> No
 
 
 def test_a_port_of_no_such_name_is_asked_for_and_fails() -> None:
-    assert action(Probe(tcp_socket=TcpSocketAction("nope"))) == OpenConnection("10.244.0.1", 0)
+    assert action(Probe(tcp_socket=TCPSocketAction("nope"))) == OpenConnection("10.244.0.1", 0)
 
 
 def test_a_probes_own_grace_period_goes_before_the_pods() -> None:
@@ -100,7 +100,7 @@ def test_a_pod_that_leaves_is_only_asked_whether_it_is_ready() -> None:
 
 def test_who_is_started_again() -> None:
     sidecar = Container("side", "i", liveness_probe=TCP, restart_policy="Always")
-    hooked = Container("zhooked", "i", liveness_probe=TCP, lifecycle=Lifecycle(post_start=Handler()))
+    hooked = Container("zhooked", "i", liveness_probe=TCP, lifecycle=Lifecycle(post_start=LifecycleHandler()))
     init = Container("init", "i")
     app = Container("app", "i", liveness_probe=TCP)
     found = {
@@ -112,7 +112,7 @@ def test_who_is_started_again() -> None:
 
 
 def test_the_hook_before_its_end_comes_along() -> None:
-    hook = Lifecycle(pre_stop=Handler(http_get=HttpGetAction("http", "/bye")))
+    hook = Lifecycle(pre_stop=LifecycleHandler(http_get=HTTPGetAction("http", "/bye")))
     (one,) = probed(PodSpec((Container("app", "i", ports=PORTS, liveness_probe=TCP, lifecycle=hook),)))
     assert one.pre_stop == GetUrl("http", "10.244.0.1", 8080, "/bye")
 

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.container import ContainerPort, HTTPGetAction, Probe
+from reconciler.model.api.core.pod import PodReadinessGate
 from reconciler.model.names import ANNOTATION_CONDITIONS, Ref
-from reconciler.model.objects import Deployment
 from reconciler.model.observed import ObservedContainer, Probed, Reachable, Unreachable
 from reconciler.model.plan import DeploymentStatus, PodStatus
-from reconciler.model.pods import ContainerPort, HttpGetAction, Probe, ReadinessGate
 from tests.simulated import World, container, deployment, desired, pod, service
 
 WEB = Ref("Service", "default", "web")
-READINESS = Probe(http_get=HttpGetAction("http"))
+READINESS = Probe(http_get=HTTPGetAction("http"))
 PORTS = (ContainerPort(8080, "http"),)
 PROBED = (container(ports=PORTS, readiness_probe=READINESS),)
 
@@ -153,7 +154,7 @@ def test_no_proxy_knows_who_was_ready_behind_a_headless_service() -> None:
 
 
 def test_a_closed_gate_keeps_a_pod_out_whose_node_has_not_been_seen() -> None:
-    gated = deployment(replicas=1, containers=PROBED, readiness_gates=(ReadinessGate("example.org/approved"),))
+    gated = deployment(replicas=1, containers=PROBED, readiness_gates=(PodReadinessGate("example.org/approved"),))
     world = World(desired(gated, replace(service(), spec=replace(service().spec, cluster_ip="None")), nodes=1))
     world.settle()
     unseen_after_a_restart(world, "node-000")
@@ -161,7 +162,7 @@ def test_a_closed_gate_keeps_a_pod_out_whose_node_has_not_been_seen() -> None:
 
 
 def test_a_gate_is_opened_by_the_owners_annotation_and_makes_no_new_pods() -> None:
-    gated = deployment(replicas=1, containers=PROBED, readiness_gates=(ReadinessGate("example.org/approved"),))
+    gated = deployment(replicas=1, containers=PROBED, readiness_gates=(PodReadinessGate("example.org/approved"),))
     world = settled(gated)
     (status,) = statuses(world)
     assert (status.ready, in_rotation(world)) == (False, 0)

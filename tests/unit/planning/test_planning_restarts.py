@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.core.container import Container
 from reconciler.model.memory import Memory
 from reconciler.model.names import SANDBOX, Ref
 from reconciler.model.observed import Ended, Observed, Reachable
@@ -17,7 +18,6 @@ from reconciler.model.operations import (
     StartContainer,
 )
 from reconciler.model.plan import ContainerStatus, PodStatus
-from reconciler.model.pods import Container
 from reconciler.planning.kubelet.backoff import after_failure
 from reconciler.planning.state.restarts import delay_of
 from tests.simulated import World, container, desired, pod

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.apps import Deployment, DeploymentStrategy, RollingUpdateDeployment
 from reconciler.model.names import Ref
-from reconciler.model.objects import Deployment, RollingUpdate, Strategy
 from reconciler.model.plan import Action, DeploymentStatus, Plan
 from reconciler.planning import forecast
 from reconciler.planning.controllers.deployment import Limits, limits_of
@@ -15,8 +15,8 @@ from tests.simulated import World, deployment, desired, service
 WEB = Ref("Deployment", "default", "web")
 
 
-def rolling(surge: int | str, unavailable: int | str) -> Strategy:
-    return Strategy("RollingUpdate", RollingUpdate(surge, unavailable))
+def rolling(surge: int | str, unavailable: int | str) -> DeploymentStrategy:
+    return DeploymentStrategy("RollingUpdate", RollingUpdateDeployment(surge, unavailable))
 
 
 def running(first: Deployment) -> World:
@@ -97,7 +97,7 @@ def test_a_pod_that_crashes_in_between_does_not_count_while_it_happens_to_run() 
     assert sum(each.image == "lab/web:1.0" for each in world.containers()) == 3
 
 
-def stuck(replicas: int, strategy: Strategy) -> World:
+def stuck(replicas: int, strategy: DeploymentStrategy) -> World:
     """A rollout to 2.0, of which no pod becomes ready, as far as it goes."""
     world = running(deployment(replicas=replicas, strategy=strategy))
     revise(world, deployment(replicas=replicas, version="2.0", strategy=strategy))
@@ -132,7 +132,7 @@ def images(world: World) -> Counter[str]:
     ],
 )
 def test_a_stuck_rollout_is_scaled_in_proportion(
-    strategy: Strategy, before: int, after: int, expected: dict[str, int]
+    strategy: DeploymentStrategy, before: int, after: int, expected: dict[str, int]
 ) -> None:
     world = stuck(before, strategy)
     revise(world, deployment(replicas=after, version="2.0", strategy=strategy))
@@ -192,8 +192,8 @@ def test_scaling_down_takes_pods_that_are_not_ready_first_and_then_from_the_full
 
 
 def test_recreate_waits_until_every_old_pod_is_gone() -> None:
-    world = running(deployment(replicas=2, strategy=Strategy("Recreate")))
-    revise(world, deployment(replicas=2, version="2.0", strategy=Strategy("Recreate")))
+    world = running(deployment(replicas=2, strategy=DeploymentStrategy("Recreate")))
+    revise(world, deployment(replicas=2, version="2.0", strategy=DeploymentStrategy("Recreate")))
     alive: list[set[str]] = []
     for _ in range(12):
         world.step()

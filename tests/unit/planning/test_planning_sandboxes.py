@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.core.pod import Pod
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import Pod
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.operations import Operation, StartContainer, StopContainers
 from reconciler.model.plan import Plan, PodStatus

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.core.container import ContainerPort
+from reconciler.model.api.core.node import NodeSpec, Taint
+from reconciler.model.api.core.pod import Toleration
 from reconciler.model.names import Ref
-from reconciler.model.objects import NodeSpec, Taint
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import Outcome
 from reconciler.model.plan import Action, PodStatus
-from reconciler.model.pods import ContainerPort, Toleration
 from reconciler.planning import after_failure
 from tests.simulated import World, container, deployment, desired, host, node, pod
 

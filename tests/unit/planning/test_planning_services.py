@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.cluster import ClusterSpec
+from reconciler.model.api.core.container import Container, ContainerPort, Probe
+from reconciler.model.api.core.pod import Pod, PodSpec
+from reconciler.model.api.core.service import ServicePort
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ObjectMeta, Pod, ServicePort
 from reconciler.model.observed import Observed, Probed, Reachable
 from reconciler.model.plan import PodStatus, ServiceStatus
-from reconciler.model.pods import Container, ContainerPort, PodSpec, Probe
 from tests.simulated import World, container, deployment, desired, node, service
 
 WEB = Ref("Service", "default", "web")

@@ -4,8 +4,19 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from reconciler.model.api.core.config import ConfigMap
+from reconciler.model.api.core.container import (
+    Container,
+    ExecAction,
+    Lifecycle,
+    LifecycleHandler,
+    Probe,
+    SleepAction,
+    TCPSocketAction,
+)
+from reconciler.model.api.core.volume import ConfigMapVolumeSource, EmptyDirVolumeSource, Volume, VolumeMount
+from reconciler.model.api.meta import Object, ObjectMeta
 from reconciler.model.names import Ref
-from reconciler.model.objects import ConfigMap, Object, ObjectMeta
 from reconciler.model.observed import Observed, ObservedContainer, Probed, Reachable
 from reconciler.model.operations import (
     CreateContainer,
@@ -21,8 +32,6 @@ from reconciler.model.operations import (
     WriteFiles,
 )
 from reconciler.model.plan import PodStatus
-from reconciler.model.pod_sources import ConfigMapVolume, EmptyDirVolume, Volume, VolumeMount
-from reconciler.model.pods import Container, ExecAction, Handler, Lifecycle, Probe, SleepAction, TcpSocketAction
 from reconciler.model.probes import RunCommand, Wait
 from tests.simulated import World, container, desired, pod
 
@@ -105,7 +114,7 @@ def sidecar(name: str, startup_probe: Probe | None = None) -> Container:
 
 
 PREPARED = pod("job", init_containers=(init("one"), init("two")))
-STARTUP = Probe(tcp_socket=TcpSocketAction(5432))
+STARTUP = Probe(tcp_socket=TCPSocketAction(5432))
 
 
 def test_init_containers_run_one_after_the_other_before_the_rest() -> None:
@@ -223,7 +232,7 @@ def test_three_containers_without_init_containers_start_in_one_work() -> None:
 
 
 def test_a_hook_after_the_start_is_part_of_every_start() -> None:
-    hook = Lifecycle(post_start=Handler(exec=ExecAction(("warm-up",))))
+    hook = Lifecycle(post_start=LifecycleHandler(exec=ExecAction(("warm-up",))))
     world = world_of(pod("job", (container(lifecycle=hook),)))
     start = world.plan().work[0].operations[-1]
     assert isinstance(start, StartContainer)
@@ -236,7 +245,7 @@ def test_a_hook_after_the_start_is_part_of_every_start() -> None:
 
 
 def test_a_pod_leaves_main_containers_first_then_sidecars_in_reverse_then_the_sandbox() -> None:
-    hook = Lifecycle(pre_stop=Handler(sleep=SleepAction(5)))
+    hook = Lifecycle(pre_stop=LifecycleHandler(sleep=SleepAction(5)))
     several = (container("a", lifecycle=hook), container("b"))
     world = settled(pod("job", several, init_containers=(init("one"), sidecar("x"), sidecar("y"))))
     world.wanted = desired(nodes=1, revision="r2")
@@ -293,8 +302,8 @@ MOUNTING = pod(
     "job",
     (container(volume_mounts=(VolumeMount("texts", "/texts"), VolumeMount("scratch", "/scratch"))),),
     volumes=(
-        Volume("texts", config_map=ConfigMapVolume("texts")),
-        Volume("scratch", empty_dir=EmptyDirVolume()),
+        Volume("texts", config_map=ConfigMapVolumeSource("texts")),
+        Volume("scratch", empty_dir=EmptyDirVolumeSource()),
     ),
 )
 

@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.core.container import Container, ResourceRequirements
 from reconciler.model.names import Ref
 from reconciler.model.observed import ContainerState, Observed, Reachable
 from reconciler.model.operations import CreateContainer, Outcome, PullImage, StartContainer, WriteFiles
 from reconciler.model.plan import DeploymentStatus, PodStatus
-from reconciler.model.pods import Container, Resources
 from reconciler.model.quantities import Quantity
 from reconciler.planning import after_failure
 from tests.simulated import World, container, deployment, desired, host, pod
@@ -159,7 +159,7 @@ def test_unready_containers_are_named_in_the_condition() -> None:
 
 def test_the_quality_of_service_is_told() -> None:
     amounts = {"cpu": Quantity.parse("1"), "memory": Quantity.parse("1Gi")}
-    whole = replace(container(), resources=Resources(requests=amounts, limits=amounts))
+    whole = replace(container(), resources=ResourceRequirements(requests=amounts, limits=amounts))
     assert status(settled(whole)).qos == "Guaranteed"
     assert status(settled(container(cpu="1"))).qos == "Burstable"
     assert status(settled()).qos == "BestEffort"

@@ -5,10 +5,12 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import Pod
 from reconciler.model.containers import PodAddress, SharedNetwork
 from reconciler.model.limits import Limits
 from reconciler.model.names import Ref
-from reconciler.model.objects import Deployment, Pod
 from reconciler.model.observed import ContainerState, NetworkState, Observed, Reachable
 from reconciler.model.operations import (
     ConnectPod,
@@ -24,7 +26,6 @@ from reconciler.model.operations import (
     UnpauseContainer,
 )
 from reconciler.model.plan import Action, PodStatus
-from reconciler.model.pods import Container
 from reconciler.planning import after_failure
 from tests.simulated import World, container, deployment, desired, pod, service
 

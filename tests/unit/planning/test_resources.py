@@ -2,8 +2,9 @@
 
 import pytest
 
+from reconciler.model.api.core.container import Container, ResourceRequirements
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.observed import Facts
-from reconciler.model.pods import Container, PodSpec, Resources
 from reconciler.model.quantities import Quantity
 from reconciler.planning.kubelet.resources import limits_of, oom_score, qos_of
 
@@ -17,7 +18,7 @@ def container(requests: str = "", limits: str = "", name: str = "app", **more: o
         amounts = zip(("cpu", "memory"), text.split(), strict=False)
         return {key: Quantity.parse(amount) for key, amount in amounts if amount != "-"}
 
-    return Container(name, "i", resources=Resources(read(requests), read(limits)), **more)  # type: ignore[arg-type]
+    return Container(name, "i", resources=ResourceRequirements(read(requests), read(limits)), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

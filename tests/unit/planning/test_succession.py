@@ -3,21 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.apps import Deployment, DeploymentStrategy, RollingUpdateDeployment
+from reconciler.model.api.core.config import ConfigMap
+from reconciler.model.api.core.container import ContainerPort
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.volume import ConfigMapVolumeSource, PersistentVolumeClaimVolumeSource, Volume
+from reconciler.model.api.meta import Object, ObjectMeta
 from reconciler.model.names import Ref
-from reconciler.model.objects import (
-    ConfigMap,
-    Deployment,
-    Object,
-    ObjectMeta,
-    PersistentVolumeClaim,
-    Pod,
-    RollingUpdate,
-    Strategy,
-)
 from reconciler.model.operations import RemoveContainer, RemoveFiles, StartContainer, StopContainers
 from reconciler.model.plan import Action, PodStatus
-from reconciler.model.pod_sources import ClaimVolume, ConfigMapVolume, Volume
-from reconciler.model.pods import ContainerPort
 from reconciler.planning import forecast
 from tests.simulated import World, container, deployment, desired, pod, service
 
@@ -162,7 +157,7 @@ def test_where_a_full_host_has_room_for_one_more_they_change_places_one_by_one()
 
 
 def claiming(name: str) -> Deployment:
-    volumes = (Volume("data", persistent_volume_claim=ClaimVolume("data")),)
+    volumes = (Volume("data", persistent_volume_claim=PersistentVolumeClaimVolumeSource("data")),)
     return named(name, deployment(replicas=1, volumes=volumes))
 
 
@@ -177,7 +172,7 @@ def test_two_that_write_to_one_claim_do_not_wait_for_each_other() -> None:
 
 def test_one_whose_config_map_went_with_it_keeps_its_files() -> None:
     def configured(name: str) -> tuple[Deployment, ConfigMap]:
-        volumes = (Volume("conf", config_map=ConfigMapVolume(name=name)),)
+        volumes = (Volume("conf", config_map=ConfigMapVolumeSource(name=name)),)
         return named(name, deployment(volumes=volumes)), ConfigMap(ObjectMeta(name, "default"), {"key": name})
 
     world = running(*configured("web"))
@@ -196,14 +191,14 @@ def test_one_whose_config_map_went_with_it_keeps_its_files() -> None:
 
 
 def test_one_that_is_recreated_has_no_floor() -> None:
-    recreated = named("web-new", deployment(strategy=Strategy("Recreate", None)))
+    recreated = named("web-new", deployment(strategy=DeploymentStrategy("Recreate", None)))
     world = running(deployment())
     revise(world, recreated, service())
     assert [change.action for change in world.plan().changes].count(Action.DELETE) == 3
 
 
 def test_as_much_as_may_be_missing_goes_at_once() -> None:
-    lax = named("web-new", deployment(strategy=Strategy("RollingUpdate", RollingUpdate(0, 1))))
+    lax = named("web-new", deployment(strategy=DeploymentStrategy("RollingUpdate", RollingUpdateDeployment(0, 1))))
     world = running(deployment())
     revise(world, lax, service())
     assert [change.action for change in world.plan().changes].count(Action.DELETE) == 1

@@ -4,35 +4,35 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterSpec, HostPathRule, PodSecurity
+from reconciler.model.api.cluster import ClusterSpec, HostPathRule, PodSecurity
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.core.container import Container, ResourceRequirements, SecurityContext
+from reconciler.model.api.core.env import EnvVar, ObjectFieldSelector, ResourceFieldSelector
+from reconciler.model.api.core.pod import PodSecurityContext, PodSpec
+from reconciler.model.api.core.volume import (
+    ConfigMapProjection,
+    ConfigMapVolumeSource,
+    DownwardAPIProjection,
+    DownwardAPIVolumeFile,
+    DownwardAPIVolumeSource,
+    EmptyDirVolumeSource,
+    HostPathVolumeSource,
+    KeyToPath,
+    NFSVolumeSource,
+    PersistentVolumeClaimVolumeSource,
+    ProjectedVolumeSource,
+    SecretProjection,
+    SecretVolumeSource,
+    Volume,
+    VolumeMount,
+    VolumeProjection,
+)
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.containers import ClaimMount, HostMount, Mount, NfsMount
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.objects import ConfigMap, ObjectMeta, Secret
 from reconciler.model.operations import MakeDirectory, VolumeFile, WriteFiles
-from reconciler.model.pod_sources import (
-    ClaimVolume,
-    ConfigMapProjection,
-    ConfigMapVolume,
-    DownwardItem,
-    DownwardProjection,
-    DownwardVolume,
-    EmptyDirVolume,
-    EnvVar,
-    FieldSelector,
-    HostPathVolume,
-    KeyToPath,
-    NfsVolume,
-    ProjectedVolume,
-    Projection,
-    ResourceFieldSelector,
-    SecretProjection,
-    SecretVolume,
-    Volume,
-    VolumeMount,
-)
-from reconciler.model.pods import Container, PodSecurityContext, PodSpec, Resources, SecurityContext
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 from reconciler.planning.kubelet.container_config import container_config
@@ -86,28 +86,28 @@ def mount_of(volume: Volume, env: tuple[EnvVar, ...] = (), under: Desired = WANT
 
 
 def test_files_are_mounted_read_only_from_memory() -> None:
-    volume = Volume("conf", config_map=ConfigMapVolume("web"))
+    volume = Volume("conf", config_map=ConfigMapVolumeSource("web"))
     assert mount_of(volume) == HostMount(f"{MEMORY}/conf", "/data", read_only=True)
     assert mount_of(volume, sub_path="size") == HostMount(f"{MEMORY}/conf", "/data", True, sub_path="size")
 
 
 def test_an_empty_directory_is_on_disk_or_in_memory() -> None:
-    assert mount_of(Volume("tmp", empty_dir=EmptyDirVolume())) == HostMount(f"{DISK}/tmp", "/data")
-    memory = Volume("tmp", empty_dir=EmptyDirVolume("Memory"))
+    assert mount_of(Volume("tmp", empty_dir=EmptyDirVolumeSource())) == HostMount(f"{DISK}/tmp", "/data")
+    memory = Volume("tmp", empty_dir=EmptyDirVolumeSource("Memory"))
     assert mount_of(memory, read_only=True, sub_path="a") == HostMount(
         f"{MEMORY}/tmp", "/data", True, sub_path="a"
     )
 
 
 def test_a_path_of_the_host_comes_with_what_must_be_there() -> None:
-    volume = Volume("host", host_path=HostPathVolume("/srv/data", "Directory"))
+    volume = Volume("host", host_path=HostPathVolumeSource("/srv/data", "Directory"))
     plain = HostMount("/srv/data", "/data", kind="Directory", sub_path="a")
     privileged = under(PodSecurity("privileged"))
     assert mount_of(volume, sub_path="a", under=privileged) == plain
 
 
 def test_a_path_of_the_host_stays_below_the_exception_that_allows_it() -> None:
-    volume = Volume("host", host_path=HostPathVolume("/srv/data"))
+    volume = Volume("host", host_path=HostPathVolumeSource("/srv/data"))
     plain = HostMount("/srv/data", "/data")
     for rules, beneath, makes in (
         ((), (), False),
@@ -125,7 +125,7 @@ def test_a_path_of_the_host_stays_below_the_exception_that_allows_it() -> None:
 
 
 def test_a_claim_is_a_docker_volume_with_the_claims_labels() -> None:
-    volume = Volume("data", persistent_volume_claim=ClaimVolume("store", read_only=True))
+    volume = Volume("data", persistent_volume_claim=PersistentVolumeClaimVolumeSource("store", read_only=True))
     labels = {
         "reconciler.dev/cluster": "lab",
         "reconciler.dev/namespace": "default",
@@ -136,13 +136,13 @@ def test_a_claim_is_a_docker_volume_with_the_claims_labels() -> None:
 
 
 def test_nfs() -> None:
-    volume = Volume("share", nfs=NfsVolume("10.0.0.7", "/export/"))
+    volume = Volume("share", nfs=NFSVolumeSource("10.0.0.7", "/export/"))
     assert mount_of(volume) == NfsMount("10.0.0.7", "/export/", "/data")
     assert mount_of(volume, read_only=True, sub_path="a/b") == NfsMount("10.0.0.7", "/export/a/b", "/data", True)
 
 
 def test_a_sub_path_may_be_made_of_variables_but_not_of_secrets() -> None:
-    volume = Volume("tmp", empty_dir=EmptyDirVolume())
+    volume = Volume("tmp", empty_dir=EmptyDirVolumeSource())
     mount = mount_of(volume, (EnvVar("POD", "web-1"),), sub_path_expr="logs/$(POD)")
     assert isinstance(mount, HostMount)
     assert mount.sub_path == "logs/web-1"
@@ -157,28 +157,28 @@ def made(volume: Volume, **pod: Any) -> MakeDirectory:
 
 
 def test_only_empty_directories_are_made() -> None:
-    assert made(Volume("tmp", empty_dir=EmptyDirVolume())) == MakeDirectory(UID, "tmp")
-    assert directories(spec(Volume("conf", config_map=ConfigMapVolume("web"))), INTENT) == ()
+    assert made(Volume("tmp", empty_dir=EmptyDirVolumeSource())) == MakeDirectory(UID, "tmp")
+    assert directories(spec(Volume("conf", config_map=ConfigMapVolumeSource("web"))), INTENT) == ()
     group = PodSecurityContext(fs_group=7)
-    assert made(Volume("tmp", empty_dir=EmptyDirVolume()), security_context=group).group == 7
+    assert made(Volume("tmp", empty_dir=EmptyDirVolumeSource()), security_context=group).group == 7
 
 
 def test_memory_is_bounded_by_what_is_asked_and_by_the_containers_limits() -> None:
-    limited = (Container("app", "i", resources=Resources(limits={"memory": Quantity.parse("64Mi")})),)
-    sized = Volume("tmp", empty_dir=EmptyDirVolume("Memory", Quantity.parse("1Gi")))
+    limited = (Container("app", "i", resources=ResourceRequirements(limits={"memory": Quantity.parse("64Mi")})),)
+    sized = Volume("tmp", empty_dir=EmptyDirVolumeSource("Memory", Quantity.parse("1Gi")))
     assert made(sized) == MakeDirectory(UID, "tmp", True, 1 << 30)
     assert directories(spec(sized, *limited), INTENT)[0].size_bytes == 64 << 20
-    unsized = Volume("tmp", empty_dir=EmptyDirVolume("Memory"))
+    unsized = Volume("tmp", empty_dir=EmptyDirVolumeSource("Memory"))
     assert directories(spec(unsized, *limited), INTENT)[0].size_bytes == 64 << 20
     assert made(unsized).size_bytes == 0
-    assert made(Volume("tmp", empty_dir=EmptyDirVolume("", Quantity.parse("1Gi")))).size_bytes == 0
+    assert made(Volume("tmp", empty_dir=EmptyDirVolumeSource("", Quantity.parse("1Gi")))).size_bytes == 0
 
 
 # --- contents -----------------------------------------------------------------------------------------------
 
 
 def test_every_key_of_a_map_is_a_file() -> None:
-    assert files(Volume("conf", config_map=ConfigMapVolume("web"))) == [
+    assert files(Volume("conf", config_map=ConfigMapVolumeSource("web"))) == [
         ("colour", "blue", 0o644),
         ("logo", b"\x00\xff", 0o644),
         ("size", "3", 0o644),
@@ -186,7 +186,7 @@ def test_every_key_of_a_map_is_a_file() -> None:
 
 
 def test_a_secret_is_readable_for_its_owner_alone() -> None:
-    one = written(Volume("key", secret=SecretVolume("key")))
+    one = written(Volume("key", secret=SecretVolumeSource("key")))
     assert one.files == (
         VolumeFile("cert", BINARY, 0o400, encoded=True),
         VolumeFile("password", PASSWORD, 0o400),
@@ -196,25 +196,27 @@ def test_a_secret_is_readable_for_its_owner_alone() -> None:
 
 def test_items_pick_keys_and_give_paths_and_modes() -> None:
     items = (KeyToPath("size", "etc/deep/size", 0o600), KeyToPath("colour", "c"))
-    assert files(Volume("conf", config_map=ConfigMapVolume("web", items, 0o640))) == [
+    assert files(Volume("conf", config_map=ConfigMapVolumeSource("web", items, 0o640))) == [
         ("c", "blue", 0o640),
         ("etc/deep/size", "3", 0o600),
     ]
 
 
 def test_what_is_optional_and_not_there_is_left_out() -> None:
-    assert files(Volume("conf", config_map=ConfigMapVolume("absent", optional=True))) == []
-    assert files(Volume("key", secret=SecretVolume("absent", optional=True))) == []
+    assert files(Volume("conf", config_map=ConfigMapVolumeSource("absent", optional=True))) == []
+    assert files(Volume("key", secret=SecretVolumeSource("absent", optional=True))) == []
     items = (KeyToPath("absent", "a"), KeyToPath("size", "s"))
-    assert files(Volume("conf", config_map=ConfigMapVolume("web", items, optional=True))) == [("s", "3", 0o644)]
+    assert files(Volume("conf", config_map=ConfigMapVolumeSource("web", items, optional=True))) == [
+        ("s", "3", 0o644)
+    ]
 
 
 def test_the_pod_tells_of_itself() -> None:
     items = (
-        DownwardItem("labels", FieldSelector("metadata.labels")),
-        DownwardItem("cpu", resource_field_ref=ResourceFieldSelector("limits.cpu", "app"), mode=0o600),
+        DownwardAPIVolumeFile("labels", ObjectFieldSelector("metadata.labels")),
+        DownwardAPIVolumeFile("cpu", resource_field_ref=ResourceFieldSelector("limits.cpu", "app"), mode=0o600),
     )
-    assert files(Volume("pod", downward_api=DownwardVolume(items))) == [
+    assert files(Volume("pod", downward_api=DownwardAPIVolumeSource(items))) == [
         ("cpu", "0", 0o600),
         ("labels", 'app="web"', 0o644),
     ]
@@ -222,21 +224,29 @@ def test_the_pod_tells_of_itself() -> None:
 
 def test_of_several_sources_the_later_one_wins_a_path() -> None:
     sources = (
-        Projection(config_map=ConfigMapProjection("web", (KeyToPath("size", "a"), KeyToPath("colour", "b")))),
-        Projection(secret=SecretProjection("key", (KeyToPath("password", "b"),))),
-        Projection(downward_api=DownwardProjection((DownwardItem("name", FieldSelector("metadata.name")),))),
+        VolumeProjection(
+            config_map=ConfigMapProjection("web", (KeyToPath("size", "a"), KeyToPath("colour", "b")))
+        ),
+        VolumeProjection(secret=SecretProjection("key", (KeyToPath("password", "b"),))),
+        VolumeProjection(
+            downward_api=DownwardAPIProjection(
+                (DownwardAPIVolumeFile("name", ObjectFieldSelector("metadata.name")),)
+            )
+        ),
     )
-    assert files(Volume("all", projected=ProjectedVolume(sources))) == [
+    assert files(Volume("all", projected=ProjectedVolumeSource(sources))) == [
         ("a", "3", 0o644),
         ("b", PASSWORD, 0o400),
         ("name", "web-1", 0o644),
     ]
-    assert {mode for _, _, mode in files(Volume("all", projected=ProjectedVolume(sources, 0o444)))} == {0o444}
+    assert {mode for _, _, mode in files(Volume("all", projected=ProjectedVolumeSource(sources, 0o444)))} == {
+        0o444
+    }
 
 
 # --- for whom -----------------------------------------------------------------------------------------------
 
-KEY = Volume("key", secret=SecretVolume("key"))
+KEY = Volume("key", secret=SecretVolumeSource("key"))
 
 
 def reader(name: str = "app", user: int | None = None, image: str = "app:1") -> Container:
@@ -260,9 +270,9 @@ def test_only_who_mounts_it_reads_it() -> None:
 
 
 def test_of_what_is_for_everyone_the_host_need_not_know_who_reads_it() -> None:
-    config = written(Volume("conf", config_map=ConfigMapVolume("web")))
+    config = written(Volume("conf", config_map=ConfigMapVolumeSource("web")))
     assert (config.owner, config.image) == (None, "")
-    explicit = written(Volume("key", secret=SecretVolume("key", default_mode=0o440)), reader())
+    explicit = written(Volume("key", secret=SecretVolumeSource("key", default_mode=0o440)), reader())
     assert explicit.image == ""
 
 
@@ -281,19 +291,19 @@ def test_with_an_fs_group_the_group_reads() -> None:
     one = written(KEY, reader(user=1), reader("b", 2), security_context=PodSecurityContext(fs_group=7))
     assert (one.owner, one.group) == (None, 7)
     assert {file.mode for file in one.files} == {0o440}
-    closed = Volume("key", secret=SecretVolume("key", default_mode=0o400))
+    closed = Volume("key", secret=SecretVolumeSource("key", default_mode=0o400))
     grouped = written(closed, reader(), security_context=PodSecurityContext(fs_group=7))
     assert {file.mode for file in grouped.files} == {0o440}
 
 
 def test_a_mode_that_is_given_is_obeyed() -> None:
-    closed = Volume("key", secret=SecretVolume("key", default_mode=0o600))
+    closed = Volume("key", secret=SecretVolumeSource("key", default_mode=0o600))
     assert {file.mode for file in written(closed, reader(user=1), reader("b", 2)).files} == {0o600}
 
 
 # --- when ---------------------------------------------------------------------------------------------------
 
-CONF = Volume("conf", config_map=ConfigMapVolume("web"))
+CONF = Volume("conf", config_map=ConfigMapVolumeSource("web"))
 
 
 def test_nothing_is_written_while_the_right_files_are_there() -> None:
@@ -310,7 +320,12 @@ def test_another_content_is_written() -> None:
 
 
 def test_another_label_is_written_where_labels_are_read() -> None:
-    volume = Volume("pod", downward_api=DownwardVolume((DownwardItem("l", FieldSelector("metadata.labels")),)))
+    volume = Volume(
+        "pod",
+        downward_api=DownwardAPIVolumeSource(
+            (DownwardAPIVolumeFile("l", ObjectFieldSelector("metadata.labels")),)
+        ),
+    )
     in_force = {f"{UID}/pod": written(volume).fingerprint, f"{UID}/conf": written(CONF).fingerprint}
     relabelled = replace(INTENT, labels={"app": "web", "tier": "a"})
     assert stale_files(INTENT, spec(volume), WANTED, in_force) == ()
@@ -319,7 +334,7 @@ def test_another_label_is_written_where_labels_are_read() -> None:
 
 
 def test_every_volume_of_a_pod_is_looked_at() -> None:
-    both = PodSpec((Container("app", "i"),), volumes=(CONF, KEY, Volume("tmp", empty_dir=EmptyDirVolume())))
+    both = PodSpec((Container("app", "i"),), volumes=(CONF, KEY, Volume("tmp", empty_dir=EmptyDirVolumeSource())))
     assert [one.volume for one in stale_files(INTENT, both, WANTED, {})] == ["conf", "key"]
 
 

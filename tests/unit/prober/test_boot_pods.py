@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.pods import RestartPolicy
+from reconciler.model.api.core.pod import RestartPolicy
 from reconciler.model.probes import RunCommand
 from reconciler.model.setups import BootPart, BootPod
 from reconciler.nodes.boot.container import pod_record

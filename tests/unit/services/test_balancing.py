@@ -5,12 +5,19 @@ from typing import Any
 
 import pytest
 
+from reconciler.model.api.core.service import (
+    ClientIPConfig,
+    Service,
+    ServicePort,
+    ServiceSpec,
+    SessionAffinityConfig,
+)
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import ObjectMeta, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import ProxySection, ProxyServer
-from reconciler.model.services import ClientIpConfig, ServiceOptions, SessionAffinityConfig
+from reconciler.model.service_options import ServiceOptions
 from reconciler.services.balancing import Layout, lay_out
 from reconciler.services.haproxy import Address
 from reconciler.services.parts import left_out, section
@@ -129,7 +136,7 @@ def test_with_a_local_policy_a_node_sends_to_its_own_pods() -> None:
 
 
 def test_a_client_comes_to_the_same_pod_for_as_long_as_it_is_told() -> None:
-    affinity = SessionAffinityConfig(ClientIpConfig(600))
+    affinity = SessionAffinityConfig(ClientIPConfig(600))
     text = sections(one(session_affinity="ClientIP", session_affinity_config=affinity))["shop_web_http"].text
     assert "stick-table type ip size 200k expire 600s peers reloads" in text
     assert "stick on src" in text

@@ -3,10 +3,11 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec
 
-from reconciler.model.ingress import IngressTls
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.meta import ref_of
+from reconciler.model.api.networking import Ingress, IngressTLS
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, Secret, ref_of
 from reconciler.model.tls import Certificate, read_certificate
 from reconciler.services.certificates import Certificates, certificates
 from tests.certificates import DAY, NOON, pem_of, rsa_key, secret, signed
@@ -17,7 +18,7 @@ HOST = "shop.example.org"
 
 def tls(name: str, secret_name: str, *hosts: str, namespace: str = "shop") -> Ingress:
     site = rule(HOST, ("Prefix", "/", "web"))
-    return ingress(name, site, tls=[IngressTls(hosts, secret_name)], namespace=namespace)
+    return ingress(name, site, tls=[IngressTLS(hosts, secret_name)], namespace=namespace)
 
 
 def chosen(by_age: list[Ingress], secrets: list[Secret], at: float = NOON) -> Certificates:
@@ -48,7 +49,7 @@ def test_a_wildcard_and_a_common_name_are_names_too() -> None:
 
 
 def test_an_ingress_without_hosts_has_the_certificate_for_every_other_name() -> None:
-    every = ingress("a", default="web", tls=[IngressTls((), "site")])
+    every = ingress("a", default="web", tls=[IngressTLS((), "site")])
     assert names(chosen([every], [secret("site", *signed(HOST))])) == {"": "site"}
 
 

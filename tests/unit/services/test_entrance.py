@@ -7,14 +7,17 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.acme import Acme, AcmeAccount
-from reconciler.model.ingress import IngressOptions, IngressTls
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.networking import Ingress, IngressTLS
+from reconciler.model.ingress_options import IngressOptions
 from reconciler.model.memory import IngressRecord, Memory, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, ObjectMeta, Secret, Service, ServicePort, ServiceSpec
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import NodeProxy, config_text
 from reconciler.model.secrets import SecretText
-from reconciler.model.services import ServiceOptions
+from reconciler.model.service_options import ServiceOptions
 from reconciler.services import ServiceLayer
 from reconciler.services.acme import Challenges
 from tests.certificates import DAY, NOON, signed
@@ -63,7 +66,7 @@ def test_an_ingress_is_heard_at_the_edges_with_the_pods_behind_it(tmp_path: Path
 
 
 def test_files_are_named_by_what_is_in_them_and_the_text_names_them(tmp_path: Path) -> None:
-    made = ingress("entry", rule("a.org", PATH), tls=[IngressTls(hosts=("a.org",), secret_name="site")])
+    made = ingress("entry", rule("a.org", PATH), tls=[IngressTLS(hosts=("a.org",), secret_name="site")])
     chain, key = signed("a.org")
     site = Secret(ObjectMeta("site", "shop"), {"tls.crt": SecretText(chain), "tls.key": SecretText(key)})
     edge = proxies(made, site)["node-1"]
@@ -120,7 +123,7 @@ SERVER = "https://acme.example.org/directory"
 
 def with_issuer(**remembered: object) -> tuple[dict[str, NodeProxy], tuple[str, ...]]:
     """The proxies of an Ingress that has its certificate issued, and what is told of it."""
-    made = ingress("entry", rule("a.org", PATH), tls=[IngressTls(("a.org",), "site")], acme=True)
+    made = ingress("entry", rule("a.org", PATH), tls=[IngressTLS(("a.org",), "site")], acme=True)
     wanted = replace(desired(), services=SERVICES, ingresses={ENTRY: made})
     cluster = replace(wanted.cluster, spec=replace(wanted.cluster.spec, acme=Acme(SERVER)))
     layer = ServiceLayer()

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from reconciler.model.ingress import Canary, IngressTls
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import ObjectMeta, ref_of
+from reconciler.model.api.networking import Ingress, IngressTLS
+from reconciler.model.ingress_options import Canary
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import Ingress, ObjectMeta, Service, ServicePort, ServiceSpec, ref_of
 from reconciler.services.ingress import Route, Routing, Target, covers, route
 from tests.ingress_oracle import ingress, rule
 
@@ -140,17 +142,17 @@ def test_a_canary_of_nothing_of_another_namespace_or_a_second_one_is_a_problem()
 @pytest.mark.parametrize(
     ("tls", "redirect", "expected"),
     [
-        ([IngressTls((HOST,))], True, True),
-        ([IngressTls()], True, True),
-        ([IngressTls(("*.example.org",))], True, True),
-        ([IngressTls(("www.example.org",))], True, False),
-        ([IngressTls(("*.org",))], True, False),
-        ([IngressTls((HOST,))], False, False),
+        ([IngressTLS((HOST,))], True, True),
+        ([IngressTLS()], True, True),
+        ([IngressTLS(("*.example.org",))], True, True),
+        ([IngressTLS(("www.example.org",))], True, False),
+        ([IngressTLS(("*.org",))], True, False),
+        ([IngressTLS((HOST,))], False, False),
         ([], True, False),
     ],
 )
 def test_plain_requests_go_to_https_where_the_host_has_tls(
-    tls: list[IngressTls], redirect: bool, expected: bool
+    tls: list[IngressTLS], redirect: bool, expected: bool
 ) -> None:
     (only,) = routed(ingress("shop", rule(HOST, ("Prefix", "/", "a")), tls=tls, ssl_redirect=redirect)).routes
     assert only.target.https_only is expected

@@ -2,31 +2,26 @@
 
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterImages, ClusterSpec
+from reconciler.model.api.cluster import Cluster, ClusterImages, ClusterSpec
+from reconciler.model.api.core.node import Node, SshAddress
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import LabelSelector, ObjectMeta
+from reconciler.model.api.networking import (
+    Ingress,
+    IngressBackend,
+    IngressServiceBackend,
+    IngressSpec,
+    NetworkPolicy,
+    NetworkPolicyIngressRule,
+    NetworkPolicyPeer,
+    NetworkPolicySpec,
+    ServiceBackendPort,
+)
 from reconciler.model.desired import Desired, Revision
-from reconciler.model.ingress import IngressBackend, IngressServiceBackend, IngressSpec, ServiceBackendPort
 from reconciler.model.memory import Memory, NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import (
-    Cluster,
-    Ingress,
-    NetworkPolicy,
-    Node,
-    ObjectMeta,
-    Service,
-    ServicePort,
-    ServiceSpec,
-    SshAddress,
-)
 from reconciler.model.plan import Endpoint
-from reconciler.model.policies import (
-    INGRESS_NAMESPACE,
-    NAMESPACE_LABEL,
-    IngressRule,
-    NetworkPolicySpec,
-    PeerSelector,
-    PolicyPeer,
-)
+from reconciler.model.policies import INGRESS_NAMESPACE, NAMESPACE_LABEL
 from reconciler.model.proxy import config_text
 from reconciler.model.setups import NodeNetwork, Route
 from reconciler.services import ServiceLayer, node_setups
@@ -175,11 +170,15 @@ def pod(name: str, ip: str) -> PodIntent:
 
 def closed(client: str = "", namespace: str = "") -> Desired:
     """To all but the pods of an app, or of a namespace."""
-    rules = (IngressRule(peers=(PolicyPeer(pod_selector=PeerSelector({"app": client})),)),) if client else ()
+    rules = (
+        (NetworkPolicyIngressRule(peers=(NetworkPolicyPeer(pod_selector=LabelSelector({"app": client})),)),)
+        if client
+        else ()
+    )
     if namespace:
-        selector = PeerSelector({NAMESPACE_LABEL: namespace})
-        rules = (IngressRule(peers=(PolicyPeer(namespace_selector=selector),)),)
-    spec = NetworkPolicySpec(PeerSelector({"app": "web"}), ingress=rules, policy_types=("Ingress",))
+        selector = LabelSelector({NAMESPACE_LABEL: namespace})
+        rules = (NetworkPolicyIngressRule(peers=(NetworkPolicyPeer(namespace_selector=selector),)),)
+    spec = NetworkPolicySpec(LabelSelector({"app": "web"}), ingress=rules, policy_types=("Ingress",))
     policy = NetworkPolicy(ObjectMeta("closed", "shop"), spec)
     return replace(desired(), network_policies={Ref("NetworkPolicy", "shop", "closed"): policy})
 

@@ -4,24 +4,24 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.cluster import ClusterNetwork, ClusterSpec
+from reconciler.model.api.cluster import ClusterNetwork, ClusterSpec
+from reconciler.model.api.core.container import Container, ContainerPort
+from reconciler.model.api.core.namespace import Namespace
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta, matches
+from reconciler.model.api.networking import (
+    IPBlock,
+    NetworkPolicy,
+    NetworkPolicyEgressRule,
+    NetworkPolicyIngressRule,
+    NetworkPolicyPeer,
+    NetworkPolicyPort,
+    NetworkPolicySpec,
+    PolicyType,
+)
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Uid
-from reconciler.model.objects import Namespace, NetworkPolicy, ObjectMeta
-from reconciler.model.pods import Container, ContainerPort, PodSpec
-from reconciler.model.policies import (
-    EgressRule,
-    IngressRule,
-    IpBlock,
-    NetworkPolicySpec,
-    PeerSelector,
-    PolicyPeer,
-    PolicyPort,
-    PolicyType,
-    Requirement,
-    matches,
-)
 from reconciler.services.policy import NOBODY, Isolation, Policies, isolate
 from tests.simulated import desired
 
@@ -49,22 +49,22 @@ PODS = {
 }
 
 
-EVERY = PeerSelector()
+EVERY = LabelSelector()
 
 
-def app(name: str) -> PeerSelector:
-    return PeerSelector({"app": name})
+def app(name: str) -> LabelSelector:
+    return LabelSelector({"app": name})
 
 
-def team(name: str) -> PeerSelector:
-    return PeerSelector({"team": name})
+def team(name: str) -> LabelSelector:
+    return LabelSelector({"team": name})
 
 
 def policy(
     name: str = "p",
-    selector: PeerSelector = EVERY,
-    ingress: tuple[IngressRule, ...] = (),
-    egress: tuple[EgressRule, ...] = (),
+    selector: LabelSelector = EVERY,
+    ingress: tuple[NetworkPolicyIngressRule, ...] = (),
+    egress: tuple[NetworkPolicyEgressRule, ...] = (),
     types: tuple[PolicyType, ...] = (),
     namespace: str = "shop",
 ) -> NetworkPolicy:
@@ -94,9 +94,9 @@ def rules(isolation: Isolation, ip: str, way: str = "ingress") -> list[str] | No
     ]
 
 
-def ingress(*peers: PolicyPeer, ports: tuple[PolicyPort, ...] = ()) -> list[str] | None:
+def ingress(*peers: NetworkPolicyPeer, ports: tuple[NetworkPolicyPort, ...] = ()) -> list[str] | None:
     """What one rule of a policy for web in shop comes to."""
-    found = isolate(world(policy(selector=app("web"), ingress=(IngressRule(peers, ports),))), PODS)
+    found = isolate(world(policy(selector=app("web"), ingress=(NetworkPolicyIngressRule(peers, ports),))), PODS)
     return rules(found, "10.244.0.2")
 
 
@@ -117,14 +117,14 @@ def test_a_policy_isolates_the_pods_that_it_selects_and_no_others() -> None:
     ("types", "egress", "isolated"),
     [
         ((), (), (True, False)),
-        ((), (EgressRule(),), (True, True)),
+        ((), (NetworkPolicyEgressRule(),), (True, True)),
         (("Egress",), (), (False, True)),
-        (("Ingress",), (EgressRule(),), (True, False)),
+        (("Ingress",), (NetworkPolicyEgressRule(),), (True, False)),
         (("Ingress", "Egress"), (), (True, True)),
     ],
 )
 def test_which_ways_a_policy_is_about(
-    types: tuple[PolicyType, ...], egress: tuple[EgressRule, ...], isolated: tuple[bool, bool]
+    types: tuple[PolicyType, ...], egress: tuple[NetworkPolicyEgressRule, ...], isolated: tuple[bool, bool]
 ) -> None:
     found = isolate(world(policy(types=types, egress=egress)), PODS)
     assert tuple(rules(found, "10.244.0.2", way) is not None for way in ("ingress", "egress")) == isolated
@@ -135,61 +135,73 @@ def test_a_rule_without_peers_and_ports_allows_everything() -> None:
 
 
 def test_pods_are_meant_in_the_policys_own_namespace() -> None:
-    assert ingress(PolicyPeer(app("web"))) == ["10.244.0.2/32", "10.244.1.2/32"]
+    assert ingress(NetworkPolicyPeer(app("web"))) == ["10.244.0.2/32", "10.244.1.2/32"]
 
 
 def test_a_namespace_means_all_its_pods_and_both_selectors_narrow_it() -> None:
-    assert ingress(PolicyPeer(namespace_selector=team("b"))) == ["10.244.0.4/32"]
-    assert ingress(PolicyPeer(app("web"), PeerSelector())) == ["10.244.0.2/32", "10.244.0.5/32", "10.244.1.2/32"]
-    assert ingress(PolicyPeer(app("db"), team("b"))) == []
+    assert ingress(NetworkPolicyPeer(namespace_selector=team("b"))) == ["10.244.0.4/32"]
+    assert ingress(NetworkPolicyPeer(app("web"), LabelSelector())) == [
+        "10.244.0.2/32",
+        "10.244.0.5/32",
+        "10.244.1.2/32",
+    ]
+    assert ingress(NetworkPolicyPeer(app("db"), team("b"))) == []
 
 
 def test_every_namespace_has_its_name_as_a_label() -> None:
-    named = PeerSelector({"kubernetes.io/metadata.name": "bare"})
-    assert ingress(PolicyPeer(namespace_selector=named)) == ["10.244.0.5/32"]
+    named = LabelSelector({"kubernetes.io/metadata.name": "bare"})
+    assert ingress(NetworkPolicyPeer(namespace_selector=named)) == ["10.244.0.5/32"]
 
 
 def test_addresses_without_some_of_them() -> None:
-    assert ingress(PolicyPeer(ip_block=IpBlock("192.0.2.0/24", ("192.0.2.128/25", "192.0.2.64/26")))) == [
+    assert ingress(NetworkPolicyPeer(ip_block=IPBlock("192.0.2.0/24", ("192.0.2.128/25", "192.0.2.64/26")))) == [
         "192.0.2.0/26"
     ]
 
 
 def test_peers_add_up_to_the_fewest_networks() -> None:
-    assert ingress(PolicyPeer(app("db")), PolicyPeer(app("web"))) == ["10.244.0.2/31", "10.244.1.2/32"]
+    assert ingress(NetworkPolicyPeer(app("db")), NetworkPolicyPeer(app("web"))) == [
+        "10.244.0.2/31",
+        "10.244.1.2/32",
+    ]
 
 
 @pytest.mark.parametrize(
     ("port", "allowed"),
     [
-        (PolicyPort(), ["0.0.0.0/0 tcp"]),
-        (PolicyPort("UDP", 53), ["0.0.0.0/0 udp 53-53"]),
-        (PolicyPort("SCTP", 7, 9), ["0.0.0.0/0 sctp 7-9"]),
-        (PolicyPort("TCP", "http"), ["0.0.0.0/0 tcp 80-80"]),
-        (PolicyPort("UDP", "http"), []),
-        (PolicyPort("TCP", "other"), []),
+        (NetworkPolicyPort(), ["0.0.0.0/0 tcp"]),
+        (NetworkPolicyPort("UDP", 53), ["0.0.0.0/0 udp 53-53"]),
+        (NetworkPolicyPort("SCTP", 7, 9), ["0.0.0.0/0 sctp 7-9"]),
+        (NetworkPolicyPort("TCP", "http"), ["0.0.0.0/0 tcp 80-80"]),
+        (NetworkPolicyPort("UDP", "http"), []),
+        (NetworkPolicyPort("TCP", "other"), []),
     ],
 )
-def test_ports_by_number_range_and_name(port: PolicyPort, allowed: list[str]) -> None:
+def test_ports_by_number_range_and_name(port: NetworkPolicyPort, allowed: list[str]) -> None:
     assert ingress(ports=(port,)) == allowed
 
 
 def test_policies_add_up() -> None:
-    one = policy("one", ingress=(IngressRule((PolicyPeer(app("db")),), (PolicyPort(port=80),)),))
-    other = policy("other", app("web"), (IngressRule((PolicyPeer(app("web")),)),))
+    one = policy(
+        "one", ingress=(NetworkPolicyIngressRule((NetworkPolicyPeer(app("db")),), (NetworkPolicyPort(port=80),)),)
+    )
+    other = policy("other", app("web"), (NetworkPolicyIngressRule((NetworkPolicyPeer(app("web")),)),))
     found = isolate(world(one, other), PODS)
     assert rules(found, "10.244.0.2") == ["10.244.0.2/32", "10.244.0.3/32 tcp 80-80", "10.244.1.2/32"]
     assert rules(found, "10.244.0.3") == ["10.244.0.3/32 tcp 80-80"]
 
 
 def test_what_is_allowed_at_every_port_is_not_said_again_of_one() -> None:
-    both = IngressRule((PolicyPeer(app("db")),)), IngressRule((PolicyPeer(app("db")),), (PolicyPort(port=80),))
+    both = (
+        NetworkPolicyIngressRule((NetworkPolicyPeer(app("db")),)),
+        NetworkPolicyIngressRule((NetworkPolicyPeer(app("db")),), (NetworkPolicyPort(port=80),)),
+    )
     found = isolate(world(policy(ingress=both)), PODS)
     assert rules(found, "10.244.0.2") == ["10.244.0.3/32"]
 
 
 def test_a_ports_name_is_that_of_the_pod_which_is_connected_to() -> None:
-    everywhere = EgressRule(ports=(PolicyPort(port="http"),))
+    everywhere = NetworkPolicyEgressRule(ports=(NetworkPolicyPort(port="http"),))
     found = isolate(world(policy(selector=app("web"), egress=(everywhere,))), PODS)
     assert rules(found, "10.244.0.2", "egress") == [
         "10.244.0.2/32 tcp 80-80",
@@ -197,7 +209,7 @@ def test_a_ports_name_is_that_of_the_pod_which_is_connected_to() -> None:
         "10.244.0.4/31 tcp 80-80",
         "10.244.1.2/32 tcp 80-80",
     ]
-    block = EgressRule((PolicyPeer(ip_block=IpBlock("192.0.2.0/24")),), everywhere.ports)
+    block = NetworkPolicyEgressRule((NetworkPolicyPeer(ip_block=IPBlock("192.0.2.0/24")),), everywhere.ports)
     found = isolate(world(policy(egress=(block,))), PODS)
     assert rules(found, "10.244.0.2", "egress") == []
 
@@ -209,7 +221,9 @@ def test_isolated_namespaces_are_open_to_themselves_and_to_the_outside_and_polic
     assert [each for each in allowed if each.startswith("10.244.")] == ["10.244.0.4/32"]
     assert "128.0.0.0/1" in allowed
     assert rules(found, "10.244.0.4", "egress") is None
-    more = policy(namespace="edge", ingress=(IngressRule((PolicyPeer(namespace_selector=team("a")),)),))
+    more = policy(
+        namespace="edge", ingress=(NetworkPolicyIngressRule((NetworkPolicyPeer(namespace_selector=team("a")),)),)
+    )
     widened = rules(isolate(world(more, isolated=True), PODS), "10.244.0.4")
     assert widened is not None
     assert {"10.244.0.2/31", "10.244.0.4/32", "10.244.1.2/32"} <= set(widened)
@@ -218,7 +232,7 @@ def test_isolated_namespaces_are_open_to_themselves_and_to_the_outside_and_polic
 def test_pods_that_have_ended_or_are_on_their_hosts_network_do_not_count() -> None:
     hosts = pod("web-3", ip="192.0.2.1", spec=PodSpec(containers=(), host_network=True))
     pods = {**PODS, "web-3": hosts, "web-4": pod("web-4", ip="10.244.0.9", ended="Succeeded")}
-    found = isolate(world(policy(ingress=(IngressRule((PolicyPeer(app("web")),)),))), pods)
+    found = isolate(world(policy(ingress=(NetworkPolicyIngressRule((NetworkPolicyPeer(app("web")),)),))), pods)
     assert rules(found, "10.244.0.3") == ["10.244.0.2/32", "10.244.1.2/32"]
     assert rules(found, "192.0.2.1") is rules(found, "10.244.0.9") is None
 
@@ -233,7 +247,7 @@ def test_pods_that_have_ended_or_are_on_their_hosts_network_do_not_count() -> No
     ],
 )
 def test_expressions(operator: Any, values: tuple[str, ...], selected: set[str]) -> None:
-    selector = PeerSelector(match_expressions=(Requirement("tier", operator, values),))
+    selector = LabelSelector(match_expressions=(LabelSelectorRequirement("tier", operator, values),))
     seen: dict[str, dict[str, str]] = {"": {}, "a": {"tier": "a"}, "c": {"tier": "c"}}
     assert {name for name, labels in seen.items() if matches(selector, labels)} == selected
 

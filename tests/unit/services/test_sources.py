@@ -2,13 +2,16 @@
 
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterNetwork, ClusterSpec
+from reconciler.model.api.cluster import ClusterNetwork, ClusterSpec
+from reconciler.model.api.core.node import Node, SshAddress
+from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.networking import NetworkPolicy, NetworkPolicySpec, PolicyType
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.names import Ref
-from reconciler.model.objects import NetworkPolicy, Node, ObjectMeta, Service, ServicePort, ServiceSpec, SshAddress
 from reconciler.model.plan import Endpoint
-from reconciler.model.policies import Allowed, NetworkPolicySpec, PodPolicy, PolicyType, RuleSet
+from reconciler.model.policies import Allowed, PodPolicy, RuleSet
 from reconciler.services.policy import NOBODY, Isolation
 from reconciler.services.sources import Sources, Sourcing, hosts_own, service_sources
 from tests.simulated import desired

@@ -1,4 +1,4 @@
-"""The settings of a cluster: the spec of our own kind, `Cluster`. Field names as in objects.py."""
+"""The types of our own API group, reconciler.dev: the settings of a cluster."""
 
 from ipaddress import IPv4Network
 from typing import Literal, TypeAlias
@@ -6,7 +6,8 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, field
 
 from reconciler.model.acme import Acme
-from reconciler.model.pods import IntOrName
+from reconciler.model.api.core.container import IntOrName
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.quantities import Quantity
 
 
@@ -135,6 +136,11 @@ class ClusterSpec(Struct, frozen=True, rename="camel"):
     network: ClusterNetwork = ClusterNetwork()
     acme: Acme | None = None
     """None: certificates are in Secrets alone."""
+
+
+class Cluster(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    spec: ClusterSpec = ClusterSpec()
 
 
 _DNS_OFFSETS = (10, 11)

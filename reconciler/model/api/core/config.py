@@ -1,0 +1,23 @@
+"""ConfigMaps and Secrets: values that pods read as variables or as files."""
+
+from msgspec import Struct
+
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.secrets import SecretText
+
+
+class ConfigMap(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    data: dict[str, str] = {}
+    binary_data: dict[str, bytes] = {}
+    """For files only; decoded."""
+
+
+class Secret(Struct, frozen=True, rename="camel"):
+    """Values are decoded: `data` from base64, `stringData` over it."""
+
+    metadata: ObjectMeta
+    data: dict[str, SecretText] = {}
+    type: str = "Opaque"
+    binary_data: dict[str, SecretText] = {}
+    """Values that are not text, for files only: as base64. Not a field upstream: `data` holds both there."""

@@ -1,0 +1,9 @@
+"""Namespaces."""
+
+from msgspec import Struct
+
+from reconciler.model.api.meta import ObjectMeta
+
+
+class Namespace(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta

@@ -1,0 +1,65 @@
+"""Services.
+
+Rules: https://kubernetes.io/docs/concepts/services-networking/service/
+"""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.service_options import ServiceOptions
+
+ServiceType: TypeAlias = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
+
+
+TrafficPolicy: TypeAlias = Literal["Cluster", "Local"]
+
+
+class ClientIPConfig(Struct, frozen=True, rename="camel"):
+    timeout_seconds: int = 10800
+
+
+class SessionAffinityConfig(Struct, frozen=True, rename="camel"):
+    client_ip: ClientIPConfig = field(default=ClientIPConfig(), name="clientIP")
+
+
+class ServicePort(Struct, frozen=True, rename="camel"):
+    port: int
+    name: str = ""
+    protocol: Literal["TCP"] = "TCP"
+    target_port: int | str = 0
+    """A port's number or its name in the pod; 0: the same as `port`. EndpointSlices have their own."""
+    node_port: int = 0
+    """0: chosen from 30000-32767 and remembered, where the type is NodePort or LoadBalancer."""
+    app_protocol: str = ""
+
+
+class ServiceSpec(Struct, frozen=True, rename="camel"):
+    ports: tuple[ServicePort, ...] = ()
+    """None only of a headless Service or an ExternalName."""
+    selector: dict[str, str] = {}
+    """Empty: its EndpointSlices say who answers."""
+    type: ServiceType = "ClusterIP"
+    cluster_ip: str = field(default="", name="clusterIP")
+    """An address of the service CIDR; empty: chosen and remembered; `None`: headless."""
+    external_name: str = ""
+    """What an ExternalName stands for."""
+    external_ips: tuple[str, ...] = field(default=(), name="externalIPs")
+    """Its ports are open at these, too, on every node."""
+    session_affinity: Literal["None", "ClientIP"] = "None"
+    session_affinity_config: SessionAffinityConfig = SessionAffinityConfig()
+    internal_traffic_policy: TrafficPolicy = "Cluster"
+    external_traffic_policy: TrafficPolicy = "Cluster"
+    """Of connections to node ports, edges and external addresses."""
+    publish_not_ready_addresses: bool = False
+    load_balancer_source_ranges: tuple[str, ...] = ()
+    """Who may connect at the edges; empty: everybody."""
+    allocate_load_balancer_node_ports: bool = True
+
+
+class Service(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    spec: ServiceSpec
+    options: ServiceOptions = ServiceOptions()
+    """From its annotations `reconciler.dev/…`."""

@@ -1,0 +1,45 @@
+"""The types of the API group discovery.k8s.io."""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.names import Ref
+
+LABEL_SERVICE_NAME: Final = "kubernetes.io/service-name"
+"""On an EndpointSlice: whose endpoints it holds."""
+
+
+class EndpointConditions(Struct, frozen=True, rename="camel"):
+    ready: bool = True
+
+
+class SliceEndpoint(Struct, frozen=True, rename="camel"):
+    addresses: tuple[str, ...]
+    """The first one is used, as by kube-proxy: they all lead to the same."""
+    conditions: EndpointConditions = EndpointConditions()
+    hostname: str = ""
+    node_name: str = ""
+
+
+class SlicePort(Struct, frozen=True, rename="camel"):
+    port: int
+    name: str = ""
+    """That of the Service's port."""
+    protocol: Literal["TCP"] = "TCP"
+
+
+class EndpointSlice(Struct, frozen=True, rename="camel"):
+    """Who answers for a Service without a selector."""
+
+    metadata: ObjectMeta
+    endpoints: tuple[SliceEndpoint, ...] = ()
+    ports: tuple[SlicePort, ...] = ()
+    address_type: Literal["IPv4"] = "IPv4"
+
+
+def service_of(endpoint_slice: EndpointSlice) -> Ref:
+    """The Service that it belongs to, by its label; every one that is accepted has it."""
+    meta = endpoint_slice.metadata
+    return Ref("Service", meta.namespace, meta.labels.get(LABEL_SERVICE_NAME, ""))

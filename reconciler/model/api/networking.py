@@ -1,0 +1,121 @@
+"""The types of the API group networking.k8s.io.
+
+Rules: https://kubernetes.io/docs/concepts/services-networking/ingress/ and
+https://kubernetes.io/docs/concepts/services-networking/network-policies/
+"""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+
+from reconciler.model.api.meta import LabelSelector, ObjectMeta
+from reconciler.model.ingress_options import IngressOptions
+
+PathType: TypeAlias = Literal["Exact", "Prefix", "ImplementationSpecific"]
+
+
+class ServiceBackendPort(Struct, frozen=True, rename="camel"):
+    """One of the two."""
+
+    name: str = ""
+    number: int = 0
+
+    def __str__(self) -> str:
+        return self.name or str(self.number)
+
+
+class IngressServiceBackend(Struct, frozen=True, rename="camel"):
+    name: str
+    port: ServiceBackendPort = ServiceBackendPort()
+
+
+class IngressBackend(Struct, frozen=True, rename="camel"):
+    service: IngressServiceBackend
+
+
+class HTTPIngressPath(Struct, frozen=True, rename="camel"):
+    path_type: PathType
+    backend: IngressBackend
+    path: str = ""
+    """Empty, for ImplementationSpecific alone: every path."""
+
+
+class HTTPIngressRuleValue(Struct, frozen=True, rename="camel"):
+    paths: tuple[HTTPIngressPath, ...] = ()
+
+
+class IngressRule(Struct, frozen=True, rename="camel"):
+    host: str = ""
+    """`shop.example.org`, or `*.example.org` for any one label; empty: every host that no other rule names."""
+    http: HTTPIngressRuleValue = HTTPIngressRuleValue()
+
+
+class IngressTLS(Struct, frozen=True, rename="camel"):
+    hosts: tuple[str, ...] = ()
+    """Empty: those of the rules."""
+    secret_name: str = ""
+
+
+class IngressSpec(Struct, frozen=True, rename="camel"):
+    ingress_class_name: str = ""
+    default_backend: IngressBackend | None = None
+    rules: tuple[IngressRule, ...] = ()
+    tls: tuple[IngressTLS, ...] = field(default=())
+
+
+class Ingress(Struct, frozen=True, rename="camel"):
+    metadata: ObjectMeta
+    spec: IngressSpec
+    options: IngressOptions = IngressOptions()
+    """From its annotations `reconciler.dev/…`."""
+
+
+class IPBlock(Struct, frozen=True, rename="camel"):
+    cidr: str
+    without: tuple[str, ...] = field(default=(), name="except")
+
+
+class NetworkPolicyPeer(Struct, frozen=True, rename="camel"):
+    """Pods, by their own labels and their namespace's; or addresses."""
+
+    pod_selector: LabelSelector | None = None
+    namespace_selector: LabelSelector | None = None
+    """None: the policy's own namespace."""
+    ip_block: IPBlock | None = None
+
+
+class NetworkPolicyPort(Struct, frozen=True, rename="camel"):
+    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+    port: int | str | None = None
+    """None: all; a name is that of the port in the pod that is connected to."""
+    end_port: int | None = None
+
+
+class NetworkPolicyIngressRule(Struct, frozen=True, rename="camel"):
+    peers: tuple[NetworkPolicyPeer, ...] = field(default=(), name="from")
+    """Empty: from anywhere."""
+    ports: tuple[NetworkPolicyPort, ...] = ()
+    """Empty: all."""
+
+
+class NetworkPolicyEgressRule(Struct, frozen=True, rename="camel"):
+    peers: tuple[NetworkPolicyPeer, ...] = field(default=(), name="to")
+    ports: tuple[NetworkPolicyPort, ...] = ()
+
+
+PolicyType: TypeAlias = Literal["Ingress", "Egress"]
+
+
+class NetworkPolicySpec(Struct, frozen=True, rename="camel"):
+    pod_selector: LabelSelector = LabelSelector()
+    ingress: tuple[NetworkPolicyIngressRule, ...] = ()
+    egress: tuple[NetworkPolicyEgressRule, ...] = ()
+    policy_types: tuple[PolicyType, ...] = ()
+    """Empty: Ingress, and Egress too where there are rules for it."""
+
+
+class NetworkPolicy(Struct, frozen=True, rename="camel"):
+    """Pods that one selects have only the traffic that some policy allows; replies are always allowed."""
+
+    metadata: ObjectMeta
+    spec: NetworkPolicySpec = NetworkPolicySpec()
