@@ -1,6 +1,6 @@
 """`make bench`: every bar, measured on this machine, in one table. Exit code 1 where a bar is missed.
 
-`python -m tests.bench manifests planning lab pods names services load day losing` runs some of the parts.
+`python -m tests.bench manifests planning scale lab pods names services load day losing` runs some of the parts.
 """
 
 import sys
@@ -17,6 +17,7 @@ from tests.bench import (
     on_the_lab,
     on_this_machine,
     pods_on_the_lab,
+    scale,
     services_on_the_lab,
 )
 from tests.bench.bars import Measured
@@ -24,6 +25,7 @@ from tests.bench.bars import Measured
 PARTS: dict[str, Callable[[], Iterator[Measured]]] = {
     "manifests": on_this_machine.manifests,
     "planning": on_this_machine.planning,
+    "scale": scale.everything,
     "lab": on_the_lab.everything,
     "pods": pods_on_the_lab.everything,
     "names": names_on_the_lab.everything,
