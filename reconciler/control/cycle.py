@@ -54,10 +54,11 @@ def turn(
         return Turn(revision=desired.revision, plan=planned, setups={}, work=())
     setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed, planned.booting, at)
     answering = {name: node for name, node in observed.nodes.items() if isinstance(node, Reachable)}
+    stand = {name: planned.statuses.get(Ref("Node", "", name)) for name in answering}
     refused = {
-        status.ref.name: status.message
-        for status in planned.statuses.values()
-        if isinstance(status, NodeStatus) and not status.ready and status.ref.name in answering
+        name: status.message
+        for name, status in stand.items()
+        if isinstance(status, NodeStatus) and not status.ready
     }
     reachable = {name: node for name, node in answering.items() if name not in refused}
     serving = {name for name, node in reachable.items() if name in setups and _serves(node, setups[name])}

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from reconciler.control.cycle import Turn, turn
 from reconciler.control.fleet import Fleet
+from reconciler.control.heap import expect_to_stay
 from reconciler.control.inbox import (
     Inbox,
     Message,
@@ -284,6 +285,8 @@ class Loop:
         for order in self._orders.place(current.due.orders):
             self._tell(of_order(order))
         last, self.turn = self.turn, current
+        if last is None:
+            expect_to_stay()
         planned = last.plan.statuses if last else NOTHING_PLANNED
         published = stamped(self._published, current.plan.statuses, time.time(), planned)
         self._published = with_leaders(published, self._fleet.seats())

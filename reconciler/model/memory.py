@@ -16,7 +16,7 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Ended
 
 
-class PodIntent(Struct, frozen=True):
+class PodIntent(Struct, frozen=True, gc=False):
     """One pod, and the node it was given to. It stands from before the first call until nothing is left of it."""
 
     uid: Uid
@@ -88,7 +88,7 @@ class ClaimRecord(Struct, frozen=True):
     """Its reclaim policy: the data goes with the claim."""
 
 
-class Runs(Struct, frozen=True):
+class Runs(Struct, frozen=True, gc=False):
     """What is counted of one container of a pod over its runs."""
 
     restarts: int = 0

@@ -26,7 +26,7 @@ from reconciler.model.setups import NodeBoot
 ContainerState: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
 
-class Ended(Struct, frozen=True):
+class Ended(Struct, frozen=True, gc=False):
     """How a run of a container ended."""
 
     exit_code: int
@@ -37,7 +37,7 @@ class Ended(Struct, frozen=True):
     """The last lines it wrote, where it failed; bounded, and without control characters."""
 
 
-class Probed(Struct, frozen=True):
+class Probed(Struct, frozen=True, gc=False):
     """What the node's prober says of one run of a container."""
 
     started: bool = False
@@ -50,7 +50,7 @@ class Probed(Struct, frozen=True):
     """How often the prober has restarted the container because of its startup or liveness probe."""
 
 
-class ObservedContainer(Struct, frozen=True):
+class ObservedContainer(Struct, frozen=True, gc=False):
     """A container of ours on a host: what Docker says of it, and its labels read back (host contract)."""
 
     id: str

@@ -222,7 +222,7 @@ class IngressStatus(Struct, frozen=True):
     """By the name of the Secret."""
 
 
-class Endpoint(Struct, frozen=True):
+class Endpoint(Struct, frozen=True, gc=False):
     """Who answers for a service: a pod that it selects, or an endpoint of its EndpointSlices."""
 
     uid: Uid

@@ -6,6 +6,7 @@ given and adds the rest in the one form that the files and HAProxy's runtime API
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -49,7 +50,7 @@ class ProxySection(Struct, frozen=True):
         force_setattr(self, "membership", digest(*servers, *sources))
 
 
-class NodeProxy(Struct, frozen=True):
+class NodeProxy(Struct, frozen=True, dict=True):
     image: str
     preamble: str
     """The `global` and `defaults` sections, and whatever else has no servers and no name."""
@@ -66,9 +67,9 @@ class NodeProxy(Struct, frozen=True):
     given: str = ""
     """What was given out to Services and Ingresses: a line that is read back by a master without a memory."""
 
-    @property
+    @cached_property
     def routed(self) -> frozenset[str]:
-        """Pod addresses that new connections may be sent to."""
+        """The addresses of the pods that new connections may be sent to: one object for all who ask."""
         return frozenset(
             server.address.rpartition(":")[0] for section in self.sections for server in section.servers
         )

@@ -25,7 +25,8 @@ class NodeNetwork(Struct, frozen=True):
 
     pod_cidr: str
     cluster_cidr: str
-    routes: tuple[Route, ...]
+    cluster_routes: tuple[Route, ...]
+    """The ways to the pods of every node, this one included: one object that the nodes share."""
     addresses: tuple[str, ...]
     """Service addresses on this host, /32."""
     mode: NetworkMode = "auto"
@@ -34,6 +35,11 @@ class NodeNetwork(Struct, frozen=True):
     policy: NodePolicy = NodePolicy()
     service_cidr: str = "10.96.0.0/16"
     """Where `addresses` are from."""
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The ways to the pods of the other nodes."""
+        return tuple(route for route in self.cluster_routes if route.cidr != self.pod_cidr)
 
 
 class NodeProber(Struct, frozen=True):

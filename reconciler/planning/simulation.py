@@ -1,6 +1,7 @@
 """What the hosts would look like once a plan had been carried out and nothing had gone wrong: for the dry run."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 
 from msgspec.structs import replace
 
@@ -16,6 +17,7 @@ from reconciler.model.operations import (
     HoldContainer,
     MakeDirectory,
     Operation,
+    PodWork,
     PullImage,
     RemoveContainer,
     RemoveFiles,
@@ -33,13 +35,18 @@ from reconciler.planning.kubelet.image_policy import tagged
 
 _SET_UP = NetworkState(fingerprint="projected")
 _PROBED = Probed(started=True, ready=True)
+_NOBODY: Set[str] = frozenset()
 
 
 def project(desired: Desired, observed: Observed, plan: Plan) -> Observed:
     """The next look at the hosts. The same object where nothing would have changed."""
     probed = {one.container for containers in plan.probed.values() for one in containers}
+    rotation = frozenset(one.ip for behind in plan.endpoints.values() for one in behind if one.ready)
+    work, answering = _work_by_node(plan), _answering_by_node(plan)
     nodes = {
-        name: _Host(observation, plan, probed).after(name) if isinstance(observation, Reachable) else observation
+        name: _Host(observation, plan, probed).after(work.get(name, ()), answering.get(name, _NOBODY), rotation)
+        if isinstance(observation, Reachable)
+        else observation
         for name, observation in observed.nodes.items()
         if name in desired.nodes
     }
@@ -47,12 +54,28 @@ def project(desired: Desired, observed: Observed, plan: Plan) -> Observed:
     return observed if same else Observed(nodes)
 
 
+def _work_by_node(plan: Plan) -> Mapping[str, Sequence[PodWork]]:
+    found: defaultdict[str, list[PodWork]] = defaultdict(list)
+    for work in plan.work:
+        found[work.node].append(work)
+    return found
+
+
+def _answering_by_node(plan: Plan) -> Mapping[str, Set[str]]:
+    """The `ip:port` of every endpoint that is a pod, by the pod's node."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for behind in plan.endpoints.values():
+        for one in behind:
+            if one.uid:
+                found[one.node].update(f"{one.ip}:{port}" for port in one.ports if port)
+    return found
+
+
 class _Host:
     """One host, as a plan's work changes it."""
 
     def __init__(self, node: Reachable, plan: Plan, probed: set[str]) -> None:
         self._node = node
-        self._plan = plan
         self._pods: Mapping[Uid, PodIntent] = plan.memory.pods
         self._probed = probed
         self._containers = {one.name: one for one in node.containers if one.state != "removing"}
@@ -64,15 +87,11 @@ class _Host:
         """Addresses whose container was started or removed: what listened there before does so no more."""
         self._moment = max((_number(one.started_at) for one in node.containers), default=0)
 
-    def after(self, name: str) -> Reachable:
-        for work in self._plan.work:
-            if work.node == name:
-                for operation in work.operations:
-                    self._carry_out(operation)
-        behind = [one for endpoints in self._plan.endpoints.values() for one in endpoints]
-        answering = {
-            f"{one.ip}:{port}" for one in behind if one.uid and one.node == name for port in one.ports if port
-        }
+    def after(self, work: Sequence[PodWork], answering: Set[str], rotation: frozenset[str]) -> Reachable:
+        """`answering` are the `ip:port`s that accept connections by then, `rotation` the pods that get any."""
+        for each in work:
+            for operation in each.operations:
+                self._carry_out(operation)
         node = self._node
         return replace(
             node,
@@ -82,9 +101,7 @@ class _Host:
             directories=frozenset(self._directories),
             volumes=frozenset(self._volumes) if node.volumes is not None else None,
             network=node.network if node.network.fingerprint else _SET_UP,
-            proxy=replace(
-                node.proxy, routed=frozenset(one.ip for one in behind if one.ready), connected=frozenset()
-            ),
+            proxy=replace(node.proxy, routed=rotation, connected=frozenset()),
             listening=frozenset(answering | {one for one in node.listening if not self._is_over(one)}),
             pulling={},
             busy=frozenset(),

@@ -32,7 +32,7 @@ from reconciler.services.entrance import Entrance, entrance
 from reconciler.services.haproxy import check_options, guarded, node_proxy
 from reconciler.services.ingress_policy import Closed, Closing
 from reconciler.services.naming import Naming
-from reconciler.services.network import node_networks
+from reconciler.services.network import Networks
 from reconciler.services.parts import Part, left_out, section
 from reconciler.services.policy import Addresses, Isolation, Policies
 from reconciler.services.sources import ANYBODY, Sources, Sourcing, hosts_own
@@ -71,6 +71,7 @@ class ServiceLayer:
         self._policies = Policies()
         self._sourcing = Sourcing()
         self._closing = Closing()
+        self._networks = Networks()
         self._setups: Mapping[str, NodeSetup] = {}
         self.problems: tuple[str, ...] = ()
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
@@ -152,7 +153,7 @@ class ServiceLayer:
         at_edge = frozenset(edges(desired.nodes))
         spec = desired.cluster.spec
         addresses = (*dns.addresses, *self._layout.addresses)
-        networks = node_networks(desired, memory.nodes, addresses, isolation, pods)
+        networks = self._networks.of(desired, memory.nodes, addresses, isolation, pods)
         return {
             name: NodeSetup(
                 network=network,

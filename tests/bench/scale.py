@@ -2,7 +2,7 @@
 
 The whole turn is measured, in CPU time of the loop's own process: observing, planning, the service layer, the
 store, statuses, events. `RECONCILER_BENCH_SIZES=1000,150000` chooses sizes (in pods); without it the largest,
-which takes minutes and gigabytes, is left out. Each size has a process of its own, and so a peak memory of its own.
+which takes minutes and gigabytes, is left out. Each size has a process of its own, and so its own peak memory.
 """
 
 import gc
@@ -23,10 +23,11 @@ from reconciler.control.fleet import Fleet
 from reconciler.control.inbox import Inbox, NodeObserved, SourceRead, WorkFinished
 from reconciler.control.leadership import Candidate
 from reconciler.control.loop import Loop
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Desired, Rejected, Snapshot
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.objects import Cluster, Node
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.operations import PodWork
 from reconciler.model.records import Event

@@ -7,12 +7,13 @@ is asserted, so the figures measured on it are those of a real cluster at rest.
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.cluster import ClusterSpec
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.cluster import ClusterSpec
+from reconciler.model.api.meta import Object
 from reconciler.model.desired import Desired
 from reconciler.model.given import Given
 from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs, ServiceRecord
 from reconciler.model.names import Ref, Uid
-from reconciler.model.objects import Deployment, Object
 from reconciler.model.observed import Facts, NetworkState, ObservedContainer, Reachable
 from reconciler.planning.allocation.identity import container_name, pod_name, pod_uid
 from tests.simulated import GIB, deployment, desired, service

@@ -38,7 +38,7 @@ _BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 def network_fingerprint(network: NodeNetwork) -> str:
     """What NetworkState.fingerprint says once this is in force."""
     sorted_ = msgspec.structs.replace(
-        network, routes=tuple(sorted(network.routes)), addresses=tuple(sorted(network.addresses))
+        network, cluster_routes=tuple(sorted(network.routes)), addresses=tuple(sorted(network.addresses))
     )
     return hashlib.sha256(msgspec.json.encode(sorted_)).hexdigest()[:16]
 

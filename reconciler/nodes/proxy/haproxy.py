@@ -156,7 +156,9 @@ class Proxy:
                 self._structure = ""
             self._image = wanted.image
         if now.fingerprint == wanted.fingerprint and self._structure == wanted.structure:
-            return replace(now, running=False, error="", kept=self._unwritten is None)
+            # What all nodes have alike is one object for all: a set for each would be nodes times pods.
+            routed = wanted.routed if now.routed == wanted.routed else now.routed
+            return replace(now, running=False, routed=routed, error="", kept=self._unwritten is None)
         taken = {} if self._structure == wanted.structure else self._taken(wanted)
         if self._structure != lacking(wanted.structure, taken) or self._update(wanted.sections):
             if trouble := self._replace(wanted, taken):
@@ -168,7 +170,8 @@ class Proxy:
         self._refusals.put(self._unheard())
         if taken:
             return self._state("", not_heard(taken), now.routed)
-        return self._state(wanted.fingerprint)
+        state = self._state(wanted.fingerprint)
+        return replace(state, routed=wanted.routed) if state.routed == wanted.routed else state
 
     @property
     def due(self) -> float:

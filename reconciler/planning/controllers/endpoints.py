@@ -10,12 +10,12 @@ from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Endpoint
 from reconciler.model.services import is_headless
-from reconciler.planning.state.nodes import NodeView
+from reconciler.planning.state.nodes import NodeView, routed_sets
 from reconciler.planning.state.pod_containers import lasting
 from reconciler.planning.state.pods import PodView
 
 
-class Backend(Struct, frozen=True):
+class Backend(Struct, frozen=True, gc=False):
     """A pod that a Service selects."""
 
     uid: Uid
@@ -61,7 +61,10 @@ def endpoints(
     nodes: Iterable[NodeView],
 ) -> dict[Ref, tuple[Endpoint, ...]]:
     """For each Service those of its pods that run, by name."""
-    routed = frozenset().union(*(node.answers.proxy.routed for node in nodes if node.answers is not None))
+    nodes = tuple(nodes)
+    # What a proxy routes to says something of pods whose node was never seen, and nodes that serve alike share it.
+    unseen = any(node.last is None for node in nodes)
+    routed = frozenset().union(*routed_sets(nodes)) if unseen else frozenset()
     return {
         ref: _running(ref, chosen, pods, routed if _is_balanced_everywhere(services[ref]) else None)
         for ref, chosen in backends.items()

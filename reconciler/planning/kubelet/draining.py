@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import Struct
+
 from reconciler.model.memory import Leaving, Memory
 from reconciler.model.names import Uid
-from reconciler.model.observed import ProxyState
-from reconciler.planning.state.nodes import NodeView
+from reconciler.planning.state.nodes import NodeView, routed_sets
 from reconciler.planning.state.pods import PodView
 
 LET_GO_SECONDS = 10.0
@@ -13,6 +14,29 @@ LET_GO_SECONDS = 10.0
 FINISH_SECONDS = 1.0
 """So long do connections that were made before, from when the last proxy has let go: enough for short ones, and
 for those the pod has yet to accept. Longer ones have the grace period."""
+
+
+class Rotation(Struct, frozen=True):
+    """The pod addresses that the proxies of all answering nodes know, gathered once for a plan."""
+
+    routed: Sequence[frozenset[str]] = ()
+    """Sent new connections by some proxy: the different sets there are."""
+    connected: Sequence[frozenset[str]] = ()
+    """Sent none, and still connected to some proxy."""
+
+    def has(self, ip: str) -> bool:
+        """Whether some proxy sends this pod new connections."""
+        return any(ip in addresses for addresses in self.routed)
+
+    def is_connected(self, ip: str) -> bool:
+        """Whether some proxy has connections to this pod, and gives it no new ones."""
+        return any(ip in addresses for addresses in self.connected)
+
+
+def rotation_of(nodes: Iterable[NodeView]) -> Rotation:
+    nodes = tuple(nodes)
+    connected = [node.answers.proxy.connected for node in nodes if node.answers and node.answers.proxy.connected]
+    return Rotation(routed_sets(nodes), connected)
 
 
 def leaving(
@@ -23,14 +47,14 @@ def leaving(
     leavers = [pod for pod in pods.values() if pod.intent.wanted == "leave"]
     if not leavers and not before:
         return before
-    proxies = _proxies(nodes)
-    after = {pod.uid: _leaving(pod, before.get(pod.uid), proxies, now) for pod in leavers}
+    rotation = rotation_of(nodes)
+    after = {pod.uid: _leaving(pod, before.get(pod.uid), rotation, now) for pod in leavers}
     return before if after == before else after
 
 
-def _leaving(pod: PodView, before: Leaving | None, proxies: Sequence[ProxyState], now: float) -> Leaving:
+def _leaving(pod: PodView, before: Leaving | None, rotation: Rotation, now: float) -> Leaving:
     since = before.since if before is not None else now
-    if any(pod.intent.ip in proxy.routed for proxy in proxies):
+    if rotation.has(pod.intent.ip):
         return Leaving(since)
     return Leaving(since, before.let_go if before is not None and before.let_go is not None else now)
 
@@ -43,19 +67,14 @@ def is_gone(pod: PodView) -> bool:
     return uid not in answers.busy and uid not in answers.directories
 
 
-def held_until(pod: PodView, nodes: Iterable[NodeView], leaving: Leaving, now: float) -> float | None:
+def held_until(pod: PodView, rotation: Rotation, leaving: Leaving, now: float) -> float | None:
     """Until when it must not be stopped, since a proxy still sends it connections, or has some that are short;
     None: it may go now."""
     ip = pod.intent.ip
-    proxies = _proxies(nodes) if ip else []
-    if any(ip in proxy.routed for proxy in proxies):
+    if ip and rotation.has(ip):
         until = leaving.since + LET_GO_SECONDS
-    elif any(ip in proxy.connected for proxy in proxies):
+    elif ip and rotation.is_connected(ip):
         until = (now if leaving.let_go is None else leaving.let_go) + FINISH_SECONDS
     else:
         return None
     return until if now < until else None
-
-
-def _proxies(nodes: Iterable[NodeView]) -> list[ProxyState]:
-    return [node.answers.proxy for node in nodes if node.answers]

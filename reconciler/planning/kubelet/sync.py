@@ -9,7 +9,7 @@ from reconciler.model.memory import Backoff, Crashes, Leaving, Runs
 from reconciler.model.names import Ref, Uid
 from reconciler.model.operations import PodWork, RenameContainer
 from reconciler.model.plan import Action, PodChange
-from reconciler.planning.kubelet.draining import held_until
+from reconciler.planning.kubelet.draining import Rotation, held_until, rotation_of
 from reconciler.planning.kubelet.sync_pod import Moment, Steps, steps_to_run
 from reconciler.planning.kubelet.termination import steps_to_end, steps_to_leave
 from reconciler.planning.state.adoption import Stray
@@ -52,6 +52,7 @@ def works_of(
     work: list[PodWork] = []
     changes: list[PodChange] = []
     wake_at: list[float] = []
+    rotation = rotation_of(nodes.values()) if clocks.leaving else Rotation()
     for pod in pods:
         answers, uid = pod.node.answers, pod.uid
         misnamed = uid in renamed and pod.intent.wanted == "run"
@@ -59,7 +60,7 @@ def works_of(
             continue  # It stays as it is: the ConfigMaps that it was made with may be gone, too.
         if answers is None or uid in answers.busy or (_is_as_it_should(pod, clocks) and not misnamed):
             continue
-        until = _waits(pod, nodes, clocks)
+        until = _waits(pod, rotation, clocks)
         if until is not None:
             wake_at.append(until)
             continue
@@ -101,13 +102,13 @@ def removal_of(strays: Sequence[Stray], nodes: Mapping[str, NodeView], clocks: C
     return Works(tuple(work), tuple(changes), tuple(wake_at))
 
 
-def _waits(pod: PodView, nodes: Mapping[str, NodeView], clocks: Clocks) -> float | None:
+def _waits(pod: PodView, rotation: Rotation, clocks: Clocks) -> float | None:
     backoff = clocks.backoffs.get(pod.uid)
     if backoff is not None and clocks.now < backoff.not_before:
         return backoff.not_before
     if pod.intent.wanted == "run":
         return None
-    return held_until(pod, nodes.values(), clocks.leaving[pod.uid], clocks.now)
+    return held_until(pod, rotation, clocks.leaving[pod.uid], clocks.now)
 
 
 def _is_as_it_should(pod: PodView, clocks: Clocks) -> bool:

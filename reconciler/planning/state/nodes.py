@@ -1,6 +1,6 @@
 """Nodes: which answer, which are lost, and what is remembered of each from the first time it is seen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,6 +36,14 @@ class NodeView(Struct, frozen=True):
     """Silent for so long that its Deployment pods are replaced elsewhere."""
     lost_at: float | None = None
     """When it will be, if it stays silent."""
+
+
+def routed_sets(nodes: Iterable[NodeView]) -> list[frozenset[str]]:
+    """The different sets of pod addresses that proxies of answering nodes send new connections to.
+
+    Nodes that serve alike share one."""
+    sets = (node.answers.proxy.routed for node in nodes if node.answers is not None)
+    return list({id(one): one for one in sets}.values())
 
 
 def view_nodes(desired: Desired, observed: Observed, memory: Memory, now: float) -> dict[str, NodeView]:

@@ -35,7 +35,7 @@ _NEVER_RAN: Final = frozenset({126, 127})
 """Exit codes of a container whose command could not be run, or is not there."""
 
 
-class PodView(Struct, frozen=True):
+class PodView(Struct, frozen=True, gc=False):
     intent: PodIntent
     node: NodeView
     containers: Containers

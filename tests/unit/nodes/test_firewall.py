@@ -53,7 +53,10 @@ def test_nobody_but_the_peers_may_send_vxlan() -> None:
         "-A RECONCILER-VXLAN -s 192.0.2.3/32 -p udp -m udp --dport 8482 -j ACCEPT",
         "-A RECONCILER-VXLAN -p udp -m udp --dport 8482 -j DROP",
     ]
-    for alone in (msgspec.structs.replace(NETWORK, mode="routes"), msgspec.structs.replace(NETWORK, routes=())):
+    for alone in (
+        msgspec.structs.replace(NETWORK, mode="routes"),
+        msgspec.structs.replace(NETWORK, cluster_routes=()),
+    ):
         assert "RECONCILER-VXLAN" not in filter_table(alone, PEERS).chains
 
 
@@ -156,7 +159,7 @@ def test_pods_with_the_same_rules_share_a_chain_that_ends_what_it_does_not_allow
 
 
 def test_replies_and_hosts_go_before_every_policy_and_policies_before_the_rest() -> None:
-    network = msgspec.structs.replace(NETWORK, policy=POLICY, routes=ROUTES[:1])
+    network = msgspec.structs.replace(NETWORK, policy=POLICY, cluster_routes=ROUTES[:1])
     rules = forward_rules(network, PEERS[:1])
     assert [rule.removeprefix("-A RECONCILER-FWD ") for rule in rules] == [
         "-d 10.244.1.0/24 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",

@@ -146,7 +146,7 @@ def test_a_peer_that_the_host_has_no_way_to_for_a_moment_keeps_its_own(ways: dic
 
 def test_what_was_for_a_node_that_is_gone_goes_all_the_same() -> None:
     host = Host()
-    applied(host, replace(NETWORK, routes=ROUTES[:1]), names("near.example"))
+    applied(host, replace(NETWORK, cluster_routes=ROUTES[:1]), names("near.example"))
     assert "route del 10.244.3.0/24 proto 82" in host.written
     assert "neigh del 10.244.3.0 dev rcn-vx" in host.written
     assert not any(FAR in line for line in host.written if line.startswith("-A"))

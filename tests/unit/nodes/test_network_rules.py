@@ -89,6 +89,8 @@ def test_what_is_not_an_address_never_becomes_a_line(bad: str) -> None:
 
 
 def test_the_fingerprint_does_not_depend_on_the_order() -> None:
-    shuffled = msgspec.structs.replace(NETWORK, routes=NETWORK.routes[::-1], addresses=NETWORK.addresses[::-1])
+    shuffled = msgspec.structs.replace(
+        NETWORK, cluster_routes=NETWORK.routes[::-1], addresses=NETWORK.addresses[::-1]
+    )
     assert network_fingerprint(shuffled) == network_fingerprint(NETWORK)
     assert network_fingerprint(msgspec.structs.replace(NETWORK, addresses=())) != network_fingerprint(NETWORK)

@@ -71,10 +71,12 @@ def test_a_node_routes_to_every_other_node_through_its_ssh_host_and_has_every_se
     assert setups["node-1"].network == NodeNetwork(
         pod_cidr="10.244.0.0/24",
         cluster_cidr="10.244.0.0/16",
-        routes=(Route("10.244.1.0/24", "192.0.2.2"),),
+        cluster_routes=(Route("10.244.0.0/24", "192.0.2.1"), Route("10.244.1.0/24", "192.0.2.2")),
         addresses=("10.96.0.10", "10.96.0.11", "10.96.0.1"),
     )
+    assert setups["node-1"].network.routes == (Route("10.244.1.0/24", "192.0.2.2"),)
     assert setups["node-2"].network.routes == (Route("10.244.0.0/24", "192.0.2.1"),)
+    assert setups["node-2"].network.cluster_routes is setups["node-1"].network.cluster_routes
 
 
 def test_a_node_without_a_pod_cidr_and_one_that_is_no_longer_wanted_get_nothing() -> None:
