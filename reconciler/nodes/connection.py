@@ -38,6 +38,7 @@ from reconciler.nodes.lease.lease import LeaseKeeper
 from reconciler.nodes.lease.script import look_command, read_lease
 from reconciler.nodes.network.bridge_ports import Ports
 from reconciler.nodes.network.interfaces import given_pod_cidr
+from reconciler.nodes.network.keeper import NetworkKeeper
 from reconciler.nodes.node_setup import SetupKeeper
 from reconciler.nodes.peers import Inquiry
 from reconciler.nodes.pods.attached import detached
@@ -156,19 +157,18 @@ class Link:
             lambda: self._setup.container_changed(),
         )
         booting = self._system_container(SYSTEM_BOOT, actor_engine)
+        boot = Boot(self._name, booting, self._shell)
+        network = NetworkKeeper(self._name, view, actor_engine, self._shell, boot.keep_network, self._log)
         self._setup = SetupKeeper(
-            self._name,
             view,
-            actor_engine,
-            self._shell,
+            network,
             dns,
             self._proxy,
             self._prober,
             self._look_at_files,
-            Boot(self._name, booting, self._shell),
+            boot,
             puller,
             cluster.spec.sync.relist_seconds,
-            self._log,
         )
         self._checker = Checker(ssh.accepts, view, self._log)
         self._ports = Ports(view, self._shell, self._log, lambda: lease.may_act)

@@ -10,16 +10,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
-from msgspec import Struct
-from structlog.typing import FilteringBoundLogger as BoundLogger
+from msgspec.structs import replace
 
-from reconciler.model.observed import BootState, DnsState
+from reconciler.model.observed import BootState, DnsState, ProxyState
 from reconciler.model.proxy import NodeProxy
 from reconciler.model.setups import NodeBoot, NodeDns, NodeProber, NodeSetup
 from reconciler.nodes.boot.keeper import Boot
 from reconciler.nodes.dns.servers import Dns
-from reconciler.nodes.docker.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
 from reconciler.nodes.host_state import HostView
 from reconciler.nodes.images.pull import Puller
@@ -27,20 +24,15 @@ from reconciler.nodes.images.system_images import ImageMissing, SystemImages
 from reconciler.nodes.network.keeper import NetworkKeeper
 from reconciler.nodes.prober.session import Prober
 from reconciler.nodes.proxy.haproxy import Proxy
-from reconciler.nodes.ssh.shell import Shell
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LOOK_SECONDS = 5.0
 """How long a change that somebody else makes to the network goes unseen."""
+_PATIENCE = 10.0
+"""How long a look that is due lets everything new go first; from then on, they take turns."""
 _Done = TypeVar("_Done")
 _Step = Callable[[NodeSetup], bool]
 """Whether that part of the host is right now."""
-
-
-class _Task(Struct, frozen=True):
-    wanted: NodeSetup
-    in_doubt: bool
-    """What is known of the host's containers may be wrong."""
 
 
 class _Look:
@@ -62,6 +54,14 @@ class _Look:
     @property
     def is_due(self) -> bool:
         return time.monotonic() >= self._next
+
+    @property
+    def glance_is_due(self) -> bool:
+        return time.monotonic() >= self._glance
+
+    @property
+    def is_overdue(self) -> bool:
+        return time.monotonic() >= min(self._next, self._glance) + _PATIENCE
 
     def begin(self, steps: list[_Step]) -> None:
         self.steps, self._right = steps, True
@@ -90,10 +90,8 @@ class _Look:
 class SetupKeeper:
     def __init__(
         self,
-        cluster: str,
         view: HostView,
-        engine: Engine,
-        shell: Shell,
+        network: NetworkKeeper,
         dns: Dns,
         proxy: Proxy,
         prober: Prober,
@@ -101,10 +99,9 @@ class SetupKeeper:
         boot: Boot,
         puller: Puller,
         recheck: float,
-        log: BoundLogger,
     ) -> None:
         self._view = view
-        self._network = NetworkKeeper(cluster, view, engine, shell, boot.keep_network, log)
+        self._network = network
         self._dns = dns
         self._proxy = proxy
         self._prober = prober
@@ -115,6 +112,8 @@ class SetupKeeper:
         self._cond = threading.Condition()
         self._wanted: NodeSetup | None = None
         self._in_doubt = False
+        """What is known of the host's containers may be wrong."""
+        self._proxy_in_doubt = False
         self._stopped = False
 
     def want(self, setup: NodeSetup) -> None:
@@ -143,17 +142,27 @@ class SetupKeeper:
         done: NodeSetup | None = None
         attended = False
         look = _Look(self._recheck)
-        while (task := self._next(done, look.due)) is not None:
+        looks_turn = False
+        while (wanted := self._next(done, look.due)) is not None:
             if not attended:
                 attended = self._attend()
-            if self._is_new(task, done):
-                look.applied(self._apply(task, done), everything=done is None)
-                done = task.wanted
-            elif look.steps:
-                look.took(look.steps.pop(0)(task.wanted))
-            elif look.is_due:
-                look.begin(self._steps())
-            elif self._network.has_drifted():
+            if self._is_new(wanted, done) and not looks_turn:
+                look.applied(self._apply(wanted, done), everything=done is None)
+                done, looks_turn = wanted, look.is_overdue
+            else:
+                looks_turn = False
+                if time.monotonic() >= self._proxy.due:
+                    look.applied(self._follow_up(wanted.proxy), everything=False)
+                self._look_on(look, wanted)
+
+    def _look_on(self, look: _Look, wanted: NodeSetup) -> None:
+        """The next step of the look at the host, where one is due."""
+        if look.steps:
+            look.took(look.steps.pop(0)(wanted))
+        elif look.is_due:
+            look.begin(self._steps())
+        elif look.glance_is_due:
+            if self._network.has_drifted():
                 look.begin([self._apply_files, *self._steps()])
             else:
                 look.glanced()
@@ -175,28 +184,28 @@ class SetupKeeper:
             lambda wanted: wanted.boot is None or self._apply_boot(wanted.boot, full=True),
         ]
 
-    def _next(self, done: NodeSetup | None, next_check: float) -> "_Task | None":
-        """Wait for something to do; None: stopped."""
+    def _next(self, done: NodeSetup | None, next_check: float) -> NodeSetup | None:
+        """Wait for something to do, and say what is wanted; None: stopped."""
         with self._cond:
-            while not self._stopped and (self._wanted is None or not self._due(done, next_check)):
+            while not self._stopped and (self._wanted is None or not self._due(self._wanted, done, next_check)):
                 due = min(next_check, self._proxy.due)
                 self._cond.wait(None if self._wanted is None else due - time.monotonic())
+            return None if self._stopped else self._wanted
+
+    def _due(self, wanted: NodeSetup, done: NodeSetup | None, next_check: float) -> bool:
+        return self._is_new(wanted, done) or time.monotonic() >= min(next_check, self._proxy.due)
+
+    def _is_new(self, wanted: NodeSetup, done: NodeSetup | None) -> bool:
+        return self._in_doubt or wanted != done
+
+    def _apply(self, wanted: NodeSetup, done: NodeSetup | None) -> bool:
+        with self._cond:
             in_doubt, self._in_doubt = self._in_doubt, False
-            return None if self._stopped or self._wanted is None else _Task(self._wanted, in_doubt)
-
-    def _due(self, done: NodeSetup | None, next_check: float) -> bool:
-        now = time.monotonic()
-        return self._wanted != done or self._in_doubt or now >= next_check or now >= self._proxy.due
-
-    def _is_new(self, task: _Task, done: NodeSetup | None) -> bool:
-        return task.in_doubt or task.wanted != done or time.monotonic() >= self._proxy.due
-
-    def _apply(self, task: _Task, done: NodeSetup | None) -> bool:
-        wanted, first, network_is_right = task.wanted, done is None, True
+        first, network_is_right = done is None, True
         if done is None or done.network != wanted.network:
             network_is_right = self._network.apply(wanted.network, full=first)
         dns_is_right = wanted.dns is None or self._apply_dns(wanted.dns, full=first)
-        proxy_is_right = self._apply_proxy(wanted.proxy, in_doubt=first or task.in_doubt)
+        proxy_is_right = self._apply_proxy(wanted.proxy, in_doubt=first or in_doubt)
         prober_is_right = self._apply_prober(wanted.prober, full=first)
         boot_is_right = wanted.boot is None or self._apply_boot(wanted.boot, full=first)
         return network_is_right and dns_is_right and proxy_is_right and prober_is_right and boot_is_right
@@ -210,22 +219,35 @@ class SetupKeeper:
         return not state.error
 
     def _apply_proxy(self, wanted: NodeProxy, in_doubt: bool) -> bool:
+        """What is left to do of earlier changes is done too, whatever comes of this one."""
+        in_doubt, self._proxy_in_doubt = in_doubt or self._proxy_in_doubt, False
         now = self._view.proxy()
         try:
             if in_doubt:  # Somebody else may have written the file since, or HAProxy have started anew.
                 now, _ = self._proxy.read_back()
             state = self._with_image(wanted.image, lambda: self._proxy.ensure(wanted, now))
-            if time.monotonic() >= self._proxy.due:
-                state = self._proxy.follow_up(state)
-        except (OutcomeUnknown, ConnectionLost) as error:
-            # Perhaps the new file is in force, perhaps the old one: whatever either routes to is still routed.
-            state = msgspec.structs.replace(
-                now, fingerprint="", routed=now.routed | wanted.routed, error=str(error)
-            )
         except NodeError as error:
-            state = msgspec.structs.replace(now, error=str(error))
+            state = self._proxy_failed(now, wanted, error)
+        self._view.has_proxy(state)
+        follows = time.monotonic() < self._proxy.due or self._follow_up(wanted)
+        return follows and not state.error
+
+    def _follow_up(self, wanted: NodeProxy) -> bool:
+        now = self._view.proxy()
+        try:
+            state = self._proxy.follow_up(now)
+        except NodeError as error:
+            state = self._proxy_failed(now, wanted, error)
         self._view.has_proxy(state)
         return not state.error
+
+    def _proxy_failed(self, now: ProxyState, wanted: NodeProxy, error: NodeError) -> ProxyState:
+        """Nothing that is known of the proxy counts for the next try: its directory may be gone, say."""
+        self._proxy_in_doubt = True
+        if isinstance(error, OutcomeUnknown | ConnectionLost):
+            # Perhaps the new file is in force, perhaps the old one: whatever either routes to is still routed.
+            now = replace(now, fingerprint="", routed=now.routed | wanted.routed)
+        return replace(now, error=str(error))
 
     def _apply_prober(self, wanted: NodeProber, full: bool) -> bool:
         try:
@@ -257,5 +279,5 @@ class SetupKeeper:
         try:
             return self._images.with_image(image, ensure)
         except ImageMissing as error:
-            self._view.has_proxy(msgspec.structs.replace(self._view.proxy(), error=str(error)))
+            self._view.has_proxy(replace(self._view.proxy(), error=str(error)))
             raise

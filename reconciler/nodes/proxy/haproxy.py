@@ -185,6 +185,9 @@ class Proxy:
             now = replace(now, kept=True)
         if time.monotonic() < self._delete_at:
             return now
+        # Also where this fails, the next try is later.
+        self._deletion_pause *= 2
+        self._plan_deletions()
         if commands := self._servers.deletions:
             sections = sorted({command.split(" ")[2].partition("/")[0] for command in commands})
             shown = [f"show servers state {section}" for section in sections]
@@ -192,8 +195,8 @@ class Proxy:
             found = read_servers_state(replies)
             for section in sections if count_of_states(replies) == len(shown) else ():
                 self._servers.put(section, found.get(section, {}))
-        self._deletion_pause *= 2
-        self._plan_deletions()
+        if not self._servers.connected:
+            self._delete_at = float("inf")
         return replace(now, connected=self._servers.connected)
 
     def _plan_file(self, wanted: NodeProxy) -> None:
