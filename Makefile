@@ -9,7 +9,7 @@ PACKAGES := python3-venv git docker.io docker-registry openssh-server iproute2 i
 DEMO     := .demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check format test bench demo demo-down clean
+.PHONY: help setup packages check format schemas test bench demo demo-down clean
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,14 +35,17 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 check: setup ## format, lint, types, import contracts
-	$(BIN)/ruff format --check reconciler tests
-	$(BIN)/ruff check reconciler tests
+	$(BIN)/ruff format --check reconciler tests tools
+	$(BIN)/ruff check reconciler tests tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(STAMP) ## rewrite the sources in the one format
-	$(BIN)/ruff format reconciler tests
-	$(BIN)/ruff check --fix reconciler tests
+	$(BIN)/ruff format reconciler tests tools
+	$(BIN)/ruff check --fix reconciler tests tools
+
+schemas: $(STAMP) ## schemas/ and the page of a pod's fields, from upstream's shapes, our types and schemas/overlays/
+	$(BIN)/python -m tools.schemas
 
 # Tests on real hosts mostly wait: each of three workers has a lab of its own.
 test: setup ## every tier of tests, the lab on real engines included

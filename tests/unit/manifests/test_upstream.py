@@ -12,12 +12,11 @@ from kubernetes_validate import validate
 
 from reconciler.manifests.schemas import MARK, load_schemas
 from reconciler.model.desired import Desired
-from tests.unit.docs.pod_fields import upstream
 from tests.unit.manifests.conftest import GOOD, Faults, Load
+from tools.schemas.upstream import VERSION, definitions
 
 ROOT = Path(__file__).parents[3]
 EVERYTHING = Path(__file__).parent / "files" / "everything.yaml"
-VERSION = "1.37"
 
 Json = Mapping[str, Any]
 
@@ -67,7 +66,7 @@ def _upstream(kind: str) -> jsonschema_rs.Draft202012Validator:
     }
     group = groups.get(kind, "core")
     return jsonschema_rs.Draft202012Validator(
-        {"$ref": f"#/$defs/io.k8s.api.{group}.v1.{kind}", "$defs": upstream(VERSION)}, offline=True
+        {"$ref": f"#/$defs/io.k8s.api.{group}.v1.{kind}", "$defs": definitions()}, offline=True
     )
 
 
