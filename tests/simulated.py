@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -12,12 +13,9 @@ from reconciler.model.api.core.config import ConfigMap, Secret
 from reconciler.model.api.core.container import Container, ContainerPort, ResourceRequirements
 from reconciler.model.api.core.namespace import Namespace
 from reconciler.model.api.core.node import Node, NodeSpec, SshAddress
-from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.api.core.pod import Pod, PodSpec, PodTemplateSpec, TemplateMeta
 from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
-from reconciler.model.api.discovery import EndpointSlice
 from reconciler.model.api.meta import Object, ObjectMeta, ref_of
-from reconciler.model.api.networking import Ingress, NetworkPolicy
 from reconciler.model.desired import Desired, Json, Revision
 from reconciler.model.given import Given, GivenService
 from reconciler.model.memory import Memory
@@ -101,18 +99,7 @@ def desired(
             specs[ref] = each.spec
     return Desired(
         revision=Revision(revision, "tests"),
-        cluster=Cluster(ObjectMeta("lab"), cluster),
-        nodes={each.metadata.name: each for each in hosts},
-        namespaces={"default": Namespace(ObjectMeta("default"))},
-        pods={ref: each for ref, each in by_ref.items() if isinstance(each, Pod)},
-        deployments={ref: each for ref, each in by_ref.items() if isinstance(each, Deployment)},
-        services={ref: each for ref, each in by_ref.items() if isinstance(each, Service)},
-        endpoint_slices={ref: each for ref, each in by_ref.items() if isinstance(each, EndpointSlice)},
-        config_maps={ref: each for ref, each in by_ref.items() if isinstance(each, ConfigMap)},
-        secrets={ref: each for ref, each in by_ref.items() if isinstance(each, Secret)},
-        claims={ref: each for ref, each in by_ref.items() if isinstance(each, PersistentVolumeClaim)},
-        network_policies={ref: each for ref, each in by_ref.items() if isinstance(each, NetworkPolicy)},
-        ingresses={ref: each for ref, each in by_ref.items() if isinstance(each, Ingress)},
+        objects=by_type(whole),
         digests={
             ref: manifest_digest(each) for ref, each in by_ref.items() if isinstance(each, ConfigMap | Secret)
         },
@@ -120,6 +107,19 @@ def desired(
         template_hashes={ref: template_hash(spec) for ref, spec in specs.items()},
         manifests={ref: manifest(each) for ref, each in by_ref.items()},
     )
+
+
+def by_type(objects: Iterable[Object]) -> Mapping[type[Any], Mapping[Ref, Any]]:
+    """The objects of a revision as `Desired.objects` has them."""
+    found: dict[type[Any], dict[Ref, Any]] = {}
+    for each in objects:
+        found.setdefault(type(each), {})[ref_of(each)] = each
+    return found
+
+
+def with_kinds(wanted: Desired, kinds: Mapping[type[Any], Mapping[Ref, Any]]) -> Desired:
+    """The same revision with other objects of these kinds."""
+    return msgspec.structs.replace(wanted, objects={**wanted.objects, **kinds})
 
 
 def template_hash(spec: PodSpec) -> str:

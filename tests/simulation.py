@@ -13,12 +13,12 @@ from msgspec.structs import replace
 
 from reconciler.control.cycle import Turn, turn
 from reconciler.model.api.apps import DeploymentStrategy, RollingUpdateDeployment
-from reconciler.model.api.cluster import ClusterSpec
+from reconciler.model.api.cluster import Cluster, ClusterSpec
 from reconciler.model.api.core.config import ConfigMap, Secret
 from reconciler.model.api.core.container import ContainerPort, Probe, TCPSocketAction
 from reconciler.model.api.core.env import EnvVar, EnvVarSource, KeySelector
 from reconciler.model.api.core.node import NodeSpec, Taint
-from reconciler.model.api.meta import Object, ObjectMeta
+from reconciler.model.api.meta import Object, ObjectMeta, ref_of
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import SANDBOX, Ref
@@ -39,7 +39,7 @@ from reconciler.planning import Options, after_failure, after_success
 from reconciler.planning.guard import held
 from reconciler.planning.simulation import project
 from reconciler.services import ServiceLayer
-from tests.simulated import World, container, deployment, desired, host, node, pod, service
+from tests.simulated import World, container, deployment, desired, host, node, pod, service, with_kinds
 
 CANARY = "canary-51c4-secret"
 HOSTILE = "no such luck\x1b[2J\r\nfake: line\u202e \x9b31m"
@@ -99,7 +99,10 @@ def revision(choice: Choice, number: int, cluster: str = "lab") -> Desired:
     if cluster != "lab":
         manifests = {ref: each for ref, each in made.manifests.items() if ref.kind != "Cluster"}
         named = replace(made.cluster, metadata=ObjectMeta(cluster))
-        made = replace(made, cluster=named, manifests={**manifests, Ref("Cluster", "", cluster): {}})
+        made = replace(
+            with_kinds(made, {Cluster: {ref_of(named): named}}),
+            manifests={**manifests, Ref("Cluster", "", cluster): {}},
+        )
     return made
 
 

@@ -1,100 +1,119 @@
 """Puts a Desired together from objects that are known to be right.
 
-What did not change since the last one is taken over, so that an object, its manifest and its hash stay the
-same values: a later comparison of two revisions is a comparison of identities.
+What did not change since the last one is taken over, so that an object, its manifest, its hash and a mapping of
+them stay the same values: a later comparison of two revisions is a comparison of identities.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from reconciler.manifests.across.index import Index
 from reconciler.manifests.reading.canonical_form import contents, template_hash
 from reconciler.manifests.reading.file_reader import Entry
-from reconciler.manifests.schemas import KINDS
-from reconciler.model.api.cluster import SshDefaults
+from reconciler.model.api.cluster import Cluster, SshDefaults
 from reconciler.model.api.core.config import ConfigMap, Secret
 from reconciler.model.api.core.node import Node, SshAddress
 from reconciler.model.desired import Desired, Json, Revision
 from reconciler.model.names import Ref
 from reconciler.model.problems import Place, Problem
 
+V = TypeVar("V")
+
 
 class Assembler:
+    """Keeps what the last Desired was made of. Not for several threads."""
+
     def __init__(self) -> None:
         self._touched: dict[Ref, None] = {}
-        self._things: dict[str, dict[Ref, Any]] = {kind: {} for kind in KINDS}
-        self._places: dict[Ref, Place] = {}
-        self._hashes: dict[Ref, str] = {}
-        self._digests: dict[Ref, str] = {}
-        self._manifests: dict[Ref, Json] = {}
-        self._nodes: dict[str, tuple[Node, SshDefaults, Node]] = {}
+        self._objects: defaultdict[str, _Table[Any]] = defaultdict(_Table)
+        self._places: _Table[Place] = _Table()
+        self._hashes: _Table[str] = _Table()
+        self._digests: _Table[str] = _Table()
+        self._manifests: _Table[Json] = _Table()
 
     def touch(self, entries: Iterable[Entry]) -> None:
-        """These were added, removed, or depend on one that was."""
+        """Note that these were added or removed, or depend on one that was."""
         for entry in entries:
             self._touched[entry.ref] = None
 
     def desired(
         self, revision: Revision, index: Index, warnings: tuple[Problem, ...], empty_files: frozenset[str]
     ) -> Desired:
-        """Of an index without errors."""
+        """The desired state of an index without errors."""
         for ref in self._touched:
             if (entry := index.objects.get(ref)) is None:
                 self._forget(ref)
             else:
                 self._take(entry, index)
         self._touched = {}
-        (cluster,) = self._things["Cluster"].values()
+        tables = (table.handed_out() for table in self._objects.values())
         return Desired(
             revision=revision,
-            cluster=cluster,
-            nodes=self._addressed(cluster.spec.ssh),
-            namespaces={ref.name: namespace for ref, namespace in self._things["Namespace"].items()},
-            pods=self._things["Pod"].copy(),
-            deployments=self._things["Deployment"].copy(),
-            services=self._things["Service"].copy(),
-            endpoint_slices=self._things["EndpointSlice"].copy(),
-            config_maps=self._things["ConfigMap"].copy(),
-            secrets=self._things["Secret"].copy(),
-            claims=self._things["PersistentVolumeClaim"].copy(),
-            ingresses=self._things["Ingress"].copy(),
-            digests=self._digests.copy(),
-            places=self._places.copy(),
-            template_hashes=self._hashes.copy(),
-            manifests=self._manifests.copy(),
+            objects={type(next(iter(table.values()))): table for table in tables if table},
+            digests=self._digests.handed_out(),
+            places=self._places.handed_out(),
+            template_hashes=self._hashes.handed_out(),
+            manifests=self._manifests.handed_out(),
             warnings=warnings,
-            network_policies=self._things["NetworkPolicy"].copy(),
             empty_files=empty_files,
         )
 
     def _take(self, entry: Entry, index: Index) -> None:
-        ref = entry.ref
-        self._things[ref.kind][ref] = entry.thing
-        self._places[ref] = entry.place
-        self._manifests[ref] = entry.written
+        ref, thing = entry.ref, entry.thing
+        objects = self._objects[ref.kind]
+        if isinstance(thing, Node):
+            (cluster,) = (other.thing for other in index.by_kind["Cluster"].values())
+            assert isinstance(cluster, Cluster)
+            defaulted = _with_defaults(thing, cluster.spec.ssh)
+            known = objects.get(ref)
+            thing = known if known == defaulted else defaulted
+        objects.put(ref, thing)
+        self._places.put(ref, entry.place)
+        self._manifests.put(ref, entry.written)
         if entry.uses.spec is not None:
-            self._hashes[ref] = _hash_with_contents(entry, index.objects)
+            self._hashes.put(ref, _hash_with_contents(entry, index.objects))
         if entry.digest:
-            self._digests[ref] = entry.digest
+            self._digests.put(ref, entry.digest)
 
     def _forget(self, ref: Ref) -> None:
-        for known in (self._things[ref.kind], self._places, self._manifests, self._hashes, self._digests):
-            known.pop(ref, None)
+        for table in (self._objects[ref.kind], self._places, self._manifests, self._hashes, self._digests):
+            table.drop(ref)
 
-    def _addressed(self, ssh: SshDefaults) -> dict[str, Node]:
-        """With the cluster's defaults where an address leaves something out."""
-        before, self._nodes = self._nodes, {}
-        for ref, node in self._things["Node"].items():
-            known = before.get(ref.name)
-            if known is None or known[0] is not node or known[1] != ssh:
-                known = (node, ssh, _with_defaults(node, ssh))
-            self._nodes[ref.name] = known
-        return {name: addressed for name, (_, _, addressed) in self._nodes.items()}
+
+class _Table(Generic[V]):
+    """A mapping that is handed out as it is, and copied before the next change to it."""
+
+    def __init__(self) -> None:
+        self._now: dict[Ref, V] = {}
+        self._is_handed_out = False
+
+    def get(self, ref: Ref) -> V | None:
+        return self._now.get(ref)
+
+    def put(self, ref: Ref, value: V) -> None:
+        known = self._now.get(ref)
+        if known is not value and not (isinstance(value, str) and known == value):
+            self._own()[ref] = value
+
+    def drop(self, ref: Ref) -> None:
+        if ref in self._now:
+            del self._own()[ref]
+
+    def handed_out(self) -> Mapping[Ref, V]:
+        self._is_handed_out = True
+        return self._now
+
+    def _own(self) -> dict[Ref, V]:
+        if self._is_handed_out:
+            self._now, self._is_handed_out = self._now.copy(), False
+        return self._now
 
 
 def _with_defaults(node: Node, ssh: SshDefaults) -> Node:
+    """The Node with the Cluster's defaults where its address leaves something out."""
     if node.ssh.user and node.ssh.port:
         return node
     address = SshAddress(node.ssh.user or ssh.user, node.ssh.host, node.ssh.port or ssh.port)

@@ -1,24 +1,18 @@
 """What a revision asks for."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from reconciler.model.api.apps import Deployment
 from reconciler.model.api.cluster import Cluster
-from reconciler.model.api.core.config import ConfigMap, Secret
-from reconciler.model.api.core.namespace import Namespace
 from reconciler.model.api.core.node import Node
-from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
-from reconciler.model.api.core.pod import Pod
-from reconciler.model.api.core.service import Service
-from reconciler.model.api.discovery import EndpointSlice
-from reconciler.model.api.networking import Ingress, NetworkPolicy
 from reconciler.model.names import Ref
 from reconciler.model.problems import Place, Problem
 
 Json: TypeAlias = dict[str, Any]
+T = TypeVar("T")
 
 
 class Revision(Struct, frozen=True):
@@ -58,19 +52,13 @@ class Unavailable(Struct, frozen=True):
     fix: str = ""
 
 
-class Desired(Struct, frozen=True):
+class Desired(Struct, frozen=True, dict=True):
     """The objects of one accepted revision, indexed; every cross-reference in it is known to hold."""
 
     revision: Revision
-    cluster: Cluster
-    nodes: Mapping[str, Node]
-    namespaces: Mapping[str, Namespace]
-    pods: Mapping[Ref, Pod]
-    deployments: Mapping[Ref, Deployment]
-    services: Mapping[Ref, Service]
-    config_maps: Mapping[Ref, ConfigMap]
-    secrets: Mapping[Ref, Secret]
-    claims: Mapping[Ref, PersistentVolumeClaim]
+    objects: Mapping[type[Any], Mapping[Ref, Any]]
+    """All objects by their type: `of` gives those of one type. A mapping whose objects are the same as in the
+    revision loaded before is the same mapping."""
     places: Mapping[Ref, Place]
     """Where each object was written."""
     template_hashes: Mapping[Ref, str]
@@ -81,13 +69,24 @@ class Desired(Struct, frozen=True):
     """Of the contents of each ConfigMap and Secret: other contents, another digest. Salted: it tells no value."""
     manifests: Mapping[Ref, Json]
     """Each object as written, with defaults left out, and Secret values replaced by their fingerprints."""
-    endpoint_slices: Mapping[Ref, EndpointSlice] = {}
-    """Each belongs to a Service of its namespace that has no selector."""
-    ingresses: Mapping[Ref, Ingress] = {}
     warnings: tuple[Problem, ...] = ()
-    network_policies: Mapping[Ref, NetworkPolicy] = {}
     empty_files: frozenset[str] = frozenset()
     """Files of the source that hold no object."""
+
+    def of(self, kind: type[T]) -> Mapping[Ref, T]:
+        """The objects of one kind, given by their type: `desired.of(Deployment)`."""
+        return self.objects.get(kind, {})
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The settings of the cluster; every accepted revision has one Cluster."""
+        (cluster,) = self.of(Cluster).values()
+        return cluster
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Node]:
+        """The Nodes by their names."""
+        return {ref.name: node for ref, node in self.of(Node).items()}
 
 
 class Rejected(Struct, frozen=True):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from reconciler.model.acme import AcmeAccount, IssuedCertificate, Order, OrderTry, WantedCertificate
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.networking import Ingress
 from reconciler.model.certificates import wanted_certificates
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
@@ -37,7 +39,7 @@ def certificates_due(desired: Desired, memory: Memory, now: float, at: float) ->
     if terms is None or account is None:
         return NO_ORDERS
     orders, later = [], []
-    for secret, wanted in wanted_certificates(desired.ingresses, desired.secrets).items():
+    for secret, wanted in wanted_certificates(desired.of(Ingress), desired.of(Secret)).items():
         if not _is_due(wanted, memory.certificates.get(secret), terms.server, at):
             continue
         last = memory.orders.get(secret)
@@ -57,7 +59,7 @@ def account_wanted(desired: Desired, memory: Memory) -> str:
     terms = desired.cluster.spec.acme
     if terms is None or terms.server in memory.accounts:
         return ""
-    return terms.server if wanted_certificates(desired.ingresses, desired.secrets) else ""
+    return terms.server if wanted_certificates(desired.of(Ingress), desired.of(Secret)) else ""
 
 
 def with_account(memory: Memory, server: str, account: AcmeAccount) -> Memory:

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from reconciler.model.api.core.service import Service
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Backoff, ClaimRecord, Memory, PodIntent
 from reconciler.model.names import Ref, Uid
@@ -60,7 +61,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     if hidden or matched.pods is not known:
         numbers = incarnations(memory.incarnations, matched.pods.values(), hidden)
         memory = memory if numbers is memory.incarnations else replace(memory, incarnations=numbers)
-    backends, checks = select(desired.services, matched.pods)
+    backends, checks = select(desired.of(Service), matched.pods)
     seen = view_pods(matched.pods, matched.containers, nodes, checks, memory, desired)
     ends = with_ends(seen, memory, now)
     present = {uid: pod for uid, pod in ends.pods.items() if pod.intent.wanted == "run" or not is_gone(pod)}
@@ -87,7 +88,7 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         forgotten_files(matched, nodes, pods, clocks),
         released_volumes(desired, claims, nodes, intents.values(), clocks),
     )
-    behind = endpoints(desired.services, backends, pods, nodes.values()) | slice_endpoints(desired)
+    behind = endpoints(desired.of(Service), backends, pods, nodes.values()) | slice_endpoints(desired)
     standing = standing_of(
         desired,
         nodes,

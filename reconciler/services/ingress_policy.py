@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import TypeAlias
 
+from reconciler.model.api.networking import Ingress
 from reconciler.model.desired import Desired
 from reconciler.model.ingress import backend_services, is_served_here
 from reconciler.model.memory import NodeRecord
@@ -81,7 +82,7 @@ class Closing:
 def _behind(desired: Desired) -> Mapping[Ref, Iterable[Ref]]:
     """The Services that Ingresses lead to, each with these."""
     found: dict[Ref, set[Ref]] = {}
-    for ref, ingress in desired.ingresses.items():
+    for ref, ingress in desired.of(Ingress).items():
         if is_served_here(ingress):
             for name in backend_services(ingress.spec):
                 found.setdefault(Ref("Service", ref.namespace, name), set()).add(ref)

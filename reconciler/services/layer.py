@@ -93,12 +93,12 @@ class ServiceLayer:
         """`at`: Unix seconds, for certificates; None: no date is looked at."""
         isolation = self._policies.isolation(desired, memory)
         acme = acme_at_the_edge(desired, memory)
-        entered = _EntranceInputs(desired.ingresses, desired.secrets, memory.ingresses, acme, at)
+        entered = _EntranceInputs(desired.of(Ingress), desired.of(Secret), memory.ingresses, acme, at)
         laid_out = _LayoutInputs(
             desired.cluster,
-            desired.services,
+            desired.of(Service),
             memory.services,
-            entered if desired.ingresses else _NO_ENTRANCE,
+            entered if desired.of(Ingress) else _NO_ENTRANCE,
             edge_hosts(desired.nodes, {name: record.address for name, record in memory.nodes.items()}),
         )
         pods = self._policies.addresses(isolation, memory.pods)

@@ -76,7 +76,7 @@ class Naming:
             return self._named
         before = self._known if spec == self._spec else {}
         now: dict[Ref, _Rendered] = {}
-        for ref, service in sorted(desired.services.items()):
+        for ref, service in sorted(desired.of(Service).items()):
             by_pod = endpoints.get(ref, ()) if is_headless(service) else ()
             inputs = _Inputs(service, records.get(ref, _NO_RECORD), by_pod)
             known = before.get(ref)
@@ -84,7 +84,7 @@ class Naming:
         same = now.keys() == before.keys() and all(now[ref] is before[ref] for ref in now)
         if self._named is None or spec != self._spec or not same:
             self._spec, self._known, self._named = spec, now, _named(spec, now)
-        self._services, self._records = desired.services, records
+        self._services, self._records = desired.of(Service), records
         self._by_pod = {ref: one.inputs.endpoints for ref, one in now.items() if is_headless(one.inputs.service)}
         return self._named
 
@@ -96,7 +96,7 @@ class Naming:
     ) -> bool:
         """Seen at a glance: pods come and go most often, and only those of headless services have names."""
         return (
-            desired.services is self._services
+            desired.of(Service) is self._services
             and records is self._records
             and desired.cluster.spec == self._spec
             and all(endpoints.get(ref, ()) == known for ref, known in self._by_pod.items())

@@ -10,8 +10,10 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from reconciler.model.api.core.namespace import Namespace
 from reconciler.model.api.meta import LabelSelector, ObjectMeta
 from reconciler.model.api.networking import (
+    Ingress,
     IPBlock,
     NetworkPolicy,
     NetworkPolicyIngressRule,
@@ -57,10 +59,17 @@ class Policies:
 
     def isolation(self, desired: Desired, memory: Memory) -> Isolation:
         spec = desired.cluster.spec
-        if not (desired.network_policies or spec.network.isolate_namespaces):
+        if not (desired.of(NetworkPolicy) or spec.network.isolate_namespaces):
             return NOBODY
         edges = ingress_addresses(desired, memory.nodes)
-        inputs = (desired.network_policies, desired.namespaces, spec.network, spec.pod_cidr, memory.pods, edges)
+        inputs = (
+            desired.of(NetworkPolicy),
+            desired.of(Namespace),
+            spec.network,
+            spec.pod_cidr,
+            memory.pods,
+            edges,
+        )
         if inputs != self._inputs:
             found = isolate(desired, memory.pods, edges)
             self._inputs, self._known = inputs, self._known if found == self._known else found
@@ -85,7 +94,7 @@ def _has_an_address(pod: PodIntent) -> bool:
 
 def ingress_addresses(desired: Desired, records: Mapping[str, NodeRecord]) -> tuple[str, ...]:
     """Where what serves the Ingresses connects from: the edges. Empty: there are no Ingresses."""
-    if not desired.ingresses:
+    if not desired.of(Ingress):
         return ()
     known = edge_hosts(desired.nodes, {name: record.address for name, record in records.items()})
     return known or (str(IPv4Network(desired.cluster.spec.service_cidr).network_address),)
@@ -95,7 +104,7 @@ def isolate(desired: Desired, pods: Mapping[Uid, PodIntent], ingress: Sequence[s
     """Pods on their host's own network are not isolated: they are their host, as upstream has it. `ingress`: the
     addresses of what serves the Ingresses, which policies can name as if it were a pod."""
     spec = desired.cluster.spec
-    policies = list(desired.network_policies.values())
+    policies = list(desired.of(NetworkPolicy).values())
     members = [*filter(_has_an_address, pods.values())]
     if spec.network.isolate_namespaces:
         policies += (_of_namespace(name, spec.pod_cidr) for name in sorted({pod.namespace for pod in members}))
@@ -104,7 +113,8 @@ def isolate(desired: Desired, pods: Mapping[Uid, PodIntent], ingress: Sequence[s
     members += (
         PodIntent("", INGRESS_NAMESPACE, "ingress", "", "", "", ip=ip, labels=INGRESS_LABELS) for ip in ingress
     )
-    return Isolation(*Evaluation(policies, desired.namespaces, members).outcome())
+    namespaces = {ref.name: namespace for ref, namespace in desired.of(Namespace).items()}
+    return Isolation(*Evaluation(policies, namespaces, members).outcome())
 
 
 def _of_namespace(name: str, pod_cidr: str) -> NetworkPolicy:

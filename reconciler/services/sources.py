@@ -12,6 +12,8 @@ from typing import Final
 from msgspec import Struct
 
 from reconciler.model.addresses import is_ipv4
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.networking import NetworkPolicy
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.names import Ref
@@ -82,7 +84,7 @@ class Sourcing:
         if self._ground is None or self._ground.inputs != inputs:
             self._rules.follow(isolation.sets)
             self._ground = _Ground(inputs, self._rules)
-        services = desired.services if self._ground.scope.any else {}
+        services = desired.of(Service) if self._ground.scope.any else {}
         self._services = {ref: self._services.get(ref) or _Service(ref) for ref in services}
         found: dict[Ref, tuple[Sources, ...]] = {}
         for ref, service in self._services.items():
@@ -128,7 +130,7 @@ class _Scope(Struct, frozen=True):
 
 
 def _scope(desired: Desired) -> _Scope:
-    specs = [(policy.metadata.namespace, policy.spec) for policy in desired.network_policies.values()]
+    specs = [(policy.metadata.namespace, policy.spec) for policy in desired.of(NetworkPolicy).values()]
     everywhere = desired.cluster.spec.network.isolate_namespaces
     return _Scope(
         everywhere=everywhere,

@@ -16,6 +16,7 @@ from tests.bench.bars import Measured, at_most, p50, p99
 from tests.lab.conftest import restore
 from tests.node_host import Host, connect, node_of, set_up, setup
 from tests.own_lab import own_lab
+from tests.simulated import with_kinds
 from tests.unit.services.test_layer import desired
 
 SERVICES, HEADLESS, PODS = 900, 100, 5
@@ -83,7 +84,7 @@ class _Cluster:
     def dns(self, naming: Naming, change: int) -> NodeDns:
         first = next(iter(self._headless))
         endpoints = {**self._endpoints, first: (*self._endpoints[first][1:], _pod(f"10.244.200.{change + 2}"))}
-        wanted = replace(desired(), services=self._services)
+        wanted = with_kinds(desired(), {Service: self._services})
         return naming.named(wanted, self._records, endpoints).dns
 
 

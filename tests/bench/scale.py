@@ -23,6 +23,7 @@ from reconciler.control.fleet import Fleet
 from reconciler.control.inbox import Inbox, NodeObserved, SourceRead, WorkFinished
 from reconciler.control.leadership import Candidate
 from reconciler.control.loop import Loop
+from reconciler.model.api.apps import Deployment
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Desired, Rejected, Snapshot
@@ -190,7 +191,7 @@ def rollout_of(pods: int, works_per_wake: int) -> Figures:
         bench.read(world.desired)
         bench.settle()
         before, turns = bench.cpu, bench.turns
-        bench.read(edited(world.desired, list(world.desired.deployments), "r2", "2.0"))
+        bench.read(edited(world.desired, list(world.desired.of(Deployment)), "r2", "2.0"))
         works = bench.settle(works_per_wake)
         assert works >= 2 * pods
         bench.close()

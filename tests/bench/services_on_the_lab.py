@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
-from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
 from reconciler.lab import Lab
 from reconciler.metrics.families import traffic_families
 from reconciler.model.api.cluster import Cluster, ClusterSpec
+from reconciler.model.api.core.node import Node
 from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
 from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import Memory, NodeRecord, ServiceRecord
@@ -25,6 +25,7 @@ from tests.bench.bars import Measured, at_most, p50, p99
 from tests.lab.conftest import restore
 from tests.node_host import CLUSTER, Host, connect, credentials_of, node_of
 from tests.own_lab import own_lab
+from tests.simulated import by_type, with_kinds
 from tests.unit.services.test_layer import desired
 
 SERVICES, PODS, NODES = 1000, 5, 3
@@ -145,7 +146,9 @@ class _World:
     def __init__(self, lab: Lab) -> None:
         self._layer = ServiceLayer()
         nodes = [node_of(lab, index) for index in range(NODES)]
-        self._desired = replace(desired(), nodes={node.metadata.name: node for node in nodes})
+        self._desired = with_kinds(
+            desired(), {Node: by_type(({node.metadata.name: node for node in nodes}).values())[Node]}
+        )
         self._nodes = {
             node.metadata.name: NodeRecord(node.metadata.name, pod_cidr=f"10.244.{100 + index}.0/24")
             for index, node in enumerate(nodes)
@@ -171,7 +174,7 @@ class _World:
         self._endpoints = {**self._endpoints, ref: (*self._endpoints[ref][1:], _pod(number, 9, number + 1))}
 
     def setups(self) -> Mapping[str, NodeSetup]:
-        wanted = replace(self._desired, services=self._services)
+        wanted = with_kinds(self._desired, {Service: self._services})
         memory = Memory(services=self._records, nodes=self._nodes)
         return self._layer.setups(wanted, memory, self._endpoints)
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.cluster import ClusterSpec
+from reconciler.model.api.core.service import Service
 from reconciler.model.api.meta import Object
 from reconciler.model.desired import Desired
 from reconciler.model.given import Given
@@ -41,7 +42,7 @@ def settled(nodes: int, pods: int) -> Settled:
     containers: dict[str, list[ObservedContainer]] = {name: [] for name in wanted.nodes}
     intents: dict[Uid, PodIntent] = {}
     order = list(wanted.nodes)
-    for ref, manifest in wanted.deployments.items():
+    for ref, manifest in wanted.of(Deployment).items():
         for number in range(PODS_EACH):
             node = order[len(intents) % nodes]
             ip = f"{cidrs[node].removesuffix('.0/24')}.{2 + len(containers[node])}"
@@ -63,12 +64,12 @@ def settled(nodes: int, pods: int) -> Settled:
         },
         services={
             ref: ServiceRecord(f"10.96.{16 + number // 256}.{number % 256}", (0,))
-            for number, ref in enumerate(wanted.services)
+            for number, ref in enumerate(wanted.of(Service))
         },
         runs={
             each.uid: {"app": Runs(run=each.run, by_docker=0)} for found in containers.values() for each in found
         },
-        incarnations=dict.fromkeys(wanted.deployments, PODS_EACH),
+        incarnations=dict.fromkeys(wanted.of(Deployment), PODS_EACH),
         applied=wanted.manifests,
         revision=wanted.revision.id,
     )
@@ -83,7 +84,7 @@ def edited(wanted: Desired, refs: list[Ref], revision: str, version: str) -> Des
     return replace(
         wanted,
         revision=replace(wanted.revision, id=revision),
-        deployments={**wanted.deployments, **changed.deployments},
+        objects={**wanted.objects, Deployment: {**wanted.of(Deployment), **changed.of(Deployment)}},
         template_hashes={**wanted.template_hashes, **changed.template_hashes},
         manifests={**wanted.manifests, **{ref: changed.manifests[ref] for ref in refs}},
     )

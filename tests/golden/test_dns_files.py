@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from reconciler.model.api.core.service import ServicePort
+from reconciler.model.api.core.service import Service, ServicePort
 from reconciler.services.naming import Naming
 from tests.golden.test_haproxy_files import ENDPOINTS, HEADLESS, RECORDS, SERVICES
+from tests.simulated import with_kinds
 from tests.unit.services.test_layer import desired
 
 Golden = Callable[[str, str], None]
@@ -16,7 +17,7 @@ def test_two_services_and_one_headless_whose_pod_has_a_name(golden: Golden) -> N
     peers = SERVICES[HEADLESS]
     named = replace(peers, spec=replace(peers.spec, ports=(ServicePort(7000, "gossip"),)))
     endpoints = {**ENDPOINTS, HEADLESS: (replace(ENDPOINTS[HEADLESS][0], hostname="peer-0"),)}
-    wanted = replace(desired(), services={**SERVICES, HEADLESS: named})
+    wanted = with_kinds(desired(), {Service: {**SERVICES, HEADLESS: named}})
     dns = Naming().named(wanted, RECORDS, endpoints).dns
     golden("dns/dnsmasq.conf", dns.config)
     for file, text in dns.hosts.items():
@@ -26,4 +27,4 @@ def test_two_services_and_one_headless_whose_pod_has_a_name(golden: Golden) -> N
 
 
 def test_no_service_at_all(golden: Golden) -> None:
-    golden("dns/empty.conf", Naming().named(replace(desired(), services={}), {}, {}).dns.config)
+    golden("dns/empty.conf", Naming().named(with_kinds(desired(), {Service: {}}), {}, {}).dns.config)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reconciler.model.api.apps import DeploymentStrategy, RollingUpdateDeployment
+from reconciler.model.api.apps import Deployment, DeploymentStrategy, RollingUpdateDeployment
 from reconciler.model.api.core.container import Container, ContainerPort, Probe, TCPSocketAction
 from reconciler.model.api.core.node import NodeSpec, Taint
 from reconciler.model.api.meta import Object
@@ -178,8 +178,8 @@ def _no_address_and_no_name_is_given_twice(step: Plan) -> None:
 
 
 def _rollouts_keep_their_promise(world: World, step: Plan) -> None:
-    spec = world.wanted.deployments[WEB].spec
-    limits = limits_of(world.wanted.deployments[WEB])
+    spec = world.wanted.of(Deployment)[WEB].spec
+    limits = limits_of(world.wanted.of(Deployment)[WEB])
     if spec.strategy.type == "Recreate":
         return
     running = _ready_uids(world, step)
@@ -339,7 +339,7 @@ def test_whatever_happens_the_promises_hold_and_when_it_stops_all_is_as_wanted(
     assert final.changes == ()
     assert final.memory is world.memory, "nothing is written where nothing changes"
     assert {FOREIGN, LOOK_ALIKE} <= set(world.containers())
-    wanted = world.wanted.deployments[WEB].spec.replicas
+    wanted = world.wanted.of(Deployment)[WEB].spec.replicas
     assert sum(each.owner == "Deployment/web" for each in world.containers()) == wanted + 1, "and the look-alike"
     assert len(steps) < 400
 

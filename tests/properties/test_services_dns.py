@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
 from reconciler.model.api.meta import ObjectMeta
@@ -14,10 +13,11 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint
 from reconciler.services.naming import Named, Naming, zone_of
 from tests.properties.test_services_haproxy import ips, law, names, ports
+from tests.simulated import with_kinds
 from tests.unit.services.test_layer import desired
 
 DOMAIN = "svc.cluster.local"
-EMPTY = Naming().named(replace(desired(), services={}), {}, {}).dns
+EMPTY = Naming().named(with_kinds(desired(), {Service: {}}), {}, {}).dns
 SERVERS = "servers"
 
 endpoints = st.builds(
@@ -61,7 +61,7 @@ def _spec(wanted: tuple[ServicePort, ...], ip: str) -> ServiceSpec:
 
 
 def named(case: Case, naming: Naming | None = None) -> Named:
-    wanted = replace(desired(), services=services_of(case))
+    wanted = with_kinds(desired(), {Service: services_of(case)})
     return (naming or Naming()).named(wanted, {}, {ref: found for ref, (_, _, found) in case.items()})
 
 

@@ -19,7 +19,7 @@ from reconciler.model.plan import Endpoint
 from reconciler.services.policy import Isolation, isolate
 from reconciler.services.sources import ANYBODY, Sources, Sourcing, service_sources
 from tests.properties.test_services_policy import PORTS, SPACES, lets, pods, policies
-from tests.simulated import desired
+from tests.simulated import desired, with_kinds
 
 HOSTS = ("127.0.0.0/8", "10.244.0.1")
 REFS = tuple(Ref("Service", namespace, name) for namespace in SPACES for name in ("web", "db"))
@@ -78,7 +78,7 @@ def wanted(cluster: Cluster) -> Desired:
     network = ClusterNetwork(isolate_namespaces=cluster.isolated)
     base = desired(*found, nodes=1, cluster=ClusterSpec(network=network))
     numbered = {Ref("NetworkPolicy", "", str(number)): one for number, one in enumerate(cluster.policies)}
-    return replace(base, network_policies=numbered)
+    return with_kinds(base, {NetworkPolicy: numbered})
 
 
 def isolation(cluster: Cluster) -> Isolation:

@@ -20,6 +20,8 @@ import pytest
 from reconciler.control.cycle import Turn
 from reconciler.control.narration import of_nodes, of_turn
 from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.pod import Pod
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, ObservedContainer, Reachable
@@ -132,7 +134,7 @@ class Step:
     def may_go(self, intent: PodIntent, staying: Counter[tuple[Ref, str]]) -> bool:
         owner = intent.owner or intent.ref
         template = self.wanted.template_hashes.get(owner)
-        deployment = self.wanted.deployments.get(owner)
+        deployment = self.wanted.of(Deployment).get(owner)
         node = self.wanted.nodes[intent.node]
         return (
             template is None
@@ -172,7 +174,7 @@ class Step:
 
     def a_rollout_keeps_its_floor(self) -> None:
         """4: of what is ready, no more is ended than the strategy allows; a breach is not made worse."""
-        deployment = self.wanted.deployments.get(WEB)
+        deployment = self.wanted.of(Deployment).get(WEB)
         if deployment is None:
             return
         pods = {**self.memory.pods, **self.plan.memory.pods}
@@ -365,7 +367,7 @@ def a_bare_pod_lives_once(world: Simulation) -> None:
     once = Counter((one.uid, one.container) for _, one in world.ours() if one.state in ALIVE and one.pod == "job")
     assert max(once.values(), default=1) == 1
     intents = [each for each in world.memory.pods.values() if each.ref == JOB or each.owner == JOB]
-    job = world.wanted.pods.get(JOB)
+    job = world.wanted.of(Pod).get(JOB)
     if job is not None:
         stale = [
             each for each in intents if each.hash != world.wanted.template_hashes[JOB] and each.node in world.cut

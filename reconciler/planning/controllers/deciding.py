@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.pod import Pod
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
@@ -31,12 +33,12 @@ def decide(
     ousted = {pods[uid].owner for uid in leaving}
     staying = by_owner(pod for uid, pod in pods.items() if uid not in leaving) if leaving else owned
     wanted: list[Wanted] = []
-    for ref in sorted({*desired.deployments, *desired.pods}):
+    for ref in sorted({*desired.of(Deployment), *desired.of(Pod)}):
         existing, template_hash = staying.get(ref, []), desired.template_hashes[ref]
-        if ref in desired.deployments:
-            decision = deployments.decide(desired.deployments[ref], template_hash, existing, since, now)
+        if ref in desired.of(Deployment):
+            decision = deployments.decide(desired.of(Deployment)[ref], template_hash, existing, since, now)
         elif ref not in ousted and (existing or ref not in done):
-            decision = bare_pods.decide(desired.pods[ref], template_hash, existing)
+            decision = bare_pods.decide(desired.of(Pod)[ref], template_hash, existing)
         else:
             continue
         wanted += decision.wanted

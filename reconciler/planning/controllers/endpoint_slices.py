@@ -12,13 +12,13 @@ from reconciler.model.plan import Endpoint
 def slice_endpoints(desired: Desired) -> dict[Ref, tuple[Endpoint, ...]]:
     """For each Service that has any EndpointSlice, by name. An address with other ports is another endpoint."""
     slices: dict[Ref, list[EndpointSlice]] = {}
-    for ref in sorted(desired.endpoint_slices):
-        found = desired.endpoint_slices[ref]
+    for ref in sorted(desired.of(EndpointSlice)):
+        found = desired.of(EndpointSlice)[ref]
         slices.setdefault(service_of(found), []).append(found)
     return {
-        ref: tuple(sorted(_endpoints(desired.services[ref], own), key=lambda endpoint: endpoint.pod))
+        ref: tuple(sorted(_endpoints(desired.of(Service)[ref], own), key=lambda endpoint: endpoint.pod))
         for ref, own in slices.items()
-        if ref in desired.services
+        if ref in desired.of(Service)
     }
 
 

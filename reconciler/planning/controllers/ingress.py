@@ -26,7 +26,7 @@ def ingress_records(
 
     Where the memory is lost, the nodes' proxies tell who was there before."""
     known = memory.ingresses
-    if known.keys() == desired.ingresses.keys():
+    if known.keys() == desired.of(Ingress).keys():
         return known
     if not known:
         known = {
@@ -36,7 +36,7 @@ def ingress_records(
             for ref, turn in node.last.given.ingresses.items()
         }
     newest = IngressRecord(max((record.turn for record in known.values()), default=0) + 1)
-    return {ref: known.get(ref, newest) for ref in sorted(desired.ingresses)}
+    return {ref: known.get(ref, newest) for ref in sorted(desired.of(Ingress))}
 
 
 def ingress_status(

@@ -33,7 +33,7 @@ def service_records(
     """For each Service of the revision; the mapping remembered where nothing changes. What is not remembered is as
     the nodes have it."""
     known = memory.services
-    services = desired.services
+    services = desired.of(Service)
     reserved = dns_addresses(desired.cluster.spec)
     if len(known) == len(services) and all(
         _stands(service, known.get(ref), reserved) for ref, service in services.items()
@@ -100,7 +100,7 @@ def _addresses(desired: Desired, known: Mapping[Ref, ServiceRecord], told: _Told
     network = IPv4Network(desired.cluster.spec.service_cidr)
     reserved = dns_addresses(desired.cluster.spec)
     asks = {}
-    for ref, service in sorted(desired.services.items()):
+    for ref, service in sorted(desired.of(Service).items()):
         if _is_addressed(service):
             before = known[ref].cluster_ip if ref in known else ""
             inside = before if before and before not in reserved and IPv4Address(before) in network else ""

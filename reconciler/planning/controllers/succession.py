@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.pod import Pod, PodSpec
 from reconciler.model.api.core.service import Service
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
@@ -45,7 +47,7 @@ def succession(
     come = _come(desired, memory)
     behind = [
         _Behind(service, desired, workloads)
-        for service in desired.services.values()
+        for service in desired.of(Service).values()
         if (workloads := _workloads(service, desired)) and any(_selects(service, pod.intent) for pod in gone)
     ]
     successors = {
@@ -101,7 +103,7 @@ class _Behind:
         return sum(self._least(ref) for ref in coming if ref in self.workloads)
 
     def _least(self, ref: Ref) -> int:
-        deployment = self._desired.deployments.get(ref)
+        deployment = self._desired.of(Deployment).get(ref)
         return max(0, deployment.spec.replicas - limits_of(deployment).unavailable) if deployment else 1
 
 
@@ -173,7 +175,7 @@ class _Step:
                 found.add(uid)
             elif pod.owner in self._coming:
                 if pod.owner not in judges:
-                    deployment = self._desired.deployments.get(pod.owner)
+                    deployment = self._desired.of(Deployment).get(pod.owner)
                     least = deployment.spec.min_ready_seconds if deployment else 0
                     judges[pod.owner] = Availability(least, True, self._since, self._now)
                 if judges[pod.owner].of(pod):
@@ -183,7 +185,7 @@ class _Step:
 
 
 def has_owner(intent: PodIntent, desired: Desired) -> bool:
-    return intent.owner in desired.deployments if intent.owner else intent.ref in desired.pods
+    return intent.owner in desired.of(Deployment) if intent.owner else intent.ref in desired.of(Pod)
 
 
 def _not_there(pod: PodView, desired: Desired) -> str:
@@ -194,15 +196,15 @@ def _come(desired: Desired, memory: Memory) -> frozenset[Ref]:
     """The workloads that the revision planned last did not have; none while the same one is planned again."""
     if memory.revision == desired.revision.id:
         return frozenset()
-    return frozenset(ref for ref in (*desired.deployments, *desired.pods) if ref not in memory.applied)
+    return frozenset(ref for ref in (*desired.of(Deployment), *desired.of(Pod)) if ref not in memory.applied)
 
 
 def _workloads(service: Service, desired: Desired) -> frozenset[Ref]:
     namespace, selector = service.metadata.namespace, service.spec.selector
     if not selector:
         return frozenset()
-    labelled = [(ref, one.spec.template.metadata.labels) for ref, one in desired.deployments.items()]
-    labelled += [(ref, one.metadata.labels) for ref, one in desired.pods.items()]
+    labelled = [(ref, one.spec.template.metadata.labels) for ref, one in desired.of(Deployment).items()]
+    labelled += [(ref, one.metadata.labels) for ref, one in desired.of(Pod).items()]
     return frozenset(
         ref for ref, labels in labelled if ref.namespace == namespace and selector.items() <= labels.items()
     )
@@ -223,14 +225,14 @@ def _share_a_claim(intent: PodIntent, ref: Ref, desired: Desired) -> bool:
     if intent.spec is None or spec is None:
         return False
     shared = {*claims_of(intent.namespace, intent.spec)} & {*claims_of(ref.namespace, spec)}
-    return any(claim not in desired.claims or _is_for_one(claim, desired) for claim in shared)
+    return any(claim not in desired.of(PersistentVolumeClaim) or _is_for_one(claim, desired) for claim in shared)
 
 
 def _is_for_one(claim: Ref, desired: Desired) -> bool:
-    return _SHARED.isdisjoint(desired.claims[claim].spec.access_modes)
+    return _SHARED.isdisjoint(desired.of(PersistentVolumeClaim)[claim].spec.access_modes)
 
 
 def _spec_of(ref: Ref, desired: Desired) -> PodSpec | None:
-    if ref in desired.deployments:
-        return desired.deployments[ref].spec.template.spec
-    return desired.pods[ref].spec if ref in desired.pods else None
+    if ref in desired.of(Deployment):
+        return desired.of(Deployment)[ref].spec.template.spec
+    return desired.of(Pod)[ref].spec if ref in desired.of(Pod) else None

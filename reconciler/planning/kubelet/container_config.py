@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from reconciler.model.api.core.config import Secret
 from reconciler.model.api.core.container import Container, is_sidecar
 from reconciler.model.api.core.pod import PodSpec, RestartPolicy
 from reconciler.model.containers import ContainerConfig, HostNetwork, SharedNetwork
@@ -139,7 +140,7 @@ def pull_of(image: str, intent: PodIntent, spec: PodSpec, desired: Desired) -> P
     """With the logins of the pod's imagePullSecrets; one that is not there is passed over, as upstream."""
     logins: list[SecretText] = []
     for name in spec.image_pull_secrets:
-        secret = desired.secrets.get(Ref("Secret", intent.namespace, name.name))
+        secret = desired.of(Secret).get(Ref("Secret", intent.namespace, name.name))
         if secret is not None and (login := secret.data.get(_LOGIN_KEY)) is not None:
             logins.append(login)
     return PullImage(image, tuple(logins))

@@ -6,6 +6,7 @@ Rules: https://kubernetes.io/docs/tasks/inject-data-application/define-interdepe
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
+from reconciler.model.api.core.config import ConfigMap, Secret
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.env import EnvFromSource, EnvVarSource
 from reconciler.model.api.core.pod import PodSpec
@@ -68,11 +69,11 @@ def _expand_value(text: str, values: Mapping[str, Value]) -> Value:
 
 def _everything(source: EnvFromSource, namespace: str, desired: Desired) -> Iterator[tuple[str, Value]]:
     if source.config_map_ref and (
-        config := desired.config_maps.get(Ref("ConfigMap", namespace, source.config_map_ref.name))
+        config := desired.of(ConfigMap).get(Ref("ConfigMap", namespace, source.config_map_ref.name))
     ):
         for key, text in config.data.items():
             yield source.prefix + key, text
-    if source.secret_ref and (secret := desired.secrets.get(Ref("Secret", namespace, source.secret_ref.name))):
+    if source.secret_ref and (secret := desired.of(Secret).get(Ref("Secret", namespace, source.secret_ref.name))):
         for key, value in secret.data.items():
             yield source.prefix + key, value
 
@@ -80,9 +81,9 @@ def _everything(source: EnvFromSource, namespace: str, desired: Desired) -> Iter
 def _read(source: EnvVarSource, intent: PodIntent, desired: Desired) -> Value | None:
     """None where it is optional and not there."""
     if selector := source.config_map_key_ref:
-        config = desired.config_maps.get(Ref("ConfigMap", intent.namespace, selector.name))
+        config = desired.of(ConfigMap).get(Ref("ConfigMap", intent.namespace, selector.name))
         return config.data.get(selector.key) if config else None
     if selector := source.secret_key_ref:
-        secret = desired.secrets.get(Ref("Secret", intent.namespace, selector.name))
+        secret = desired.of(Secret).get(Ref("Secret", intent.namespace, selector.name))
         return secret.data.get(selector.key) if secret else None
     return field_of(source.field_ref.field_path, intent, desired) if source.field_ref else None

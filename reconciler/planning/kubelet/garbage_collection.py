@@ -5,6 +5,7 @@ Only from nodes that answer, and never because something is not known: a wrong g
 
 from collections.abc import Collection, Iterable, Mapping
 
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, PodIntent
 from reconciler.model.names import Ref, Uid
@@ -73,7 +74,11 @@ def released_volumes(
     clocks: Clocks,
 ) -> Works:
     """The data of claims that are gone, whose reclaim policy was Delete, and that no pod uses any more."""
-    released = {ref: record for ref, record in claims.items() if record.delete and ref not in desired.claims}
+    released = {
+        ref: record
+        for ref, record in claims.items()
+        if record.delete and ref not in desired.of(PersistentVolumeClaim)
+    }
     if not released:
         return Works()
     used = {ref for intent in pods for ref in claims_of(intent.namespace, intent.spec)}

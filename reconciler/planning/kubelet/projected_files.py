@@ -6,6 +6,7 @@ Rules: https://kubernetes.io/docs/concepts/storage/projected-volumes/
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
+from reconciler.model.api.core.config import ConfigMap, Secret
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.api.core.volume import DownwardAPIVolumeFile, KeyToPath, Volume
 from reconciler.model.desired import Desired
@@ -123,10 +124,10 @@ def _contents(ref: Ref | None, desired: Desired) -> dict[str, _Content]:
     contents: dict[str, _Content] = {}
     if ref is None:
         return contents
-    if config := desired.config_maps.get(ref):
+    if config := desired.of(ConfigMap).get(ref):
         contents |= {key: (text, False) for key, text in config.data.items()}
         contents |= {key: (data, False) for key, data in config.binary_data.items()}
-    elif secret := desired.secrets.get(ref):
+    elif secret := desired.of(Secret).get(ref):
         contents |= {key: (text, False) for key, text in secret.data.items()}
         contents |= {key: (text, True) for key, text in secret.binary_data.items()}
     return contents

@@ -6,8 +6,9 @@ Rules: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-rea
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container
-from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.pod import Pod, PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent, Runs
 from reconciler.model.names import ANNOTATION_CONDITIONS, Ref
@@ -67,7 +68,7 @@ def closed_gates(intent: PodIntent, desired: Desired) -> tuple[str, ...]:
 
 def _conditions(owner: Ref, desired: Desired) -> Mapping[str, str]:
     """`type=True,other=False`, of the owner's own metadata: the last one of a type counts."""
-    found = desired.deployments.get(owner) or desired.pods.get(owner)
+    found = desired.of(Deployment).get(owner) or desired.of(Pod).get(owner)
     text = found.metadata.annotations.get(ANNOTATION_CONDITIONS, "") if found else ""
     pairs = (part.partition("=") for part in text.split(","))
     return {name.strip(): value.strip() for name, equals, value in pairs if equals}

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from reconciler.model.api.core.pod import PodSpec, PodTemplateSpec, TemplateMeta
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.pod import Pod, PodSpec, PodTemplateSpec, TemplateMeta
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
@@ -27,8 +28,8 @@ class Template(NamedTuple):
 def templates_of(desired: Desired) -> dict[Ref, Template]:
     """By Deployment, and by bare Pod."""
     hashes = desired.template_hashes
-    templates = {ref: Template(hashes[ref], pod.metadata.labels, pod.spec) for ref, pod in desired.pods.items()}
-    for ref, deployment in desired.deployments.items():
+    templates = {ref: Template(hashes[ref], pod.metadata.labels, pod.spec) for ref, pod in desired.of(Pod).items()}
+    for ref, deployment in desired.of(Deployment).items():
         template = deployment.spec.template
         templates[ref] = Template(hashes[ref], template.metadata.labels, template.spec)
     return templates

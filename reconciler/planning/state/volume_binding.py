@@ -48,7 +48,7 @@ def claim_records(
     the revision or not; the mapping given where nothing changes."""
     cluster = desired.cluster.metadata.name
     fresh: dict[Ref, ClaimRecord] = {}
-    for intent in pods.values() if desired.claims else ():
+    for intent in pods.values() if desired.of(PersistentVolumeClaim) else ():
         if intent.spec is None or not intent.spec.volumes:
             continue
         for ref in claims_of(intent.namespace, intent.spec):
@@ -59,7 +59,7 @@ def claim_records(
         if claim_ref is not None and claim_ref not in known and claim_ref not in fresh and len(homes) == 1:
             fresh[claim_ref] = ClaimRecord(homes[0], volume)
     bound = {**known, **fresh} if fresh else known
-    for ref, claim in desired.claims.items():
+    for ref, claim in desired.of(PersistentVolumeClaim).items():
         record = bound.get(ref)
         if record is not None and record.delete != _is_deleted(claim):
             fresh[ref] = replace(record, delete=not record.delete)

@@ -4,6 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.networking import Ingress
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edge_addresses
 from reconciler.model.memory import ClaimRecord, Memory, PodIntent, ServiceRecord
@@ -52,7 +58,7 @@ def standing_of(
     statuses.update(pod_statuses(pods, unplaced, clocks))
     complete = not any(node.answers and node.answers.busy for node in nodes.values())
     wake_at: list[float] = []
-    for ref, deployment in desired.deployments.items():
+    for ref, deployment in desired.of(Deployment).items():
         staying = [pod for pod in owned.get(ref, ()) if pod.intent.wanted == "run"]
         template_hash = desired.template_hashes[ref]
         availability = availability_of(deployment, template_hash, staying, clocks.ready_since, clocks.now)
@@ -65,14 +71,14 @@ def standing_of(
         if availability.wake_at is not None:
             wake_at.append(availability.wake_at)
     ended = {intent.ref for intent in done.values()}
-    for ref in desired.pods.keys() - ended:
+    for ref in desired.of(Pod).keys() - ended:
         complete = complete and any(pod.ready or pod.finished for pod in owned.get(ref, ()))
     edges = edge_addresses(desired.nodes)
-    for ref, service in desired.services.items():
+    for ref, service in desired.of(Service).items():
         statuses[ref] = service_status(service, services[ref], endpoints[ref], edges)
-    for ref, ingress in desired.ingresses.items():
-        statuses[ref] = ingress_status(ingress, edges, desired.secrets, memory.certificates)
-    found = volumes_found(nodes) if desired.claims else {}
-    for ref in desired.claims:
+    for ref, ingress in desired.of(Ingress).items():
+        statuses[ref] = ingress_status(ingress, edges, desired.of(Secret), memory.certificates)
+    found = volumes_found(nodes) if desired.of(PersistentVolumeClaim) else {}
+    for ref in desired.of(PersistentVolumeClaim):
         statuses[ref] = claim_status(desired.cluster.metadata.name, ref, claims.get(ref), nodes, found)
     return Standing(statuses, complete, tuple(wake_at))

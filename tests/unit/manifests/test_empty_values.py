@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from reconciler.manifests.schemas import EMPTY, load_schemas
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.service import Service
 from reconciler.model.desired import Desired, Rejected
 from tests.unit.manifests.conftest import Faults, Load
 
@@ -72,7 +74,7 @@ def test_ports_and_mounts_may_be_written_out(good: dict[str, str], load: Load) -
         1,
     )
     text = text.replace("      containers:\n", "      volumes: [{name: v, emptyDir: {}}]\n      containers:\n", 1)
-    (web,) = load({"web.yaml": text}).deployments.values()
+    (web,) = load({"web.yaml": text}).of(Deployment).values()
     (container,) = web.spec.template.spec.containers
     assert (container.ports[0].host_ip, container.ports[0].protocol) == ("", "TCP")
     assert container.volume_mounts[0].sub_path == ""
@@ -89,7 +91,7 @@ def test_a_service_may_be_written_out(good: dict[str, str], load: Load) -> None:
             text.replace("- port: 80\n      targetPort: http", ports, 1),
             good["web-service.yaml"].replace("      targetPort: http\n", "", 1),
         )
-        assert full.services == plain.services
+        assert full.of(Service) == plain.of(Service)
 
 
 def test_a_strategy_an_ingress_and_slices_may_be_written_out(

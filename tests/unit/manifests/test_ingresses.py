@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.manifests.annotations.ingress import SETTINGS
+from reconciler.model.api.networking import Ingress
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.ingress_options import Canary, IngressOptions
 from reconciler.model.names import Ref
@@ -51,14 +52,14 @@ def annotated(**notes: str) -> str:
 def options(load: Load, notes: Mapping[str, str]) -> IngressOptions:
     result = load({"i.yaml": annotated(**notes), "site.yaml": SITE.replace("HELD", f"'admin:{BCRYPT}'")})
     assert isinstance(result, Desired), result.problems
-    return result.ingresses[WEB].options
+    return result.of(Ingress)[WEB].options
 
 
 def test_an_ingress_is_part_of_what_is_wanted(load: Load, faults: Faults) -> None:
     result = load({"i.yaml": INGRESS})
     assert faults(result) == []
-    assert result.ingresses[WEB].spec.rules[0].host == "shop.example.org"
-    assert result.ingresses[WEB].options == IngressOptions()
+    assert result.of(Ingress)[WEB].spec.rules[0].host == "shop.example.org"
+    assert result.of(Ingress)[WEB].options == IngressOptions()
     assert "options" not in result.manifests[WEB]
 
 
@@ -133,7 +134,7 @@ def test_a_certificate_that_is_to_be_issued_need_not_be_there(
 ) -> None:
     result = load({"cluster.yaml": with_issuer, "i.yaml": ISSUED})
     assert faults(result) == []
-    assert result.ingresses[WEB].options.acme
+    assert result.of(Ingress)[WEB].options.acme
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,10 @@ from ipaddress import ip_address
 import pytest
 
 from reconciler.manifests import Loader
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.config import ConfigMap, Secret
 from reconciler.model.api.core.node import SshAddress
+from reconciler.model.api.core.service import Service
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.names import Ref
 from reconciler.model.problems import Place
@@ -27,12 +30,12 @@ def test_a_good_revision_is_desired_without_a_warning(load: Load) -> None:
     assert desired.cluster.metadata.name == "lab"
     assert desired.nodes["node-1"].ssh == SshAddress("root", "10.0.0.1", 22)
     assert ip_address(desired.nodes["node-1"].ssh.host)
-    deployment = desired.deployments[WEB]
+    deployment = desired.of(Deployment)[WEB]
     assert deployment.metadata.namespace == "default"
     assert deployment.spec.replicas == 2
     assert deployment.spec.template.spec.containers[0].resources.limits == {"cpu": Quantity.parse("1000m")}
-    assert desired.services[Ref("Service", "default", "web")].spec.ports[0].target_port == "http"
-    assert desired.secrets[Ref("Secret", "default", "passwords")].data == {
+    assert desired.of(Service)[Ref("Service", "default", "web")].spec.ports[0].target_port == "http"
+    assert desired.of(Secret)[Ref("Secret", "default", "passwords")].data == {
         "token": SecretText("s3cr3t"),
         "user": SecretText("admin"),
     }
@@ -110,12 +113,12 @@ def test_a_key_that_no_variable_reads_is_not_part_of_the_hash(load: Load, change
 def test_what_did_not_change_stays_the_same_object(load: Load, good: dict[str, str]) -> None:
     before = loaded(load())
     after = loaded(load({"config.yaml": good["config.yaml"].replace("production", "test")}))
-    assert after.deployments[WEB] is before.deployments[WEB]
+    assert after.of(Deployment)[WEB] is before.of(Deployment)[WEB]
     assert after.manifests[WEB] is before.manifests[WEB]
     assert after.nodes["node-1"] is before.nodes["node-1"]
     settings = Ref("ConfigMap", "default", "settings")
-    assert before.config_maps[settings].data == {"MODE": "production"}
-    assert after.config_maps[settings].data == {"MODE": "test"}
+    assert before.of(ConfigMap)[settings].data == {"MODE": "production"}
+    assert after.of(ConfigMap)[settings].data == {"MODE": "test"}
 
 
 def test_what_was_loaded_before_makes_no_difference(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reconciler.model.api.networking import NetworkPolicy
 from reconciler.model.desired import Desired
 from reconciler.model.names import Ref
 from tests.unit.manifests.conftest import Load
@@ -23,8 +24,8 @@ def policy(ingress: str = "{}", selector: str = "{}") -> dict[str, str]:
 def test_a_policy_is_one_of_the_desired_objects(load: Load) -> None:
     result = load(policy("{from: [{podSelector: {matchLabels: {app: edge}}}]}"))
     assert isinstance(result, Desired)
-    (found,) = result.network_policies.values()
-    assert set(result.network_policies) == {Ref("NetworkPolicy", "default", "web")}
+    (found,) = result.of(NetworkPolicy).values()
+    assert set(result.of(NetworkPolicy)) == {Ref("NetworkPolicy", "default", "web")}
     assert found.spec.ingress[0].peers[0].pod_selector is not None
     assert found.spec.policy_types == ()
 

@@ -3,6 +3,10 @@
 import pytest
 
 from reconciler.manifests.yaml.scalars import Ambiguous, read_plain
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.config import ConfigMap
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.service import Service
 from reconciler.model.desired import Desired, Rejected
 from tests.unit.manifests.conftest import Faults, Load
 
@@ -82,7 +86,7 @@ def test_a_surprise_is_refused_with_the_fix_in_words(
 
 def test_a_small_alias_is_accepted(changed: Load, load: Load) -> None:
     result = changed("config.yaml", "MODE: production", "MODE: &mode production\n  OTHER: *mode")
-    (settings,) = result.config_maps.values()
+    (settings,) = result.of(ConfigMap).values()
     assert settings.data == {"MODE": "production", "OTHER": "production"}
 
 
@@ -149,11 +153,11 @@ def test_a_whole_number_may_be_written_as_a_decimal(good: dict[str, str], load: 
     service = good["web-service.yaml"].replace("targetPort: http", "targetPort: 8080.0", 1)
     result = load({"web.yaml": text, "web-service.yaml": service})
     assert isinstance(result, Desired), result.problems
-    (web,) = result.deployments.values()
+    (web,) = result.of(Deployment).values()
     assert (web.spec.replicas, web.spec.min_ready_seconds) == (2, 5)
     (container,) = web.spec.template.spec.containers
     assert (container.ports[0].container_port, str(container.resources.limits["cpu"])) == (8080, "1.0")
-    (port,) = next(iter(result.services.values())).spec.ports
+    (port,) = next(iter(result.of(Service).values())).spec.ports
     assert port.target_port == 8080
     assert isinstance(port.target_port, int)
 
@@ -232,7 +236,7 @@ def test_permission_bits_may_be_octal_and_nothing_else_may(load: Load, faults: F
         "    - name: v\n"
         "      configMap: {name: settings, defaultMode: 0640, items: [{key: MODE, path: a, mode: 0400}]}\n"
     )
-    (read,) = load({"p.yaml": pod}).pods.values()
+    (read,) = load({"p.yaml": pod}).of(Pod).values()
     volume = read.spec.volumes[0].config_map
     assert (volume.default_mode, volume.items[0].mode) == (0o640, 0o400)
     for wrong, code in (("0o640", "ambiguous-value"), ("0900", "ambiguous-value"), ("'0640'", "wrong-type")):

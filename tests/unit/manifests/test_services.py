@@ -4,6 +4,8 @@ from textwrap import dedent
 
 import pytest
 
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.discovery import EndpointSlice
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.names import Ref
 from reconciler.model.service_options import ServiceOptions
@@ -220,7 +222,7 @@ def test_an_external_address_of_an_edge_takes_no_port_of_the_ingresses(
 )
 def test_annotations_become_options_and_stay_annotations(load: Load, notes: str, options: ServiceOptions) -> None:
     result = load({"db.yaml": service("selector: {app: web}\nports: [{port: 80}]", notes=notes)})
-    assert result.services[DB].options == options
+    assert result.of(Service)[DB].options == options
     assert "options" not in result.manifests[DB]
 
 
@@ -273,7 +275,7 @@ def test_the_annotation_decides_before_the_ports_own_protocol(
         f"selector: {{app: web}}\nports: [{{port: 80{', appProtocol: ' + app_protocol if app_protocol else ''}}}]"
     )
     result = load({"db.yaml": service(spec, notes=f"reconciler.dev/protocol: {note}" if note else "")})
-    found = result.services[DB]
+    found = result.of(Service)[DB]
     assert port_protocol(found, found.spec.ports[0]) == expected
 
 
@@ -281,7 +283,7 @@ def test_an_endpoint_slice_belongs_to_a_service_without_a_selector(load: Load, f
     result = load({"db.yaml": SERVICE, "slice.yaml": SLICE})
     assert isinstance(result, Desired)
     assert faults(result) == []
-    (found,) = result.endpoint_slices.values()
+    (found,) = result.of(EndpointSlice).values()
     assert (found.endpoints[0].addresses, found.ports[0].port) == (("192.0.2.7",), 15432)
 
 

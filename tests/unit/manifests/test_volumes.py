@@ -2,6 +2,8 @@
 
 import pytest
 
+from reconciler.model.api.core.config import ConfigMap, Secret
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.names import Ref
 from tests.unit.manifests.conftest import Faults, Load
@@ -148,7 +150,7 @@ imagePullSecrets: [{name: login}]"""
     )
     assert faults(result) == []
     assert isinstance(result, Desired)
-    assert set(result.claims) == {Ref("PersistentVolumeClaim", "default", "data")}
+    assert set(result.of(PersistentVolumeClaim)) == {Ref("PersistentVolumeClaim", "default", "data")}
 
 
 @pytest.mark.parametrize(
@@ -212,8 +214,8 @@ stringData: {over: text}
 
 def test_binary_values_are_for_files(load: Load) -> None:
     desired = load({"b.yaml": BINARY})
-    config = desired.config_maps[Ref("ConfigMap", "default", "bytes")]
-    secret = desired.secrets[Ref("Secret", "default", "bytes")]
+    config = desired.of(ConfigMap)[Ref("ConfigMap", "default", "bytes")]
+    secret = desired.of(Secret)[Ref("Secret", "default", "bytes")]
     assert config.binary_data == {"raw": b"\x00\xff"}
     assert {key: value.reveal() for key, value in secret.binary_data.items()} == {"raw": "AP8=", "nul": "YQBi"}
     assert {key: value.reveal() for key, value in secret.data.items()} == {"over": "text"}

@@ -4,6 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.acme import Acme, IssuedCertificate, Order
+from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.config import Secret
+from reconciler.model.api.meta import ref_of
 from reconciler.model.api.networking import Ingress, IngressTLS
 from reconciler.model.desired import Desired
 from reconciler.model.ingress_options import Canary
@@ -19,6 +22,7 @@ from reconciler.planning import (
 from tests.certificates import DAY, NOON, secret
 from tests.fake_issuer import FakeIssuer, issued
 from tests.ingress_oracle import ingress, rule
+from tests.simulated import with_kinds
 from tests.unit.services.test_layer import desired
 
 SERVER = "https://acme.example.org/directory"
@@ -35,7 +39,7 @@ def wanting(*ingresses: Ingress, server: str = SERVER) -> Desired:
     wanted = desired()
     cluster = replace(wanted.cluster, spec=replace(wanted.cluster.spec, acme=Acme(server)))
     by_ref = {Ref("Ingress", "shop", one.metadata.name): one for one in ingresses}
-    return replace(wanted, cluster=cluster, ingresses=by_ref)
+    return with_kinds(wanted, {Cluster: {ref_of(cluster): cluster}, Ingress: by_ref})
 
 
 KNOWN = with_account(Memory(), SERVER, FakeIssuer().new_account())
@@ -71,7 +75,7 @@ def test_ingresses_that_name_one_secret_share_a_certificate() -> None:
 
 
 def test_nothing_is_ordered_for_a_secret_of_a_manifest_or_an_ingress_that_does_not_ask_for_it() -> None:
-    held = replace(ENTRY, secrets={SITE: secret("site", "chain", "key")})
+    held = with_kinds(ENTRY, {Secret: {SITE: secret("site", "chain", "key")}})
     silent = replace(site("a.org"), options=replace(site().options, acme=False))
     canary = replace(site("a.org"), options=replace(site().options, canary=Canary(weight=10)))
     foreign = ingress("entry", tls=[IngressTLS(("a.org",), "site")], acme=True, class_name="nginx")

@@ -3,14 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model.api.cluster import ClusterSpec, Guard
+from reconciler.model.api.cluster import Cluster, ClusterSpec, Guard
 from reconciler.model.api.core.config import ConfigMap, Secret
-from reconciler.model.api.meta import Object, ObjectMeta
+from reconciler.model.api.meta import Object, ObjectMeta, ref_of
 from reconciler.model.names import Ref
 from reconciler.model.plan import FieldChange, ObjectChange
 from reconciler.model.secrets import SecretText
 from reconciler.planning import Options, forecast, plan
-from tests.simulated import World, container, deployment, desired, pod, service
+from tests.simulated import World, container, deployment, desired, pod, service, with_kinds
 
 MANY = tuple(deployment(f"web-{number}", replicas=1) for number in range(10))
 CANARY = "s3cr3t-canary"
@@ -76,7 +76,10 @@ def test_the_manifests_of_another_cluster_are_never_applied() -> None:
     other = desired(deployment(), nodes=1, revision="r2")
     cluster = replace(other.cluster, metadata=ObjectMeta("other"))
     manifests = {ref: each for ref, each in other.manifests.items() if ref.kind != "Cluster"}
-    other = replace(other, cluster=cluster, manifests={**manifests, Ref("Cluster", "", "other"): {}})
+    other = replace(
+        with_kinds(other, {Cluster: {ref_of(cluster): cluster}}),
+        manifests={**manifests, Ref("Cluster", "", "other"): {}},
+    )
     step = plan(other, world.observed(), world.memory, world.now, Options(confirmed_revision="r2"))
     assert step.hold is not None
     assert step.hold.reason == "this state is of cluster 'lab', and revision r2 describes 'other'"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import ContainerPort
 from reconciler.model.api.core.node import NodeSpec, Taint
 from reconciler.model.api.core.pod import Toleration
@@ -171,7 +172,7 @@ def test_each_placed_pod_says_why_it_is_on_its_node() -> None:
     world = World(big)
     world.settle()
     more = deployment("more", replicas=2, containers=(container(cpu="1"),))
-    world.wanted = desired(*big.deployments.values(), more, nodes=2, revision="r2")
+    world.wanted = desired(*big.of(Deployment).values(), more, nodes=2, revision="r2")
     assert [(change.node, change.chosen) for change in world.plan().changes] == [
         ("node-001", "2 of 2 nodes fit, it has the most room"),
         ("node-000", "2 of 2 nodes fit, it has the fewest pods of this template"),

@@ -7,9 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.acme import Acme, AcmeAccount
+from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.config import Secret
+from reconciler.model.api.core.node import Node
 from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
-from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.meta import ObjectMeta, ref_of
 from reconciler.model.api.networking import Ingress, IngressTLS
 from reconciler.model.ingress_options import IngressOptions
 from reconciler.model.memory import IngressRecord, Memory, ServiceRecord
@@ -24,6 +26,7 @@ from tests.certificates import DAY, NOON, signed
 from tests.fake_issuer import THUMBPRINT, issued
 from tests.haproxy_process import accepted
 from tests.ingress_oracle import ingress, rule
+from tests.simulated import by_type, with_kinds
 from tests.unit.services.test_layer import MEMORY, desired
 
 WEB = Ref("Service", "shop", "web")
@@ -46,7 +49,9 @@ def proxies(entered: Ingress, *secrets: Secret, memory: Memory = MEMORY) -> dict
         nodes["node-1"], metadata=ObjectMeta("node-1", labels={"reconciler.dev/edge": "true"})
     )
     held = {Ref("Secret", "shop", secret.metadata.name): secret for secret in secrets}
-    wanted = replace(wanted, nodes=nodes, services=SERVICES, ingresses={ENTRY: entered}, secrets=held)
+    wanted = with_kinds(
+        wanted, {Node: by_type((nodes).values())[Node], Service: SERVICES, Ingress: {ENTRY: entered}, Secret: held}
+    )
     memory = replace(memory, ingresses={ENTRY: IngressRecord(1)})
     setups = ServiceLayer().setups(wanted, memory, ENDPOINTS, at=NOON)
     return {name: setup.proxy for name, setup in setups.items()}
@@ -93,7 +98,7 @@ def test_users_are_in_the_file_and_in_nothing_that_is_shown(tmp_path: Path) -> N
 def test_a_load_balancer_does_not_take_the_ports_of_the_ingresses_and_keeps_its_others() -> None:
     layer = ServiceLayer()
     spec = replace(SERVICES[WEB].spec, type="LoadBalancer")
-    wanted = replace(desired(), services={WEB: replace(SERVICES[WEB], spec=spec)}, ingresses={ENTRY: entry()})
+    wanted = with_kinds(desired(), {Service: {WEB: replace(SERVICES[WEB], spec=spec)}, Ingress: {ENTRY: entry()}})
     setups = layer.setups(wanted, replace(MEMORY, services={WEB: ServiceRecord("10.96.0.1", (30080,))}), ENDPOINTS)
     assert layer.problems == (
         "Service shop/web is not reached at the edges' 0.0.0.0:80: it belongs to the Ingresses; "
@@ -108,8 +113,8 @@ def test_a_load_balancer_does_not_take_the_ports_of_the_ingresses_and_keeps_its_
 
 def test_pods_behind_an_ingress_are_spoken_to_as_their_service_says() -> None:
     options = ServiceOptions(proxy_protocol=True, slow_start=5000)
-    wanted = replace(
-        desired(), services={WEB: replace(SERVICES[WEB], options=options)}, ingresses={ENTRY: entry()}
+    wanted = with_kinds(
+        desired(), {Service: {WEB: replace(SERVICES[WEB], options=options)}, Ingress: {ENTRY: entry()}}
     )
     edge = ServiceLayer().setups(wanted, MEMORY, ENDPOINTS)["node-1"].proxy
     (section,) = (each for each in edge.sections if each.text.startswith("backend ingress"))
@@ -124,11 +129,11 @@ SERVER = "https://acme.example.org/directory"
 def with_issuer(**remembered: object) -> tuple[dict[str, NodeProxy], tuple[str, ...]]:
     """The proxies of an Ingress that has its certificate issued, and what is told of it."""
     made = ingress("entry", rule("a.org", PATH), tls=[IngressTLS(("a.org",), "site")], acme=True)
-    wanted = replace(desired(), services=SERVICES, ingresses={ENTRY: made})
+    wanted = with_kinds(desired(), {Service: SERVICES, Ingress: {ENTRY: made}})
     cluster = replace(wanted.cluster, spec=replace(wanted.cluster.spec, acme=Acme(SERVER)))
     layer = ServiceLayer()
     memory = replace(MEMORY, **remembered)
-    setups = layer.setups(replace(wanted, cluster=cluster), memory, ENDPOINTS, at=NOON)
+    setups = layer.setups(with_kinds(wanted, {Cluster: {ref_of(cluster): cluster}}), memory, ENDPOINTS, at=NOON)
     return {name: setup.proxy for name, setup in setups.items()}, layer.problems
 
 

@@ -25,6 +25,7 @@ from reconciler.model.policies import INGRESS_NAMESPACE, NAMESPACE_LABEL
 from reconciler.model.proxy import config_text
 from reconciler.model.setups import NodeNetwork, Route
 from reconciler.services import ServiceLayer, node_setups
+from tests.simulated import by_type, with_kinds
 
 WEB = Ref("Service", "shop", "web")
 MEMORY = Memory(
@@ -47,18 +48,13 @@ ENDPOINTS = {
 def desired(revision: str = "abc", image: str = "lab/proxy:1") -> Desired:
     return Desired(
         revision=Revision(revision, "/srv/shop"),
-        cluster=Cluster(ObjectMeta("shop"), ClusterSpec(images=ClusterImages(proxy=image))),
-        nodes={
-            f"node-{n}": Node(ObjectMeta(f"node-{n}"), SshAddress("root", f"192.0.2.{n}", 2200 + n))
-            for n in (1, 2, 3)
-        },
-        namespaces={},
-        pods={},
-        deployments={},
-        services={WEB: Service(ObjectMeta("web", "shop"), ServiceSpec(ports=(ServicePort(80, "http"),)))},
-        config_maps={},
-        secrets={},
-        claims={},
+        objects=by_type(
+            (
+                Cluster(ObjectMeta("shop"), ClusterSpec(images=ClusterImages(proxy=image))),
+                *(Node(ObjectMeta(f"node-{n}"), SshAddress("root", f"192.0.2.{n}", 2200 + n)) for n in (1, 2, 3)),
+                Service(ObjectMeta("web", "shop"), ServiceSpec(ports=(ServicePort(80, "http"),))),
+            )
+        ),
         digests={},
         places={},
         template_hashes={},
@@ -182,21 +178,21 @@ def closed(client: str = "", namespace: str = "") -> Desired:
         rules = (NetworkPolicyIngressRule(peers=(NetworkPolicyPeer(namespace_selector=selector),)),)
     spec = NetworkPolicySpec(LabelSelector({"app": "web"}), ingress=rules, policy_types=("Ingress",))
     policy = NetworkPolicy(ObjectMeta("closed", "shop"), spec)
-    return replace(desired(), network_policies={Ref("NetworkPolicy", "shop", "closed"): policy})
+    return with_kinds(desired(), {NetworkPolicy: {Ref("NetworkPolicy", "shop", "closed"): policy}})
 
 
 def test_an_ingress_sends_nothing_to_pods_that_are_closed_to_it() -> None:
     backend = IngressBackend(IngressServiceBackend("web", ServiceBackendPort(name="http")))
     ingress = Ingress(ObjectMeta("web", "shop"), IngressSpec(default_backend=backend))
     memory = replace(MEMORY, pods={"u1": pod("web-0", "10.244.0.2")})
-    open_to_all = replace(closed(), network_policies={})
+    open_to_all = with_kinds(closed(), {NetworkPolicy: {}})
     for wanted, servers in (
         (open_to_all, ["web-0"]),
         (closed(), []),
         (closed(namespace=INGRESS_NAMESPACE), ["web-0"]),
     ):
         layer = ServiceLayer()
-        wanted = replace(wanted, ingresses={Ref("Ingress", "shop", "web"): ingress})
+        wanted = with_kinds(wanted, {Ingress: {Ref("Ingress", "shop", "web"): ingress}})
         proxy = layer.setups(wanted, memory, ENDPOINTS)["node-1"].proxy
         (section,) = (each for each in proxy.sections if each.name.startswith("ingress_"))
         assert [server.name for server in section.servers] == servers

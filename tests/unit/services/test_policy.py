@@ -23,7 +23,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Uid
 from reconciler.services.policy import NOBODY, Isolation, Policies, isolate
-from tests.simulated import desired
+from tests.simulated import by_type, desired, with_kinds
 
 LABELS = {"shop": {"team": "a"}, "edge": {"team": "b"}, "bare": {}}
 
@@ -75,11 +75,7 @@ def world(*policies: NetworkPolicy, isolated: bool = False) -> Desired:
     spaces = [Namespace(ObjectMeta(name, labels=labels)) for name, labels in LABELS.items()]
     spec = ClusterSpec(network=ClusterNetwork(isolate_namespaces=isolated))
     wanted = desired(*policies, cluster=spec)
-    return Desired(**{**_fields(wanted), "namespaces": {each.metadata.name: each for each in spaces}})
-
-
-def _fields(wanted: Desired) -> dict[str, Any]:
-    return {name: getattr(wanted, name) for name in wanted.__struct_fields__}
+    return with_kinds(wanted, by_type(spaces))
 
 
 def rules(isolation: Isolation, ip: str, way: str = "ingress") -> list[str] | None:

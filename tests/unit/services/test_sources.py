@@ -14,7 +14,7 @@ from reconciler.model.plan import Endpoint
 from reconciler.model.policies import Allowed, PodPolicy, RuleSet
 from reconciler.services.policy import NOBODY, Isolation
 from reconciler.services.sources import Sources, Sourcing, hosts_own, service_sources
-from tests.simulated import desired
+from tests.simulated import by_type, desired, with_kinds
 
 WEB = Ref("Service", "shop", "web")
 HOSTS = ("127.0.0.0/8", "10.244.0.1")
@@ -109,7 +109,7 @@ def test_a_pod_that_may_not_reach_them_all_is_denied() -> None:
 def test_pods_that_become_ready_change_nothing_and_others_only_their_own_service() -> None:
     db = Ref("Service", "shop", "db")
     wanted = web(1, policy("shop", "Ingress", "Egress"))
-    wanted = replace(wanted, services={**wanted.services, db: wanted.services[WEB]})
+    wanted = with_kinds(wanted, {Service: {**wanted.of(Service), db: wanted.of(Service)[WEB]}})
     some = (Allowed("10.244.0.2/32"),)
     found = isolation(PodPolicy("10.244.0.2", "some"), PodPolicy("10.244.0.8", egress="some"), some=some)
     behind, more = endpoint("10.244.0.2", 80), endpoint("10.244.0.3", 80)
@@ -133,7 +133,9 @@ def test_the_hosts_own_addresses() -> None:
 def test_a_host_with_a_name_has_the_address_that_it_was_reached_at() -> None:
     def own(host: str, record: NodeRecord) -> set[str]:
         node = Node(ObjectMeta("a"), SshAddress("root", host))
-        return set(hosts_own(replace(desired(), nodes={"a": node}), {record.name: record}))
+        return set(
+            hosts_own(with_kinds(desired(), {Node: by_type(({"a": node}).values())[Node]}), {record.name: record})
+        )
 
     plain = own("192.0.2.1", NodeRecord("a"))
     assert "192.0.2.1" in plain
