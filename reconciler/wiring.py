@@ -43,7 +43,8 @@ from reconciler.sources import (
     commit_around,
     path_in_repository,
 )
-from reconciler.store import DATABASE_FILE, SqliteStore, StoreLocked, open_reader
+from reconciler.store import StoreLocked
+from reconciler.stores import has_state, open_reader, open_store
 
 
 def open_source(wanted: SourceSettings, settings: Settings) -> Source:
@@ -84,7 +85,7 @@ def reset(node: Node, cluster: Cluster, settings: Settings) -> list[str]:
     if ref_of(cluster) not in memory.applied and node.metadata.name not in memory.nodes:
         return reset_node(node, cluster, credentials_of(settings), stranger)
     try:
-        store = SqliteStore(settings.state_dir)
+        store = open_store(settings.state_dir)
     except StoreLocked:
         with open_reader(settings.state_dir) as reader:
             if ref_of(node) in reader.memory().applied:
@@ -115,7 +116,7 @@ def forget_node(name: str, settings: Settings) -> None:
     """For a host that is gone: what was given to it is forgotten, and nobody goes there.
 
     StoreLocked where a reconciler runs: it would remember it again."""
-    with SqliteStore(settings.state_dir) as store:
+    with open_store(settings.state_dir) as store:
         store.save(without_node(store.load(), name))
 
 
@@ -156,7 +157,7 @@ def in_force_at(wanted: SourceSettings, base: str, settings: Settings) -> Desire
 
 def remembered(settings: Settings) -> Memory:
     """What the store holds, read without its lock; an empty memory where there is no store yet."""
-    if not (settings.state_dir / DATABASE_FILE).exists():
+    if not has_state(settings.state_dir):
         return Memory()
     with open_reader(settings.state_dir) as reader:
         return reader.memory()
@@ -164,7 +165,7 @@ def remembered(settings: Settings) -> Memory:
 
 def kept_revision(settings: Settings) -> Desired | None:
     """The last good revision as the store has it, read without its lock."""
-    if not (settings.state_dir / DATABASE_FILE).exists():
+    if not has_state(settings.state_dir):
         return None
     with open_reader(settings.state_dir) as reader:
         snapshot = reader.last_revision()
@@ -198,7 +199,7 @@ class Running(Struct):
 @contextmanager
 def running(wanted: SourceSettings, settings: Settings, narrator: Narrator, options: Options) -> Iterator[Running]:
     """Open store, source and sessions, and close them again in the reverse order; StoreLocked names a holder."""
-    store = SqliteStore(settings.state_dir)
+    store = open_store(settings.state_dir)
     try:
         inbox = Inbox()
         fleet = Fleet(connector(settings, inbox))

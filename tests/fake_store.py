@@ -1,12 +1,13 @@
 """A store in memory, for tests of what uses one; it passes the same suite as the real one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Self
 
 import msgspec
 
 from reconciler.model.desired import Snapshot
 from reconciler.model.memory import Memory
-from reconciler.model.names import Ref
+from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Status
 from reconciler.model.records import Event
 from reconciler.store.errors import StoreFailed
@@ -31,7 +32,7 @@ class FakeStore:
         self._check()
         return self._memory
 
-    def save(self, memory: Memory) -> None:
+    def save(self, memory: Memory, pods: Collection[Uid] | None = None) -> None:
         self._check()
         stored = msgspec.structs.replace(
             memory, backoffs={}, failures={}, ready_since={}, leaving={}, orders={}, crashes={}, started={}
@@ -39,7 +40,7 @@ class FakeStore:
         self.saves += stored != self._memory
         self._memory = stored
 
-    def publish(self, statuses: Mapping[Ref, Status]) -> None:
+    def publish(self, statuses: Mapping[Ref, Status], changed: Collection[Ref] | None = None) -> None:
         self._check()
         self.statuses = {ref: statuses[ref] for ref in sorted(statuses)}
 
@@ -67,6 +68,12 @@ class FakeStore:
         return tuple(self._events.values())
 
     def close(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         pass
 
     def _check(self) -> None:

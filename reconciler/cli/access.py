@@ -27,7 +27,7 @@ from reconciler.model.plan import ContainerStatus, PodStatus, Status
 from reconciler.nodes.access.host import HostAccess, reaching
 from reconciler.nodes.errors import NodeError
 from reconciler.settings import Settings
-from reconciler.store import open_reader
+from reconciler.stores import open_reader
 from reconciler.wiring import credentials_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -39,7 +39,7 @@ from reconciler.reporting.describing import (
     describe_pod,
     describe_service,
 )
-from reconciler.store import open_reader
+from reconciler.stores import open_reader
 
 
 @click.command()

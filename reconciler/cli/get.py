@@ -14,6 +14,7 @@ import yaml
 from reconciler.cli.console import show_lines
 from reconciler.cli.kind_argument import KindArgument, kinds_in_words
 from reconciler.cli.options import output_option, state_option
+from reconciler.control.ports import StoreReader
 from reconciler.kinds.core.endpoints import ENDPOINTS
 from reconciler.kinds.core.event import EVENT
 from reconciler.kinds.core.service import SERVICE
@@ -33,7 +34,7 @@ from reconciler.reporting import (
     table,
     table_lines,
 )
-from reconciler.store import StoreReader, open_reader
+from reconciler.stores import open_reader
 
 Thing = TypeVar("Thing")
 

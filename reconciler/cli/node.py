@@ -25,7 +25,7 @@ from reconciler.model.api.core.node import Node
 from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
-from reconciler.store import open_reader
+from reconciler.stores import open_reader
 from reconciler.wiring import forget_node, read_once, remembered, reset
 
 

@@ -3,19 +3,20 @@
 Nothing here blocks the loop on a host or a remote: observing is a look at what a session already knows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol, Self
 
 from reconciler.model.acme import AcmeAccount, Order
-from reconciler.model.desired import Rejected, Snapshot, Unavailable
+from reconciler.model.desired import Rejected, Revision, Snapshot, Unavailable
 from reconciler.model.leases import Claim, Seat
 from reconciler.model.memory import Memory
-from reconciler.model.names import Ref
+from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Observation
 from reconciler.model.operations import PodWork
 from reconciler.model.plan import Status
 from reconciler.model.records import Event
 from reconciler.model.setups import NodeSetup
+from reconciler.store.ownership import Holder
 
 
 class Source(Protocol):
@@ -80,22 +81,32 @@ class Issuer(Protocol):
 
 
 class Store(Protocol):
-    """What survives a restart. One writer; readers in other processes see the last complete write."""
+    """What survives a restart, as its one writer has it; readers see the last complete write (`StoreReader`).
+
+    Every write is fenced: opening the store makes this process its owner, and a write is refused as a whole, with
+    StoreFailed, once the store has another owner, or is not where it was any more. What is written are the rows
+    that differ (`store.rows`), so a backend needs to know no more than how to apply a `Delta`.
+    """
 
     @property
     def identity(self) -> str:
         """Of this state, wherever it is restarted; no other state has it, nor a copy of it elsewhere."""
 
     def check(self) -> None:
-        """StoreFailed where what was written is not where it was any more: removed, replaced or overwritten."""
+        """The fence: StoreFailed where a write would be refused now, for what was written is not where it was any
+        more: removed, replaced or overwritten."""
 
     def load(self) -> Memory: ...
 
-    def save(self, memory: Memory) -> None:
-        """All of it or nothing; only what differs from the last load or save is written. Durable on return."""
+    def save(self, memory: Memory, pods: Collection[Uid] | None = None) -> None:
+        """All of it or nothing; only what differs from the last load or save is written. Durable on return.
 
-    def publish(self, statuses: Mapping[Ref, Status]) -> None:
-        """Replace the statuses that `reconciler get` shows."""
+        `pods`: nothing that is remembered of any other pod differs; None: it may."""
+
+    def publish(self, statuses: Mapping[Ref, Status], changed: Collection[Ref] | None = None) -> None:
+        """Replace the statuses that `reconciler get` shows. The mapping must not be changed afterwards.
+
+        `changed`: no other status differs from those published last; None: any may."""
 
     def published(self) -> Mapping[Ref, Status]:
         """What was published last, also by an earlier process; nothing of what this version cannot read."""
@@ -107,4 +118,40 @@ class Store(Protocol):
 
     def last_revision(self) -> Snapshot | None: ...
 
+    def close(self) -> None:
+        """Give the ownership back. May be called again."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class StoreReader(Protocol):
+    """Looking at a store, from any process: each method shows the last complete write, StoreFailed where it cannot
+    be read."""
+
+    def holder(self) -> Holder | None:
+        """The process that keeps this state up to date now; None: nobody does."""
+
+    def published_at(self) -> float | None:
+        """Unix seconds of the last change of any status."""
+
+    def statuses(self) -> dict[Ref, Status]:
+        """In the order of the references."""
+
+    def events(self) -> tuple[Event, ...]:
+        """The one seen last comes last."""
+
+    def memory(self) -> Memory: ...
+
+    def revision(self) -> Revision | None:
+        """The last good revision."""
+
+    def last_revision(self) -> Snapshot | None:
+        """The last good revision with its files."""
+
     def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...

@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from reconciler.model.acme import AcmeAccount, IssuedCertificate
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Json
-from reconciler.model.memory import ClaimRecord, IngressRecord, NodeRecord, PodIntent, Runs, ServiceRecord
+from reconciler.model.memory import ClaimRecord, IngressRecord, NodeRecord, Runs, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.plan import (
     ClaimStatus,
@@ -50,22 +51,23 @@ _encoder = msgspec.json.Encoder(enc_hook=_to_json)
 _revealing_encoder = msgspec.json.Encoder(enc_hook=_to_json_revealed)
 
 
-def _decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
+def decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
+    """Reads what `encode` has written of such a value."""
     return msgspec.json.Decoder(kind, dec_hook=_from_json)
 
 
-decode_intent = _decoder(PodIntent).decode
-decode_node = _decoder(NodeRecord).decode
-decode_service = _decoder(ServiceRecord).decode
-decode_ingress = _decoder(IngressRecord).decode
-decode_claim = _decoder(ClaimRecord).decode
-decode_account = _decoder(AcmeAccount).decode
-decode_certificate = _decoder(IssuedCertificate).decode
-decode_runs = _decoder(dict[str, Runs]).decode
-decode_number = _decoder(int).decode
-decode_manifest = _decoder(Json).decode
-decode_text = _decoder(str).decode
-_status_decoders = {name: _decoder(kind) for name, kind in STATUS_TYPES.items()}
+decode_spec = decoder(PodSpec).decode
+decode_node = decoder(NodeRecord).decode
+decode_service = decoder(ServiceRecord).decode
+decode_ingress = decoder(IngressRecord).decode
+decode_claim = decoder(ClaimRecord).decode
+decode_account = decoder(AcmeAccount).decode
+decode_certificate = decoder(IssuedCertificate).decode
+decode_runs = decoder(dict[str, Runs]).decode
+decode_number = decoder(int).decode
+decode_manifest = decoder(Json).decode
+decode_text = decoder(str).decode
+_status_decoders = {name: decoder(kind) for name, kind in STATUS_TYPES.items()}
 
 
 def encode(value: object) -> str:

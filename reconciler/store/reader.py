@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Self
 
 from reconciler.model.desired import Revision, Snapshot
 from reconciler.model.memory import Memory
@@ -11,12 +12,17 @@ from reconciler.model.plan import Status
 from reconciler.model.records import Event
 from reconciler.store.encoding import decode_status, ref_of_key
 from reconciler.store.ownership import Holder, holder_of
-from reconciler.store.rows import read_last_revision, read_memory
-from reconciler.store.schema import DATABASE_FILE, failing_as_store, open_for_reading
+from reconciler.store.schema import (
+    DATABASE_FILE,
+    failing_as_store,
+    open_for_reading,
+    read_last_revision,
+    read_memory,
+)
 
 
-class StoreReader:
-    """Each method shows the last complete write; StoreFailed where it cannot be read."""
+class SqliteReader:
+    """Implements `control.ports.StoreReader`."""
 
     def __init__(self, directory: Path, connection: sqlite3.Connection) -> None:
         self._directory = directory
@@ -65,7 +71,7 @@ class StoreReader:
     def close(self) -> None:
         self._connection.close()
 
-    def __enter__(self) -> "StoreReader":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -75,6 +81,6 @@ class StoreReader:
         return failing_as_store(self._directory / DATABASE_FILE)
 
 
-def open_reader(directory: str | Path) -> StoreReader:
+def open_reader(directory: str | Path) -> SqliteReader:
     """StoreFailed where there is no state, or one that this version cannot read."""
-    return StoreReader(Path(directory), open_for_reading(Path(directory)))
+    return SqliteReader(Path(directory), open_for_reading(Path(directory)))

@@ -1,20 +1,23 @@
-"""Memory as rows: which ones differ between two memories, and the way back.
+"""Memory as rows, whatever keeps them: which ones differ between two memories, and the way back.
 
-The volatile parts (back-offs, crashes, since when a pod is ready or leaving) have no rows: a restart forgets them.
+A backend stores rows and knows no more of them than this module says: it applies a `Delta`, all or nothing, and
+gives the rows back. The volatile parts (back-offs, crashes, since when a pod is ready or leaving) have no rows: a
+restart forgets them.
 """
 
-import sqlite3
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
-from reconciler.model.desired import Revision, Snapshot, SourceFile
-from reconciler.model.memory import Memory
+from msgspec import Struct
+
+from reconciler.model.memory import Memory, PodIntent
+from reconciler.model.names import Uid
 from reconciler.store.encoding import (
     decode_account,
     decode_certificate,
     decode_claim,
     decode_ingress,
-    decode_intent,
     decode_manifest,
     decode_node,
     decode_number,
@@ -26,64 +29,140 @@ from reconciler.store.encoding import (
     key_of,
     ref_of_key,
 )
+from reconciler.store.templates import TEMPLATES, Templates, encode_intent, template_of
 
 Row: TypeAlias = tuple[str, str, str]
 """part, key, value"""
 RowKey: TypeAlias = tuple[str, str]
 
 
-class _Part(NamedTuple):
-    entries: Callable[[Memory], Mapping[Any, Any]]
+class Delta(Struct, frozen=True):
+    """What takes the rows of one memory to those of the next."""
+
+    written: tuple[Row, ...] = ()
+    removed: tuple[RowKey, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.written or self.removed)
+
+
+class RecordType(Struct, frozen=True):
+    """How one part of the memory, a mapping, is written: each of its entries is a row."""
+
+    part: str
+    """The name of the field of Memory, and of the rows' part."""
     key: Callable[[Any], str]
     key_back: Callable[[str], Any]
     value_back: Callable[[str], Any]
     value: Callable[[Any], str] = encode
+    by_pod: bool = False
+    """Its keys are uids of pods."""
 
 
-_PARTS: Mapping[str, _Part] = {
-    "pods": _Part(lambda memory: memory.pods, str, str, decode_intent),
-    "nodes": _Part(lambda memory: memory.nodes, str, str, decode_node),
-    "services": _Part(lambda memory: memory.services, key_of, ref_of_key, decode_service),
-    "ingresses": _Part(lambda memory: memory.ingresses, key_of, ref_of_key, decode_ingress),
-    "claims": _Part(lambda memory: memory.claims, key_of, ref_of_key, decode_claim),
-    "accounts": _Part(lambda memory: memory.accounts, str, str, decode_account, encode_revealed),
-    "certificates": _Part(
-        lambda memory: memory.certificates, key_of, ref_of_key, decode_certificate, encode_revealed
-    ),
-    "runs": _Part(lambda memory: memory.runs, str, str, decode_runs),
-    "incarnations": _Part(lambda memory: memory.incarnations, key_of, ref_of_key, decode_number),
-    "applied": _Part(lambda memory: memory.applied, key_of, ref_of_key, decode_manifest),
-    "revision": _Part(lambda memory: {"": memory.revision}, str, str, decode_text),
-}
-"""The names are those of Memory's fields, and of the column `part`."""
+_PODS = "pods"
+RECORDS: tuple[RecordType, ...] = (
+    RecordType("nodes", str, str, decode_node),
+    RecordType("services", key_of, ref_of_key, decode_service),
+    RecordType("ingresses", key_of, ref_of_key, decode_ingress),
+    RecordType("claims", key_of, ref_of_key, decode_claim),
+    RecordType("accounts", str, str, decode_account, encode_revealed),
+    RecordType("certificates", key_of, ref_of_key, decode_certificate, encode_revealed),
+    RecordType("runs", str, str, decode_runs, by_pod=True),
+    RecordType("incarnations", key_of, ref_of_key, decode_number),
+    RecordType("applied", key_of, ref_of_key, decode_manifest),
+)
+"""Every part but the pods, whose rows name the row of their template, and the revision, which is one word."""
 
 
-def changed_rows(before: Memory, after: Memory) -> tuple[list[Row], list[RowKey]]:
+class MemoryRows:
+    """The rows of the memory that a store has, and how they follow the next one.
+
+    Not shared between threads. Where the rows could not be written, it is to be made anew from those that are."""
+
+    def __init__(self, memory: Memory, records: Iterable[RecordType] = RECORDS) -> None:
+        self.memory = memory
+        self._records = tuple(records)
+        self._uses: Counter[str] = Counter()
+        """How many pods are of each template."""
+        self._uses.update(filter(None, map(template_of, memory.pods.values())))
+
+    def follow(self, after: Memory, uids: Collection[Uid] | None = None) -> Delta:
+        """`uids`: no other pod differs; None: any may."""
+        before, self.memory = self.memory, after
+        written: list[Row] = []
+        removed: list[RowKey] = []
+        if before.revision != after.revision:
+            written.append(("revision", "", encode(after.revision)))
+        changes = list(_changes(before.pods, after.pods, uids))
+        written += self._templates_begun(changes)
+        for uid, _, intent in changes:
+            if intent is None:
+                removed.append((_PODS, uid))
+            else:
+                written.append((_PODS, uid, encode_intent(intent)))
+        removed += self._templates_ended(changes)
+        for record in self._records:
+            old, new = getattr(before, record.part), getattr(after, record.part)
+            for key, _, value in _changes(old, new, uids if record.by_pod else None):
+                if value is None:
+                    removed.append((record.part, record.key(key)))
+                else:
+                    written.append((record.part, record.key(key), record.value(value)))
+        return Delta(tuple(written), tuple(removed))
+
+    def _templates_begun(self, changes: Iterable[tuple[Uid, PodIntent | None, PodIntent | None]]) -> Iterator[Row]:
+        for _, _, intent in changes:
+            digest = template_of(intent)
+            if digest and intent is not None:
+                self._uses[digest] += 1
+                if self._uses[digest] == 1:
+                    yield TEMPLATES, digest, encode(intent.spec)
+
+    def _templates_ended(
+        self, changes: Iterable[tuple[Uid, PodIntent | None, PodIntent | None]]
+    ) -> Iterator[RowKey]:
+        for _, intent, _ in changes:
+            digest = template_of(intent)
+            if digest:
+                self._uses[digest] -= 1
+                if not self._uses[digest]:
+                    del self._uses[digest]
+                    yield TEMPLATES, digest
+
+
+def changed_rows(before: Memory, after: Memory) -> Delta:
     """What to write and what to delete to get from one to the other."""
-    written: list[Row] = []
-    removed: list[RowKey] = []
-    for name, part in _PARTS.items():
-        old, new = part.entries(before), part.entries(after)
-        if old is new:
-            continue
-        for key, value in new.items():
-            known = old.get(key)
-            if known is not value and known != value:
-                written.append((name, part.key(key), part.value(value)))
-        removed += [(name, part.key(key)) for key in old.keys() - new.keys()]
-    return written, removed
+    return MemoryRows(before).follow(after)
 
 
-def read_memory(connection: sqlite3.Connection) -> Memory:
-    parts: dict[str, dict[Any, Any]] = {name: {} for name in _PARTS}
-    for name, key, value in connection.execute("SELECT part, key, value FROM memory"):
-        part = _PARTS[name]
-        parts[name][part.key_back(key)] = part.value_back(value)
-    revision = parts.pop("revision").get("", "")
-    return Memory(**parts, revision=revision)
+def memory_of(rows: Iterable[Row], records: Iterable[RecordType] = RECORDS) -> Memory:
+    """Inverse of what `MemoryRows` has written. KeyError and ValueError where a row is none of ours."""
+    known = {record.part: record for record in records}
+    parts: dict[str, dict[Any, Any]] = {part: {} for part in known}
+    templates, pods, revision = Templates(), {}, ""
+    for part, key, value in rows:
+        if part == TEMPLATES:
+            templates.put(key, value)
+        elif part == _PODS:
+            pods[key] = value
+        elif part == "revision":
+            revision = decode_text(value)
+        else:
+            record = known[part]
+            parts[part][record.key_back(key)] = record.value_back(value)
+    intents = {uid: templates.decode_intent(value) for uid, value in pods.items()}
+    return Memory(pods=intents, revision=revision, **parts)
 
 
-def read_last_revision(connection: sqlite3.Connection) -> Snapshot | None:
-    row = connection.execute("SELECT id, origin, title FROM revision").fetchone()
-    files = connection.execute("SELECT path, digest, content FROM revision_files ORDER BY path")
-    return Snapshot(Revision(*row), tuple(SourceFile(*file) for file in files)) if row else None
+def _changes(
+    before: Mapping[Any, Any], after: Mapping[Any, Any], keys: Collection[Any] | None
+) -> Iterator[tuple[Any, Any | None, Any | None]]:
+    """Each key whose value differs, with the value before and after; None: there is none."""
+    if before is after:
+        return
+    for key in after if keys is None else keys:
+        old, new = before.get(key), after.get(key)
+        if old is not new and old != new:
+            yield key, old, new
+    if keys is None and (len(before) != len(after) or before.keys() != after.keys()):
+        yield from ((key, before[key], None) for key in before.keys() - after.keys())

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -10,14 +10,31 @@ from urllib.parse import quote
 
 from msgspec import MsgspecError
 
+from reconciler.model.desired import Revision, Snapshot, SourceFile
+from reconciler.model.memory import Memory, PodIntent
+from reconciler.store.encoding import decoder, encode
 from reconciler.store.errors import StoreFailed
+from reconciler.store.rows import memory_of
+from reconciler.store.templates import TEMPLATES, encode_intent, template_of
 
 DATABASE_FILE = "state.db"
 APPLICATION_ID: Final = 0x7265636F
 """SQLite's own mark of whose file it is: "reco"."""
 BUSY_SECONDS = 5.0
 
-MIGRATIONS: Final = (
+
+def _move_specs_apart(connection: sqlite3.Connection) -> None:
+    """Until version 2 each pod's row had the spec of its template in it."""
+    decode = decoder(PodIntent).decode
+    rows = connection.execute("SELECT key, value FROM memory WHERE part = 'pods'").fetchall()
+    intents = {key: decode(value) for key, value in rows}
+    specs = {template_of(intent): intent.spec for intent in intents.values() if intent.spec is not None}
+    put = "INSERT OR REPLACE INTO memory VALUES (?, ?, ?)"
+    connection.executemany(put, ((TEMPLATES, digest, encode(spec)) for digest, spec in specs.items()))
+    connection.executemany(put, (("pods", key, encode_intent(intent)) for key, intent in intents.items()))
+
+
+MIGRATIONS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
     """
     CREATE TABLE memory (
         part TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
@@ -40,6 +57,7 @@ MIGRATIONS: Final = (
     CREATE TABLE identity (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL);
     INSERT INTO identity VALUES (1, lower(hex(randomblob(16))));
     """,
+    _move_specs_apart,
 )
 """Migration n brings a database from version n to n + 1; a released one is never edited."""
 
@@ -77,6 +95,16 @@ def open_for_reading(directory: Path) -> sqlite3.Connection:
     return connection
 
 
+def read_memory(connection: sqlite3.Connection) -> Memory:
+    return memory_of(connection.execute("SELECT part, key, value FROM memory"))
+
+
+def read_last_revision(connection: sqlite3.Connection) -> Snapshot | None:
+    row = connection.execute("SELECT id, origin, title FROM revision").fetchone()
+    files = connection.execute("SELECT path, digest, content FROM revision_files ORDER BY path")
+    return Snapshot(Revision(*row), tuple(SourceFile(*file) for file in files)) if row else None
+
+
 @contextmanager
 def failing_as_store(path: Path) -> Iterator[None]:
     """Turn what SQLite and the kernel say into a StoreFailed that says how to go on."""
@@ -112,10 +140,19 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     for version in range(_version(connection), len(MIGRATIONS)):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {MIGRATIONS[version]}"
-            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version + 1}; COMMIT;"
-        )
+        step = MIGRATIONS[version]
+        done = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version + 1}; COMMIT;"
+        if isinstance(step, str):
+            connection.executescript(f"BEGIN IMMEDIATE; {step}{done}")
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            step(connection)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        for statement in filter(None, done.split("; ")):
+            connection.execute(statement)
 
 
 def _version(connection: sqlite3.Connection) -> int:

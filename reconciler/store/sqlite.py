@@ -11,24 +11,31 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Self
 
 from msgspec import MsgspecError
 
 from reconciler.model.desired import Snapshot
 from reconciler.model.memory import Memory
-from reconciler.model.names import Ref
+from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Status
 from reconciler.model.records import Event
 from reconciler.store.encoding import decode_status, encode, key_of, ref_of_key
 from reconciler.store.errors import StateLost, StoreFailed
 from reconciler.store.files import WatchedFiles
 from reconciler.store.ownership import Ownership
-from reconciler.store.rows import changed_rows, read_last_revision, read_memory
-from reconciler.store.schema import DATABASE_FILE, failing_as_store, open_for_writing
+from reconciler.store.rows import Delta, MemoryRows
+from reconciler.store.schema import (
+    DATABASE_FILE,
+    failing_as_store,
+    open_for_writing,
+    read_last_revision,
+    read_memory,
+)
 
 EVENT_LIMIT = 1000
 """How many different events are kept; the ones not seen for longest go first."""
@@ -54,8 +61,8 @@ class SqliteStore:
         except BaseException:
             self._ownership.release()
             raise
-        self._memory: Memory | None = None
-        self._statuses: dict[Ref, Status] | None = None
+        self._rows: MemoryRows | None = None
+        self._statuses: Mapping[Ref, Status] | None = None
         self._kept: dict[str, str] | None = None
         # What the database is known to hold (of the kept files: their digests); None: not known, after a failure.
 
@@ -71,29 +78,34 @@ class SqliteStore:
 
     def load(self) -> Memory:
         with self._lock:
-            return self._stored_memory()
+            return self._stored().memory
 
-    def save(self, memory: Memory) -> None:
+    def save(self, memory: Memory, pods: Collection[Uid] | None = None) -> None:
         with self._lock:
-            before = self._stored_memory()
-            written, removed = changed_rows(before, memory)
+            rows, self._rows = self._stored(), None
+            delta = rows.follow(memory, pods)
             self._check()
-            if written or removed:
-                self._memory = None
-                with self._transaction(durable=True) as connection:
-                    connection.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?, ?)", written)
-                    connection.executemany("DELETE FROM memory WHERE part = ? AND key = ?", removed)
-            self._memory = memory
+            if delta:
+                self._apply(delta)
+            self._rows = rows
 
-    def publish(self, statuses: Mapping[Ref, Status]) -> None:
+    def publish(self, statuses: Mapping[Ref, Status], changed: Collection[Ref] | None = None) -> None:
         with self._lock:
             before = self._statuses or {}
+            looked_at = statuses if changed is None or self._statuses is None else changed
             written = [
                 (key_of(ref), type(status).__name__, encode(status))
-                for ref, status in statuses.items()
-                if (known := before.get(ref)) is not status and known != status
+                for ref in looked_at
+                if (status := statuses.get(ref)) is not None
+                and (known := before.get(ref)) is not status
+                and known != status
             ]
-            removed = [(key_of(ref),) for ref in before.keys() - statuses.keys()]
+            gone = (
+                [ref for ref in changed if ref in before and ref not in statuses]
+                if changed is not None
+                else before.keys() - statuses.keys()
+            )
+            removed = [(key_of(ref),) for ref in gone]
             if written or removed or self._statuses is None:
                 replaces_all, self._statuses = self._statuses is None, None
                 with self._transaction(durable=False) as connection:
@@ -102,7 +114,7 @@ class SqliteStore:
                     connection.executemany("INSERT OR REPLACE INTO statuses VALUES (?, ?, ?)", written)
                     connection.executemany("DELETE FROM statuses WHERE ref = ?", removed)
                     connection.execute("INSERT OR REPLACE INTO published VALUES (1, ?)", (time.time(),))
-            self._statuses = dict(statuses)
+            self._statuses = statuses
 
     def published(self) -> Mapping[Ref, Status]:
         with self._lock, failing_as_store(self._path):
@@ -164,7 +176,7 @@ class SqliteStore:
             self._connection.close()
             self._ownership.release()
 
-    def __enter__(self) -> "SqliteStore":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -186,11 +198,16 @@ class SqliteStore:
         where = f"{row[0] if row else ''} {_machine()} {self._files.inode}"
         return hashlib.sha256(where.encode()).hexdigest()[:16]
 
-    def _stored_memory(self) -> Memory:
-        if self._memory is None:
+    def _stored(self) -> MemoryRows:
+        if self._rows is None:
             with failing_as_store(self._path):
-                self._memory = read_memory(self._connection)
-        return self._memory
+                self._rows = MemoryRows(read_memory(self._connection))
+        return self._rows
+
+    def _apply(self, delta: Delta) -> None:
+        with self._transaction(durable=True) as connection:
+            connection.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?, ?)", delta.written)
+            connection.executemany("DELETE FROM memory WHERE part = ? AND key = ?", delta.removed)
 
     def _kept_digests(self) -> dict[str, str]:
         if self._kept is None:

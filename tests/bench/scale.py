@@ -33,7 +33,7 @@ from reconciler.model.observed import ObservedContainer
 from reconciler.model.operations import PodWork
 from reconciler.model.records import Event
 from reconciler.planning import Options, forecast
-from reconciler.store import SqliteStore
+from reconciler.store.sqlite import SqliteStore
 from tests.bench.bars import Measured, at_most
 from tests.bench.settled import PODS_EACH, Settled, edited, settled
 from tests.bench.simulated_hosts import SimulatedHost

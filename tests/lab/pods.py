@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.model.names import Ref
 from reconciler.model.plan import PodStatus
 from reconciler.reporting import status_object
-from reconciler.store import open_reader
+from reconciler.stores import open_reader
 from tests.lab.world import OnHost, Running, World, engine_events, eventually
 
 Json = dict[str, Any]

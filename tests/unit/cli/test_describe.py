@@ -11,7 +11,7 @@ from reconciler.cli import cli
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.plan import ServiceStatus
-from reconciler.store import SqliteStore
+from reconciler.store.sqlite import SqliteStore
 
 WEB = Ref("Service", "default", "web")
 MANIFESTS: dict[Ref, dict[str, Any]] = {

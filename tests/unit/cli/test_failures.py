@@ -10,7 +10,7 @@ import click
 import pytest
 
 from reconciler.cli import error_code, main
-from reconciler.store import SqliteStore
+from reconciler.store.sqlite import SqliteStore
 
 LONELY = (
     "apiVersion: reconciler.dev/v1\nkind: Cluster\nmetadata:\n  name: c\n---\n"

@@ -9,7 +9,7 @@ from reconciler.cli import cli
 from reconciler.model.names import Ref
 from reconciler.model.plan import ServiceStatus
 from reconciler.model.records import Event
-from reconciler.store import SqliteStore
+from reconciler.store.sqlite import SqliteStore
 
 
 def get(state: Path, *arguments: str) -> Result:

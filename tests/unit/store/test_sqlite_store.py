@@ -1,5 +1,6 @@
 """What the SQLite store does beyond the contract: what it writes, whom it refuses, how it survives."""
 
+import json
 import os
 import resource
 import signal
@@ -8,18 +9,22 @@ import stat
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Revision, Snapshot, SourceFile
-from reconciler.model.memory import Memory, NodeRecord, PodIntent
+from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs
 from reconciler.model.names import Ref
 from reconciler.model.plan import DeploymentStatus
 from reconciler.model.records import Event
 from reconciler.model.secrets import SecretText
+from reconciler.store.encoding import encode
 from reconciler.store.errors import StoreFailed, StoreLocked
 from reconciler.store.ownership import holder_of
 from reconciler.store.reader import open_reader
@@ -173,7 +178,7 @@ def test_a_newer_schema_is_refused(store: SqliteStore, directory: Path) -> None:
     with sqlite3.connect(directory / "state.db") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreFailed, match=r"schema version 99.*knows version 2.*newer one"):
+    with pytest.raises(StoreFailed, match=r"schema version 99.*knows version 3.*newer one"):
         SqliteStore(directory)
     with pytest.raises(StoreFailed, match="schema version 99"):
         open_reader(directory)
@@ -254,8 +259,10 @@ def test_a_reader_sees_each_complete_write_of_a_living_writer(store: SqliteStore
 
 RUN_UNTIL_KILLED = """
 import sys
+from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Revision, Snapshot, SourceFile
-from reconciler.model.memory import Memory, NodeRecord, PodIntent
+from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs
 from reconciler.store.sqlite import SqliteStore
 store = SqliteStore(sys.argv[1])
 turn = int(store.load().revision or 0)
@@ -318,3 +325,78 @@ def test_a_save_after_close_is_an_error_and_never_silent(store: SqliteStore) -> 
     store.close()
     with pytest.raises(StoreFailed):
         store.save(Memory(revision="lost"))
+
+
+# --- templates, and what was written before they were rows of their own ----------------------------------------
+
+
+def of_template(uid: str, image: str) -> PodIntent:
+    return msgspec.structs.replace(intent(uid), spec=PodSpec((Container("app", image),)))
+
+
+def parts(store: SqliteStore) -> Counter[str]:
+    return Counter(part for (part,) in store._connection.execute("SELECT part FROM memory"))
+
+
+def test_pods_of_one_template_have_one_row_for_it_which_goes_with_the_last(
+    store: SqliteStore, directory: Path
+) -> None:
+    pods = {str(number): of_template(str(number), f"web:{number % 2}") for number in range(10)}
+    store.save(Memory(pods=pods))
+    assert parts(store) == {"pods": 10, "templates": 2}
+    store.close()
+    again = SqliteStore(directory)
+    assert again.load().pods == pods
+    assert again.load().pods["1"].spec is again.load().pods["3"].spec
+    again.save(Memory(pods={uid: pod for uid, pod in again.load().pods.items() if uid in ("0", "2", "3")}))
+    assert parts(again) == {"pods": 3, "templates": 2}
+    again.save(Memory(pods={"0": of_template("0", "web:1"), "2": again.load().pods["2"]}))
+    assert parts(again) == {"pods": 2, "templates": 2}
+    again.save(Memory(pods={"0": of_template("0", "web:1")}))
+    assert parts(again) == {"pods": 1, "templates": 1}
+    again.save(Memory())
+    assert parts(again) == {}
+    again.close()
+
+
+def test_only_the_pods_that_are_named_are_looked_at(store: SqliteStore) -> None:
+    pods = {str(number): intent(str(number)) for number in range(3)}
+    store.save(Memory(pods=pods, runs={uid: {"app": Runs()} for uid in pods}))
+    before = total_changes(store)
+    moved = {"0": intent("0", "node-9"), "2": pods["2"], "3": intent("3")}
+    store.save(Memory(pods=moved, runs={"2": {"app": Runs()}}), pods=["0", "1", "3"])
+    assert total_changes(store) - before == 5
+    assert store.load().pods == moved
+
+
+def test_only_the_statuses_that_are_named_are_looked_at(store: SqliteStore, directory: Path) -> None:
+    api = Ref("Deployment", "shop", "api")
+    first = {WEB: DeploymentStatus(WEB, 1, 1, 1, 1, 1), api: DeploymentStatus(api, 1, 1, 1, 1, 1)}
+    store.publish(first, changed=())
+    second = {WEB: DeploymentStatus(WEB, 2, 1, 1, 1, 1)}
+    store.publish(second, changed=[WEB, api])
+    with open_reader(directory) as reader:
+        assert reader.statuses() == second
+
+
+def test_a_state_of_the_version_before_is_brought_up_to_date(directory: Path) -> None:
+    """It was made by that version: `version-2.sql` is its dump."""
+    directory.mkdir(0o700)
+    with sqlite3.connect(directory / "state.db") as connection:
+        connection.executescript((Path(__file__).parent / "version-2.sql").read_text())
+    before = {
+        key: json.loads(value)
+        for key, value in connection.execute("SELECT key, value FROM memory WHERE part = 'pods'")
+    }
+    connection.close()
+    with SqliteStore(directory) as store:
+        memory = store.load()
+        assert parts(store)["templates"] == 1
+        assert {uid: json.loads(encode(pod)) for uid, pod in memory.pods.items()} == before
+        assert memory.nodes["node-1"].pod_cidr == "10.244.1.0/24"
+        changes = total_changes(store)
+        store.save(msgspec.structs.replace(memory, pods={**memory.pods}))
+        assert total_changes(store) == changes
+        assert store.published()
+        store.save(msgspec.structs.replace(memory, pods={}))
+        assert parts(store)["templates"] == 0

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.records import Event
-from reconciler.store import SqliteStore, open_reader
 from reconciler.store.errors import StateLost
 from reconciler.store.schema import DATABASE_FILE
+from reconciler.store.sqlite import SqliteStore
+from reconciler.stores import open_reader
 
 ONE = replace(Memory(), incarnations={Ref("Deployment", "default", "web"): 1})
 TWO = replace(Memory(), incarnations={Ref("Deployment", "default", "web"): 2})

@@ -1,0 +1,69 @@
+"""The specs of pods as rows of their own: pods of one template have one row for it, by its digest.
+
+A spec is most of what is remembered of a pod. After a restart the pods of one template have the same object.
+"""
+
+import hashlib
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.memory import PodIntent
+from reconciler.store.encoding import decode_spec, decoder, encode
+
+TEMPLATES: Final = "templates"
+"""The part of the rows that the specs are."""
+_MOST_KNOWN = 50_000
+_digests: dict[int, tuple[PodSpec, str]] = {}
+"""By the identity of the spec, which is kept with it. Nothing but speed depends on it."""
+
+
+class _PodRow(Struct, frozen=True):
+    intent: PodIntent
+    """Without its spec."""
+    template: str = ""
+    """The digest of its spec; empty: it is not known."""
+
+
+_decode = decoder(_PodRow).decode
+
+
+class Templates:
+    """The specs that have been read, by digest."""
+
+    def __init__(self) -> None:
+        self._specs: dict[str, PodSpec] = {}
+
+    def put(self, digest: str, text: str) -> None:
+        self._specs[digest] = decode_spec(text)
+
+    def decode_intent(self, text: str) -> PodIntent:
+        """KeyError where the template has no row."""
+        row = _decode(text)
+        return replace(row.intent, spec=self._specs[row.template]) if row.template else row.intent
+
+
+def encode_intent(intent: PodIntent) -> str:
+    return encode(_PodRow(replace(intent, spec=None), template_of(intent)))
+
+
+def template_of(intent: PodIntent | None) -> str:
+    """The digest of its spec; empty where there is none."""
+    spec = intent.spec if intent is not None else None
+    if spec is None:
+        return ""
+    known = _digests.get(id(spec))
+    if known is not None and known[0] is spec:
+        return known[1]
+    if len(_digests) >= _MOST_KNOWN:
+        _digests.clear()
+    found = template_digest(encode(spec))
+    _digests[id(spec)] = (spec, found)
+    return found
+
+
+def template_digest(text: str) -> str:
+    """Of a spec as it is written."""
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
