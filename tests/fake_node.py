@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.leases import Claim, HostLease, Seat
 from reconciler.model.names import SYSTEM_PROXY, Uid
@@ -344,11 +345,11 @@ class FakeNodeSession:
             if port.host_port
         }
 
-    def _listening(self) -> frozenset[str]:
+    def _listening(self) -> frozenset[SocketAddress]:
         """Whatever runs, answers: on every port that is asked for."""
         live = {c.ip for c in self._containers.values() if c.ip and c.state == "running"}
         checks = self.setup.checks if self.setup else frozenset()
-        return frozenset(check for check in checks if check.rpartition(":")[0] in live)
+        return frozenset(check for check in checks if check.ip in live)
 
     def _reachable(self) -> Reachable:
         return Reachable(

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from reconciler.model.proxy import NodeProxy, config_text, source_text
+from reconciler.model.addresses import SocketAddress
+from reconciler.model.proxy import NodeProxy, ProxyServer, config_text, source_text
 from reconciler.model.secrets import SecretText
-from reconciler.services.haproxy import Address, Server
 from reconciler.services.ingress_backends import IngressBackend, backend_text
 from reconciler.services.ingress_files import INSIDE, USERS
 from reconciler.services.ingress_haproxy import IngressSections
@@ -52,7 +52,7 @@ def _is_free(port: int) -> bool:
 
 
 def write(
-    sections: IngressSections, folder: Path, servers: Mapping[str, Sequence[Server]], more: str = ""
+    sections: IngressSections, folder: Path, servers: Mapping[str, Sequence[ProxyServer]], more: str = ""
 ) -> list[str]:
     """The arguments for HAProxy; `servers` by the name of the service."""
     for path, content in sections.files.items():
@@ -67,7 +67,7 @@ def write(
     return [word for name in files for word in ("-f", str(folder / name))]
 
 
-def _section(backend: IngressBackend, servers: Sequence[Server]) -> str:
+def _section(backend: IngressBackend, servers: Sequence[ProxyServer]) -> str:
     words = " proto h2" if backend.protocol == "h2c" else ""
     lines = "".join(f"    server {server.name} {server.address}{words}\n" for server in servers)
     return f"\n{backend_text(backend)}{lines}"
@@ -75,7 +75,7 @@ def _section(backend: IngressBackend, servers: Sequence[Server]) -> str:
 
 def complaint(sections: IngressSections, folder: Path) -> str:
     """What HAProxy has to say against it; nothing, if it is good."""
-    server = {one.service.name: (Server("one", Address("127.0.0.1", 9)),) for one in sections.backends}
+    server = {one.service.name: (ProxyServer("one", SocketAddress("127.0.0.1", 9)),) for one in sections.backends}
     arguments = write(sections, folder, server)
     checked = subprocess.run([HAPROXY, "-c", *arguments], capture_output=True, text=True, timeout=30, check=False)
     return "" if checked.returncode == 0 and "WARNING" not in checked.stderr else checked.stderr

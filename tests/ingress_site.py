@@ -6,14 +6,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.meta import ref_of
 from reconciler.model.api.networking import Ingress
 from reconciler.model.memory import IngressRecord
+from reconciler.model.proxy import ProxyServer
 from reconciler.model.secrets import SecretText
 from reconciler.services.acme import NO_CHALLENGES, Challenges
 from reconciler.services.certificates import certificates
-from reconciler.services.haproxy import Address, Server
 from reconciler.services.ingress import route
 from reconciler.services.ingress_haproxy import IngressSections, render_ingress
 from tests.certificates import NOON
@@ -43,7 +44,7 @@ def rendered(
     known = {ref_of(one): one for one in secrets}
     routing = route(wanted, SERVICES, records)
     found = certificates(wanted, known, records, NOON)
-    binds = (Address("127.0.0.1", plain),), (Address("127.0.0.1", secure),)
+    binds = (SocketAddress("127.0.0.1", plain),), (SocketAddress("127.0.0.1", secure),)
     return render_ingress(routing, found, known, default, challenges, *binds)
 
 
@@ -64,7 +65,7 @@ def serving(
     sections = rendered(list(by_age), plain, secure, secrets, default, challenges)
     servers = {
         name: tuple(
-            Server(f"pod-{number}", Address("127.0.0.1", one))
+            ProxyServer(f"pod-{number}", SocketAddress("127.0.0.1", one))
             for number, one in enumerate((at.get(name, port), behind.get(also.get(name, ""), 0)))
             if one
         )

@@ -11,6 +11,7 @@ import msgspec
 
 from reconciler.control.ports import NodeSession
 from reconciler.lab import Lab
+from reconciler.model.addresses import SocketAddress, socket_address
 from reconciler.model.api.cluster import Cluster, ClusterSpec
 from reconciler.model.api.core.node import Node, SshAddress
 from reconciler.model.api.meta import ObjectMeta
@@ -51,7 +52,7 @@ WEB = ProxySection(
     "default_web_http",
     "listen default_web_http\n    bind 10.96.0.10:80\n",
     "check",
-    (ProxyServer("web", "10.244.9.2:8080"),),
+    (ProxyServer("web", socket_address("10.244.9.2:8080")),),
 )
 
 
@@ -174,7 +175,7 @@ def connect(node: Node, lab: Lab, engine_id: str = "", spec: ClusterSpec = _SPEC
 def setup(
     fingerprint: str = "one",
     extra: str = "",
-    checks: frozenset[str] = frozenset(),
+    checks: frozenset[SocketAddress] = frozenset(),
     structure: str = "",
     servers: tuple[ProxyServer, ...] = WEB.servers,
     allowed: tuple[str, ...] | None = None,

@@ -1,6 +1,28 @@
-"""Addresses of hosts, as manifests write them: an IPv4 address, or a name."""
+"""Addresses: of hosts, as manifests write them (an IPv4 address, or a name), of sockets, and of network cards."""
 
 from ipaddress import AddressValueError, IPv4Address
+
+from msgspec import Struct
+
+
+class SocketAddress(Struct, frozen=True, order=True, cache_hash=True, gc=False):
+    """An IPv4 address and a TCP port, where something listens or is connected to.
+
+    It is text, `ip:port`, only at the edge: in HAProxy's files and its runtime API, in messages, in reports."""
+
+    ip: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.ip}:{self.port}"
+
+
+def socket_address(text: str) -> SocketAddress:
+    """Read `ip:port`; ValueError for any other text."""
+    ip, _, port = text.rpartition(":")
+    if not is_ipv4(ip):
+        raise ValueError(f"{text!r} is no IPv4 address with a port")
+    return SocketAddress(ip, int(port))
 
 
 def is_ipv4(host: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.core.pod import RestartPolicy
 from reconciler.model.given import Given
 from reconciler.model.limits import Limits
@@ -217,8 +218,8 @@ class Reachable(Struct, frozen=True):
     """Host ports published by containers, ours or foreign: port -> container's name."""
     network: NetworkState = NetworkState()
     proxy: ProxyState = ProxyState()
-    listening: frozenset[str] = frozenset()
-    """`ip:port` of pods on this host that have accepted a TCP connection since their container started."""
+    listening: frozenset[SocketAddress] = frozenset()
+    """Ports of pods on this host that have accepted a TCP connection since their container started."""
     files: Mapping[str, str] = {}
     """`uid/volume` -> fingerprint of the ConfigMap, Secret, downward or projected volume in force there."""
     directories: frozenset[Uid] = frozenset()

@@ -11,6 +11,7 @@ from functools import cached_property
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.digests import digest
 from reconciler.model.secrets import SecretText
 
@@ -19,8 +20,7 @@ class ProxyServer(Struct, frozen=True):
     """A pod that takes connections."""
 
     name: str
-    address: str
-    """`ip:port`."""
+    address: SocketAddress
 
 
 class ProxySection(Struct, frozen=True):
@@ -70,9 +70,7 @@ class NodeProxy(Struct, frozen=True, dict=True):
     @cached_property
     def routed(self) -> frozenset[str]:
         """The addresses of the pods that new connections may be sent to: one object for all who ask."""
-        return frozenset(
-            server.address.rpartition(":")[0] for section in self.sections for server in section.servers
-        )
+        return frozenset(server.address.ip for section in self.sections for server in section.servers)
 
     @property
     def sources(self) -> Mapping[str, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.cluster import ImageGc, NetworkMode
 from reconciler.model.api.core.pod import RestartPolicy
 from reconciler.model.names import Uid
@@ -114,8 +115,8 @@ class NodeSetup(Struct, frozen=True):
 
     network: NodeNetwork
     proxy: NodeProxy
-    checks: frozenset[str] = frozenset()
-    """`ip:port` of pods on this host to connect to until they answer; the answer is `Reachable.listening`."""
+    checks: frozenset[SocketAddress] = frozenset()
+    """Ports of pods on this host to connect to until they answer; the answer is `Reachable.listening`."""
     prober: NodeProber = NodeProber("")
     image_gc: ImageGc = ImageGc()
     dns: NodeDns | None = None

@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
 from reconciler.model.given import Given
@@ -80,7 +81,7 @@ class Known(Struct, frozen=True):
     """What the session knows of the node from before this connection."""
 
     engine_id: str = ""
-    checks: frozenset[str] = frozenset()
+    checks: frozenset[SocketAddress] = frozenset()
     claim: Claim | None = None
     """Of the lease on the host; None: only to look."""
 
@@ -91,7 +92,7 @@ class First(Struct, frozen=True):
     facts: Facts
     images: frozenset[str]
     proxy: ProxyState
-    answered: Mapping[str, PodRun]
+    answered: Mapping[SocketAddress, PodRun]
     given: Given
 
 

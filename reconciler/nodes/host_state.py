@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.given import Given
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
@@ -47,7 +48,7 @@ class HostView:
         self._proxy = ProxyState()
         self._given = _NOTHING_GIVEN
         self._clock: float | None = None
-        self._answered: dict[str, PodRun] = {}
+        self._answered: dict[SocketAddress, PodRun] = {}
         self._probed: Mapping[str, tuple[str, Probed]] = {}
         self._detached: Mapping[str, tuple[str, str]] = {}
         self._prober_error = ""
@@ -84,7 +85,7 @@ class HostView:
         facts: Facts,
         images: frozenset[str],
         proxy: ProxyState,
-        answered: Mapping[str, PodRun],
+        answered: Mapping[SocketAddress, PodRun],
         given: Given = _NOTHING_GIVEN,
         clock: float | None = None,
     ) -> None:
@@ -219,8 +220,8 @@ class HostView:
         with self._cond:
             return self._proxy
 
-    def answered(self, targets: Mapping[str, PodRun]) -> None:
-        """The `ip:port`s that accept connections, each with the run of the pod that did."""
+    def answered(self, targets: Mapping[SocketAddress, PodRun]) -> None:
+        """The ports of pods that accept connections, each with the run of the pod that did."""
         self._set(_answered=dict(targets))
 
     def has_files(self, files: Mapping[str, str], directories: frozenset[Uid]) -> None:
@@ -289,10 +290,10 @@ class HostView:
         with self._cond:
             return self._facts.address if self._facts is not None else ""
 
-    def a_listening_pod(self) -> str:
-        """`ip:port` of a pod here that has accepted a connection; empty: of none."""
+    def a_listening_pod(self) -> SocketAddress | None:
+        """Where a pod here has accepted a connection; None: none has."""
         with self._cond:
-            return min(self._answered, default="")
+            return min(self._answered, default=None)
 
     def begin(self, uid: Uid) -> None:
         with self._cond:
@@ -349,7 +350,7 @@ class HostView:
         assert self._facts is not None
         ours = sorted(map(self._completed, self._ours()), key=lambda container: container.name)
         proxy_runs = any(c.container == SYSTEM_PROXY and c.state == "running" for c in ours)
-        runs = {ip: pod_run(ours, ip) for ip in {target.rpartition(":")[0] for target in self._answered}}
+        runs = {ip: pod_run(ours, ip) for ip in {target.ip for target in self._answered}}
         return Reachable(
             facts=self._facts,
             containers=tuple(ours),
@@ -358,9 +359,7 @@ class HostView:
             network=self._network,
             proxy=msgspec.structs.replace(self._proxy, running=proxy_runs),
             listening=frozenset(
-                target
-                for target, run in self._answered.items()
-                if still_runs(run, runs[target.rpartition(":")[0]])
+                target for target, run in self._answered.items() if still_runs(run, runs[target.ip])
             ),
             files=self._files,
             directories=self._directories,

@@ -211,8 +211,7 @@ class SshNodeSession:
         if address := self._view.address() or address_of(self._node.ssh.host):
             found.append((address, self._node.ssh.port))
         if pod := self._view.a_listening_pod():
-            ip, _, port = pod.rpartition(":")
-            found.append((ip, int(port)))
+            found.append((pod.ip, pod.port))
         return found
 
     def _connect(self) -> None:

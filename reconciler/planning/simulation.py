@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from msgspec.structs import replace
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.core.container import is_sidecar
 from reconciler.model.containers import ClaimMount, ContainerConfig, HostNetwork, PodAddress
 from reconciler.model.desired import Desired
@@ -35,7 +36,7 @@ from reconciler.planning.kubelet.image_policy import tagged
 
 _SET_UP = NetworkState(fingerprint="projected")
 _PROBED = Probed(started=True, ready=True)
-_NOBODY: Set[str] = frozenset()
+_NOBODY: Set[SocketAddress] = frozenset()
 
 
 def project(desired: Desired, observed: Observed, plan: Plan) -> Observed:
@@ -61,13 +62,13 @@ def _work_by_node(plan: Plan) -> Mapping[str, Sequence[PodWork]]:
     return found
 
 
-def _answering_by_node(plan: Plan) -> Mapping[str, Set[str]]:
-    """The `ip:port` of every endpoint that is a pod, by the pod's node."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+def _answering_by_node(plan: Plan) -> Mapping[str, Set[SocketAddress]]:
+    """The ports of every endpoint that is a pod, by the pod's node."""
+    found: defaultdict[str, set[SocketAddress]] = defaultdict(set)
     for behind in plan.endpoints.values():
         for one in behind:
             if one.uid:
-                found[one.node].update(f"{one.ip}:{port}" for port in one.ports if port)
+                found[one.node].update(SocketAddress(one.ip, port) for port in one.ports if port)
     return found
 
 
@@ -87,8 +88,8 @@ class _Host:
         """Addresses whose container was started or removed: what listened there before does so no more."""
         self._moment = max((_number(one.started_at) for one in node.containers), default=0)
 
-    def after(self, work: Sequence[PodWork], answering: Set[str], rotation: frozenset[str]) -> Reachable:
-        """`answering` are the `ip:port`s that accept connections by then, `rotation` the pods that get any."""
+    def after(self, work: Sequence[PodWork], answering: Set[SocketAddress], rotation: frozenset[str]) -> Reachable:
+        """`answering` are the ports of pods that accept connections by then, `rotation` the pods that get any."""
         for each in work:
             for operation in each.operations:
                 self._carry_out(operation)
@@ -148,8 +149,8 @@ class _Host:
             case RemoveVolume(volume):
                 self._volumes.discard(volume)
 
-    def _is_over(self, listening: str) -> bool:
-        return listening.rpartition(":")[0] in self._anew
+    def _is_over(self, listening: SocketAddress) -> bool:
+        return listening.ip in self._anew
 
     def _started(self, container: ObservedContainer) -> ObservedContainer:
         """An init container does its work at once, and well."""

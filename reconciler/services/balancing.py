@@ -12,12 +12,13 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.core.service import Service, ServicePort
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.sections import ServiceSection, ServiceWay
 from reconciler.model.services import is_headless, port_protocol
-from reconciler.services.haproxy import Address, Bind, Manner, check_options, listen_text, server_options
+from reconciler.services.haproxy import Bind, Manner, check_options, listen_text, server_options
 from reconciler.services.parts import Part
 
 _EVERY_ADDRESS: Final = "0.0.0.0"
@@ -37,7 +38,7 @@ def lay_out(
     services: Mapping[Ref, Service],
     records: Mapping[Ref, ServiceRecord],
     service_cidr: str,
-    taken: Iterable[Address] = (),
+    taken: Iterable[SocketAddress] = (),
     edge_hosts: Collection[str] = (),
 ) -> Layout:
     """Every service with a virtual address, in the order of their names; where two want the same address and port,
@@ -109,16 +110,16 @@ _Way = tuple[ServiceWay, bool, Manner, tuple[Bind, ...], tuple[Bind, ...]]
 def _ways(service: Service, record: ServiceRecord, address: str, number: int) -> Iterator[_Way]:
     spec, port = service.spec, service.spec.ports[number]
     manner = _manner(service, port)
-    yield "", spec.internal_traffic_policy == "Local", manner, (Bind(Address(address, port.port)),), ()
-    outside = [Bind(Address(ip, port.port), foreign=True) for ip in dict.fromkeys(spec.external_ips)]
+    yield "", spec.internal_traffic_policy == "Local", manner, (Bind(SocketAddress(address, port.port)),), ()
+    outside = [Bind(SocketAddress(ip, port.port), foreign=True) for ip in dict.fromkeys(spec.external_ips)]
     if node_port := _node_port(service, record, number):
-        outside.append(Bind(Address(_EVERY_ADDRESS, node_port)))
+        outside.append(Bind(SocketAddress(_EVERY_ADDRESS, node_port)))
     local = spec.external_traffic_policy == "Local"
     if outside:
         yield "external", local, manner, tuple(outside), ()
     if spec.type == "LoadBalancer":
         ranges = _manner(service, port, spec.load_balancer_source_ranges)
-        yield "edge", local, ranges, (), (Bind(Address(_EVERY_ADDRESS, port.port)),)
+        yield "edge", local, ranges, (), (Bind(SocketAddress(_EVERY_ADDRESS, port.port)),)
 
 
 def _manner(service: Service, port: ServicePort, sources: tuple[str, ...] = ()) -> Manner:
@@ -145,10 +146,12 @@ def _node_port(service: Service, record: ServiceRecord, number: int) -> int:
 class _Claims:
     """What is taken so far, by which service."""
 
-    def __init__(self, service_cidr: IPv4Network, taken: Iterable[Address], edge_hosts: frozenset[str]) -> None:
+    def __init__(
+        self, service_cidr: IPv4Network, taken: Iterable[SocketAddress], edge_hosts: frozenset[str]
+    ) -> None:
         self._service_cidr = service_cidr
         self._edge_hosts = edge_hosts
-        self._owners: dict[Address, Ref | str] = dict.fromkeys(taken, "the Ingresses")
+        self._owners: dict[SocketAddress, Ref | str] = dict.fromkeys(taken, "the Ingresses")
         self._addresses: set[IPv4Address] = set()
 
     def left(self, openings: Iterable[_Opening]) -> tuple[list[_Opening], list[str]]:
@@ -177,13 +180,13 @@ class _Claims:
         self._owners.update(dict.fromkeys((bind.address for bind in binds), ref))
         self._addresses.add(IPv4Address(address))
 
-    def _owner(self, address: Address) -> Ref | str | None:
+    def _owner(self, address: SocketAddress) -> Ref | str | None:
         """Who has it, or would lose connections to who had it: the kernel prefers one address to all of them."""
         others = [address]
         if address.ip in self._edge_hosts:
-            others.append(Address(_EVERY_ADDRESS, address.port))
+            others.append(SocketAddress(_EVERY_ADDRESS, address.port))
         elif address.ip == _EVERY_ADDRESS:
-            others += (Address(host, address.port) for host in self._edge_hosts)
+            others += (SocketAddress(host, address.port) for host in self._edge_hosts)
         return next((self._owners[other] for other in others if other in self._owners), None)
 
     def addresses(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.core.service import Service
 from reconciler.model.api.networking import Ingress
@@ -15,14 +16,14 @@ from reconciler.model.secrets import SecretText
 from reconciler.model.service_options import ServiceOptions
 from reconciler.services.acme import AcmeAtTheEdge
 from reconciler.services.certificates import certificates
-from reconciler.services.haproxy import Address, Manner, server_options
+from reconciler.services.haproxy import Manner, server_options
 from reconciler.services.ingress import route
 from reconciler.services.ingress_backends import IngressBackend, backend_text
 from reconciler.services.ingress_files import CERTIFICATES, INSIDE, USERS, Files
 from reconciler.services.ingress_haproxy import render_ingress
 from reconciler.services.parts import Part
 
-PLAIN, SECURE = (Address("0.0.0.0", port) for port in INGRESS_PORTS)
+PLAIN, SECURE = (SocketAddress("0.0.0.0", port) for port in INGRESS_PORTS)
 
 
 class Entrance(Struct, frozen=True):
@@ -36,7 +37,7 @@ class Entrance(Struct, frozen=True):
     """The Ingress that a problem is about, where it is about one's certificate."""
 
     @property
-    def addresses(self) -> tuple[Address, ...]:
+    def addresses(self) -> tuple[SocketAddress, ...]:
         """Where the edges listen for it."""
         return (PLAIN, SECURE) if self.parts else ()
 

@@ -13,8 +13,9 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.digests import digest
-from reconciler.model.proxy import NodeProxy, ProxySection
+from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer
 from reconciler.model.secrets import SecretText
 from reconciler.model.service_options import ServiceBalance
 from reconciler.model.services import PortProtocol
@@ -122,36 +123,27 @@ def check_options(sections: int) -> str:
     return f"check {timing} fall 2 rise 1 {_PASSIVE}"
 
 
-class Address(Struct, frozen=True, order=True):
-    """`ip:port`; ValueError for anything but an IPv4 address and a TCP port."""
-
-    ip: str
-    port: int
-
-    def __post_init__(self) -> None:
-        if _IPV4.fullmatch(self.ip) is None or not 1 <= self.port <= 65535:
-            raise ValueError(f"{self.ip!r} port {self.port!r} is not an address that can be connected to")
-
-    def __str__(self) -> str:
-        return f"{self.ip}:{self.port}"
+def check_server(server: ProxyServer) -> None:
+    """Raise ValueError where the configuration cannot name this server, or nothing can connect to it."""
+    _check(_SERVER, server.name)
+    check_address(server.address)
 
 
-class Server(Struct, frozen=True):
-    """A pod that takes connections."""
-
-    name: str
-    address: Address
-
-    def __post_init__(self) -> None:
-        _check(_SERVER, self.name)
+def check_address(address: SocketAddress) -> None:
+    """Raise ValueError for anything but an IPv4 address and a TCP port."""
+    if _IPV4.fullmatch(address.ip) is None or not 1 <= address.port <= 65535:
+        raise ValueError(f"{address.ip!r} port {address.port!r} is not an address that can be connected to")
 
 
 class Bind(Struct, frozen=True):
-    """Where a section listens."""
+    """Where a section listens; ValueError for an address that it cannot have."""
 
-    address: Address
+    address: SocketAddress
     foreign: bool = False
     """The host need not have the address now: a router or another program brings it."""
+
+    def __post_init__(self) -> None:
+        check_address(self.address)
 
     def __str__(self) -> str:
         return f"{self.address} transparent" if self.foreign else str(self.address)

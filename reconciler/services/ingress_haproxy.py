@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.core.config import Secret
 from reconciler.model.digests import file_digest
 from reconciler.model.ingress_options import Canary
@@ -21,7 +22,6 @@ from reconciler.model.names import Ref
 from reconciler.model.secrets import SecretText
 from reconciler.services.acme import NO_CHALLENGES, Challenges
 from reconciler.services.certificates import Certificates
-from reconciler.services.haproxy import Address
 from reconciler.services.ingress import Route, Routing, Target
 from reconciler.services.ingress_backends import (
     IngressBackend,
@@ -46,8 +46,8 @@ from reconciler.services.ingress_files import (
     users_file,
 )
 
-_PLAIN: Final = (Address("0.0.0.0", 80),)
-_SECURE: Final = (Address("0.0.0.0", 443),)
+_PLAIN: Final = (SocketAddress("0.0.0.0", 80),)
+_SECURE: Final = (SocketAddress("0.0.0.0", 443),)
 
 _DEFAULTS: Final = """\
 defaults ingress
@@ -147,8 +147,8 @@ def render_ingress(
     secrets: Mapping[Ref, Secret],
     default_certificate: SecretText | None = None,
     challenges: Challenges = NO_CHALLENGES,
-    plain: Sequence[Address] = _PLAIN,
-    secure: Sequence[Address] = _SECURE,
+    plain: Sequence[SocketAddress] = _PLAIN,
+    secure: Sequence[SocketAddress] = _SECURE,
 ) -> IngressSections:
     """Without a default certificate, a client that asks for a host without one is refused; without any certificate
     nothing is heard on `secure`. The same inputs give the same text."""

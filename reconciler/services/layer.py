@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.core.node import Node
@@ -284,11 +285,11 @@ class _Checks:
 
     def __init__(self) -> None:
         self._endpoints: Endpoints = {}
-        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._counts: defaultdict[str, Counter[SocketAddress]] = defaultdict(Counter)
         """How many services have each address, by node."""
-        self._made: dict[str, frozenset[str]] = {}
+        self._made: dict[str, frozenset[SocketAddress]] = {}
 
-    def of(self, endpoints: Endpoints) -> Mapping[str, frozenset[str]]:
+    def of(self, endpoints: Endpoints) -> Mapping[str, frozenset[SocketAddress]]:
         touched: set[str] = set()
         for ref in changed_keys(self._endpoints, endpoints):
             touched |= self._count(self._endpoints.get(ref, ()), -1) | self._count(endpoints.get(ref, ()), 1)
@@ -315,10 +316,10 @@ def changed_keys(before: Mapping[_Key, object], after: Mapping[_Key, object]) ->
     return (before.keys() | after.keys()) - kept
 
 
-def _by_node(endpoints: Iterable[Endpoint]) -> Mapping[str, Collection[str]]:
-    found: dict[str, list[str]] = {}
+def _by_node(endpoints: Iterable[Endpoint]) -> Mapping[str, Collection[SocketAddress]]:
+    found: dict[str, list[SocketAddress]] = {}
     for endpoint in endpoints:
         if endpoint.uid:
             addresses = found.setdefault(endpoint.node, [])
-            addresses += (f"{endpoint.ip}:{port}" for port in endpoint.ports if port)
+            addresses += (SocketAddress(endpoint.ip, port) for port in endpoint.ports if port)
     return found

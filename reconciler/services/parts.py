@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import ProxySection, ProxyServer
-from reconciler.services.haproxy import Address, Server
+from reconciler.services.haproxy import check_server
 
 
 class Part(Struct, frozen=True):
@@ -48,15 +49,14 @@ def servers(endpoints: Iterable[Endpoint], port: int) -> dict[str, ProxyServer]:
     found: dict[str, ProxyServer] = {}
     for endpoint in endpoints:
         if endpoint.ready and endpoint.ports[port] and not unusable(endpoint, port):
-            server = ProxyServer(endpoint.pod, f"{endpoint.ip}:{endpoint.ports[port]}")
-            found.setdefault(server.name, server)
+            found.setdefault(endpoint.pod, _server(endpoint, port))
     return found
 
 
 def unusable(endpoint: Endpoint, port: int) -> str:
     """Why nothing can be sent to it; empty: it can."""
     try:
-        Server(endpoint.pod, Address(endpoint.ip, endpoint.ports[port]))
+        check_server(_server(endpoint, port))
     except ValueError as error:
         return str(error)
     return ""
@@ -72,8 +72,12 @@ def left_out(part: Part, endpoints: Iterable[Endpoint]) -> list[str]:
         if why := unusable(endpoint, part.port):
             problems.append(f"{part.service} sends nothing to pod {endpoint.pod!r}: {why}")
         elif seen.setdefault(endpoint.pod, endpoint) is not endpoint:
-            address = f"{endpoint.ip}:{endpoint.ports[part.port]}"
+            address = _server(endpoint, part.port).address
             problems.append(
                 f"{part.service} sends nothing to {address}: another pod {endpoint.pod} is ready already"
             )
     return problems
+
+
+def _server(endpoint: Endpoint, port: int) -> ProxyServer:
+    return ProxyServer(endpoint.pod, SocketAddress(endpoint.ip, endpoint.ports[port]))

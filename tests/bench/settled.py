@@ -7,6 +7,7 @@ is asserted, so the figures measured on it are those of a real cluster at rest.
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.cluster import ClusterSpec
 from reconciler.model.api.core.service import Service
@@ -125,6 +126,6 @@ def _host(name: str, cidr: str, containers: list[ObservedContainer]) -> Reachabl
         tuple(sorted(containers, key=lambda each: each.name)),
         IMAGES,
         network=NetworkState("set up"),
-        listening=frozenset(f"{each.ip}:8080" for each in containers),
+        listening=frozenset(SocketAddress(each.ip, 8080) for each in containers),
         given=Given(cidr),
     )

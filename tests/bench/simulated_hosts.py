@@ -107,12 +107,11 @@ class SimulatedHost:
 
     def _checked(self) -> tuple[Endpoint, ...]:
         checks = self._setup.checks if self._setup is not None else frozenset()
-        pairs = [check.rpartition(":") for check in checks]
-        return tuple(Endpoint("checked", ip, self._name, ip, (int(port),), True) for ip, _, port in pairs)
+        return tuple(Endpoint("checked", one.ip, self._name, one.ip, (one.port,), True) for one in checks)
 
     def _listening(self, node: Reachable) -> Reachable:
         """Of what is to be tried, all that runs has answered."""
         checks = self._setup.checks if self._setup is not None else node.listening
         running = {each.ip for each in node.containers if each.state == "running"}
-        listening = frozenset(check for check in checks if check.rpartition(":")[0] in running)
+        listening = frozenset(check for check in checks if check.ip in running)
         return node if listening == node.listening else replace(node, listening=listening)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.lab import Lab
+from reconciler.model.addresses import socket_address
 from reconciler.model.names import SANDBOX, Ref
 from reconciler.model.operations import (
     ContainerStop,
@@ -122,10 +123,10 @@ def test_a_host_port_in_use_names_its_holder(host: Host) -> None:
 
 
 def test_a_port_that_answers_is_listening_until_its_container_ends(host: Host) -> None:
-    host.ensure(setup(checks=frozenset({"10.244.9.2:8080"})))
+    host.ensure(setup(checks=frozenset({socket_address("10.244.9.2:8080")})))
     assert host.look().listening == frozenset()
     host.do("u1", *started(sandbox()), *started(app()))
-    host.told.wait_for(lambda: host.look().listening == {"10.244.9.2:8080"})
+    host.told.wait_for(lambda: host.look().listening == {socket_address("10.244.9.2:8080")})
     host.do("u1", StopContainers((ContainerStop("web_app"),), 1), StopContainers((ContainerStop("web_POD"),), 1))
     assert host.look().listening == frozenset()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.addresses import SocketAddress, socket_address
 from reconciler.model.proxy import ProxySection, ProxyServer, config_text
 from reconciler.nodes.proxy.runtime_api import (
     Live,
@@ -17,7 +18,7 @@ from reconciler.nodes.proxy.runtime_api import (
     read_sources,
     shown_sources,
 )
-from reconciler.services.haproxy import Address, Bind, Manner, guarded, listen_text, node_proxy
+from reconciler.services.haproxy import Bind, Manner, guarded, listen_text, node_proxy
 from reconciler.services.ingress_files import INSIDE
 from tests.haproxy_process import answering, free_ports, running, write_sources
 
@@ -31,7 +32,7 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.port, answers = free_ports(2)
-        self._pod = ProxyServer("web-0", f"127.0.0.1:{answers}")
+        self._pod = ProxyServer("web-0", socket_address(f"127.0.0.1:{answers}"))
         self.arguments = [word for name in ("haproxy.cfg", "pods.cfg") for word in ("-f", str(folder / name))]
         (folder / "servers.state").write_text("1\n")
         (folder / "pods.cfg").write_text(answering({"web": answers}))
@@ -41,7 +42,7 @@ class Site:
         self.sources: Sources = {}
 
     def section(self, allowed: Sequence[str], denied: Sequence[str] = ()) -> ProxySection:
-        text = listen_text("shop_web_http", (Bind(Address("127.0.0.1", self.port)),), Manner("http"))
+        text = listen_text("shop_web_http", (Bind(SocketAddress("127.0.0.1", self.port)),), Manner("http"))
         return guarded(ProxySection("shop_web_http", text, "check", (self._pod,)), allowed, denied)
 
     def look(self) -> None:

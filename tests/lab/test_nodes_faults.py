@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.lab import Lab
+from reconciler.model.addresses import socket_address
 from reconciler.model.names import Ref
 from reconciler.model.observed import Unreachable
 from reconciler.model.operations import CreateContainer, PodWork, StartContainer
@@ -91,12 +92,12 @@ def test_a_hung_engine_frees_its_work_at_a_deadline_and_delays_no_other_host(lab
 
 def test_what_was_served_before_a_reconnect_is_listening_from_the_first_observation(lab: Lab, host: Host) -> None:
     host.do("u1", *started(sandbox()), *started(app()))
-    host.ensure(setup("served", checks=frozenset({"10.244.9.2:8080"})))
+    host.ensure(setup("served", checks=frozenset({socket_address("10.244.9.2:8080")})))
     host.told.wait_for(lambda: host.look().proxy.fingerprint == "served" and bool(host.look().listening))
     again = connect(node_of(lab), lab)
     try:
         seen = again.found()
-        assert seen.listening == {"10.244.9.2:8080"}
+        assert seen.listening == {socket_address("10.244.9.2:8080")}
         assert (seen.proxy.fingerprint, seen.proxy.running) == ("served", True)
         assert seen.proxy.routed == {"10.244.9.2"}
     finally:

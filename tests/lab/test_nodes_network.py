@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.lab import Host as Machine
 from reconciler.lab import Lab
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.proxy import ProxyServer
 from reconciler.model.setups import NodeNetwork, NodeSetup, Route
@@ -20,11 +21,11 @@ PODS = ("10.244.1.5", "10.244.2.5")
 
 def setup_of(lab: Lab, index: int) -> NodeSetup:
     peer = 1 - index
-    servers = tuple(ProxyServer(f"web-{number}", f"{ip}:8080") for number, ip in enumerate(PODS))
+    servers = tuple(ProxyServer(f"web-{number}", SocketAddress(ip, 8080)) for number, ip in enumerate(PODS))
     network = NodeNetwork(
         CIDRS[index], "10.244.0.0/16", (Route(CIDRS[peer], lab.records[peer].ip),), ("10.96.0.10",)
     )
-    checks = frozenset({f"{PODS[index]}:8080"})
+    checks = frozenset({SocketAddress(PODS[index], 8080)})
     return msgspec.structs.replace(setup("flat", servers=servers, checks=checks), network=network)
 
 

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab import Lab
+from reconciler.model.addresses import socket_address
 from reconciler.model.proxy import ProxyServer
 from tests.node_host import CLUSTER, Host, app, connect, node_of, sandbox, set_up, setup, started
 from tests.wrk import Wrk
 
-WEB, OTHER = ProxyServer("web", "10.244.9.2:8080"), ProxyServer("other", "10.244.9.3:8080")
+WEB, OTHER = (
+    ProxyServer("web", socket_address("10.244.9.2:8080")),
+    ProxyServer("other", socket_address("10.244.9.3:8080")),
+)
 EVERYBODY, HOSTS = ("0.0.0.0/0",), ("10.96.0.0/16", "127.0.0.0/8")
 LISTS = f"/var/lib/reconciler/{CLUSTER}/proxy/sources"
 LIST = "/etc/reconciler/sources/default_web_http.allowed"

@@ -164,7 +164,8 @@ def test_the_file_has_the_models_directives_and_no_other(case: list[Case]) -> No
     served = _served(case)
     found = _read_back(served.text())
     assert {name: servers for name, (_, servers) in found.items()} == {
-        section.name: {server.name: server.address for server in section.servers} for section in served.sections
+        section.name: {server.name: str(server.address) for server in section.servers}
+        for section in served.sections
     }
 
 

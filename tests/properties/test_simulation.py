@@ -229,7 +229,7 @@ class Step:
             assert name in self.answering
             for section in setup.proxy.sections:
                 for server in section.servers:
-                    intent = by_ip[server.address.rpartition(":")[0]]
+                    intent = by_ip[server.address.ip]
                     assert intent.wanted == "run", "draining"
                     assert intent.owner == section_owner(section.name)
                     node = self.answering.get(intent.node)

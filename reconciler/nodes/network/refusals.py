@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.nodes.network.iptables import IPTABLES_SECONDS, REFUSED_CHAIN
 from reconciler.nodes.ssh.shell import Shell
 
@@ -23,8 +24,8 @@ class Refusals:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self.known: frozenset[str] = frozenset()
-        """Every `ip:port` that is refused, as last read or written."""
+        self.known: frozenset[SocketAddress] = frozenset()
+        """Where connections are refused, as last read or written."""
         self._in_force: tuple[str, ...] | None = None
 
     def read(self) -> None:
@@ -33,7 +34,7 @@ class Refusals:
         rules = tuple(line for line in shown.splitlines() if line.startswith("-A "))
         self.known, self._in_force = read_refusals(rules), rules
 
-    def put(self, binds: Collection[str]) -> None:
+    def put(self, binds: Collection[SocketAddress]) -> None:
         """Just these. Raises NodeError."""
         rules = refusal_rules(binds)
         if rules != self._in_force:
@@ -43,29 +44,29 @@ class Refusals:
             self.known, self._in_force = frozenset(binds), rules
 
 
-def refusal_rules(binds: Collection[str]) -> tuple[str, ...]:
+def refusal_rules(binds: Collection[SocketAddress]) -> tuple[str, ...]:
     """As `iptables -S` shows them. A port of every address is not one of an address with a listener of its own."""
     if not binds:
         return ()
-    exact = sorted(bind for bind in binds if not bind.startswith(f"{_EVERY_ADDRESS}:"))
-    every = sorted(set(binds) - set(exact))
+    exact = sorted((bind for bind in binds if bind.ip != _EVERY_ADDRESS), key=str)
+    every = sorted(set(binds) - set(exact), key=str)
     return (
         f"-A {REFUSED_CHAIN} {_NOT_THE_FIRST} -j RETURN",
-        *(_rule(f"-d {bind.partition(':')[0]}/32 ", bind) for bind in exact),
+        *(_rule(f"-d {bind.ip}/32 ", bind) for bind in exact),
         *([f"-A {REFUSED_CHAIN} -p tcp -m socket -j RETURN"] if every else []),
         *(_rule("", bind) for bind in every),
     )
 
 
-def read_refusals(rules: Iterable[str]) -> frozenset[str]:
+def read_refusals(rules: Iterable[str]) -> frozenset[SocketAddress]:
     found = filter(None, map(_RULE.fullmatch, rules))
-    return frozenset(f"{rule[1] or _EVERY_ADDRESS}:{rule[2]}" for rule in found)
+    return frozenset(SocketAddress(rule[1] or _EVERY_ADDRESS, int(rule[2])) for rule in found)
 
 
-def silent_binds(heard: Mapping[str, frozenset[str]], silent: Iterable[str]) -> frozenset[str]:
+def silent_binds(heard: Mapping[str, frozenset[SocketAddress]], silent: Iterable[str]) -> frozenset[SocketAddress]:
     """Where the sections without a server listen."""
     return frozenset(bind for section in silent for bind in heard.get(section, ()))
 
 
-def _rule(where: str, bind: str) -> str:
-    return f"-A {REFUSED_CHAIN} {where}-p tcp -m tcp --dport {bind.rpartition(':')[2]} {_REFUSE}"
+def _rule(where: str, bind: SocketAddress) -> str:
+    return f"-A {REFUSED_CHAIN} {where}-p tcp -m tcp --dport {bind.port} {_REFUSE}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.nodes.errors import Refused
 from reconciler.nodes.host_state import HostView
 from reconciler.nodes.pods.runs import PodRun, still_runs
@@ -36,12 +37,12 @@ class Checker:
         self._log = log
         self._accepts = accepts
         self._view = view
-        self._wanted: frozenset[str] = frozenset()
-        self._answered: Mapping[str, PodRun] = {}
+        self._wanted: frozenset[SocketAddress] = frozenset()
+        self._answered: Mapping[SocketAddress, PodRun] = {}
         self._wake = threading.Event()
         self._stopped = False
 
-    def first_look(self, targets: frozenset[str]) -> Mapping[str, PodRun]:
+    def first_look(self, targets: frozenset[SocketAddress]) -> Mapping[SocketAddress, PodRun]:
         """Those that answer at once, each tried one time; before `work` begins. Unhurried ones wait for `work`.
 
         What a host served before we connected is thus known from its first observation: a pod that looked
@@ -57,7 +58,7 @@ class Checker:
         }
         return self._answered
 
-    def want(self, targets: frozenset[str]) -> None:
+    def want(self, targets: frozenset[SocketAddress]) -> None:
         self._wanted = targets
         self._wake.set()
 
@@ -71,7 +72,7 @@ class Checker:
     def work(self) -> None:
         """Until `stop`; to be run in a thread of its own."""
         answered = self._answered
-        trials: Mapping[str, _Trial] = {}
+        trials: Mapping[SocketAddress, _Trial] = {}
         while not self._stopped:
             self._wake.clear()
             runs = {target: self._run_of(target) for target in self._wanted}
@@ -88,8 +89,11 @@ class Checker:
             self._wake.wait(_pause(trials))
 
     def _due(
-        self, runs: Mapping[str, PodRun], answered: Mapping[str, PodRun], trials: Mapping[str, _Trial]
-    ) -> Mapping[str, _Trial]:
+        self,
+        runs: Mapping[SocketAddress, PodRun],
+        answered: Mapping[SocketAddress, PodRun],
+        trials: Mapping[SocketAddress, _Trial],
+    ) -> Mapping[SocketAddress, _Trial]:
         due, now = {}, time.monotonic()
         for target, run in runs.items():
             if run and target not in answered:
@@ -97,13 +101,12 @@ class Checker:
                 due[target] = known if known is not None and known.run == run else _Trial(run, now, now)
         return due
 
-    def _run_of(self, target: str) -> PodRun:
-        return self._view.pod_run(target.rpartition(":")[0])
+    def _run_of(self, target: SocketAddress) -> PodRun:
+        return self._view.pod_run(target.ip)
 
-    def _try(self, target: str) -> bool:
-        ip, _, port = target.rpartition(":")
+    def _try(self, target: SocketAddress) -> bool:
         try:
-            return self._accepts(ip, int(port), _CONNECT_SECONDS)
+            return self._accepts(target.ip, target.port, _CONNECT_SECONDS)
         except Refused as error:
             self._log.error("pods cannot be checked", reason=str(error))
             return False
@@ -116,7 +119,7 @@ def _later(trial: _Trial) -> _Trial:
     return _Trial(trial.run, trial.since, now + pause)
 
 
-def _pause(trials: Mapping[str, _Trial]) -> float:
+def _pause(trials: Mapping[SocketAddress, _Trial]) -> float:
     if not trials:
         return _IDLE_SECONDS
     return max(0.0, min(trial.not_before for trial in trials.values()) - time.monotonic())

@@ -1,13 +1,15 @@
 """What the proxy's files say, and HAProxy's master process; and what of the host keeps HAProxy from listening."""
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from itertools import takewhile
 from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.addresses import SocketAddress, socket_address
 from reconciler.model.given import Given, read_given
 
 PUT: Final = 'umask 077 && cat >"$1.tmp" && [ "$(wc -c <"$1.tmp")" -eq "$2" ] && mv -f "$1.tmp" "$1"'
@@ -38,10 +40,10 @@ class LiveFile(Struct, frozen=True):
     digest: str = ""
     """As `sha256sum` has it; empty: there is none."""
     header: Header = Header()
-    servers: Mapping[str, Mapping[str, str]] = {}
+    servers: Mapping[str, Mapping[str, SocketAddress]] = {}
     """Their addresses, by section and name."""
-    binds: frozenset[str] = frozenset()
-    heard: Mapping[str, frozenset[str]] = {}
+    binds: frozenset[SocketAddress] = frozenset()
+    heard: Mapping[str, frozenset[SocketAddress]] = {}
     """Those of each service's section."""
 
 
@@ -61,9 +63,9 @@ def read_header(text: str) -> Header:
     )
 
 
-def read_servers(config: str) -> dict[str, dict[str, str]]:
+def read_servers(config: str) -> dict[str, dict[str, SocketAddress]]:
     """The addresses of every server line, by section and name."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, SocketAddress]] = {}
     section = ""
     for line in config.splitlines():
         match line.split():
@@ -71,20 +73,20 @@ def read_servers(config: str) -> dict[str, dict[str, str]]:
                 section = name
                 found[section] = {}
             case ["server", name, address, *_]:
-                found[section][name] = address
+                found[section].update((name, one) for one in _addresses(address))
     return found
 
 
-def read_heard(config: str) -> dict[str, frozenset[str]]:
+def read_heard(config: str) -> dict[str, frozenset[SocketAddress]]:
     """Where each section with servers of its own listens: those of services are such."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[SocketAddress]] = {}
     section = ""
     for line in config.splitlines():
         match line.split():
             case ["listen" | "backend" | "frontend" as kind, name, *_]:
                 section = name if kind == "listen" else ""
             case ["bind", address, *_] if section:
-                found.setdefault(section, set()).add(address)
+                found.setdefault(section, set()).update(_addresses(address))
     return {name: frozenset(binds) for name, binds in found.items()}
 
 
@@ -98,58 +100,78 @@ def read_digests(sha256sum: str) -> dict[str, str]:
     return {name: digest for digest, _, name in (line.partition("  ") for line in sha256sum.splitlines())}
 
 
-def read_binds(config: str) -> frozenset[str]:
-    """The `ip:port` of every bind line."""
-    return frozenset(re.findall(r"^\s+bind ([\d.]+:\d+)(?= |$)", config, re.MULTILINE))
+def read_binds(config: str) -> frozenset[SocketAddress]:
+    """Where every bind line listens."""
+    return frozenset(map(socket_address, re.findall(r"^\s+bind ([\d.]+:\d+)(?= |$)", config, re.MULTILINE)))
 
 
-def lacking(structure: str, taken: Iterable[str]) -> str:
+def lacking(structure: str, taken: Iterable[SocketAddress]) -> str:
     """What a structure is called that does without these binds."""
-    left_out = ",".join(sorted(taken))
+    left_out = ",".join(sorted(map(str, taken)))
     return f"{structure} without {left_out}" if left_out else structure
 
 
-def without_binds(config: str, taken: Container[str]) -> str:
+def left_out_of(structure: str) -> frozenset[SocketAddress]:
+    """The binds that a structure does without, by what `lacking` has called it."""
+    texts = structure.partition(" without ")[2].split(",")
+    return frozenset(one for text in texts for one in _addresses(text))
+
+
+def without_binds(config: str, taken: Collection[SocketAddress]) -> str:
     """The file without these bind lines; neither is it what was asked for, nor does its header say so."""
     header = read_header(config)
+    texts = set(map(str, taken))
     kept = [
         line
         for line in config.splitlines(keepends=True)[2:]
-        if not (line.split()[:1] == ["bind"] and line.split()[1] in taken)
+        if not (line.split()[:1] == ["bind"] and line.split()[1] in texts)
     ]
     left_out = [bind for bind in read_binds(config) if bind in taken]
     return "".join(["# fingerprint:\n", f"# structure: {lacking(header.structure, left_out)}\n", *kept])
 
 
-def held_by_others(wanted: Iterable[str], ours: Container[str], listening: str) -> dict[str, str]:
+def held_by_others(
+    wanted: Iterable[SocketAddress], ours: Container[SocketAddress], listening: str
+) -> dict[SocketAddress, str]:
     """Of the addresses to bind, those that another program listens on, with its name; from `ss -Hltnp`.
 
     An address is ours where HAProxy listens on just that one, and the file in force says so.
     """
-    holders: dict[str, dict[str, str]] = {}
+    holders: dict[int, dict[str, str]] = {}
     for line in listening.splitlines():
         local = line.split()[3]
         name = found[1] if (found := re.search(r'users:\(\("([^"]*)"', line)) else "another program"
-        if not (name == "haproxy" and local in ours):
-            ip, _, port = local.rpartition(":")
-            holders.setdefault(port, {})[ip.partition("%")[0]] = name
+        ip, _, port = local.rpartition(":")
+        if not (name == "haproxy" and SocketAddress(ip, int(port)) in ours):
+            holders.setdefault(int(port), {})[ip.partition("%")[0]] = name
     taken = {}
-    for bind in sorted(wanted):
-        ip, _, port = bind.rpartition(":")
-        held = holders.get(port, {})
+    for bind in sorted(wanted, key=str):
+        held = holders.get(bind.port, {})
         # `*` is every address of both families, which `[::]` is not.
         colliding = [
-            held[at] for at in sorted(held) if at in (ip, "0.0.0.0", "*") or (ip == "0.0.0.0" and "[" not in at)
+            held[at]
+            for at in sorted(held)
+            if at in (bind.ip, "0.0.0.0", "*") or (bind.ip == "0.0.0.0" and "[" not in at)
         ]
         if colliding:
             taken[bind] = colliding[0]
     return taken
 
 
-def not_heard(taken: Mapping[str, str]) -> str:
+def not_heard(taken: Mapping[SocketAddress, str]) -> str:
     """The problem in words."""
-    held = ", ".join(f"{bind} (held by {name})" for bind, name in sorted(taken.items()))
+    held = ", ".join(f"{bind} (held by {name})" for bind, name in sorted(taken.items(), key=_as_text))
     return f"HAProxy cannot listen on {held}; all the rest is served. Stop what is there, or choose another port"
+
+
+def _addresses(text: str) -> Iterator[SocketAddress]:
+    """The one that the text is; none where somebody has written something else into the file."""
+    with contextlib.suppress(ValueError):
+        yield socket_address(text)
+
+
+def _as_text(taken: tuple[SocketAddress, str]) -> str:
+    return str(taken[0])
 
 
 def current_workers(show_proc: str) -> frozenset[int]:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.given import Given
 from reconciler.model.observed import ProxyState
 from reconciler.model.proxy import NodeProxy, ProxySection, config_text
@@ -45,6 +46,7 @@ from reconciler.nodes.proxy.files import (
     haproxy_complaint,
     held_by_others,
     lacking,
+    left_out_of,
     not_heard,
     read_binds,
     read_heard,
@@ -102,11 +104,11 @@ class Proxy:
         """Of the container that is known to run; empty: it is to be looked at."""
         self._structure = ""
         """In force, with what was left out of it; empty: not known."""
-        self._bound: frozenset[str] = frozenset()
+        self._bound: frozenset[SocketAddress] = frozenset()
         """What HAProxy has been told to bind, and may have done."""
         self._servers = LiveServers({})
         """As last read back."""
-        self._heard: Mapping[str, frozenset[str]] = {}
+        self._heard: Mapping[str, frozenset[SocketAddress]] = {}
         """Where the sections in force listen."""
         self._refusals = Refusals(host)
         self._sources: dict[str, frozenset[str]] = {}
@@ -118,8 +120,8 @@ class Proxy:
         self._delete_at = float("inf")
         self._deletion_pause = _FIRST_DELETION
 
-    def read_back(self) -> tuple[ProxyState, frozenset[str]]:
-        """What is in force, and the `ip:port`s it balances over. Raises NodeError.
+    def read_back(self) -> tuple[ProxyState, frozenset[SocketAddress]]:
+        """What is in force, and the ports of pods that it balances over. Raises NodeError.
 
         Called when the connection is made, and whenever what is known of it may have become wrong."""
         marker = self._folder.marker()
@@ -222,19 +224,19 @@ class Proxy:
         if wanted is not None:
             self._folder.put_sources(wanted.sources)
             self._folder.keep_only(SOURCES, wanted.sources)
-            taken = self._structure.partition(" without ")[2].split(",")
-            self._folder.put(LIVE, without_binds(config_text(wanted), taken) if taken[0] else config_text(wanted))
+            taken = left_out_of(self._structure)
+            self._folder.put(LIVE, without_binds(config_text(wanted), taken) if taken else config_text(wanted))
 
-    def _unheard(self) -> frozenset[str]:
+    def _unheard(self) -> frozenset[SocketAddress]:
         """Where services listen that have nobody to take a connection."""
         return silent_binds(self._heard, self._servers.silent)
 
-    def _refuse(self, heard: Mapping[str, frozenset[str]], sections: Iterable[ProxySection]) -> None:
+    def _refuse(self, heard: Mapping[str, frozenset[SocketAddress]], sections: Iterable[ProxySection]) -> None:
         """Where these sections listen that are to have no server, before they have none."""
         silent = (section.name for section in sections if section.server_options and not section.servers)
         self._refusals.put(self._refusals.known | silent_binds(heard, silent))
 
-    def _taken(self, wanted: NodeProxy) -> Mapping[str, str]:
+    def _taken(self, wanted: NodeProxy) -> Mapping[SocketAddress, str]:
         return held_by_others(read_binds(config_text(wanted)), self._bound, self._host.check(["ss", "-Hltnp"]))
 
     # --- by the runtime API ---------------------------------------------------------------------------------
@@ -288,7 +290,7 @@ class Proxy:
 
     # --- by a reload ----------------------------------------------------------------------------------------
 
-    def _replace(self, wanted: NodeProxy, taken: Mapping[str, str]) -> str:
+    def _replace(self, wanted: NodeProxy, taken: Mapping[SocketAddress, str]) -> str:
         """Why the wanted configuration is not in force; empty: it is, but for what others hold."""
         config = without_binds(config_text(wanted), taken) if taken else config_text(wanted)
         self._folder.put_files(wanted.files)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.proxy import ProxySection, ProxyServer
 from reconciler.nodes.proxy.container import INSIDE, SOURCES
 
@@ -26,7 +27,7 @@ _MAINTENANCE = 0b111
 class Live(Struct, frozen=True):
     """A server as HAProxy has it."""
 
-    address: str
+    address: SocketAddress
     takes: bool = True
     """False: in maintenance, it gets no new connection."""
     up: bool = True
@@ -48,7 +49,7 @@ def other_sources(section: ProxySection, sources: Sources) -> list[str]:
     return [name for name, listed in section.sources.items() if sources.get(name) != frozenset(listed)]
 
 
-def taking(live: Mapping[str, Live]) -> dict[str, str]:
+def taking(live: Mapping[str, Live]) -> dict[str, SocketAddress]:
     """The addresses of those that get new connections, by name."""
     return {name: server.address for name, server in live.items() if server.takes}
 
@@ -98,8 +99,7 @@ def _put(section: ProxySection, server: ProxyServer, live: Live | None) -> Itera
         if section.cookies:
             yield f"enable dynamic-cookie backend {section.name}"
     elif live.address != server.address:
-        ip, _, port = server.address.rpartition(":")
-        yield f"set server {where} addr {ip} port {port}"
+        yield f"set server {where} addr {server.address.ip} port {server.address.port}"
     if live is None or not live.takes:
         yield f"set server {where} state ready"
 
@@ -132,7 +132,9 @@ def read_servers_state(text: str) -> dict[str, dict[str, Live]]:
             continue
         section, name, ip, operates, admin, port = (words[at] for at in (1, 3, 4, 5, 6, 18))
         takes = not int(admin) & _MAINTENANCE
-        found.setdefault(section, {})[name] = Live(f"{ip}:{port}", takes, up=operates != "0" or not takes)
+        found.setdefault(section, {})[name] = Live(
+            SocketAddress(ip, int(port)), takes, up=operates != "0" or not takes
+        )
     return found
 
 
@@ -165,7 +167,9 @@ def kept_state(text: str, wanted: Iterable[ProxySection]) -> str:
     """Of `show servers state`, what a new process should begin with: which of the wanted servers are down.
 
     One in maintenance is on its way out; of another address, it is another server."""
-    addresses = {(section.name, server.name): server.address for section in wanted for server in section.servers}
+    addresses = {
+        (section.name, server.name): str(server.address) for section in wanted for server in section.servers
+    }
     head, lines = text.splitlines(keepends=True)[:2] or ["1\n"], []
     for line in text.splitlines(keepends=True)[2:]:
         words = line.split(" ")

@@ -65,7 +65,7 @@ class LiveServers:
     def _count(self, servers: Mapping[str, Live], by: int) -> None:
         for live in servers.values():
             counts = self._taking if live.takes else self._leaving
-            ip = live.address.rpartition(":")[0]
+            ip = live.address.ip
             counts[ip] += by
             if not counts[ip]:
                 del counts[ip]

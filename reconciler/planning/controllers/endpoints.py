@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.api.core.service import Service, ServicePort
 from reconciler.model.memory import PodIntent
@@ -21,21 +22,21 @@ class Backend(Struct, frozen=True, gc=False):
     uid: Uid
     ports: tuple[int, ...]
     """The pod's port for each of the Service's ports; 0 where it has none."""
-    checks: Sequence[str]
-    """`ip:port` of each that no readiness probe covers: all must have answered before the pod is in rotation."""
+    checks: Sequence[SocketAddress]
+    """Each port that no readiness probe covers: all must have answered before the pod is in rotation."""
     published: bool
     """The service takes it, ready or not."""
 
 
 def select(
     services: Mapping[Ref, Service], pods: Mapping[Uid, PodIntent]
-) -> tuple[dict[Ref, list[Backend]], dict[Uid, Collection[str]]]:
-    """The pods of each Service; and for each of these pods the `ip:port` that must answer.
+) -> tuple[dict[Ref, list[Backend]], dict[Uid, Collection[SocketAddress]]]:
+    """The pods of each Service; and for each of these pods the ports that must answer.
 
     One that publishes addresses that are not ready waits for no answer."""
     labelled = _by_label(pods)
     backends: dict[Ref, list[Backend]] = {}
-    checks: dict[Uid, Collection[str]] = {}
+    checks: dict[Uid, Collection[SocketAddress]] = {}
     for ref, service in services.items():
         backends[ref] = chosen = []
         published = service.spec.publish_not_ready_addresses
@@ -47,7 +48,7 @@ def select(
                 numbers = tuple(_port(port, intent.spec) for port in service.spec.ports)
                 known = resolved[key] = (numbers, () if published else tuple(_unprobed(numbers, intent.spec)))
             ports, unprobed = known
-            needed = [f"{intent.ip}:{port}" for port in unprobed]
+            needed = [SocketAddress(intent.ip, port) for port in unprobed]
             chosen.append(Backend(intent.uid, ports, needed, published))
             if needed:
                 checks[intent.uid] = [*checks[intent.uid], *needed] if intent.uid in checks else needed

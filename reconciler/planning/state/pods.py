@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.core.container import is_sidecar
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
@@ -26,7 +27,7 @@ from reconciler.planning.state.pod_containers import (
 from reconciler.planning.state.pod_info import Shape, shape_of
 from reconciler.planning.state.readiness import Told, all_ready, closed_gates
 
-NO_CHECKS: Collection[str] = ()
+NO_CHECKS: Collection[SocketAddress] = ()
 _NO_RUNS: Final[Known] = {}
 _RESTARTS: Final = attrgetter("restart_count")
 """Docker counts its own; it begins anew with each of ours."""
@@ -89,7 +90,7 @@ def view_pod(
     intent: PodIntent,
     node: NodeView,
     containers: Containers,
-    checks: Collection[str],
+    checks: Collection[SocketAddress],
     told: Told,
     shape: Shape,
     gates: tuple[str, ...] = (),
@@ -144,7 +145,7 @@ def view_pods(
     pods: Mapping[Uid, PodIntent],
     containers: Mapping[Uid, Containers],
     nodes: Mapping[str, NodeView],
-    checks: Mapping[Uid, Collection[str]],
+    checks: Mapping[Uid, Collection[SocketAddress]],
     memory: Memory,
     desired: Desired,
 ) -> dict[Uid, PodView]:
@@ -212,7 +213,7 @@ def _is_routed(intent: PodIntent, node: NodeView) -> bool:
     return intent.ip in node.last.proxy.routed
 
 
-def _answered(checks: Collection[str], listening: frozenset[str], was_ready: bool) -> bool:
+def _answered(checks: Collection[SocketAddress], listening: frozenset[SocketAddress], was_ready: bool) -> bool:
     """All have; or the pod was ready, and some that are asked for only since now are still to answer."""
     return listening.issuperset(checks) or (was_ready and not listening.isdisjoint(checks))
 

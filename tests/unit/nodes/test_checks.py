@@ -7,24 +7,25 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 
+from reconciler.model.addresses import SocketAddress
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState, Reachable
 from reconciler.nodes.docker.looks import Seen
 from reconciler.nodes.host_state import HostView
 from reconciler.nodes.pods.port_checks import Checker
 
-WEB, SILENT = "10.244.1.2:80", "10.244.1.3:80"
+WEB, SILENT = SocketAddress("10.244.1.2", 80), SocketAddress("10.244.1.3", 80)
 
 
 class Ports:
     """Stands in for the host's side of the network."""
 
     def __init__(self) -> None:
-        self.open: set[str] = set()
-        self.tried: list[str] = []
+        self.open: set[SocketAddress] = set()
+        self.tried: list[SocketAddress] = []
 
     def accepts(self, ip: str, port: int, timeout: float) -> bool:
-        self.tried.append(f"{ip}:{port}")
-        return f"{ip}:{port}" in self.open
+        self.tried.append(SocketAddress(ip, port))
+        return SocketAddress(ip, port) in self.open
 
 
 class Bench:
@@ -43,7 +44,7 @@ class Bench:
         ours = ObservedContainer(ip, ip, "web:1", state, "demo", uid=ip, ip=ip, started_at=started_at)  # type: ignore[arg-type]
         self.view.saw(self.view.look(), ip, Seen(ours, ip, ()))
 
-    def listening(self) -> frozenset[str]:
+    def listening(self) -> frozenset[SocketAddress]:
         seen = self.view.observation()
         assert isinstance(seen, Reachable)
         return seen.listening
@@ -111,5 +112,5 @@ def test_the_first_look_tries_each_once_before_anything_is_told() -> None:
     bench.run("10.244.1.2")
     bench.run("10.244.1.3")
     bench.ports.open.add(WEB)
-    assert bench.checker.first_look(frozenset({WEB, SILENT, "10.244.1.4:80"})).keys() == {WEB}
+    assert bench.checker.first_look(frozenset({WEB, SILENT, SocketAddress("10.244.1.4", 80)})).keys() == {WEB}
     assert sorted(bench.ports.tried) == [WEB, SILENT]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.addresses import socket_address
 from reconciler.nodes.proxy.container import container_request
 from reconciler.nodes.proxy.files import (
     PUT,
@@ -12,10 +13,12 @@ from reconciler.nodes.proxy.files import (
     current_workers,
     haproxy_complaint,
     held_by_others,
+    left_out_of,
     not_heard,
     read_binds,
     read_digests,
     read_header,
+    read_heard,
     read_servers,
     source_digest,
     without_binds,
@@ -58,7 +61,20 @@ def test_later_lines_are_not_a_header() -> None:
 
 
 def test_servers_are_read_from_their_lines() -> None:
-    assert read_servers(CONFIG) == {"shop_web_http": {"web-1": "10.244.1.2:8080", "web-2": "10.244.2.3:8080"}}
+    assert read_servers(CONFIG) == {
+        "shop_web_http": {
+            "web-1": socket_address("10.244.1.2:8080"),
+            "web-2": socket_address("10.244.2.3:8080"),
+        }
+    }
+
+
+def test_what_somebody_else_has_written_into_the_file_is_passed_over() -> None:
+    text = "listen a_b_c\n    bind :80\n    bind 10.96.0.1:x\n    server a /run/a.sock\n    server b host:80\n"
+    assert read_servers(text) == {"a_b_c": {}}
+    assert read_heard(text) == {"a_b_c": frozenset()}
+    assert left_out_of("4567 without nonsense,10.96.0.1:80") == {socket_address("10.96.0.1:80")}
+    assert left_out_of("4567") == frozenset()
 
 
 def test_the_digests_of_lists_are_those_of_sha256sum() -> None:
@@ -117,22 +133,27 @@ LISTEN 0      128        127.0.0.1:81    0.0.0.0:* users:(("local",pid=5,fd=3))
     ],
 )
 def test_whether_an_address_is_held_by_another_program(bind: str, holder: str | None) -> None:
-    ours = {"0.0.0.0:30081", "10.96.0.10:80"}
-    assert held_by_others({bind}, ours, LISTENING).get(bind) == holder
+    ours = {socket_address("0.0.0.0:30081"), socket_address("10.96.0.10:80")}
+    at = socket_address(bind)
+    assert held_by_others({at}, ours, LISTENING).get(at) == holder
 
 
 def test_another_haproxy_on_an_address_that_is_not_ours_yet_counts_as_held() -> None:
-    assert held_by_others({"0.0.0.0:30081"}, set(), LISTENING) == {"0.0.0.0:30081": "haproxy"}
+    bind = socket_address("0.0.0.0:30081")
+    assert held_by_others({bind}, set(), LISTENING) == {bind: "haproxy"}
 
 
 def test_what_is_held_is_left_out_and_the_file_no_longer_passes_for_the_whole_one() -> None:
-    assert read_binds(CONFIG) == {"10.96.0.10:80"}
-    assert without_binds(CONFIG, {"10.96.0.11:80"}) == CONFIG.replace("# fingerprint: 0123abcd", "# fingerprint:")
-    partial = without_binds(CONFIG, {"10.96.0.10:80"})
+    bind = socket_address("10.96.0.10:80")
+    assert read_binds(CONFIG) == {bind}
+    assert without_binds(CONFIG, {socket_address("10.96.0.11:80")}) == CONFIG.replace(
+        "# fingerprint: 0123abcd", "# fingerprint:"
+    )
+    partial = without_binds(CONFIG, {bind})
     assert read_binds(partial) == set()
     assert read_header(partial) == Header("", "4567 without 10.96.0.10:80", read_header(CONFIG).routed)
     assert read_servers(partial) == read_servers(CONFIG)
-    assert "10.96.0.10:80 (held by nginx)" in not_heard({"10.96.0.10:80": "nginx"})
+    assert "10.96.0.10:80 (held by nginx)" in not_heard({bind: "nginx"})
 
 
 @pytest.mark.parametrize(("sent", "there"), [("new text", "new text"), ("new te", "old"), ("", "old")])

@@ -1,5 +1,6 @@
 """What is said to a running HAProxy to change its servers and networks, and what it answers."""
 
+from reconciler.model.addresses import socket_address
 from reconciler.model.proxy import ProxySection, ProxyServer
 from reconciler.nodes.proxy.runtime_api import (
     Live,
@@ -15,7 +16,7 @@ from reconciler.nodes.proxy.runtime_api import (
 )
 from reconciler.nodes.proxy.servers import LiveServers
 
-A, B = ProxyServer("a", "10.244.0.2:80"), ProxyServer("b", "10.244.0.3:80")
+A, B = ProxyServer("a", socket_address("10.244.0.2:80")), ProxyServer("b", socket_address("10.244.0.3:80"))
 HEAD = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state …\n"
 STATE = (
     HEAD + "2 web 1 a 10.244.0.2 2 0 1 1 1 6 3 2 6 0 0 0 - 80 - 0 0 - - 0\n"
@@ -93,17 +94,17 @@ def test_commands_share_lines_that_haproxys_buffer_holds() -> None:
 def test_the_state_is_read_also_among_other_replies() -> None:
     servers = read_servers_state(f"New server registered.\n\n{STATE}")
     assert servers["web"] == {
-        "a": Live("10.244.0.2:80"),
-        "b": Live("10.244.0.3:80", up=False),
-        "c": Live("10.244.0.4:80", takes=False),
+        "a": Live(socket_address("10.244.0.2:80")),
+        "b": Live(socket_address("10.244.0.3:80"), up=False),
+        "c": Live(socket_address("10.244.0.4:80"), takes=False),
     }
     assert LiveServers(servers).routed == {"10.244.0.2", "10.244.0.3"}
     assert count_of_states(f"New server registered.\n\n{STATE}") == 1
 
 
 def test_a_new_process_begins_with_what_is_known_of_the_servers_that_stay() -> None:
-    moved = ProxyServer("a", "10.244.0.9:80")
-    kept = kept_state(STATE, [web(moved, B, ProxyServer("c", "10.244.0.4:80"))])
+    moved = ProxyServer("a", socket_address("10.244.0.9:80"))
+    kept = kept_state(STATE, [web(moved, B, ProxyServer("c", socket_address("10.244.0.4:80")))])
     assert kept == HEAD + "2 web 2 b 10.244.0.3 0 0 1 1 1 6 3 2 6 0 0 0 - 80 - 0 0 - - 0\n"
     assert kept_state("", [web(A)]) == "1\n"
 

@@ -1,5 +1,6 @@
 """What is known of a host: replies that overtake each other do no harm, and only changes are told."""
 
+from reconciler.model.addresses import socket_address
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState, Reachable, Unreachable
 from reconciler.nodes.docker.looks import Seen
 from reconciler.nodes.host_state import HostView
@@ -115,10 +116,10 @@ def test_repeating_why_it_is_lost_is_not_told() -> None:
 def test_an_answer_counts_for_the_run_of_the_pod_that_gave_it() -> None:
     view = connected(Told())
     view.saw(view.look(), "c1", container(ip="10.244.1.2", started_at="t1"))
-    view.answered({"10.244.1.2:80": view.pod_run("10.244.1.2")})
+    view.answered({socket_address("10.244.1.2:80"): view.pod_run("10.244.1.2")})
     seen = view.observation()
     assert isinstance(seen, Reachable)
-    assert seen.listening == {"10.244.1.2:80"}
+    assert seen.listening == {socket_address("10.244.1.2:80")}
     view.saw(view.look(), "c1", container(ip="10.244.1.2", started_at="t2"))
     again = view.observation()
     assert isinstance(again, Reachable)

@@ -70,7 +70,7 @@ def test_no_host_tries_the_ports_of_what_is_no_pod() -> None:
         for check in setup.checks
     }
     assert checks
-    assert not any(check.startswith("192.0.2.7") for check in checks)
+    assert not any(check.ip == "192.0.2.7" for check in checks)
 
 
 def test_it_is_settled_and_stays_so() -> None:

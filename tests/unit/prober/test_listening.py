@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.addresses import socket_address
 from reconciler.nodes.proxy.files import read_binds, read_header
 from reconciler.prober import listening
 
@@ -34,7 +35,7 @@ def test_what_cannot_be_listened_on_is_left_out_and_the_file_says_so(
         monkeypatch.setattr(sys, "argv", ["listening.py", str(file), "0.1"])
         listening.main()
     text = file.read_text()
-    assert read_binds(text) == {f"127.0.0.1:{free}"}
+    assert read_binds(text) == {socket_address(f"127.0.0.1:{free}")}
     header = read_header(text)
     assert (header.fingerprint, header.routed) == ("", frozenset({"10.244.1.2"}))
     assert header.structure == f"s1 without 127.0.0.1:{port},203.0.113.77:80"

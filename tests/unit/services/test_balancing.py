@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.model.addresses import SocketAddress, socket_address
 from reconciler.model.api.core.service import (
     ClientIPConfig,
     Service,
@@ -19,7 +20,6 @@ from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import ProxySection, ProxyServer
 from reconciler.model.service_options import ServiceOptions
 from reconciler.services.balancing import Layout, lay_out
-from reconciler.services.haproxy import Address
 from reconciler.services.parts import left_out, section
 
 WEB = Ref("Service", "shop", "web")
@@ -68,7 +68,10 @@ def test_a_service_listens_on_its_cluster_ip_and_sends_to_its_ready_pods_sorted_
     assert layout.problems == ()
     web = sections(layout, PODS[::-1])["shop_web_http"]
     assert web.text == "listen shop_web_http from tcp\n    bind 10.96.0.1:80\n"
-    assert web.servers == (ProxyServer("web-a", "10.244.0.2:8080"), ProxyServer("web-b", "10.244.1.2:8080"))
+    assert web.servers == (
+        ProxyServer("web-a", socket_address("10.244.0.2:8080")),
+        ProxyServer("web-b", socket_address("10.244.1.2:8080")),
+    )
 
 
 def test_a_pod_that_is_not_ready_gets_no_connection_and_the_port_still_listens() -> None:
@@ -116,7 +119,7 @@ def test_an_external_address_need_not_be_the_hosts_and_is_not_made_so() -> None:
 
 
 def test_an_external_address_of_an_edge_takes_nothing_from_who_has_all_its_addresses() -> None:
-    taken = [Address("0.0.0.0", 80)]
+    taken = [SocketAddress("0.0.0.0", 80)]
     mine = {WEB: service(WEB, ServicePort(80), external_ips=("192.0.2.1",))}
     for hosts, parts in ((["192.0.2.1"], 0), (["192.0.2.2"], 1)):
         layout = lay_out(mine, RECORD, "10.96.0.0/16", taken, hosts)
@@ -217,7 +220,9 @@ def test_two_ports_that_would_share_a_name_leave_the_service_out() -> None:
 def test_one_endpoint_that_cannot_be_connected_to_takes_no_other_with_it() -> None:
     pods = (endpoint("web-a", "10.244.0.2"), endpoint("web-b", ""), endpoint("web-a", "10.244.1.9"))
     layout = laid_out({WEB: service(WEB)}, RECORD)
-    assert [server.address for server in sections(layout, pods)["shop_web_http"].servers] == ["10.244.0.2:8080"]
+    assert [str(server.address) for server in sections(layout, pods)["shop_web_http"].servers] == [
+        "10.244.0.2:8080"
+    ]
     assert [problem.partition(":")[0] for problem in left_out(layout.parts[0], pods)] == [
         "Service shop/web sends nothing to pod 'web-b'",
         "Service shop/web sends nothing to 10.244.1.9",

@@ -61,7 +61,7 @@ def test_an_ingress_is_heard_at_the_edges_with_the_pods_behind_it(tmp_path: Path
     found = proxies(entry(affinity_cookie="pod"))
     edge = found["node-1"]
     backends = [section for section in edge.sections if section.name.startswith("ingress_")]
-    assert [server.address for backend in backends for server in backend.servers] == ["10.244.0.2:8080"]
+    assert [str(server.address) for backend in backends for server in backend.servers] == ["10.244.0.2:8080"]
     assert backends[0].cookies
     assert "bind 0.0.0.0:80\n" in config_text(edge)
     assert not [section for section in found["node-2"].sections if "ingress" in section.text]

@@ -3,39 +3,39 @@
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.addresses import SocketAddress, socket_address
 from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer, config_text
 from reconciler.services.haproxy import (
-    Address,
     Bind,
     Manner,
-    Server,
     check_options,
+    check_server,
     guarded,
     listen_text,
     node_proxy,
 )
 
-POD = ProxyServer("web-0", "10.244.0.2:8080")
-BINDS = (Bind(Address("10.96.0.1", 80)),)
+POD = ProxyServer("web-0", socket_address("10.244.0.2:8080"))
+BINDS = (Bind(SocketAddress("10.96.0.1", 80)),)
 WEB = ProxySection("shop_web_http", listen_text("shop_web_http", BINDS, Manner()), "check", (POD,))
 
 
 @pytest.mark.parametrize("ip", ["", "localhost", "10.0.0.1 ", "10.0.0.256", "::1", "010.0.0.1", "10.0.0.1\n"])
 def test_an_address_is_ipv4_as_everybody_writes_it(ip: str) -> None:
     with pytest.raises(ValueError):
-        Address(ip, 80)
+        Bind(SocketAddress(ip, 80))
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])
 def test_a_port_is_one_of_tcp(port: int) -> None:
     with pytest.raises(ValueError, match="is not an address"):
-        Address("10.0.0.1", port)
+        Bind(SocketAddress("10.0.0.1", port))
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\nb", "a\n", "$HOME", '"', "a#b", "web_0", "é", "-x", "A"])
 def test_a_server_is_named_as_a_pod_can_be(name: str) -> None:
     with pytest.raises(ValueError, match="cannot be a name"):
-        Server(name, Address("10.244.0.2", 8080))
+        check_server(ProxyServer(name, SocketAddress("10.244.0.2", 8080)))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_first_lines_say_what_the_file_is_and_the_pods_it_routes_to() -> Non
 
 
 def test_another_pod_is_another_fingerprint_and_the_same_structure() -> None:
-    other = proxy(replace(WEB, servers=(ProxyServer("web-0", "10.244.0.3:8080"),)))
+    other = proxy(replace(WEB, servers=(ProxyServer("web-0", socket_address("10.244.0.3:8080")),)))
     assert other.fingerprint != proxy(WEB).fingerprint
     assert other.structure == proxy(WEB).structure
     assert proxy(WEB) == proxy(WEB)

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from reconciler.model.addresses import socket_address
 from reconciler.model.api.cluster import Cluster, ClusterImages, ClusterSpec
 from reconciler.model.api.core.node import Node, SshAddress
 from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
@@ -100,8 +101,8 @@ def test_every_node_has_the_same_name_servers_which_endpoints_of_a_virtual_addre
 
 def test_each_node_checks_its_own_pods_ready_or_not() -> None:
     setups = node_setups(desired(), MEMORY, ENDPOINTS)
-    assert setups["node-1"].checks == {"10.244.0.2:8080"}
-    assert setups["node-2"].checks == {"10.244.1.2:8080"}
+    assert setups["node-1"].checks == {socket_address("10.244.0.2:8080")}
+    assert setups["node-2"].checks == {socket_address("10.244.1.2:8080")}
 
 
 def test_a_port_that_a_pod_does_not_have_is_not_checked() -> None:
