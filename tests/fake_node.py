@@ -1,25 +1,22 @@
-"""A host kept in memory: what `nodes.SshNodeSession` is to a real one, for the same tests and for the loop's.
+"""A session of a host in memory: what `nodes.SshNodeSession` is to a real one, for the same tests and the loop's.
 
-It does at once what Docker would take a moment for, in the order it is asked, and tells a Listener from the
-calling thread. `images`, `registry`, `foreign`, `change`, `lose` and `return_` are what can happen to a host.
+The host is the simulator's (`planning.simulated_host`). Its session is told of what happens to it by `change`,
+`lose` and `return_`. Work is done at once, in the calling thread, unless it is given a way to do it beside others.
 """
 
-import itertools
 import re
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import msgspec
 
-from reconciler.model.addresses import SocketAddress
-from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.leases import Claim, HostLease, Seat
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
     BootState,
-    ContainerState,
     DnsState,
-    Ended,
     Facts,
     NetworkState,
     Observation,
@@ -27,30 +24,23 @@ from reconciler.model.observed import (
     ProxyState,
     Reachable,
     Unreachable,
-    labelled,
 )
-from reconciler.model.operations import (
-    CreateContainer,
-    HoldContainer,
-    MakeDirectory,
-    Operation,
-    Outcome,
-    PodWork,
-    PullImage,
-    RemoveContainer,
-    RemoveFiles,
-    RemoveVolume,
-    RenameContainer,
-    SetRestartPolicy,
-    StartContainer,
-    StopContainers,
-    UnpauseContainer,
-    WriteFiles,
-)
+from reconciler.model.operations import Operation, Outcome, PodWork, StartContainer, StopContainers
 from reconciler.model.probes import Hook, RunCommand
 from reconciler.model.setups import NodeSetup
-from reconciler.nodes.pods.volumes import IN_MEMORY
 from reconciler.nodes.session import Listener
+from reconciler.planning.simulated_host import SimulatedHost
+
+Run: TypeAlias = Callable[[Callable[[], None]], object]
+
+
+def at_once(task: Callable[[], None]) -> None:
+    task()
+
+
+def in_a_thread(task: Callable[[], None]) -> None:
+    """In a thread of its own, as long as it takes."""
+    threading.Thread(target=task, daemon=True).start()
 
 
 class FakeLease:
@@ -94,7 +84,10 @@ class FakeNodeSession:
         listener: Listener,
         images: frozenset[str],
         lease: FakeLease | None = None,
+        host: SimulatedHost | None = None,
+        run: Run = at_once,
     ) -> None:
+        """`lease` and `host`: those of another session of the same host; `run` does one pod's work."""
         self.lease = lease or FakeLease()
         self.lease.sessions.append(self)
         self._claim: Claim | None = None
@@ -103,24 +96,15 @@ class FakeNodeSession:
         self._name = name
         self._cluster = cluster
         self._listener = listener
-        self._ids = itertools.count(1)
-        self._configs: dict[str, ContainerConfig] = {}
-        self._containers: dict[str, ObservedContainer] = {}
-        self.setup: NodeSetup | None = None
-        self._proxy = ProxyState()
-        self._dns = DnsState()
-        self._boot = BootState()
+        self._run = run
+        self._lock = threading.RLock()
+        self._busy: set[Uid] = set()
+        self._stopped = False
+        self._connection = 0
+        """Counted up whenever the host is lost: what was under way has no answer."""
         self._lost: Unreachable | None = None
-        self._now = 0.0
-        self.images = images
-        self.registry: frozenset[str] = frozenset()
-        """Images that a pull would find."""
-        self.foreign: dict[str, Mapping[str, str]] = {}
-        """Names of other people's containers, with their labels."""
-        self._files: dict[str, str] = {}
-        self._directories: set[Uid] = set()
-        self.failing_commands: frozenset[tuple[str, ...]] = frozenset({("false",)})
-        """Of hooks."""
+        self.host = host or _empty_host(name, images)
+        self.setup: NodeSetup | None = None
         self.calls: list[Operation] = []
         """Every operation that was begun."""
 
@@ -129,7 +113,8 @@ class FakeNodeSession:
         return self._name
 
     def observe(self) -> Observation:
-        return self._lost or self._reachable()
+        with self._lock:
+            return self._lost or self._reachable()
 
     @property
     def seat(self) -> Seat:
@@ -171,35 +156,39 @@ class FakeNodeSession:
         if self._lost is not None:
             self._listener.finished(self._name, Outcome(work, work.operations[0], "not connected", "NodeNotReady"))
             return
-        outcome = Outcome(work)
-        for operation in work.operations:
-            self.calls.append(operation)
-            try:
-                self._do(operation, work.uid)
-            except _Failure as failure:
-                outcome = Outcome(work, operation, failure.message, failure.reason)
-                break
-        self._listener.observed(self._name)
-        self._listener.finished(self._name, outcome)
+        with self._lock:
+            self._busy.add(work.uid)
+        self._run(lambda: self._carry_out(work))
 
     def ensure(self, setup: NodeSetup) -> None:
         if setup == self.setup or not self._held():
             return
-        self.setup = setup
-        if complaint := re.search(r"^\s*nonsense.*$", setup.proxy.preamble, re.MULTILINE):
-            self._proxy = msgspec.structs.replace(self._proxy, error=f"unknown keyword {complaint[0].strip()!r}")
-        else:
-            self._proxy = ProxyState(True, setup.proxy.fingerprint, setup.proxy.routed)
-        self._ensure_proxy_container(setup.proxy.image)
-        if setup.dns is not None:
-            self._dns = DnsState(setup.dns.fingerprint)
-        self._boot = BootState(setup.boot)
+        with self._lock:
+            self.setup = setup
+            seen = self.host.seen
+            if complaint := re.search(r"^\s*nonsense.*$", setup.proxy.preamble, re.MULTILINE):
+                proxy = msgspec.structs.replace(seen.proxy, error=f"unknown keyword {complaint[0].strip()!r}")
+            else:
+                proxy = ProxyState(True, setup.proxy.fingerprint, setup.proxy.routed)
+            self.host.seen = msgspec.structs.replace(
+                seen,
+                proxy=proxy,
+                network=NetworkState("in force", policies=frozenset(setup.network.policy.pods)),
+                dns=DnsState(setup.dns.fingerprint) if setup.dns is not None else seen.dns,
+                boot=BootState(setup.boot),
+                containers=(
+                    *(one for one in seen.containers if one.container != SYSTEM_PROXY),
+                    self._proxy_container(setup.proxy.image),
+                ),
+            )
         self._listener.observed(self._name)
 
     def stop(self, release: bool = False) -> None:
         if release:
             self.lead(None)
-        self._lost = Unreachable(time.monotonic(), "closed", self.last())
+        with self._lock:
+            self._stopped = True
+            self._lost = Unreachable(time.monotonic(), "closed", self.last())
 
     @property
     def ended(self) -> bool:
@@ -211,172 +200,86 @@ class FakeNodeSession:
     # --- what happens to a host -----------------------------------------------------------------------------
 
     def lose(self, why: str = "the network is cut", refused: bool = False, answers: bool = False) -> None:
-        self._lost = Unreachable(time.monotonic(), why, self.last(), refused, answers)
+        with self._lock:
+            self._connection += 1
+            self._lost = Unreachable(time.monotonic(), why, self.last(), refused, answers)
         self._listener.observed(self._name)
 
     def return_(self) -> None:
-        self._lost = None
+        with self._lock:
+            self._lost, self._stopped = None, False
         if (claim := self._claim) is not None:
             self.lead(claim)
         self._listener.observed(self._name)
 
     def change(self, name: str, change: Callable[[ObservedContainer], ObservedContainer | None]) -> None:
         """By hand, or by a crash; None removes it."""
-        changed = change(self._containers.pop(name))
-        if changed is not None:
-            self._containers[name] = changed
+        with self._lock:
+            changed = (change(one) if one.name == name else one for one in self.host.seen.containers)
+            containers = tuple(one for one in changed if one is not None)
+            self.host.seen = msgspec.structs.replace(self.host.seen, containers=containers)
         self._listener.observed(self._name)
-
-    # --- inside ---------------------------------------------------------------------------------------------
-
-    def _do(self, operation: Operation, uid: Uid) -> None:
-        match operation:
-            case PullImage(image=image):
-                if image not in self.registry:
-                    raise _Failure("ErrImagePull", f"cannot pull {image}: manifest unknown")
-                self.images |= {image}
-            case CreateContainer(config=config):
-                self._create(config, uid)
-            case WriteFiles(uid=owner, volume=volume, fingerprint=fingerprint):
-                self._files[f"{owner}/{volume}"] = fingerprint
-                self._directories.add(owner)
-            case MakeDirectory(uid=owner, volume=volume, memory=memory):
-                self._directories.add(owner)
-                if memory:
-                    self._files[f"{owner}/{volume}"] = IN_MEMORY
-            case RemoveFiles(uid=owner):
-                self._directories.discard(owner)
-                self._files = {key: value for key, value in self._files.items() if not key.startswith(f"{owner}/")}
-            case RemoveVolume():
-                pass
-            case RenameContainer(container=container_id, name=name):
-                before = next((key for key, one in self._containers.items() if one.id == container_id), "")
-                if self._ours(before, uid) is not None:
-                    self._containers[name] = msgspec.structs.replace(self._containers.pop(before), name=name)
-            case HoldContainer(container=name):
-                found = self._ours(name, uid)
-                if found is not None and found.state == "restarting":
-                    self._containers[name] = msgspec.structs.replace(found, state="exited")
-            case StartContainer(container=name, post_start=hook):
-                self._start(self._ours(name, uid, must_exist=True))
-                self._run_post_start(hook, name, uid)
-            case SetRestartPolicy(container=name, policy=policy):
-                found = self._ours(name, uid, must_exist=True)
-                assert found is not None
-                self._containers[name] = msgspec.structs.replace(found, restart_policy=policy)
-            case UnpauseContainer(container=name):
-                self._to(self._ours(name, uid, must_exist=True), "running")
-            case StopContainers(containers=stops):
-                for stop in stops:
-                    found = self._ours(stop.container, uid)
-                    if found is not None and found.state in ("running", "paused", "restarting"):
-                        self._to(found, "exited", exit_code=143)
-            case RemoveContainer(container=name, uid=owner):
-                found = self._ours(name, owner)
-                if found is not None and found.state in ("running", "paused", "restarting"):
-                    raise _Failure("KillContainerError", f"{name} is running: stop it first")
-                self._containers.pop(name, None)
-
-    def _create(self, config: ContainerConfig, uid: Uid) -> None:
-        if self._ours(config.name, uid) is not None:
-            return
-        if config.image not in self.images:
-            raise _Failure("ErrImagePull", f"the image {config.image} is not on the host")
-        self._configs[config.name] = config
-        self._containers[config.name] = msgspec.structs.replace(
-            labelled(config.labels),
-            id=f"{self._name}-{next(self._ids)}",
-            name=config.name,
-            image=config.image,
-            state="created",
-            restart_policy=config.restart_policy,
-            ip=config.network.ip if isinstance(config.network, PodAddress) else "",
-        )
-
-    def _start(self, found: ObservedContainer | None) -> None:
-        assert found is not None
-        if found.state == "running":
-            return
-        used = self._used_ports()
-        for port in self._configs[found.name].ports:
-            if port.host_port and used.get(port.host_port, found.name) != found.name:
-                holder = used[port.host_port]
-                raise _Failure("PortConflict", f"port {port.host_port} is held by the container {holder}")
-        self._to(found, "running")
-
-    def _run_post_start(self, hook: Hook | None, name: str, uid: Uid) -> None:
-        if isinstance(hook, RunCommand) and hook.command in self.failing_commands:
-            self._to(self._ours(name, uid), "exited", exit_code=143)
-            raise _Failure("FailedPostStartHook", f"the postStart hook of {name} failed")
-
-    def _ours(self, name: str, uid: Uid, must_exist: bool = False) -> ObservedContainer | None:
-        if name in self.foreign:
-            raise _Failure("CreateContainerError", f"a container {name} exists and is not made by reconciler")
-        found = self._containers.get(name)
-        if found is None:
-            if must_exist:
-                raise _Failure("RunContainerError", f"the container {name} is gone")
-            return None
-        if found.uid != uid:
-            raise _Failure("CreateContainerError", f"a container {name} exists and is of pod uid {found.uid}")
-        return found
-
-    def _to(self, found: ObservedContainer | None, state: ContainerState, exit_code: int = 0) -> None:
-        assert found is not None
-        self._now += 1
-        moment = {"started_at": f"t{self._now:g}"} if state == "running" else {"finished_at": f"t{self._now:g}"}
-        end = found.last_end if state == "running" else Ended(exit_code, at=f"t{self._now:g}")
-        self._containers[found.name] = msgspec.structs.replace(
-            found, state=state, exit_code=exit_code, last_end=end, **moment
-        )
-
-    def _ensure_proxy_container(self, image: str) -> None:
-        name = f"{self._cluster}_proxy"
-        self._containers[name] = ObservedContainer(
-            f"{self._name}-proxy", name, image, "running", self._cluster, container=SYSTEM_PROXY
-        )
-
-    def _used_ports(self) -> dict[int, str]:
-        return {
-            port.host_port: name
-            for name, container in self._containers.items()
-            if container.state == "running" and name in self._configs
-            for port in self._configs[name].ports
-            if port.host_port
-        }
-
-    def _listening(self) -> frozenset[SocketAddress]:
-        """Whatever runs, answers: on every port that is asked for."""
-        live = {c.ip for c in self._containers.values() if c.ip and c.state == "running"}
-        checks = self.setup.checks if self.setup else frozenset()
-        return frozenset(check for check in checks if check.ip in live)
-
-    def _reachable(self) -> Reachable:
-        return Reachable(
-            facts=Facts(f"engine-{self._name}", "20.10", "fake", "6", "x86_64", 4, 8 << 30),
-            containers=tuple(sorted(self._containers.values(), key=lambda container: container.name)),
-            images=self.images,
-            used_ports=self._used_ports(),
-            network=NetworkState(
-                "in force" if self.setup else "",
-                policies=frozenset(self.setup.network.policy.pods if self.setup else ()),
-            ),
-            proxy=self._proxy,
-            dns=self._dns,
-            boot=self._boot,
-            listening=self._listening(),
-            files=dict(self._files),
-            directories=frozenset(self._directories),
-            at=time.monotonic(),
-        )
 
     def last(self) -> Reachable:
         """The host itself, seen from beside it: also while it cannot be reached."""
         return self._reachable() if self._lost is None or self._lost.last is None else self._lost.last
 
+    # --- inside ---------------------------------------------------------------------------------------------
 
-class _Failure(Exception):
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
+    def _carry_out(self, work: PodWork) -> None:
+        outcome = self._outcome(work, self._connection)
+        with self._lock:
+            self._busy.discard(work.uid)
+            told = not self._stopped
+        if told:
+            self._listener.observed(self._name)
+            self._listener.finished(self._name, outcome)
+
+    def _outcome(self, work: PodWork, connection: int) -> Outcome:
+        """One operation after the other, each as long as its hooks take; up to a lost connection."""
+        for operation in work.operations:
+            self.calls.append(operation)
+            if seconds := _seconds_of(operation):
+                time.sleep(seconds)
+            with self._lock:
+                if self._stopped or self._connection != connection:
+                    return Outcome(work, operation, "the reply was lost", unknown=True)
+                if not self._held():
+                    return Outcome(work, operation, "the host was not given to this reconciler", "NotLeading")
+                done = self.host.carry_out(msgspec.structs.replace(work, operations=(operation,)))
+            if done.failed is not None:
+                return msgspec.structs.replace(done, work=work)
+        return Outcome(work)
+
+    def _proxy_container(self, image: str) -> ObservedContainer:
+        name = f"{self._cluster}_proxy"
+        return ObservedContainer(
+            f"{self._name}-proxy", name, image, "running", self._cluster, container=SYSTEM_PROXY
+        )
+
+    def _reachable(self) -> Reachable:
+        """Whatever runs, answers: on every port that is asked for."""
+        self.host.answer(self.setup.checks if self.setup else ())
+        return msgspec.structs.replace(self.host.seen, busy=frozenset(self._busy), at=time.monotonic())
+
+
+def _empty_host(name: str, images: frozenset[str]) -> SimulatedHost:
+    facts = Facts(f"engine-{name}", "20.10", "fake", "6", "x86_64", 4, 8 << 30)
+    host = SimulatedHost(Reachable(facts, (), images), pullable=frozenset())
+    host.failing_commands = frozenset({("false",)})
+    return host
+
+
+def _seconds_of(operation: Operation) -> float:
+    """How long the hooks of an operation take: they run at the same time."""
+    hooks: Iterable[Hook | None] = ()
+    if isinstance(operation, StartContainer):
+        hooks = (operation.post_start,)
+    elif isinstance(operation, StopContainers):
+        hooks = [one.pre_stop for one in operation.containers]
+    return max((_sleep(hook) for hook in hooks), default=0.0)
+
+
+def _sleep(hook: Hook | None) -> float:
+    sleeps = isinstance(hook, RunCommand) and hook.command[0] == "sleep"
+    return float(hook.command[1]) if sleeps and isinstance(hook, RunCommand) else 0.0

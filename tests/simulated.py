@@ -35,7 +35,7 @@ from reconciler.model.problems import Place
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 from reconciler.planning import after_failure, after_success, plan
-from reconciler.planning.simulation import project
+from reconciler.planning.simulation import SimulatedCluster
 
 GIB = 1024**3
 PLAIN_NODE = NodeSpec()
@@ -171,14 +171,26 @@ def ignore(step: Plan) -> None:
 class World:
     """Hosts that do what they are asked, and the master's part of a control loop, with faults on demand."""
 
+    complaint = "injected"
+    """What a host says of a work that is to fail."""
+
     def __init__(self, wanted: Desired) -> None:
         self.wanted = wanted
-        self.real = hosts(wanted)
+        self.cluster = SimulatedCluster(hosts(wanted))
         self.memory = Memory()
         self.now = 0.0
         self.cut: dict[str, Unreachable] = {}
         self.failing: dict[str, int] = {}
         """Node -> after how many operations the next work there fails."""
+
+    @property
+    def real(self) -> Observed:
+        """The hosts as they are, whether they answer or not."""
+        return self.cluster.observed()
+
+    @real.setter
+    def real(self, hosts: Observed) -> None:
+        self.cluster.become(hosts)
 
     def observed(self) -> Observed:
         """Every host that is not cut off has just been heard of."""
@@ -191,25 +203,33 @@ class World:
     def carry_out(self, step: Plan) -> None:
         """What the hosts that answer make of it; a work that fails stops where it failed."""
         self.memory = step.memory
-        done: list[PodWork] = []
         for work in step.work:
-            limit = self.failing.pop(work.node, None)
-            if limit is None:
-                done.append(work)
-                self.memory = after_success(self.memory, Outcome(work))
+            outcome = self.outcome_of(work)
+            if outcome.failed is None:
+                self.memory = after_success(self.memory, outcome)
             else:
-                part = min(limit, len(work.operations) - 1)
-                done.append(replace(work, operations=work.operations[:part]))
-                outcome = Outcome(work, work.operations[part], "injected", "RunContainerError")
                 self.memory = after_failure(self.memory, outcome, self.now)
-        answering = Observed({name: each for name, each in self.real.nodes.items() if name not in self.cut})
-        after = project(self.wanted, answering, replace(step, work=tuple(done)))
-        self.real = Observed({**self.real.nodes, **{name: self._given_out(name, after) for name in after.nodes}})
+        self.cluster.follow(step, silent=self.cut)
+        before = self.real.nodes
+        nodes = {name: self._given_out(name, node) for name, node in before.items()}
+        if any(before[name] is not node for name, node in nodes.items()):
+            self.real = Observed(nodes)
 
-    def _given_out(self, name: str, after: Observed) -> Observation:
-        """With what the setups write down on a host."""
-        host = after.nodes[name]
-        assert isinstance(host, Reachable)
+    def outcome_of(self, work: PodWork) -> Outcome:
+        """What the host makes of a work; where it is to fail, it stops there."""
+        limit = self.failing.pop(work.node, None)
+        if limit is None:
+            return self.cluster.carry_out(work, self.memory.pods)
+        part = min(limit, len(work.operations) - 1)
+        outcome = self.cluster.carry_out(work, self.memory.pods, most=part)
+        if outcome.failed is not None:
+            return outcome
+        return Outcome(work, work.operations[part], self.complaint, "RunContainerError")
+
+    def _given_out(self, name: str, host: Observation) -> Observation:
+        """With what the setups write down on a host that answers and has a Node."""
+        if not isinstance(host, Reachable) or name in self.cut or name not in self.memory.nodes:
+            return host
         services = {ref: GivenService(one.cluster_ip, one.node_ports) for ref, one in self.memory.services.items()}
         turns = {ref: one.turn for ref, one in self.memory.ingresses.items()}
         given = Given(host.given.pod_cidr or self.memory.nodes[name].pod_cidr, services, turns)

@@ -37,7 +37,6 @@ from reconciler.model.operations import (
 from reconciler.model.secrets import SecretText
 from reconciler.planning import Options, after_failure, after_success
 from reconciler.planning.guard import held
-from reconciler.planning.simulation import project
 from reconciler.services import ServiceLayer
 from tests.simulated import World, container, deployment, desired, host, node, pod, service, with_kinds
 
@@ -128,7 +127,9 @@ def held_off_by(failed: Operation | None, work: PodWork) -> str:
 
 
 class Simulation(World):
-    """`observe`, `decide` and `carry_out` are the three parts of a turn; what is looked at lies between them."""
+    """`observed`, `decide` and `do` are the three parts of a turn; what is looked at lies between them."""
+
+    complaint = HOSTILE
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
@@ -151,7 +152,6 @@ class Simulation(World):
         self.outcomes: list[Outcome] = []
         """Of the last turn."""
         self.moves: list[float] = []
-        self.made = 0
 
     def set_host(self, name: str, **fields: object) -> None:
         before = self.real.nodes[name]
@@ -174,25 +174,19 @@ class Simulation(World):
         self.wanted = wanted
         return True
 
+    def outcome_of(self, work: PodWork) -> Outcome:
+        outcome = super().outcome_of(work)
+        if outcome.failed is None and work.node in self.lost_replies:
+            self.lost_replies.remove(work.node)
+            return Outcome(work, message=HOSTILE, unknown=True)
+        return outcome
+
     def do(self, taken: Turn) -> None:
         self.memory, self.outcomes = taken.plan.memory, []
-        done: list[PodWork] = []
         for work in taken.work:
-            limit = self.failing.pop(work.node, None)
             intent = self.memory.pods.get(work.uid)
             wanted = intent.wanted if intent else ""
-            if limit is not None:
-                part = min(limit, len(work.operations) - 1)
-                done.append(replace(work, operations=work.operations[:part]))
-                failed = work.operations[part]
-                outcome = Outcome(work, failed, HOSTILE, "RunContainerError")
-            elif work.node in self.lost_replies:
-                self.lost_replies.remove(work.node)
-                done.append(work)
-                outcome = Outcome(work, message=HOSTILE, unknown=True)
-            else:
-                done.append(work)
-                outcome = Outcome(work)
+            outcome = self.outcome_of(work)
             self.outcomes.append(outcome)
             if outcome.failed is not None or outcome.unknown:
                 self.memory = after_failure(self.memory, outcome, self.now)
@@ -202,19 +196,7 @@ class Simulation(World):
                 self.memory = after_success(self.memory, outcome)
                 for at_fault in {"", *(held_off_by(each, work) for each in work.operations)}:
                     self.failures.pop((work.uid, wanted, at_fault), None)
-        answering = Observed({name: each for name, each in self.real.nodes.items() if name not in self.cut})
-        after = project(self.wanted, answering, replace(taken.plan, work=tuple(done)))
-        self.real = Observed({**self.real.nodes, **after.nodes})
-        for name in NAMES:
-            if any(each.id == each.name for each in self.at(name).containers):
-                self.set_host(name, containers=tuple(map(self._with_an_id, self.at(name).containers)))
-
-    def _with_an_id(self, made: ObservedContainer) -> ObservedContainer:
-        """As Docker gives one to every container that is made; until then its name stands in for it."""
-        if made.id != made.name:
-            return made
-        self.made += 1
-        return replace(made, id=f"{self.made:012x}")
+        self.cluster.follow(taken.plan, silent=self.cut)
 
     def ours(self) -> list[tuple[str, ObservedContainer]]:
         return sorted(

@@ -1,7 +1,7 @@
 """What is: every host as it was last seen. An unreachable host is a type of its own, never an empty one."""
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -23,6 +23,9 @@ from reconciler.model.names import (
 )
 from reconciler.model.policies import PodPolicy
 from reconciler.model.setups import NodeBoot
+
+IN_MEMORY: Final = "memory"
+"""What stands for the contents of an emptyDir in memory, among the fingerprints of a pod's volumes."""
 
 ContainerState: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
@@ -221,7 +224,8 @@ class Reachable(Struct, frozen=True):
     listening: frozenset[SocketAddress] = frozenset()
     """Ports of pods on this host that have accepted a TCP connection since their container started."""
     files: Mapping[str, str] = {}
-    """`uid/volume` -> fingerprint of the ConfigMap, Secret, downward or projected volume in force there."""
+    """`uid/volume` -> fingerprint of the ConfigMap, Secret, downward or projected volume in force there, or
+    IN_MEMORY."""
     directories: frozenset[Uid] = frozenset()
     """Pods that have files or directories of ours on the host, in memory or on disk."""
     volumes: frozenset[str] | None = frozenset()

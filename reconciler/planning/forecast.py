@@ -13,10 +13,10 @@ from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import Outcome
 from reconciler.model.plan import Hold, ObjectChange, Plan, PodChange, Unplaced
-from reconciler.planning.kubelet.backoff import after_success
+from reconciler.planning.kubelet.backoff import after_failure, after_success
 from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
-from reconciler.planning.simulation import project
+from reconciler.planning.simulation import SimulatedCluster
 
 MOST_STEPS = 10_000
 """Far above the steps of any rollout: more means that two rules contradict each other."""
@@ -53,21 +53,32 @@ def forecast(
 
 
 def _steps(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options) -> Iterator[Plan]:
+    cluster = SimulatedCluster(observed)
     for _ in range(MOST_STEPS):
         step = plan(desired, observed, memory, now, options)
         yield step
         if step.hold is not None:
             return
-        after = project(desired, observed, step)
-        if after is observed and step.memory is memory:
+        before, memory = memory, step.memory
+        for work in step.work:
+            outcome = cluster.carry_out(work, step.memory.pods)
+            memory = (
+                after_success(memory, outcome) if outcome.failed is None else after_failure(memory, outcome, now)
+            )
+        cluster.follow(step)
+        after = cluster.observed()
+        if after is observed and memory is before:
             if step.wake_at is None:
                 return
             now = max(now, step.wake_at)
-            after = _still_answering(after, now)
-        observed, memory = after, step.memory
-        for work in step.work:
-            memory = after_success(memory, Outcome(work))
+            cluster.become(_still_answering(after, now))
+            after = cluster.observed()
+        observed = after
     raise RuntimeError(f"no end after {MOST_STEPS} steps of {desired.revision}: report this with the manifests")
+
+
+def _after(memory: Memory, outcome: Outcome, now: float) -> Memory:
+    return after_success(memory, outcome) if outcome.failed is None else after_failure(memory, outcome, now)
 
 
 def _still_answering(observed: Observed, now: float) -> Observed:

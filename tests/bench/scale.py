@@ -36,7 +36,7 @@ from reconciler.planning import Options, forecast
 from reconciler.store.sqlite import SqliteStore
 from tests.bench.bars import Measured, at_most
 from tests.bench.settled import PODS_EACH, Settled, edited, settled
-from tests.bench.simulated_hosts import SimulatedHost
+from tests.bench.simulated_hosts import SimulatedSession
 from tests.fake_issuer import FakeIssuer
 from tests.simulated import deployment, desired, hosts, service
 
@@ -70,8 +70,7 @@ class Bench:
             store.save(world.memory)
         self.inbox = Inbox()
         self.hosts = {
-            name: SimulatedHost(name, host, world.desired, self.inbox.observed)
-            for name, host in world.hosts.items()
+            name: SimulatedSession(name, host, self.inbox.observed) for name, host in world.hosts.items()
         }
         began = time.process_time()
         self.store = SqliteStore(directory)
@@ -129,7 +128,7 @@ class Bench:
         if turn is not None and turn.plan.wake_at is not None and not turn.work:
             time.sleep(min(0.05, max(0.0, turn.plan.wake_at - time.monotonic())))
 
-    def _connect(self, node: Node, cluster: Cluster, engine_id: str) -> SimulatedHost:
+    def _connect(self, node: Node, cluster: Cluster, engine_id: str) -> SimulatedSession:
         self.inbox.put(NodeObserved(node.metadata.name))
         return self.hosts[node.metadata.name]
 

@@ -8,24 +8,18 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from reconciler.model.desired import Desired
 from reconciler.model.leases import Claim, HostLease, Seat
-from reconciler.model.memory import Memory
-from reconciler.model.names import Ref
-from reconciler.model.observed import BootState, DnsState, Observation, Observed, ObservedContainer, Reachable
+from reconciler.model.observed import BootState, DnsState, Observation, ObservedContainer, Reachable
 from reconciler.model.operations import Outcome, PodWork
-from reconciler.model.plan import Endpoint, Plan
 from reconciler.model.setups import NodeSetup
-from reconciler.planning.simulation import project
-
-_SERVICE = Ref("Service", "default", "checked")
+from reconciler.planning.simulated_host import SimulatedHost
 
 
-class SimulatedHost:
-    def __init__(self, name: str, node: Reachable, desired: Desired, tell: Callable[[str], None]) -> None:
+class SimulatedSession:
+    def __init__(self, name: str, node: Reachable, tell: Callable[[str], None]) -> None:
         self._name = name
         self._node = node
-        self._desired = desired
+        self._host = SimulatedHost(node)
         self._tell = tell
         self._seat = Seat(True)
         self._asked: NodeSetup | None = None
@@ -84,11 +78,10 @@ class SimulatedHost:
 
     def finish(self, work: PodWork) -> Outcome:
         """One pod's work is done, as it should be."""
-        done = Plan((), (), (work,), Memory(), {}, endpoints={_SERVICE: self._checked()})
-        after = project(self._desired, Observed({self._name: self._node}), done).nodes[self._name]
-        assert isinstance(after, Reachable)
-        self._put(self._listening(replace(after, proxy=self._node.proxy, busy=self._node.busy - {work.uid})))
-        return Outcome(work)
+        self._host.seen = self._node
+        outcome = self._host.carry_out(work)
+        self._put(self._listening(replace(self._host.seen, busy=self._node.busy - {work.uid})))
+        return outcome
 
     def change(self, number: int, change: Callable[[ObservedContainer], ObservedContainer]) -> None:
         """Something happens to the container of this number."""
@@ -104,10 +97,6 @@ class SimulatedHost:
         if node != self._node:
             self._node = node
             self._tell(self._name)
-
-    def _checked(self) -> tuple[Endpoint, ...]:
-        checks = self._setup.checks if self._setup is not None else frozenset()
-        return tuple(Endpoint("checked", one.ip, self._name, one.ip, (one.port,), True) for one in checks)
 
     def _listening(self, node: Reachable) -> Reachable:
         """Of what is to be tried, all that runs has answered."""

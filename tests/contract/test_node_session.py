@@ -1,7 +1,8 @@
-"""What the control loop relies on in a NodeSession; the fake in memory and a real host pass the same tests."""
+"""What the control loop relies on in a NodeSession: a simulated host and a real one pass the same tests."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -13,6 +14,7 @@ from reconciler.model.operations import (
     CreateContainer,
     HoldContainer,
     MakeDirectory,
+    Operation,
     PodWork,
     PullImage,
     RemoveContainer,
@@ -25,17 +27,17 @@ from reconciler.model.operations import (
     WriteFiles,
 )
 from reconciler.model.probes import RunCommand
-from tests.fake_node import FakeNodeSession
+from tests.fake_node import FakeNodeSession, in_a_thread
 from tests.lab.conftest import restore
 from tests.lab.world import eventually
 from tests.node_host import CLUSTER, IMAGES, Host, Recorder, app, connect, node_of, sandbox, set_up, setup, started
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.lab)])
+@pytest.fixture(params=["simulated", pytest.param("real", marks=pytest.mark.lab)])
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    if request.param == "fake":
+    if request.param == "simulated":
         told = Recorder()
-        host = Host(FakeNodeSession("node-1", CLUSTER, told, IMAGES), told)
+        host = Host(FakeNodeSession("node-1", CLUSTER, told, IMAGES, run=in_a_thread), told)
     else:
         lab: Lab = request.getfixturevalue("lab")
         restore(lab)
@@ -225,6 +227,91 @@ def test_a_container_gets_its_name_back(host: Host) -> None:
     assert (again.id, again.started_at) == (made.id, made.started_at)
 
 
+def test_a_container_cannot_join_the_network_of_one_that_does_not_run(host: Host) -> None:
+    host.do("u1", CreateContainer(sandbox()))
+    outcome = host.do("u1", *started(app()))
+    assert (outcome.failed, outcome.reason) == (StartContainer("web_app"), "RunContainerError")
+    assert "network" in outcome.message
+    assert host.do("u1", StartContainer("web_POD"), StartContainer("web_app")).failed is None
+
+
+# While work is under way
+
+
+def slowly(seconds: int, *names: str) -> StopContainers:
+    """Stops containers whose hooks take so long."""
+    return StopContainers(tuple(ContainerStop(name, RunCommand(("sleep", str(seconds)))) for name in names), 20)
+
+
+def begin(host: Host, uid: str, *operations: Operation) -> None:
+    """Have it done, and wait until it is under way."""
+    host.session.submit(PodWork("node-1", Ref("Pod", "default", "web"), uid, operations))
+    host.told.wait_for(lambda: uid in host.look().busy)
+
+
+def test_a_pod_is_busy_until_its_work_has_ended(host: Host) -> None:
+    host.do("u1", *started(sandbox()), *started(app()))
+    before = len(host.told.outcomes)
+    begin(host, "u1", slowly(1, "web_app"))
+    running = host.container("web_app")
+    assert running is not None
+    assert (running.state, host.look().busy, len(host.told.outcomes)) == ("running", frozenset({"u1"}), before)
+    host.told.wait_for(lambda: len(host.told.outcomes) > before)
+    ended = host.container("web_app")
+    assert ended is not None
+    assert (ended.state, host.look().busy) == ("exited", frozenset())
+
+
+def test_one_pod_does_not_wait_for_another_ones_work(host: Host) -> None:
+    host.do("u1", *started(sandbox()))
+    host.do("u2", *started(sandbox("u2", "other_POD", "10.244.9.3")))
+    before = len(host.told.outcomes)
+    begin(host, "u1", slowly(5, "web_POD"))
+    begin(host, "u2", slowly(1, "other_POD"))
+    assert host.look().busy == {"u1", "u2"}
+    host.told.wait_for(lambda: len(host.told.outcomes) == before + 1)
+    assert (host.told.outcomes[-1].work.uid, host.look().busy) == ("u2", frozenset({"u1"}))
+    host.told.wait_for(lambda: len(host.told.outcomes) == before + 2)
+
+
+@pytest.fixture
+def cable(host: Host, request: pytest.FixtureRequest) -> Iterator["Cable"]:
+    """The way to the host."""
+    session = host.session
+    if isinstance(session, FakeNodeSession):
+        yield Cable(session.lose, session.return_)
+    else:
+        lab: Lab = request.getfixturevalue("lab")
+        name = lab.records[0].name
+        yield Cable(lambda: lab.act("cut", name), lambda: lab.act("heal", name))
+        lab.act("heal", name)
+
+
+class Cable(NamedTuple):
+    pull: Callable[[], object]
+    plug_in: Callable[[], object]
+
+
+@pytest.mark.fault(41)
+def test_a_work_whose_reply_is_lost_has_no_known_outcome_and_may_be_done_again(host: Host, cable: Cable) -> None:
+    host.do("u1", *started(sandbox()))
+    before = len(host.told.outcomes)
+    begin(host, "u1", slowly(3, "web_POD"), RemoveContainer("web_POD", "u1"))
+    cable.pull()
+    host.told.wait_for(lambda: len(host.told.outcomes) > before)
+    outcome = host.told.outcomes[-1]
+    assert outcome.failed is not None
+    assert outcome.unknown, outcome.message
+    host.lost()
+    cable.plug_in()
+    host.found()
+    host.told.wait_for(lambda: host.session.seat.granted == 1)
+    assert host.container("web_POD") is not None
+    again = StopContainers((ContainerStop("web_POD"),), 1), RemoveContainer("web_POD", "u1")
+    assert host.do("u1", *again).failed is None
+    assert host.container("web_POD") is None
+
+
 # Several reconcilers at one host
 
 
@@ -233,7 +320,8 @@ def beside(host: Host, request: pytest.FixtureRequest) -> Iterator[Host]:
     """Another reconciler's session to the same host."""
     if isinstance(host.session, FakeNodeSession):
         told = Recorder()
-        other = Host(FakeNodeSession("node-1", CLUSTER, told, IMAGES, host.session.lease), told)
+        mine = host.session
+        other = Host(FakeNodeSession("node-1", CLUSTER, told, IMAGES, mine.lease, mine.host, in_a_thread), told)
     else:
         lab: Lab = request.getfixturevalue("lab")
         other = connect(node_of(lab), lab, lead=False)
@@ -289,3 +377,16 @@ def test_a_session_at_rest_keeps_the_host_and_begins_nothing(host: Host, beside:
     assert beside.lead(2, "other") == 0
     assert host.lead(2) == 2
     assert host.do("u1", *started(sandbox())).failed is None
+
+
+def test_a_session_that_is_stopped_in_the_middle_of_a_work_says_no_more_and_begins_no_more(
+    host: Host, beside: Host
+) -> None:
+    host.do("u1", *started(sandbox()))
+    before = len(host.told.outcomes)
+    begin(host, "u1", slowly(2, "web_POD"), RemoveContainer("web_POD", "u1"))
+    host.session.stop()
+    host.session.close()
+    time.sleep(3)
+    assert len(host.told.outcomes) == before
+    assert beside.container("web_POD") is not None

@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from reconciler.model.names import Uid, boot_directory, disk_directory, memory_directory
+from reconciler.model.observed import IN_MEMORY
 from reconciler.model.operations import MakeDirectory, VolumeFile, WriteFiles
 from reconciler.model.secrets import SecretText
 from reconciler.nodes.errors import NodeError
@@ -25,8 +26,6 @@ from reconciler.nodes.host_state import HostView
 from reconciler.nodes.pods.pinning import Pins
 from reconciler.nodes.ssh.shell import Shell
 
-IN_MEMORY: Final = "memory"
-"""In `Reachable.files`, in the place of a fingerprint: an emptyDir in memory that is mounted."""
 _SECONDS: Final = 15.0
 _SECONDS_PER_MIB: Final = 2.0
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")

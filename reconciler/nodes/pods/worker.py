@@ -49,6 +49,9 @@ _TURNS: Final = 16
 """How many pods ask something of Docker and the shell at once. More would only wait there, for one of the few
 channels, and the node's own containers behind them."""
 
+_LOST: Final = (OutcomeUnknown, ConnectionLost)
+"""After these it is not known what was done."""
+
 
 def _ends(work: PodWork) -> bool:
     """Containers of the pod are stopped or removed, and none is started: it leaves, or has run to its end."""
@@ -101,12 +104,12 @@ class Actor:
             try:
                 self._files.leaves(work.uid)
             except NodeError as error:
-                return Outcome(work, work.operations[0], str(error), unknown=isinstance(error, OutcomeUnknown))
+                return Outcome(work, work.operations[0], str(error), unknown=isinstance(error, _LOST))
         for operation in work.operations:
             reason = _REASONS[type(operation)]
             try:
                 self._carry_out(operation, work.uid, budget, remarks.append)
-            except (OutcomeUnknown, ConnectionLost) as error:
+            except _LOST as error:
                 return Outcome(work, operation, str(error), reason, unknown=True, remarks=tuple(remarks))
             except Failed as failure:
                 return Outcome(work, operation, failure.message, failure.reason, remarks=tuple(remarks))

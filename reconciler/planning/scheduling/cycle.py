@@ -85,7 +85,7 @@ class _Scheduler:
         self._nodes = nodes
         self._claims = dict(claims)
         self._found = volumes_found(nodes)
-        self._rooms = rooms_of(nodes, pods.values(), Demands())
+        self._rooms = rooms_of(nodes, pods.values(), Demands(), memory.pods.keys() | pods.keys())
         self._taken = set(pods)
         self._memory = memory
         self.incarnations: dict[Ref, int] = {}

@@ -1,10 +1,11 @@
 """What is left on a node, as this plan gives pods to it: the scheduler's ledger of one node."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from reconciler.model.memory import PodIntent
-from reconciler.model.names import Ref
+from reconciler.model.names import Ref, Uid
+from reconciler.model.observed import Reachable
 from reconciler.planning.allocation.pod_ips import PodAddresses
 from reconciler.planning.controllers.pod import host_ports
 from reconciler.planning.resource_requests import Demand, Demands
@@ -14,14 +15,15 @@ from reconciler.planning.state.nodes import NodeView
 class Room:
     """Lives for one plan; `take` is its only change."""
 
-    def __init__(self, node: NodeView, pods: Iterable[PodIntent], demands: Demands) -> None:
+    def __init__(self, node: NodeView, pods: Iterable[PodIntent], demands: Demands, known: Container[Uid]) -> None:
+        """`known`: every pod that is remembered. What one of those holds is counted with it, if it is here."""
         self.node = node
         facts = node.last.facts if node.last else None
         self.cpu_milli = facts.cpus * 1000 if facts else 0
         self.memory_bytes = facts.memory_bytes if facts else 0
         self.cpu_requested = 0
         self.memory_requested = 0
-        self.ports: dict[int, str] = dict(node.last.used_ports) if node.last else {}
+        self.ports = _ports_of_others(node.last, known) if node.last else {}
         self.of_template: Counter[tuple[Ref, str]] = Counter()
         self._share = 0
         self._share_of_owner: Counter[Ref] = Counter()
@@ -69,9 +71,17 @@ class Room:
         return cpu + demand.memory_bytes * 1_000_000 // max(1, self.memory_bytes)
 
 
-def rooms_of(nodes: Mapping[str, NodeView], pods: Iterable[PodIntent], demands: Demands) -> dict[str, Room]:
+def _ports_of_others(node: Reachable, known: Container[Uid]) -> dict[int, str]:
+    """Return the host ports that are held by containers of no pod that is remembered, each with its holder."""
+    ours = {one.name for one in node.containers if one.uid in known} if node.used_ports else ()
+    return {port: holder for port, holder in node.used_ports.items() if holder not in ours}
+
+
+def rooms_of(
+    nodes: Mapping[str, NodeView], pods: Iterable[PodIntent], demands: Demands, known: Container[Uid]
+) -> dict[str, Room]:
     assigned: dict[str, list[PodIntent]] = {name: [] for name in nodes}
     for intent in pods:
         if intent.node in assigned:
             assigned[intent.node].append(intent)
-    return {name: Room(node, assigned[name], demands) for name, node in nodes.items()}
+    return {name: Room(node, assigned[name], demands, known) for name, node in nodes.items()}

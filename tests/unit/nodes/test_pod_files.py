@@ -5,10 +5,11 @@ import tarfile
 
 import pytest
 
+from reconciler.model.observed import IN_MEMORY
 from reconciler.model.operations import VolumeFile, WriteFiles
 from reconciler.model.secrets import SecretText
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.pods.volumes import IN_MEMORY, archive_of, read_listing, top_names
+from reconciler.nodes.pods.volumes import archive_of, read_listing, top_names
 
 
 def unpacked(operation: WriteFiles, user: str = "") -> dict[str, tuple[bytes, int, int, int]]:
