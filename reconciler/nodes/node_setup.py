@@ -18,7 +18,7 @@ from reconciler.model.setups import NodeBoot, NodeDns, NodeProber, NodeSetup
 from reconciler.nodes.boot.keeper import Boot
 from reconciler.nodes.dns.servers import Dns
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.images.pull import Puller
 from reconciler.nodes.images.system_images import ImageMissing, SystemImages
 from reconciler.nodes.network.keeper import NetworkKeeper
@@ -90,7 +90,7 @@ class _Look:
 class SetupKeeper:
     def __init__(
         self,
-        view: HostView,
+        cache: HostCache,
         network: NetworkKeeper,
         dns: Dns,
         proxy: Proxy,
@@ -100,7 +100,7 @@ class SetupKeeper:
         puller: Puller,
         recheck: float,
     ) -> None:
-        self._view = view
+        self._cache = cache
         self._network = network
         self._dns = dns
         self._proxy = proxy
@@ -215,30 +215,30 @@ class SetupKeeper:
             state = self._with_image(wanted.image, lambda: self._dns.ensure(wanted, full))
         except NodeError as error:
             state = DnsState(error=str(error))
-        self._view.has_dns(state)
+        self._cache.record_dns(state)
         return not state.error
 
     def _apply_proxy(self, wanted: NodeProxy, in_doubt: bool) -> bool:
         """What is left to do of earlier changes is done too, whatever comes of this one."""
         in_doubt, self._proxy_in_doubt = in_doubt or self._proxy_in_doubt, False
-        now = self._view.proxy()
+        now = self._cache.proxy()
         try:
             if in_doubt:  # Somebody else may have written the file since, or HAProxy have started anew.
                 now, _ = self._proxy.read_back()
             state = self._with_image(wanted.image, lambda: self._proxy.ensure(wanted, now))
         except NodeError as error:
             state = self._proxy_failed(now, wanted, error)
-        self._view.has_proxy(state)
+        self._cache.record_proxy(state)
         follows = time.monotonic() < self._proxy.due or self._follow_up(wanted)
         return follows and not state.error
 
     def _follow_up(self, wanted: NodeProxy) -> bool:
-        now = self._view.proxy()
+        now = self._cache.proxy()
         try:
             state = self._proxy.follow_up(now)
         except NodeError as error:
             state = self._proxy_failed(now, wanted, error)
-        self._view.has_proxy(state)
+        self._cache.record_proxy(state)
         return not state.error
 
     def _proxy_failed(self, now: ProxyState, wanted: NodeProxy, error: NodeError) -> ProxyState:
@@ -253,9 +253,9 @@ class SetupKeeper:
         try:
             self._with_image(wanted.image, lambda: self._prober.ensure(wanted, full))
         except NodeError as error:
-            self._view.has_prober_error(str(error))
+            self._cache.record_prober_error(str(error))
             return False
-        self._view.has_prober_error("")
+        self._cache.record_prober_error("")
         return True
 
     def _apply_files(self, _: NodeSetup) -> bool:
@@ -271,7 +271,7 @@ class SetupKeeper:
             state = self._with_image(wanted.image, lambda: self._boot.ensure(wanted, full))
         except NodeError as error:
             state = BootState(error=str(error))
-        self._view.has_boot(state)
+        self._cache.record_boot(state)
         return not state.error
 
     def _with_image(self, image: str, ensure: Callable[[], _Done]) -> _Done:
@@ -279,5 +279,5 @@ class SetupKeeper:
         try:
             return self._images.with_image(image, ensure)
         except ImageMissing as error:
-            self._view.has_proxy(replace(self._view.proxy(), error=str(error)))
+            self._cache.record_proxy(replace(self._cache.proxy(), error=str(error)))
             raise

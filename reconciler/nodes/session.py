@@ -3,7 +3,6 @@
 `wiring` makes one for each Node. Its thread does all the looking; a hung host makes it wait, and nobody else.
 """
 
-import queue
 import random
 import threading
 import time
@@ -19,10 +18,11 @@ from reconciler.model.leases import Claim, Seat
 from reconciler.model.observed import Observation
 from reconciler.model.operations import Outcome, PodWork
 from reconciler.model.setups import NodeSetup
-from reconciler.nodes.connection import CLAIM, DOCKER_BEATS, EVENTS_ENDED, SILENT, STOP, Known, Link
-from reconciler.nodes.docker.exits import Note
+from reconciler.nodes.connection import CLAIM, DOCKER_BEATS, EVENTS_ENDED, SILENT, STOP, Connection, Remembered
+from reconciler.nodes.docker.notes import Note, take_notes
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refused, Superseded, Unusable, defect
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
+from reconciler.nodes.lease.seat import connected_seat, differs, refused_epoch
 from reconciler.nodes.peers import Inquiry, Neighbours, Target, address_of
 from reconciler.nodes.ssh.connection import Credentials
 
@@ -72,12 +72,12 @@ class SshNodeSession:
         self._listener = listener
         self._credentials = credentials
         self._engine_id = engine_id
-        self._view = HostView(self._changed)
+        self._cache = HostCache(self._changed)
         self._neighbours = neighbours or Neighbours()
         self._neighbours.enter(self.name)
-        self._inquiry = Inquiry(self.name, self._neighbours, self._targets, self._view.asked)
+        self._inquiry = Inquiry(self.name, self._neighbours, self._targets, self._cache.record_peers)
         self._log = structlog.get_logger().bind(node=node.metadata.name)
-        self._link: Link | None = None
+        self._connection: Connection | None = None
         self._setup: NodeSetup | None = None
         self._claim: Claim | None = None
         self._seat = Seat(connected=False)
@@ -94,7 +94,7 @@ class SshNodeSession:
         return self._node.metadata.name
 
     def observe(self) -> Observation:
-        return self._view.observation()
+        return self._cache.observation()
 
     @property
     def seat(self) -> Seat:
@@ -105,26 +105,26 @@ class SshNodeSession:
             self._claim = claim
             if claim is None:
                 self._setup = None
-            if (link := self._link) is not None:
+            if (connection := self._connection) is not None:
                 if claim is None:
-                    link.lease.rest()
-                link.notes.put(Note(CLAIM))
+                    connection.lease.rest()
+                connection.notes.put(Note(CLAIM))
 
     def rest(self) -> None:
         with self._lock:
             self._setup = None
-            if self._link is not None:
-                self._link.rest()
+            if self._connection is not None:
+                self._connection.rest()
 
     def submit(self, work: PodWork) -> None:
-        self._view.begin(work.uid)
-        self._workers.submit(self._carry_out, work, self._link)
+        self._cache.begin_work(work.uid)
+        self._workers.submit(self._carry_out, work, self._connection)
 
     def ensure(self, setup: NodeSetup) -> None:
         with self._lock:
             self._setup = setup
-            if self._link is not None and self._link.lease.held:
-                self._link.want(setup)
+            if self._connection is not None and self._connection.lease.held:
+                self._connection.want(setup)
 
     def stop(self, release: bool = False) -> None:
         self._releasing = release
@@ -132,13 +132,13 @@ class SshNodeSession:
         self._neighbours.leave(self.name)
         self._inquiry.end()
         self._close_by = time.monotonic() + _CLOSE_SECONDS
-        if (link := self._link) is not None:
-            link.notes.put(Note(STOP))
-            if release and link.lease.held:
-                link.lease.rest()
-                _after(_RELEASE_SECONDS, link.ssh.close)
+        if (connection := self._connection) is not None:
+            connection.notes.put(Note(STOP))
+            if release and connection.lease.held:
+                connection.lease.rest()
+                _after(_RELEASE_SECONDS, connection.ssh.close)
             else:
-                link.ssh.close()
+                connection.ssh.close()
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     @property
@@ -163,7 +163,7 @@ class SshNodeSession:
             except Superseded as error:
                 self._superseded(error)
             except _LetGo as let_go:
-                self._view.lost(str(let_go), answers=True)
+                self._cache.record_lost(str(let_go), answers=True)
             except NodeError as error:
                 if not self._closing.is_set():
                     self._lost(self._judged(error))
@@ -180,17 +180,17 @@ class SshNodeSession:
             refused = self._claim.epoch if self._claim is not None else 0
             self._claim = self._setup = None
             self._seat = Seat(False, error.lease or self._seat.lease, refused=refused)
-        self._view.lost(str(error), answers=True)
+        self._cache.record_lost(str(error), answers=True)
         self._log.warning("superseded", reason=str(error))
 
     def _judged(self, error: NodeError) -> NodeError:
         """Whatever broke the connection: where sshd still answers, the host is up."""
-        link = self._link
-        if link is None or isinstance(error, Refused | Unusable):
+        connection = self._connection
+        if connection is None or isinstance(error, Refused | Unusable):
             return error
-        if link.silent:
-            return ConnectionLost(link.silent)
-        return Unusable(str(error)) if link.ssh.alive and link.ssh.pulse(_ANSWER_SECONDS) else error
+        if connection.silent:
+            return ConnectionLost(connection.silent)
+        return Unusable(str(error)) if connection.ssh.alive and connection.ssh.pulse(_ANSWER_SECONDS) else error
 
     def _lost(self, error: NodeError) -> None:
         with self._lock:
@@ -198,7 +198,7 @@ class SshNodeSession:
         self._neighbours.silent(self.name)
         refused = isinstance(error, Refused)
         answers = isinstance(error, Unusable)
-        self._view.lost(str(error), refused, answers)
+        self._cache.record_lost(str(error), refused, answers)
         if refused or answers or self._closing.is_set():
             self._inquiry.end()
         else:
@@ -208,99 +208,101 @@ class SshNodeSession:
     def _targets(self) -> list[Target]:
         """Where others may find this host: its SSH port, and one of its pods."""
         found = []
-        if address := self._view.address() or address_of(self._node.ssh.host):
+        if address := self._cache.address() or address_of(self._node.ssh.host):
             found.append((address, self._node.ssh.port))
-        if pod := self._view.a_listening_pod():
+        if pod := self._cache.a_listening_pod():
             found.append((pod.ip, pod.port))
         return found
 
     def _connect(self) -> None:
-        known = Known(self._engine_id, self._setup.checks if self._setup else frozenset(), self._claim)
-        link = Link.open(self._node, self._cluster, self._view, self._credentials, known, self._inquiry)
+        remembered = Remembered(self._engine_id, self._setup.checks if self._setup else frozenset(), self._claim)
+        connection = Connection.open(
+            self._node, self._cluster, self._cache, self._credentials, remembered, self._inquiry
+        )
         with self._lock:
-            self._link = link
-            self._engine_id = link.engine_id
-            self._seat = _seat(link, _refused(link, known.claim))
-            if self._setup is not None and link.lease.held:
-                link.want(self._setup)
-            if self._claim is not known.claim:
-                link.notes.put(Note(CLAIM))
+            self._connection = connection
+            self._engine_id = connection.engine_id
+            self._seat = _answered_seat(connection, remembered.claim)
+            if self._setup is not None and connection.lease.held:
+                connection.want(self._setup)
+            if self._claim is not remembered.claim:
+                connection.notes.put(Note(CLAIM))
         if self._closing.is_set():
             raise ConnectionLost("the session was closed while it connected")
-        link.begin()
+        connection.begin()
         self._inquiry.end()
-        if not link.ssh.is_local:
-            self._neighbours.connected(self.name, link.ssh)
+        if not connection.ssh.is_local:
+            self._neighbours.connected(self.name, connection.ssh)
         self._log.info("connected")
 
     def _disconnect(self) -> None:
         with self._lock:
-            link, self._link = self._link, None
-        if link is not None:
+            connection, self._connection = self._connection, None
+        if connection is not None:
             if self._releasing:
-                self._release(link)
-            link.close()
+                self._release(connection)
+            connection.close()
 
-    def _release(self, link: Link) -> None:
+    def _release(self, connection: Connection) -> None:
         try:
-            link.lease.release()
+            connection.lease.release()
         except NodeError as error:
             self._log.warning("the lease was not released, and ends by itself", reason=str(error))
 
-    def _answer_claim(self, link: Link) -> None:
+    def _answer_claim(self, connection: Connection) -> None:
         """Take, or let go of, the lease on the host, as the loop has asked last."""
         claim = self._claim
         if claim is None:
-            if link.lease.held:
-                self._has_seat(Seat(True, link.lease.release()))
+            if connection.lease.held:
+                self._take_seat(Seat(True, connection.lease.release()))
                 raise _LetGo(f"the lease on {self.name} was given back; only looked at from here on")
             return
-        if link.lease.held != claim.epoch:
+        if connection.lease.held != claim.epoch:
             try:
-                link.claim(claim)
+                connection.claim(claim)
             except Superseded:
                 raise
             except NodeError as error:
                 # Without an answer nobody knows who may act there: ask again over a connection of its own.
                 raise ConnectionLost(str(error)) from error
             with self._lock:
-                if link.lease.held and self._setup is not None:
-                    link.want(self._setup)
-        self._has_seat(_seat(link, _refused(link, claim)))
+                if connection.lease.held and self._setup is not None:
+                    connection.want(self._setup)
+        self._take_seat(_answered_seat(connection, claim))
 
-    def _has_seat(self, seat: Seat) -> None:
+    def _take_seat(self, seat: Seat) -> None:
         """The loop is told of what it may have waited for: not of a renewal."""
         with self._lock:
             before, self._seat = self._seat, seat
-        if _standing(before) != _standing(seat):
+        if differs(before, seat):
             self._listener.observed(self.name)
 
     def _serve(self) -> None:
         """Until the connection is lost (ConnectionLost) or the session closed."""
-        link, sync = self._link, self._cluster.spec.sync
-        assert link is not None
+        connection, sync = self._connection, self._cluster.spec.sync
+        assert connection is not None
         next_beat, next_list = time.monotonic(), time.monotonic() + sync.relist_seconds
         missed = 0
         while not self._closing.is_set():
-            noted = _take(link.notes, min(next_beat, next_list) - time.monotonic())
+            noted = take_notes(connection.notes, min(next_beat, next_list) - time.monotonic())
             try:
                 if SILENT in noted:
-                    raise ConnectionLost(link.silent)
+                    raise ConnectionLost(connection.silent)
                 if EVENTS_ENDED in noted:
                     raise ConnectionLost("Docker's event stream ended; did dockerd or the connection end?")
                 if CLAIM in noted:
-                    self._answer_claim(link)
-                if (lost := link.lease.lost) is not None:
+                    self._answer_claim(connection)
+                if (lost := connection.lease.lost) is not None:
                     raise lost
-                link.catch_up({about: note for about, note in noted.items() if about not in (STOP, CLAIM)})
+                connection.catch_up({about: note for about, note in noted.items() if about not in (STOP, CLAIM)})
                 if time.monotonic() >= next_list:
                     next_list = time.monotonic() + sync.relist_seconds
-                    link.list_all()
+                    connection.list_all()
                 if time.monotonic() >= next_beat:
                     next_beat = time.monotonic() + DOCKER_BEATS * sync.heartbeat_seconds
-                    link.beat()
+                    connection.beat()
                     missed = 0
-                    self._has_seat(_seat(link, self._seat.refused))
+                    self._take_seat(_seat(connection, self._seat.refused))
             except (Superseded, _LetGo):
                 raise
             except EngineError as error:
@@ -308,76 +310,58 @@ class SshNodeSession:
                 self._log.warning("Docker cannot say", reason=error.message)
             except NodeError as error:
                 missed += 1
-                if missed >= _MISSED_BEATS or isinstance(error, ConnectionLost) or not link.ssh.alive:
+                if missed >= _MISSED_BEATS or isinstance(error, ConnectionLost) or not connection.ssh.alive:
                     raise ConnectionLost(str(error)) from error
 
     # --- the workers ----------------------------------------------------------------------------------------
 
-    def _carry_out(self, work: PodWork, link: Link | None) -> None:
+    def _carry_out(self, work: PodWork, connection: Connection | None) -> None:
         outcome = Outcome(work, work.operations[0], "the host is not connected: nothing was sent", "NodeNotReady")
         try:
-            if link is not None and not link.lease.may_act:
+            if connection is not None and not connection.lease.may_act:
                 outcome = Outcome(
                     work, work.operations[0], "the host was not given to this reconciler", "NotLeading"
                 )
-            elif link is not None:
-                outcome = link.actor.carry_out(work)
-                if link.lease.lost is not None:
-                    link.notes.put(Note(CLAIM))  # The session sees at once that there is none any more.
+            elif connection is not None:
+                outcome = connection.worker.carry_out(work)
+                if connection.lease.lost is not None:
+                    connection.notes.put(Note(CLAIM))  # The session sees at once that there is none any more.
         except Exception as error:
             # Without an outcome the pod would stay busy for ever.
             self._log.error("operation broke off", pod=str(work.pod), defect=defect(error))
             outcome = Outcome(work, work.operations[0], f"a defect of reconciler: {defect(error)}", unknown=True)
-        if outcome.unknown and link is not None:
-            self._observe_again(link)
-        self._view.end(work.uid)
+        if outcome.unknown and connection is not None:
+            self._observe_again(connection)
+        self._cache.end_work(work.uid)
         if not self._closing.is_set():
             self._listener.finished(self.name, outcome)
 
-    def _observe_again(self, link: Link) -> None:
+    def _observe_again(self, connection: Connection) -> None:
         try:
-            link.watcher.list_all()
+            connection.watcher.list_all()
         except NodeError as error:
             self._log.warning("cannot observe after a lost reply", reason=str(error))
 
     def _changed(self) -> None:
-        if (link := self._link) is not None:
-            link.changed()
+        if (connection := self._connection) is not None:
+            connection.changed()
         if not self._closing.is_set():
             self._listener.observed(self.name)
 
 
-def _refused(link: Link, claim: Claim | None) -> int:
-    """The epoch of the claim that the link has just made, where nothing was granted for it."""
-    return 0 if claim is None or link.lease.held == claim.epoch else claim.epoch
+def _answered_seat(connection: Connection, claim: Claim | None) -> Seat:
+    """The seat after this claim was answered."""
+    return _seat(connection, refused_epoch(claim, connection.lease.held))
 
 
-def _seat(link: Link, refused: int) -> Seat:
-    return Seat(True, link.found, link.lease.held, 0 if link.lease.held else refused)
-
-
-def _standing(seat: Seat) -> tuple[object, ...]:
-    lease = seat.lease
-    named = None if lease is None else (lease.owner, lease.epoch, lease.live)
-    return seat.connected, named, seat.granted, seat.refused
+def _seat(connection: Connection, refused: int) -> Seat:
+    return connected_seat(connection.found, connection.lease.held, refused)
 
 
 def _after(seconds: float, do: Callable[[], None]) -> None:
     timer = threading.Timer(seconds, do)
     timer.daemon = True
     timer.start()
-
-
-def _take(notes: "queue.SimpleQueue[Note]", timeout: float) -> dict[str, Note]:
-    """Everything noted, waiting for the first; a burst about one container is one note."""
-    taken: dict[str, Note] = {}
-    try:
-        note = notes.get(timeout=max(0.0, timeout))
-        while True:
-            taken[note.about] = note.after(taken[note.about]) if note.about in taken else note
-            note = notes.get_nowait()
-    except queue.Empty:
-        return taken
 
 
 def _pause(failures: int) -> float:

@@ -18,7 +18,7 @@ from reconciler.model.names import Ref
 from reconciler.model.observed import Unreachable
 from reconciler.model.operations import ContainerStop, CreateContainer, PodWork, StopContainers
 from reconciler.nodes.docker.engine import Engine
-from reconciler.nodes.docker.exits import Note
+from reconciler.nodes.docker.notes import Note
 from reconciler.nodes.docker.watch import follow_events
 from tests.lab.world import engine_events, eventually
 from tests.node_host import Host, connect, node_of, sandbox, set_up, started

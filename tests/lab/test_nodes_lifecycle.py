@@ -186,7 +186,7 @@ def test_what_the_prober_says_counts_for_the_run_it_speaks_of(host: Host) -> Non
     host.do("u1", *started(sandbox()))
     found = seen(host)
     view = host.session._view  # type: ignore[attr-defined]
-    view.has_probed({found.id: (found.run, Probed(started=True, ready=True))})
+    view.record_probes({found.id: (found.run, Probed(started=True, ready=True))})
     assert seen(host).probed == Probed(started=True, ready=True)
     stop(host, 1, ContainerStop("web_POD"))
     host.do("u1", StartContainer("web_POD"))

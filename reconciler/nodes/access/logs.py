@@ -15,7 +15,7 @@ from msgspec import Struct
 from reconciler.nodes.access.host import FoundContainer, HostAccess
 from reconciler.nodes.access.log_lines import PIECE, LogLine, joined, last_lines, messages
 from reconciler.nodes.docker.engine import engine_errors
-from reconciler.nodes.docker.replies import between_runs, nanoseconds
+from reconciler.nodes.docker.moments import between_runs, nanoseconds
 from reconciler.nodes.docker.streams import Piece
 
 _NANO: Final = 1_000_000_000

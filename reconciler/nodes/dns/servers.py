@@ -29,7 +29,7 @@ from reconciler.nodes.dns.query import Connect, InForce, in_force
 from reconciler.nodes.docker.system_container import SystemContainer
 from reconciler.nodes.docker.text_tar import packed, unpacked
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.ssh.shell import Shell
 
 _SECONDS, _AGAIN_SECONDS, _POLL_SECONDS = 3.0, 1.0, 0.002
@@ -66,13 +66,13 @@ class Dns:
     """For one connection; used by the setup thread alone."""
 
     def __init__(
-        self, cluster: str, container: SystemContainer, host: Shell, connect: Connect, view: HostView
+        self, cluster: str, container: SystemContainer, host: Shell, connect: Connect, cache: HostCache
     ) -> None:
         self._cluster = cluster
         self._directory = f"{disk_directory(cluster)}/dns"
         self._host = host
         self._connect = connect
-        self._view = view
+        self._cache = cache
         self._container = container
         self._files: dict[str, str] | None = None
         """Those on the host; None: not known."""
@@ -116,7 +116,7 @@ class Dns:
         return DnsState(wanted.fingerprint)
 
     def _present_run(self) -> str:
-        found = self._view.container(self._container.name)
+        found = self._cache.container(self._container.name)
         return found.run if found is not None and found.state == "running" else ""
 
     # --- the files ------------------------------------------------------------------------------------------

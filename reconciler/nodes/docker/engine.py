@@ -5,8 +5,6 @@ Time-outs given to the SDK are deadlines here, for a whole reply and not for eac
 """
 
 import contextlib
-import io
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -20,6 +18,7 @@ import urllib3
 import urllib3.connection
 
 from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, OutcomeUnknown
+from reconciler.nodes.ssh.channel_socket import ChannelSocket
 
 _BASE_URL = "http://docker:2375"
 """Never resolved: every request goes through a channel."""
@@ -28,70 +27,6 @@ _NEWEST_KNOWN_API = (1, 48)
 _OLDEST_KNOWN_API = (1, 41)
 
 OpenChannel = Callable[[], paramiko.Channel]
-
-
-class ChannelSocket:
-    """As much of a socket as http.client asks for. `settimeout` sets a deadline for all that follows."""
-
-    def __init__(self, channel: paramiko.Channel) -> None:
-        self._channel = channel
-        self._deadline: float | None = None
-        self._readers = 0
-        self._closing = False
-
-    def settimeout(self, seconds: float | None) -> None:
-        self._deadline = None if seconds is None else time.monotonic() + seconds
-
-    def sendall(self, data: bytes) -> None:
-        self._channel.settimeout(self._left())
-        self._channel.sendall(data)
-
-    def receive(self, size: int) -> bytes:
-        self._channel.settimeout(self._left())
-        return self._channel.recv(size)
-
-    def makefile(self, _mode: str = "rb", *_: object, **__: object) -> io.BufferedReader:
-        self._readers += 1
-        return io.BufferedReader(_ChannelReader(self), 65536)
-
-    def close(self) -> None:
-        self._closing = True
-        if self._readers == 0:
-            self._channel.close()
-
-    def reader_closed(self) -> None:
-        self._readers -= 1
-        if self._closing:
-            self.close()
-
-    @property
-    def closed(self) -> bool:
-        return bool(self._channel.closed or self._channel.eof_received)
-
-    def _left(self) -> float | None:
-        if self._deadline is None:
-            return None
-        if (left := self._deadline - time.monotonic()) <= 0:
-            raise TimeoutError("timed out")
-        return left
-
-
-class _ChannelReader(io.RawIOBase):
-    def __init__(self, source: ChannelSocket) -> None:
-        self._source = source
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._source.receive(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._source.reader_closed()
 
 
 class _Connection(urllib3.connection.HTTPConnection):

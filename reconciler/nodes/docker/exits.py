@@ -7,33 +7,17 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from msgspec import Struct
-
 from reconciler.model.observed import Ended, ObservedContainer
 from reconciler.nodes.access.log_lines import LogLine, log_lines
 from reconciler.nodes.docker.engine import Engine, engine_errors
+from reconciler.nodes.docker.moments import between_runs, nanoseconds
+from reconciler.nodes.docker.notes import Note
 from reconciler.nodes.docker.plain_text import plain
-from reconciler.nodes.docker.replies import between_runs, nanoseconds
 from reconciler.nodes.errors import ConnectionLost, NodeError
 
 _LOG_SECONDS: Final = 3.0
 _LINES: Final = 10
 _CHARACTERS: Final = 2000
-
-
-class Note(Struct, frozen=True):
-    """What one event, or several together, say of one thing."""
-
-    about: str
-    """A container's id, or one of the words that the session's threads tell each other."""
-    exit_code: int | None = None
-    """Of a run that has just ended."""
-    oom: bool = False
-
-    def after(self, earlier: "Note") -> "Note":
-        """Both in one."""
-        code = earlier.exit_code if self.exit_code is None else self.exit_code
-        return Note(self.about, code, self.oom or earlier.oom)
 
 
 def end_of(now: ObservedContainer, note: Note | None, known: Ended | None) -> Ended | None:

@@ -1,4 +1,4 @@
-"""Looks at Docker for the view: everything at connect and every so often, one container when an event names it.
+"""Looks at Docker, and records it: everything at connect and every so often, one container when an event names it.
 
 Called by the session's thread; pods/worker.py uses `look_at` after each of its operations, to not wait for the
 event.
@@ -16,8 +16,9 @@ import msgspec
 from reconciler.model.names import LABEL_CLAIM, LABEL_CLUSTER
 from reconciler.model.observed import Ended, ObservedContainer
 from reconciler.nodes.docker.engine import Engine, engine_errors
-from reconciler.nodes.docker.exits import Note, end_of, failed, log_of
-from reconciler.nodes.docker.looks import Seen
+from reconciler.nodes.docker.exits import end_of, failed, log_of
+from reconciler.nodes.docker.looks import HostContainer
+from reconciler.nodes.docker.notes import Note
 from reconciler.nodes.docker.own_labels import OwnLabels
 from reconciler.nodes.docker.replies import (
     read_container,
@@ -27,7 +28,7 @@ from reconciler.nodes.docker.replies import (
     read_ports,
 )
 from reconciler.nodes.errors import EngineError, OutcomeUnknown
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.attached import attachments_of
 
 IMAGES_CHANGED = ""
@@ -48,10 +49,10 @@ _HOUR = 3600.0
 
 
 class Watcher:
-    def __init__(self, engine: Engine, cluster: str, view: HostView) -> None:
+    def __init__(self, engine: Engine, cluster: str, cache: HostCache) -> None:
         self._engine = engine
         self._cluster = cluster
-        self._view = view
+        self._cache = cache
         self._listed_at = float("-inf")
         self._own = OwnLabels(cluster, engine)
 
@@ -62,51 +63,51 @@ class Watcher:
         be busy. One that is still in the run that the last listing saw is not inspected again: a hundred would
         keep Docker busy.
         """
-        began, ticket = time.monotonic(), self._view.look()
-        found: dict[str, Seen] = {}
+        began, ticket = time.monotonic(), self._cache.ticket()
+        found: dict[str, HostContainer] = {}
         ends: dict[str, Ended] = {}
         with engine_errors("list containers"):
             listed = self._engine.containers(all=True)
         since_last = time.monotonic() - self._listed_at
         for entry in listed:
             if (entry.get("Labels") or {}).get(LABEL_CLUSTER) == self._cluster:
-                known = self._view.seen(entry["Id"])
+                known = self._cache.host_container(entry["Id"])
                 if known is not None and _is_settled(entry, known, since_last):
                     found[entry["Id"]] = known
                     continue
                 with contextlib.suppress(_Gone):
-                    seen, end = self._inspect_listed(entry)
-                    found[entry["Id"]] = seen
+                    container, end = self._inspect_listed(entry)
+                    found[entry["Id"]] = container
                     if end is not None:
                         ends[entry["Id"]] = end
             else:
-                found[entry["Id"]] = Seen(None, read_listed(entry).name, read_listed_ports(entry))
-        self._view.list_all(ticket, found, ends)
+                found[entry["Id"]] = HostContainer(None, read_listed(entry).name, read_listed_ports(entry))
+        self._cache.record_all(ticket, found, ends)
         self._listed_at = began
 
     def look_at(self, container: str, note: Note | None = None) -> None:
         """One container, by its id or, for one that exists, its name; `note`: what events said of it."""
-        ticket = self._view.look()
+        ticket = self._cache.ticket()
         try:
-            container_id, seen, end = self._inspect(container, note)
+            container_id, inspected, end = self._inspect(container, note)
         except _Gone:
-            self._view.saw(ticket, container, None)
+            self._cache.record(ticket, container, None)
         else:
-            self._view.saw(ticket, container_id, seen, end)
+            self._cache.record(ticket, container_id, inspected, end)
 
     def images(self) -> frozenset[str]:
         with engine_errors("list images"):
             return read_image_tags(self._engine.images())
 
     def look_at_images(self) -> None:
-        self._view.has_images(self.images())
+        self._cache.record_images(self.images())
 
     def look_at_volumes(self) -> None:
         """Where Docker cannot say, a driver's plug-in may hang: what was known stays known until it can."""
         labels = [f"{LABEL_CLUSTER}={self._cluster}", LABEL_CLAIM]
         with contextlib.suppress(OutcomeUnknown, EngineError), engine_errors("list volumes"):
             listed = self._engine.volumes(filters={"label": labels}).get("Volumes") or ()
-            self._view.has_volumes(frozenset(str(volume["Name"]) for volume in listed))
+            self._cache.record_volumes(frozenset(str(volume["Name"]) for volume in listed))
 
     def catch_up(self, noted: Mapping[str, Note]) -> None:
         """What the events name. A container whose inspect hangs or fails is left to the next full list."""
@@ -114,18 +115,18 @@ class Watcher:
             with contextlib.suppress(OutcomeUnknown, EngineError):
                 self.look_at_images() if about == IMAGES_CHANGED else self.look_at(about, note)
 
-    def _inspect_listed(self, entry: Mapping[str, Any]) -> tuple[Seen, Ended | None]:
+    def _inspect_listed(self, entry: Mapping[str, Any]) -> tuple[HostContainer, Ended | None]:
         try:
-            _, seen, end = self._inspect(entry["Id"], None)
+            _, inspected, end = self._inspect(entry["Id"], None)
         except (OutcomeUnknown, EngineError):
-            listed, known = read_listed(entry), self._view.seen(entry["Id"])
+            listed, known = read_listed(entry), self._cache.host_container(entry["Id"])
             if known is not None and known.ours is not None and known.ours.state == listed.state:
                 listed = msgspec.structs.replace(known.ours, name=listed.name, inspected=False)
-            return Seen(listed, listed.name, read_listed_ports(entry)), None
+            return HostContainer(listed, listed.name, read_listed_ports(entry)), None
         else:
-            return seen, end
+            return inspected, end
 
-    def _inspect(self, container: str, note: Note | None) -> tuple[str, Seen, Ended | None]:
+    def _inspect(self, container: str, note: Note | None) -> tuple[str, HostContainer, Ended | None]:
         try:
             with engine_errors(f"inspect {container}"):
                 inspected = self._engine.inspect_container(container)
@@ -133,19 +134,19 @@ class Watcher:
             if error.status == 404:
                 raise _Gone(container) from error
             raise
-        seen = self._seen(inspected)
-        return inspected["Id"], seen, self._end(seen.ours, note, inspected) if seen.ours is not None else None
+        read = self._read(inspected)
+        return inspected["Id"], read, self._end(read.ours, note, inspected) if read.ours is not None else None
 
-    def _seen(self, inspected: Mapping[str, Any]) -> Seen:
+    def _read(self, inspected: Mapping[str, Any]) -> HostContainer:
         container = read_container(inspected)
         ours = self._own.is_ours(inspected)
         if not ours:
-            return Seen(None, container.name, read_ports(inspected))
+            return HostContainer(None, container.name, read_ports(inspected))
         pid = int(inspected["State"].get("Pid") or 0)
-        return Seen(container, container.name, read_ports(inspected), pid, attachments_of(inspected))
+        return HostContainer(container, container.name, read_ports(inspected), pid, attachments_of(inspected))
 
     def _end(self, now: ObservedContainer, note: Note | None, inspected: Mapping[str, Any]) -> Ended | None:
-        before = self._view.by_id(now.id)
+        before = self._cache.container_by_id(now.id)
         end = end_of(now, note, before.last_end if before is not None else None)
         if end is None or not failed(end):
             return end
@@ -154,7 +155,7 @@ class Watcher:
         return msgspec.structs.replace(end, log=log_of(self._engine, inspected, earlier, end.at, again))
 
 
-def _is_settled(entry: Mapping[str, Any], known: Seen, since_last: float) -> bool:
+def _is_settled(entry: Mapping[str, Any], known: HostContainer, since_last: float) -> bool:
     """In the same state since before the last listing, `since_last` seconds ago."""
     if known.ours is None or not known.ours.inspected or not state_age(entry.get("Status") or "") > since_last:
         return False

@@ -15,7 +15,7 @@ from reconciler.nodes.docker.engine import Engine, engine_errors
 from reconciler.nodes.docker.registry_logins import login_for, registry_of, split_image
 from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.errors import EngineError
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.images.pull_progress import Progress, failure
 from reconciler.nodes.images.record import PulledImages
 from reconciler.nodes.pods.failures import Failed
@@ -28,10 +28,10 @@ _TELL_SECONDS: Final = 1.0
 class Puller:
     """For one connection. `engine` has a channel of its own: a long pull delays no start."""
 
-    def __init__(self, engine: Engine, pulled: PulledImages, view: HostView, watcher: Watcher) -> None:
+    def __init__(self, engine: Engine, pulled: PulledImages, cache: HostCache, watcher: Watcher) -> None:
         self._engine = engine
         self._pulled = pulled
-        self._view = view
+        self._cache = cache
         self._watcher = watcher
         self._lock = threading.Lock()
         self._one_at_a_time = threading.Lock()
@@ -83,10 +83,10 @@ class Puller:
     def _tell(self, image: str, words: str) -> None:
         with self._lock:
             self._progress[image] = words
-            self._view.has_pulling(self._progress)
+            self._cache.record_pulls(self._progress)
 
     def _end(self, key: tuple[str, str]) -> None:
         with self._lock:
             del self._under_way[key]
             self._progress.pop(key[0], None)
-            self._view.has_pulling(self._progress)
+            self._cache.record_pulls(self._progress)

@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.observed import ObservedContainer
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.network.overlay import BRIDGE
 from reconciler.nodes.ssh.shell import Shell
 
@@ -46,10 +46,10 @@ class Port(NamedTuple):
 
 
 class Ports:
-    """For one connection; `changed` is called whenever the view may tell of another start."""
+    """For one connection; `changed` is called whenever the cache may tell of another start."""
 
-    def __init__(self, view: HostView, shell: Shell, log: BoundLogger, may_act: Callable[[], bool]) -> None:
-        self._view = view
+    def __init__(self, cache: HostCache, shell: Shell, log: BoundLogger, may_act: Callable[[], bool]) -> None:
+        self._cache = cache
         self._shell = shell
         self._log = log
         self._may_act = may_act
@@ -72,7 +72,7 @@ class Ports:
         bound: frozenset[Port] = frozenset()
         failed = False
         while self._next(failed):
-            there = ports_of(self._view.containers())
+            there = ports_of(self._cache.containers())
             failed = False
             if self._may_act() and (new := sorted(there - bound)):
                 done = self._bind(new[:_AT_ONCE])

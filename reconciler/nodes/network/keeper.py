@@ -11,7 +11,7 @@ from reconciler.model.setups import NodeNetwork
 from reconciler.nodes.boot.network import network_script
 from reconciler.nodes.docker.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.network.glance import Glance, glance
 from reconciler.nodes.network.interfaces import Applied, apply_network, apply_policy, network_fingerprint
 from reconciler.nodes.network.overlay import Laid
@@ -25,7 +25,7 @@ class NetworkKeeper:
     def __init__(
         self,
         cluster: str,
-        view: HostView,
+        cache: HostCache,
         engine: Engine,
         shell: Shell,
         keep_script: Callable[[str], None],
@@ -33,7 +33,7 @@ class NetworkKeeper:
     ) -> None:
         """`keep_script` is given what makes the same network on a host that has booted alone."""
         self._cluster = cluster
-        self._view = view
+        self._cache = cache
         self._engine = engine
         self._shell = shell
         self._log = log
@@ -53,7 +53,7 @@ class NetworkKeeper:
     def apply(self, wanted: NodeNetwork, full: bool) -> bool:
         """False: not known to be in force, or not all of it. `full`: what else is there may have changed, too."""
         fingerprint = network_fingerprint(wanted)
-        was_in_force = self._view.network_in_force() == fingerprint
+        was_in_force = self._cache.network_in_force() == fingerprint
         try:
             applied = self._apply(wanted, full)
             if full:
@@ -67,17 +67,17 @@ class NetworkKeeper:
             self._in_force = None
             return False
         except NodeError as error:
-            self._view.has_network("", str(error))
+            self._cache.record_network("", str(error))
             self._in_force = None
             return False
         changes = shortened(applied.changes)
         if changes and was_in_force:
             self._log.warning("network repaired", changes=changes)
-            self._view.network_repaired(changes)
+            self._cache.record_network_repair(changes)
         elif changes:
             self._log.info("network applied", fingerprint=fingerprint, changes=changes)
         policies = frozenset(wanted.policy.pods)
-        self._view.has_network(fingerprint, applied.complaint, policies, applied.unresolved)
+        self._cache.record_network(fingerprint, applied.complaint, policies, applied.unresolved)
         whole = not (applied.complaint or applied.unresolved)
         self._in_force = wanted if whole else None
         return whole
@@ -88,13 +88,13 @@ class NetworkKeeper:
         wanted = self._as_made(wanted)
         if other_policy and not full and not self.has_drifted():
             return apply_policy(wanted, self._shell)
-        pods = self._view.processes_of_pods()
+        pods = self._cache.processes_of_pods()
         return apply_network(wanted, self._cluster, self._engine, self._shell, pods=pods)
 
     def _as_made(self, wanted: NodeNetwork) -> NodeNetwork:
         """Without the addresses of pods that an engine of version 28 or later once gave another MAC address than
         theirs: until they are replaced, they are not cut off."""
-        others = {one.ip for one in self._view.containers() if one.mac and one.ip and one.mac != mac_of(one.ip)}
+        others = {one.ip for one in self._cache.containers() if one.mac and one.ip and one.mac != mac_of(one.ip)}
         kept = tuple(ip for ip in wanted.policy.addresses if ip not in others)
         return replace(wanted, policy=replace(wanted.policy, addresses=kept)) if others else wanted
 

@@ -21,7 +21,7 @@ from reconciler.nodes.docker.create_request import RESTART_POLICIES, create_requ
 from reconciler.nodes.docker.engine import Engine, engine_errors
 from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.errors import EngineError, NotOurs, OutcomeUnknown
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.failures import Failed
 from reconciler.nodes.pods.mounts import Mounts
 
@@ -53,11 +53,11 @@ class Found(Struct, frozen=True):
 class Containers:
     """For one connection."""
 
-    def __init__(self, engine: Engine, mounts: Mounts, cluster: str, view: HostView, watcher: Watcher) -> None:
+    def __init__(self, engine: Engine, mounts: Mounts, cluster: str, cache: HostCache, watcher: Watcher) -> None:
         self._engine = engine
         self._mounts = mounts
         self._cluster = cluster
-        self._view = view
+        self._cache = cache
         self._watcher = watcher
 
     def create(self, config: ContainerConfig, uid: Uid) -> None:
@@ -101,7 +101,7 @@ class Containers:
         with engine_errors(f"update {name}"):
             self._engine.set_limits(found.id, limit_update(limits, pids))
         self._watcher.look_at(found.id)
-        seen = self._view.by_id(found.id)
+        seen = self._cache.container_by_id(found.id)
         if seen is not None and (seen.limits, seen.pids_limit) != (limits, pids):
             raise EngineError(
                 500, f"Docker does not limit {name} as it was told to; `docker info` says what the kernel lacks"
@@ -207,11 +207,11 @@ class Containers:
         deadline = time.monotonic() + seconds
         while True:
             left = max(0.0, deadline - time.monotonic())
-            if self._view.wait_until_ended(container_id, min(left, _POLL_SECONDS)):
+            if self._cache.wait_until_ended(container_id, min(left, _POLL_SECONDS)):
                 return True
             self._watcher.look_at(container_id)
             if left == 0.0:
-                return self._view.wait_until_ended(container_id, 0)
+                return self._cache.wait_until_ended(container_id, 0)
 
     def signal(self, container_id: str, signal: str, seconds: float = 10.0) -> None:
         try:
@@ -300,6 +300,6 @@ class Containers:
 
     def _port_conflict(self, message: str) -> str:
         port = int(match[1]) if (match := _PORT.search(message)) else 0
-        holder = self._view.holder(port)
+        holder = self._cache.holder(port)
         who = f"the container {holder}" if holder else "a program outside Docker (see `ss -ltnp` there)"
         return f"{message}; the port {port or ''} is held by {who}"

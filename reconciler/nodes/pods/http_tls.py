@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from reconciler.nodes.docker.engine import ChannelSocket
+from reconciler.nodes.ssh.channel_socket import ChannelSocket
 
 _CHUNK: Final = 16384
 _Result = TypeVar("_Result")

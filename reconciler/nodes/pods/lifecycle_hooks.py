@@ -14,11 +14,12 @@ from typing import Final
 import paramiko
 
 from reconciler.model.probes import GetUrl, Hook, RunCommand, Wait
-from reconciler.nodes.docker.engine import ChannelSocket, Engine, engine_errors
+from reconciler.nodes.docker.engine import Engine, engine_errors
 from reconciler.nodes.docker.plain_text import plain
 from reconciler.nodes.docker.streams import pieces
 from reconciler.nodes.errors import EngineError, NodeError, OutcomeUnknown
 from reconciler.nodes.pods.http_tls import TlsSocket
+from reconciler.nodes.ssh.channel_socket import ChannelSocket
 
 _CONNECT_SECONDS: Final = 5.0
 _ATTACHED: Final = 2

@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.addresses import SocketAddress
 from reconciler.nodes.errors import Refused
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.runs import PodRun, still_runs
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
@@ -33,10 +33,10 @@ class _Trial(Struct, frozen=True):
 class Checker:
     """For one connection. `changed` is called for new targets, and whenever containers changed."""
 
-    def __init__(self, accepts: Accepts, view: HostView, log: BoundLogger) -> None:
+    def __init__(self, accepts: Accepts, cache: HostCache, log: BoundLogger) -> None:
         self._log = log
         self._accepts = accepts
-        self._view = view
+        self._cache = cache
         self._wanted: frozenset[SocketAddress] = frozenset()
         self._answered: Mapping[SocketAddress, PodRun] = {}
         self._wake = threading.Event()
@@ -85,7 +85,7 @@ class Checker:
                         trials = {other: t for other, t in trials.items() if other != target}
                     else:
                         trials = {**trials, target: _later(trial)}
-            self._view.answered(answered)
+            self._cache.record_answers(answered)
             self._wake.wait(_pause(trials))
 
     def _due(
@@ -102,7 +102,7 @@ class Checker:
         return due
 
     def _run_of(self, target: SocketAddress) -> PodRun:
-        return self._view.pod_run(target.ip)
+        return self._cache.pod_run(target.ip)
 
     def _try(self, target: SocketAddress) -> bool:
         try:

@@ -22,7 +22,7 @@ from reconciler.model.observed import IN_MEMORY
 from reconciler.model.operations import MakeDirectory, VolumeFile, WriteFiles
 from reconciler.model.secrets import SecretText
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.pinning import Pins
 from reconciler.nodes.ssh.shell import Shell
 
@@ -143,14 +143,14 @@ class Listed(Struct, frozen=True):
 
 
 class PodFiles:
-    """For one connection. What it does is told to the view at once; `look` reads all of it from the host."""
+    """For one connection. What it does is told to the cache at once; `look` reads all of it from the host."""
 
-    def __init__(self, cluster: str, shell: Shell, view: HostView) -> None:
+    def __init__(self, cluster: str, shell: Shell, cache: HostCache) -> None:
         self._cluster = cluster
         self._memory = memory_directory(cluster)
         self._disk = disk_directory(cluster)
         self._shell = shell
-        self._view = view
+        self._cache = cache
         self.pins = Pins(cluster, shell)
         self._changes = 0
         self._lock = threading.Lock()
@@ -165,7 +165,7 @@ class PodFiles:
         with self._lock:
             # What was changed meanwhile is newer than what was read.
             if before == self._changes:
-                self._view.has_files(listed.files, listed.directories)
+                self._cache.record_files(listed.files, listed.directories)
 
     def write(self, operation: WriteFiles, image_user: str) -> None:
         """`image_user`: `Config.User` of `operation.image`, empty for root."""
@@ -200,14 +200,14 @@ class PodFiles:
         self._shell.script(f"removing the directories of pod {uid}", _REMOVE, words, None, _SECONDS)
         with self._lock:
             self._changes += 1
-            listed = self._view.files()
+            listed = self._cache.files()
             files = {key: value for key, value in listed[0].items() if not key.startswith(f"{uid}/")}
-            self._view.has_files(files, listed[1] - {uid})
+            self._cache.record_files(files, listed[1] - {uid})
 
     def is_volume_of_files(self, path: str) -> bool:
         """Is this a directory that `write` made? Only we write there."""
         place = path.removeprefix(f"{self._memory}/pods/")
-        return place != path and self._view.files()[0].get(place, IN_MEMORY) != IN_MEMORY
+        return place != path and self._cache.files()[0].get(place, IN_MEMORY) != IN_MEMORY
 
     def is_volume(self, path: str) -> bool:
         """A whole volume of a pod, that `write` or `make` made."""
@@ -257,9 +257,9 @@ class PodFiles:
     def _has(self, uid: Uid, volume: str = "", fingerprint: str = "") -> None:
         with self._lock:
             self._changes += 1
-            files, directories = self._view.files()
+            files, directories = self._cache.files()
             more = {f"{uid}/{volume}": fingerprint} if volume else {}
-            self._view.has_files({**files, **more}, directories | {uid})
+            self._cache.record_files({**files, **more}, directories | {uid})
 
 
 # --- pure ---------------------------------------------------------------------------------------------------

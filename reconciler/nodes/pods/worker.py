@@ -34,7 +34,7 @@ from reconciler.model.operations import (
 from reconciler.nodes.docker.engine import Engine
 from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.images.pull import Puller
 from reconciler.nodes.pods.containers import Containers
 from reconciler.nodes.pods.failures import Failed
@@ -59,7 +59,7 @@ def _ends(work: PodWork) -> bool:
     return not kinds.isdisjoint((StopContainers, RemoveContainer)) and StartContainer not in kinds
 
 
-class Actor:
+class PodWorker:
     """Made anew with each connection."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Actor:
         connect: Connect,
         files: PodFiles,
         puller: Puller,
-        view: HostView,
+        cache: HostCache,
         watcher: Watcher,
         log: BoundLogger,
     ) -> None:
@@ -81,7 +81,7 @@ class Actor:
         self._puller = puller
         self._turns = threading.BoundedSemaphore(_TURNS)
         self._under_way: dict[int, PodWork] = {}
-        self._containers = Containers(engine, Mounts(engine, shell, files), cluster, view, watcher)
+        self._containers = Containers(engine, Mounts(engine, shell, files), cluster, cache, watcher)
         self._stopper = Stopper(self._containers, Hooks(engine, connect, self._containers.ended_within), log)
 
     def awaited_images(self) -> frozenset[str]:

@@ -21,7 +21,7 @@ from reconciler.nodes.docker.engine import Engine
 from reconciler.nodes.docker.streams import STDOUT, Demultiplexer
 from reconciler.nodes.docker.system_container import SystemContainer
 from reconciler.nodes.errors import EngineError, NodeError
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.prober.container import (
     PROBES,
     PROGRAM,
@@ -45,7 +45,7 @@ class Prober:
         container: SystemContainer,
         log_engine: Engine,
         host: Shell,
-        view: HostView,
+        cache: HostCache,
         ended: Callable[[], None],
     ) -> None:
         self._cluster = cluster
@@ -53,7 +53,7 @@ class Prober:
         self._directory = f"{disk_directory(cluster)}/prober"
         self._log_engine = log_engine
         self._host = host
-        self._view = view
+        self._cache = cache
         self._ended = ended
         self._written = ""
         """Digest of the file that this connection has written."""
@@ -215,7 +215,7 @@ class Prober:
                 heard = self._heard
                 self._cond.notify_all()
             if untold and heard:
-                self._view.has_probed(self._results.now)
+                self._cache.record_probes(self._results.now)
                 untold = False
 
     def _lines(self, container_id: str) -> Iterator[list[bytes]]:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from reconciler.nodes.docker.engine import ChannelSocket
+from reconciler.nodes.ssh.channel_socket import ChannelSocket
 
 
 class Dripping:

@@ -9,8 +9,8 @@ import structlog
 
 from reconciler.model.addresses import SocketAddress
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState, Reachable
-from reconciler.nodes.docker.looks import Seen
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.docker.looks import HostContainer
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.port_checks import Checker
 
 WEB, SILENT = SocketAddress("10.244.1.2", 80), SocketAddress("10.244.1.3", 80)
@@ -31,9 +31,9 @@ class Ports:
 class Bench:
     def __init__(self) -> None:
         self.ports = Ports()
-        self.view = HostView(self._changed)
-        self.view.connected(Facts("e", "", "", "", "", 1, 1), frozenset(), ProxyState(), {})
-        self.checker = Checker(self.ports.accepts, self.view, structlog.get_logger())
+        self.cache = HostCache(self._changed)
+        self.cache.record_connected(Facts("e", "", "", "", "", 1, 1), frozenset(), ProxyState(), {})
+        self.checker = Checker(self.ports.accepts, self.cache, structlog.get_logger())
         self.thread = threading.Thread(target=self.checker.work, daemon=True)
 
     def _changed(self) -> None:
@@ -42,10 +42,10 @@ class Bench:
 
     def run(self, ip: str, started_at: str = "t1", state: str = "running") -> None:
         ours = ObservedContainer(ip, ip, "web:1", state, "demo", uid=ip, ip=ip, started_at=started_at)  # type: ignore[arg-type]
-        self.view.saw(self.view.look(), ip, Seen(ours, ip, ()))
+        self.cache.record(self.cache.ticket(), ip, HostContainer(ours, ip, ()))
 
     def listening(self) -> frozenset[SocketAddress]:
-        seen = self.view.observation()
+        seen = self.cache.observation()
         assert isinstance(seen, Reachable)
         return seen.listening
 

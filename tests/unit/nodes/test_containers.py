@@ -10,7 +10,7 @@ from reconciler.model.names import LABEL_CLUSTER, LABEL_UID
 from reconciler.model.operations import ContainerStop
 from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.errors import EngineError
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods import containers
 from reconciler.nodes.pods import termination as stopping
 from reconciler.nodes.pods.containers import Containers
@@ -76,10 +76,10 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def on(engine: Any) -> tuple[Containers, Stopper]:
-    view = HostView(lambda: None)
+    cache = HostCache(lambda: None)
     shell = Shell(lambda: pytest.fail("nothing is to be asked of the shell"), "node-1")
-    mounts = Mounts(engine, shell, PodFiles("demo", shell, view))
-    found = Containers(engine, mounts, "demo", view, Watcher(engine, "demo", view))
+    mounts = Mounts(engine, shell, PodFiles("demo", shell, cache))
+    found = Containers(engine, mounts, "demo", cache, Watcher(engine, "demo", cache))
     found.see(found.find("web", "u1"))
     hooks = Hooks(engine, lambda *_: pytest.fail("no hook"), found.ended_within)
     return found, Stopper(found, hooks, structlog.get_logger())

@@ -15,11 +15,11 @@ from reconciler.nodes.dns import servers as dns_module
 from reconciler.nodes.dns.container import container_request, name_servers
 from reconciler.nodes.dns.query import InForce
 from reconciler.nodes.dns.servers import Dns
-from reconciler.nodes.docker.looks import Seen
+from reconciler.nodes.docker.looks import HostContainer
 from reconciler.nodes.docker.system_container import SystemContainer
 from reconciler.nodes.docker.text_tar import packed
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.ssh.shell import Reply, Shell
 
 FIRST, SECOND = "10.96.0.10", "10.96.0.11"
@@ -43,7 +43,7 @@ class Bench(Shell, SystemContainer):
         self._where = "node-1"
         self.directory = root / "shop/dns"
         self._root = root
-        self.view = HostView(lambda: None)
+        self.cache = HostCache(lambda: None)
         self.done: list[str] = []
         self._configs = {FIRST: "", SECOND: ""}
         self.deaf = False
@@ -51,7 +51,7 @@ class Bench(Shell, SystemContainer):
         self.mute = False
         """There is no authority that answers."""
         self._hosts = {FIRST: "", SECOND: ""}
-        self.dns = Dns("shop", self, self, cast(Any, None), self.view)
+        self.dns = Dns("shop", self, self, cast(Any, None), self.cache)
 
     # --- Shell ----------------------------------------------------------------------------------------------
 
@@ -67,7 +67,7 @@ class Bench(Shell, SystemContainer):
     # --- SystemContainer ------------------------------------------------------------------------------------
 
     def ensure(self, request: Mapping[str, Any], anew: bool = False) -> None:
-        ours = self.view.container(self.name)
+        ours = self.cache.container(self.name)
         if ours is None or ours.state != "running" or anew:
             self.done.append("start anew" if anew else "start")
             self._configs = dict.fromkeys(self._configs, self._text("dnsmasq.conf"))
@@ -89,7 +89,7 @@ class Bench(Shell, SystemContainer):
 
     def _see(self, state: Any) -> None:
         container = ObservedContainer("id", self.name, "i", state, "shop", container=SYSTEM_DNS, started_at="t1")
-        self.view.saw(self.view.look(), "id", Seen(container, self.name, ()))
+        self.cache.record(self.cache.ticket(), "id", HostContainer(container, self.name, ()))
 
     # --- the servers ----------------------------------------------------------------------------------------
 

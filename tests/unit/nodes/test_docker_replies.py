@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from reconciler.model.observed import ObservedContainer
+from reconciler.nodes.docker.moments import event_time
 from reconciler.nodes.docker.replies import (
     DiskUse,
-    event_time,
     read_container,
     read_disk,
     read_facts,

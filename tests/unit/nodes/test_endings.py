@@ -8,9 +8,10 @@ import pytest
 
 from reconciler.model.observed import Ended, ObservedContainer
 from reconciler.nodes.access.log_lines import LogLine
-from reconciler.nodes.docker.exits import Note, end_of, log_of, within
+from reconciler.nodes.docker.exits import end_of, log_of, within
+from reconciler.nodes.docker.moments import nanoseconds, sortable_moment
+from reconciler.nodes.docker.notes import Note
 from reconciler.nodes.docker.plain_text import plain
-from reconciler.nodes.docker.replies import nanoseconds, sortable_moment
 from reconciler.nodes.docker.watch import IMAGES_CHANGED, note_of, noted
 
 EXITED = ObservedContainer("c1", "web", "web:1", "exited", "demo", exit_code=3, started_at="t1", finished_at="t2")

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.model.containers import ClaimMount, ContainerConfig, HostMount, Mount, PodAddress
 from reconciler.model.names import LABEL_CONTAINER, LABEL_MOUNTS, LABEL_UID
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.failures import Failed
 from reconciler.nodes.pods.mounts import MOUNTS_VERSION, Mounts
 from reconciler.nodes.pods.volumes import PodFiles
@@ -46,7 +46,7 @@ class Volumes:
 
 def on(shell: FakeShell) -> Mounts:
     asked = cast("Shell", shell)
-    return Mounts(cast("Any", Volumes()), asked, PodFiles("demo", asked, HostView(lambda: None)))
+    return Mounts(cast("Any", Volumes()), asked, PodFiles("demo", asked, HostCache(lambda: None)))
 
 
 def prepared(*mounts: Mount, shell: FakeShell | None = None) -> ContainerConfig:

@@ -14,7 +14,7 @@ from reconciler.model.proxy import NodeProxy
 from reconciler.model.setups import NodeDns, NodeNetwork, NodeSetup
 from reconciler.nodes import node_setup
 from reconciler.nodes.errors import CommandFailed, NodeError, OutcomeUnknown
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.node_setup import SetupKeeper
 
 DEADLINE = 20.0
@@ -63,13 +63,13 @@ class Stage:
         self.dns_looks = 0
         self.changes_for_ever = False
         self._changes = 0
-        self.view = HostView(lambda: None)
+        self.cache = HostCache(lambda: None)
         network: Any = SimpleNamespace(keep=lambda _: True, apply=lambda *_, full: True, has_drifted=lambda: False)
         parts: Any = SimpleNamespace(ensure=lambda *_: None, attend=lambda: None)
         dns: Any = SimpleNamespace(ensure=self._dns)
         proxy: Any = self.proxy
         puller: Any = None
-        self.keeper = SetupKeeper(self.view, network, dns, proxy, parts, lambda: None, parts, puller, 3600.0)
+        self.keeper = SetupKeeper(self.cache, network, dns, proxy, parts, lambda: None, parts, puller, 3600.0)
         self._thread = threading.Thread(target=self.keeper.work, daemon=True)
         self._thread.start()
 
@@ -84,12 +84,12 @@ class Stage:
         self.keeper.want(wanted(fingerprint))
 
     def comes_to(self, fingerprint: str) -> None:
-        self.until(lambda: self.view.proxy().fingerprint == fingerprint)
+        self.until(lambda: self.cache.proxy().fingerprint == fingerprint)
 
     def until(self, what: Callable[[], object]) -> None:
         deadline = time.monotonic() + DEADLINE
         while not what():
-            assert time.monotonic() < deadline, self.view.proxy()
+            assert time.monotonic() < deadline, self.cache.proxy()
             time.sleep(0.01)
 
     def end(self) -> None:
@@ -127,7 +127,7 @@ def test_what_failed_is_in_doubt_for_the_next_try_not_only_for_the_next_look(
     with at_first() as stage:
         stage.proxy.directory = False
         stage.want("second")
-        stage.until(lambda: stage.view.proxy().error)
+        stage.until(lambda: stage.cache.proxy().error)
         stage.want("third")
         stage.comes_to("third")
 

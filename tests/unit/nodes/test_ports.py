@@ -25,7 +25,7 @@ def test_each_run_of_who_holds_an_address_is_another_port() -> None:
 
 
 class Host:
-    """A view and a shell, whose scripts fail at first."""
+    """A cache and a shell, whose scripts fail at first."""
 
     def __init__(self, count: int, failing: int) -> None:
         self._containers = [replace(ONE, id=f"c{n}", mac=f"02:42:0a:f4:01:{n:02x}") for n in range(count)]

@@ -111,12 +111,12 @@ def test_lines_that_make_no_sense_are_passed_over() -> None:
 
 
 class Told:
-    """Of a view: what it was told last."""
+    """Of a cache: what it was told last."""
 
     def __init__(self) -> None:
         self.now: Mapping[str, tuple[str, Probed]] = {}
 
-    def has_probed(self, results: Mapping[str, tuple[str, Probed]]) -> None:
+    def record_probes(self, results: Mapping[str, tuple[str, Probed]]) -> None:
         self.now = dict(results)
 
 
@@ -135,7 +135,7 @@ class Log:
 
 
 def test_what_is_heard_while_a_new_file_is_waited_for_is_told_with_the_next_telling() -> None:
-    view = Told()
+    cache = Told()
     prober: Prober
 
     def a_file_is_written() -> None:
@@ -146,7 +146,7 @@ def test_what_is_heard_while_a_new_file_is_waited_for_is_told_with_the_next_tell
 
     log = Log((nothing, [BEGIN, END]), (a_file_is_written, [line("a")]), (nothing, [BEGIN, line("a"), END]))
     unused: Any = None
-    prober = Prober("test", unused, cast(Any, log), unused, cast(Any, view), nothing)
+    prober = Prober("test", unused, cast(Any, log), unused, cast(Any, cache), nothing)
     with pytest.raises(ConnectionLost):
         prober._read("id")
-    assert view.now == {"a": ("r", READY)}
+    assert cache.now == {"a": ("r", READY)}

@@ -29,9 +29,9 @@ from reconciler.model.probes import RunCommand
 from reconciler.nodes import Credentials, SshNodeSession, session
 from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.errors import ConnectionLost, EngineError
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.volumes import PodFiles
-from reconciler.nodes.pods.worker import Actor
+from reconciler.nodes.pods.worker import PodWorker
 from reconciler.nodes.ssh.shell import Shell
 
 DEADLINE = 60.0
@@ -97,24 +97,24 @@ class NoRecords(PodFiles):
     def leaves(self, uid: str) -> None: ...
 
 
-class MemoryLink:
-    """As much of a Link as a session asks for."""
+class MemoryConnection:
+    """As much of a Connection as a session asks for."""
 
-    def __init__(self, view: HostView, engine: Any, begun: threading.Event, ended: threading.Event) -> None:
+    def __init__(self, cache: HostCache, engine: Any, begun: threading.Event, ended: threading.Event) -> None:
         shell = Shell(lambda: pytest.fail("nothing is to be asked of the shell"), "node-1")
-        files = NoRecords("demo", shell, view)
+        files = NoRecords("demo", shell, cache)
         self.notes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.engine_id = "engine"
         self.silent = ""
-        self.watcher = Watcher(engine, "demo", view)
-        self.actor = Actor(
+        self.watcher = Watcher(engine, "demo", cache)
+        self.worker = PodWorker(
             "demo",
             engine,
             shell,
             lambda *_: pytest.fail("no URL is to be asked for"),
             files,
             engine,
-            view,
+            cache,
             self.watcher,
             structlog.get_logger(),
         )
@@ -148,13 +148,13 @@ class Hands:
         self.engine = SlowEngine(self.ended)
         self.outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
-        def opened(_node: object, _cluster: object, view: HostView, *_: object) -> MemoryLink:
+        def opened(_node: object, _cluster: object, cache: HostCache, *_: object) -> MemoryConnection:
             self.opening.set()
             self.answers.wait()
-            self.link = MemoryLink(view, self.engine, self.begun, self.ended)
-            return self.link
+            self.connection = MemoryConnection(cache, self.engine, self.begun, self.ended)
+            return self.connection
 
-        monkeypatch.setattr(session, "Link", SimpleNamespace(open=opened))
+        monkeypatch.setattr(session, "Connection", SimpleNamespace(open=opened))
         self.told = 0
 
     def connect(self) -> SshNodeSession:
@@ -195,11 +195,11 @@ def test_works_that_wait_delay_no_other(hands: Hands) -> None:
             ("start", StartContainer(f"start-{number}", hook)),
             ("pull", PullImage(f"pull-{number}")),
         ):
-            hands.link.watcher.look_at(f"{slow}-{number}")
+            hands.connection.watcher.look_at(f"{slow}-{number}")
             hands.submit(f"{slow}-{number}", operation)
     asked = {hands.engine.asked.get(timeout=DEADLINE) for _ in range(4 * waiting)}
     assert len(asked) == 4 * waiting
-    assert hands.link.actor.awaited_images() == {f"pull-{number}" for number in range(waiting)}
+    assert hands.connection.worker.awaited_images() == {f"pull-{number}" for number in range(waiting)}
     labels = {LABEL_CLUSTER: "demo", LABEL_UID: "new"}
     hands.submit("new", CreateContainer(ContainerConfig("new", "web:1", labels, PodAddress("10.244.1.2"))))
     outcome = hands.outcomes.get(timeout=DEADLINE)

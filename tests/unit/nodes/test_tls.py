@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from reconciler.nodes.docker.engine import ChannelSocket
 from reconciler.nodes.pods.http_tls import TlsSocket
+from reconciler.nodes.ssh.channel_socket import ChannelSocket
 
 
 class SocketChannel:

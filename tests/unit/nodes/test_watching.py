@@ -7,7 +7,7 @@ import pytest
 from reconciler.model.observed import Facts, ProxyState, Reachable
 from reconciler.nodes.docker.watch import Watcher, state_age
 from reconciler.nodes.errors import OutcomeUnknown
-from reconciler.nodes.host_state import HostView
+from reconciler.nodes.host_cache import HostCache
 
 FACTS = Facts("e", "", "", "", "", 1, 1)
 LABELS = {"reconciler.dev/cluster": "demo", "reconciler.dev/uid": "u1", "reconciler.dev/container": "app"}
@@ -45,7 +45,7 @@ class CountingEngine:
 
 def listed(engine: CountingEngine, *statuses: str) -> int:
     """How often the container was inspected in a listing of each status, after the first."""
-    watcher = Watcher(engine, "demo", HostView(lambda: None))  # type: ignore[arg-type]
+    watcher = Watcher(engine, "demo", HostCache(lambda: None))  # type: ignore[arg-type]
     watcher.list_all()
     engine.inspected = 0
     for status in statuses:
@@ -55,22 +55,22 @@ def listed(engine: CountingEngine, *statuses: str) -> int:
 
 
 def test_the_volumes_that_hold_data_of_claims_are_told_and_stay_known_while_docker_cannot_say() -> None:
-    engine, view = CountingEngine(), HostView(lambda: None)
-    watcher = Watcher(engine, "demo", view)  # type: ignore[arg-type]
-    view.connected(FACTS, frozenset(), ProxyState(), {})
+    engine, cache = CountingEngine(), HostCache(lambda: None)
+    watcher = Watcher(engine, "demo", cache)  # type: ignore[arg-type]
+    cache.record_connected(FACTS, frozenset(), ProxyState(), {})
     engine.volumes_hang = True
     watcher.look_at_volumes()
-    assert volumes(view) is None
+    assert volumes(cache) is None
     engine.volumes_hang = False
     watcher.look_at_volumes()
-    assert volumes(view) == frozenset({"demo_default_data"})
+    assert volumes(cache) == frozenset({"demo_default_data"})
     engine.volumes_hang = True
     watcher.look_at_volumes()
-    assert volumes(view) == frozenset({"demo_default_data"})
+    assert volumes(cache) == frozenset({"demo_default_data"})
 
 
-def volumes(view: HostView) -> frozenset[str] | None:
-    seen = view.observation()
+def volumes(cache: HostCache) -> frozenset[str] | None:
+    seen = cache.observation()
     assert isinstance(seen, Reachable)
     return seen.volumes
 
@@ -105,21 +105,23 @@ def test_an_age_in_dockers_words_is_never_taken_for_more_than_it_is(status: str,
 
 def test_what_has_another_name_is() -> None:
     engine = CountingEngine()
-    watcher = Watcher(engine, "demo", HostView(lambda: None))  # type: ignore[arg-type]
+    watcher = Watcher(engine, "demo", HostCache(lambda: None))  # type: ignore[arg-type]
     watcher.list_all()
     engine.name, engine.inspected = "renamed", 0
     watcher.list_all()
     assert engine.inspected == 1
 
 
-def connected() -> HostView:
-    view = HostView(lambda: None)
-    view.connected(Facts("engine", "20.10", "Debian", "6.1", "x86_64", 2, 1 << 30), frozenset(), ProxyState(), {})
-    return view
+def connected() -> HostCache:
+    cache = HostCache(lambda: None)
+    cache.record_connected(
+        Facts("engine", "20.10", "Debian", "6.1", "x86_64", 2, 1 << 30), frozenset(), ProxyState(), {}
+    )
+    return cache
 
 
-def reachable(view: HostView) -> Reachable:
-    seen = view.observation()
+def reachable(cache: HostCache) -> Reachable:
+    seen = cache.observation()
     assert isinstance(seen, Reachable)
     return seen
 
@@ -127,30 +129,30 @@ def reachable(view: HostView) -> Reachable:
 @pytest.mark.fault(48)
 @pytest.mark.parametrize("status", ["Up 5 minutes", "Exited (1) 5 minutes ago"])
 def test_of_one_that_docker_does_not_tell_of_nothing_is_concluded_and_it_is_asked_for_again(status: str) -> None:
-    engine, view = CountingEngine(), connected()
-    watcher = Watcher(engine, "demo", view)  # type: ignore[arg-type]
+    engine, cache = CountingEngine(), connected()
+    watcher = Watcher(engine, "demo", cache)  # type: ignore[arg-type]
     engine.status, engine.hangs = status, True
     for _ in range(2):
         watcher.list_all()
-        assert reachable(view).busy == {"u1"}
+        assert reachable(cache).busy == {"u1"}
     assert engine.inspected == 2
     engine.hangs = False
     watcher.list_all()
-    assert reachable(view).busy == frozenset()
+    assert reachable(cache).busy == frozenset()
     assert engine.inspected == 3
 
 
 @pytest.mark.fault(48)
 def test_one_that_hangs_for_a_moment_is_taken_to_be_as_it_was() -> None:
-    engine, view = CountingEngine(), connected()
-    watcher = Watcher(engine, "demo", view)  # type: ignore[arg-type]
+    engine, cache = CountingEngine(), connected()
+    watcher = Watcher(engine, "demo", cache)  # type: ignore[arg-type]
     watcher.list_all()
-    (before,) = reachable(view).containers
+    (before,) = reachable(cache).containers
     engine.status, engine.hangs = "Up Less than a second", True
     watcher.list_all()
-    (hanging,) = reachable(view).containers
+    (hanging,) = reachable(cache).containers
     assert (hanging.run, hanging.state) == (before.run, "running")
-    assert reachable(view).busy == {"u1"}
+    assert reachable(cache).busy == {"u1"}
     engine.status, engine.hangs = "Up 5 minutes", False
     watcher.list_all()
-    assert reachable(view).containers == (before,)
+    assert reachable(cache).containers == (before,)
