@@ -83,6 +83,8 @@ class Unplaced(Struct, frozen=True):
     reasons: Mapping[str, str]
     """node -> why not."""
     pods: tuple[PendingPod, ...] = ()
+    turned_away: Mapping[str, int] = {}
+    """How many nodes each plugin of the scheduler turned away."""
 
 
 class ContainerStatus(Struct, frozen=True):

@@ -31,6 +31,7 @@ from reconciler.planning.kubelet.sync import Clocks, Works, works_of
 from reconciler.planning.memory import remember
 from reconciler.planning.options import Options
 from reconciler.planning.scheduling.cycle import NOTHING_PLACED, Placement, place
+from reconciler.planning.scheduling.node_info import snapshot_of
 from reconciler.planning.state.adoption import incarnations, match
 from reconciler.planning.state.completion import done_elsewhere, with_ends
 from reconciler.planning.state.nodes import NodeView, view_nodes
@@ -150,7 +151,8 @@ def _place(
 ) -> Placement:
     if not decision.wanted:
         return NOTHING_PLACED
-    return place(desired, decision.wanted, nodes, {uid: pod.intent for uid, pod in pods.items()}, memory, claims)
+    intents = {uid: pod.intent for uid, pod in pods.items()}
+    return place(desired, decision.wanted, snapshot_of(nodes, intents, memory.pods), memory, claims)
 
 
 def _making_room(
@@ -176,7 +178,7 @@ def _making_room(
 
         def fits_without(gone: frozenset[Uid], asked: Sequence[Wanted] = asked) -> bool:
             left = {uid: pod.intent for uid, pod in pods.items() if uid not in gone}
-            return bool(place(desired, asked, nodes, left, memory, claims).placed)
+            return bool(place(desired, asked, snapshot_of(nodes, left, memory.pods), memory, claims).placed)
 
         if leaver := makes_room(desired, pods, decision.staying, owner, fits_without):
             staying = {uid: refs for uid, refs in decision.staying.items() if uid != leaver.uid}

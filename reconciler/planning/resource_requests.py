@@ -1,27 +1,28 @@
-"""How much of a node a pod asks for."""
+"""Resource requests: how much CPU and memory of a node a pod asks for."""
 
 from typing import NamedTuple
 
 from reconciler.model.api.core.container import Container, is_sidecar
 from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.memory import PodIntent
-from reconciler.model.names import Ref
 
 
-class Demand(NamedTuple):
+class Requests(NamedTuple):
+    """An amount of each resource that is given out: what a pod asks for, or what a node has."""
+
     cpu_milli: int
     memory_bytes: int
 
 
-NOTHING = Demand(0, 0)
+NO_REQUESTS = Requests(0, 0)
 
 
-def demand_of(spec: PodSpec) -> Demand:
-    """Rule: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+def requests_of(spec: PodSpec) -> Requests:
+    """Sum up what a pod asks for: what runs at the same time is added up; an init container needs its own beside
+    the sidecars before it.
 
-    What runs at the same time is added up; an init container needs its own beside the sidecars before it.
+    Rule: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
     """
-    return Demand(_needed(spec, "cpu"), _needed(spec, "memory"))
+    return Requests(_needed(spec, "cpu"), _needed(spec, "memory"))
 
 
 def _needed(spec: PodSpec, resource: str) -> int:
@@ -42,19 +43,3 @@ def _amount(container: Container, resource: str) -> int:
     if quantity is None:
         return 0
     return quantity.milli if resource == "cpu" else quantity.whole
-
-
-class Demands:
-    """Remembers, for the length of one plan, what the pods of one template ask for: exact arithmetic is slow."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Ref | str, str], Demand] = {}
-
-    def of(self, intent: PodIntent) -> Demand:
-        if intent.spec is None:
-            return NOTHING
-        key = (intent.owner or f"{intent.namespace}/{intent.name}", intent.hash)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = demand_of(intent.spec)
-        return known

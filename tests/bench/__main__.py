@@ -1,6 +1,6 @@
 """`make bench`: every bar, measured on this machine, in one table. Exit code 1 where a bar is missed.
 
-`python -m tests.bench manifests planning scale lab pods names services load day losing` runs some of the parts.
+`python -m tests.bench manifests planning scale scheduling lab pods names services load day losing` runs some.
 """
 
 import sys
@@ -18,6 +18,7 @@ from tests.bench import (
     on_this_machine,
     pods_on_the_lab,
     scale,
+    scheduling,
     services_on_the_lab,
 )
 from tests.bench.bars import Measured
@@ -26,6 +27,7 @@ PARTS: dict[str, Callable[[], Iterator[Measured]]] = {
     "manifests": on_this_machine.manifests,
     "planning": on_this_machine.planning,
     "scale": scale.everything,
+    "scheduling": scheduling.everything,
     "lab": on_the_lab.everything,
     "pods": pods_on_the_lab.everything,
     "names": names_on_the_lab.everything,

@@ -7,6 +7,8 @@ from reconciler.model.names import Ref, Uid
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """As upstream: no vowels, so no words; none that is easily taken for another."""
+_SUFFIXES = bytes([ord(_LETTERS[byte % len(_LETTERS)]) for byte in range(256)])
+"""The letter that stands for each byte of a hash."""
 
 _PARTS = 5
 """Of a container's name on its host."""
@@ -21,8 +23,7 @@ def number_after(found: Iterable[Uid]) -> int:
 def pod_name(owner: Ref, template_hash: str, number: int) -> str:
     """`web-3f9a1c22d0-k7x2m`, for the pod of this number that was ever made for a Deployment."""
     digest = hashlib.sha256(f"{owner}\0{template_hash}\0{number}".encode()).digest()
-    suffix = "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:5])
-    return f"{owner.name}-{template_hash}-{suffix}"
+    return f"{owner.name}-{template_hash}-{digest[:5].translate(_SUFFIXES).decode()}"
 
 
 def pod_uid(cluster: str, namespace: str, name: str, number: int) -> Uid:

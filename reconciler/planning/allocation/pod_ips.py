@@ -1,7 +1,7 @@
 """Addresses: each node's part of the pod CIDR, and each pod's address in it: integers inside."""
 
-from collections.abc import Container, Iterable
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Iterable
+from ipaddress import IPv4Network
 
 from reconciler.model.desired import Desired
 
@@ -36,19 +36,36 @@ def is_free(cidr: str, taken: Iterable[str]) -> bool:
 class PodAddresses:
     """The addresses of one node's pod CIDR, each reused as late as possible."""
 
-    def __init__(self, cidr: str, last: int, taken: Container[str]) -> None:
+    def __init__(self, cidr: str, last: int, taken: set[str]) -> None:
+        """`last` is the offset of the address given last."""
         network = IPv4Network(cidr) if cidr else None
         self._base = int(network.network_address) if network else 0
         self._end = network.num_addresses - 1 if network else 0
         self._taken = taken
+        self._next: tuple[str, int] | None = None
         self.last = last
 
-    def peek(self) -> tuple[str, int] | None:
-        """The next free address and its offset; None where all are taken."""
+    def peek(self) -> str | None:
+        """Return the next free address; None where all are taken."""
+        if self._next is None or self._next[0] in self._taken:
+            self._next = self._find()
+        return self._next[0] if self._next else None
+
+    def take(self, address: str) -> None:
+        """Note that a pod has this address."""
+        self._taken.add(address)
+        if self._next is not None and self._next[0] == address:
+            self.last = self._next[1]
+
+    def _find(self) -> tuple[str, int] | None:
         room = self._end - _RESERVED
         for step in range(room):
             offset = _RESERVED + (max(self.last, _RESERVED - 1) + 1 + step - _RESERVED) % room
-            address = str(IPv4Address(self._base + offset))
+            address = _written(self._base + offset)
             if address not in self._taken:
                 return address, offset
         return None
+
+
+def _written(address: int) -> str:
+    return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from reconciler.model.api.core.pod import Pod, PodSpec
+from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.meta import ref_of
 from reconciler.model.memory import Backoff, Memory
 from reconciler.model.names import Uid
 from reconciler.model.plan import Action
 from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
+from reconciler.planning.host_ports import host_ports
 from reconciler.planning.state.pods import PodView, eviction
 
 
@@ -54,14 +55,3 @@ def port_conflicts(pods: Mapping[Uid, PodView], memory: Memory) -> tuple[Leaving
 
 def _conflicts(held: Backoff) -> bool:
     return held.reason == "PortConflict"
-
-
-def host_ports(spec: PodSpec | None) -> tuple[int, ...]:
-    """On its host's network, a pod takes every port that it names, as upstream."""
-    if spec is None:
-        return ()
-    containers = (*spec.init_containers, *spec.containers) if spec.init_containers else spec.containers
-    ports = [port for container in containers for port in container.ports]
-    if spec.host_network:
-        return tuple(port.host_port or port.container_port for port in ports)
-    return tuple([port.host_port for port in ports if port.host_port])

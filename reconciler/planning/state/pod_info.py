@@ -9,9 +9,10 @@ from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import PodSpec, RestartPolicy
 from reconciler.model.limits import Limits, limits
 from reconciler.model.names import SANDBOX
+from reconciler.planning.host_ports import host_ports
 from reconciler.planning.kubelet.container_config import has_sandbox, restart_policy_of
 from reconciler.planning.kubelet.resources import Qos, limits_of, qos_of
-from reconciler.planning.resource_requests import NOTHING, Demand, demand_of
+from reconciler.planning.resource_requests import NO_REQUESTS, Requests, requests_of
 from reconciler.planning.state.pod_containers import lasting
 
 
@@ -37,7 +38,9 @@ class Shape(Struct, frozen=True):
     deadline: int | None = None
     """Seconds."""
     qos: Qos = "BestEffort"
-    demand: Demand = NOTHING
+    requests: Requests = NO_REQUESTS
+    host_ports: tuple[int, ...] = ()
+    """The ports of its node that the pod takes."""
 
 
 _UNKNOWN: Final = Shape()
@@ -76,7 +79,8 @@ def _read(spec: PodSpec) -> Shape:
         mounting=bool(spec.volumes),
         deadline=spec.active_deadline_seconds,
         qos=qos_of(spec),
-        demand=demand_of(spec),
+        requests=requests_of(spec),
+        host_ports=host_ports(spec),
     )
 
 

@@ -66,28 +66,36 @@ def claim_records(
     return {**known, **fresh} if fresh else known
 
 
-def undecided(cluster: str, ref: Ref, nodes: Mapping[str, NodeView], found: Found) -> str:
-    """Why a claim without a record must not be bound yet, in words; empty where no node can have data of it.
+def unlisted(nodes: Mapping[str, NodeView]) -> NodeView | None:
+    """Find the first node that may have volumes that nobody knows of; None: there is none.
 
     What a node that has been seen before has is on record: the state is as old as that.
     """
+    for node in nodes.values():
+        if node.last is None and not node.record.engine_id:
+            return node
+        if node.last is not None and node.last.volumes is None:
+            return node
+    return None
+
+
+def undecided(cluster: str, ref: Ref, unlisted: NodeView | None, found: Found) -> str:
+    """Say why a claim without a record must not be bound yet, in words; empty: no node can have data of it."""
     homes = found.get(claim_volume(cluster, ref.namespace, ref.name), [])
     if len(homes) > 1:
         where = " and on ".join(homes)
         return f"its claim {ref.name} has data on {where}: remove the Docker volume that is not wanted"
-    for node in nodes.values():
-        if node.last is None and not node.record.engine_id:
-            return f"its claim {ref.name} may have data on {node.name}, which has not been seen yet"
-        if node.last is not None and node.last.volumes is None:
-            return f"its claim {ref.name} may have data on {node.name}, whose Docker does not list its volumes"
-    return ""
+    if unlisted is None:
+        return ""
+    why = "which has not been seen yet" if unlisted.last is None else "whose Docker does not list its volumes"
+    return f"its claim {ref.name} may have data on {unlisted.name}, {why}"
 
 
 def claim_status(
     cluster: str, ref: Ref, record: ClaimRecord | None, nodes: Mapping[str, NodeView], found: Found
 ) -> ClaimStatus:
     if record is None:
-        return ClaimStatus(ref, "Pending", message=undecided(cluster, ref, nodes, found) or _WAITS)
+        return ClaimStatus(ref, "Pending", message=undecided(cluster, ref, unlisted(nodes), found) or _WAITS)
     if record.node not in nodes:
         return ClaimStatus(
             ref, "Lost", record.node, record.volume, _WAY_OUT.format(node=record.node, volume=record.volume)

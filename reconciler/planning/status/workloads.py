@@ -77,10 +77,10 @@ def node_statuses(nodes: Mapping[str, NodeView], pods: Iterable[PodView]) -> dic
     memory = dict.fromkeys(nodes, 0)
     for pod in pods:
         name = pod.intent.node
-        demand = pod.shape.demand
+        requests = pod.shape.requests
         counts[name] += 1
-        cpu[name] += demand.cpu_milli
-        memory[name] += demand.memory_bytes
+        cpu[name] += requests.cpu_milli
+        memory[name] += requests.memory_bytes
     statuses = {}
     for name, node in nodes.items():
         facts = node.last.facts if node.last else None
