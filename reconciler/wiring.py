@@ -23,7 +23,8 @@ from reconciler.control.loop import Loop, Narrator
 from reconciler.control.ports import NodeSession, Source
 from reconciler.control.processes import has_ended, this_process
 from reconciler.control.refresh import Refresher
-from reconciler.manifests import Loader
+from reconciler.kinds import ADMITTED
+from reconciler.manifests.loader import Loader
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
 from reconciler.model.api.meta import ref_of
@@ -134,7 +135,7 @@ def read_once(wanted: SourceSettings, settings: Settings) -> Desired | Rejected 
         read = source.read()
     finally:
         source.close()
-    return Loader().load(read) if isinstance(read, Snapshot) else read
+    return Loader(ADMITTED).load(read) if isinstance(read, Snapshot) else read
 
 
 def folder_in_repository(wanted: SourceSettings) -> str:
@@ -169,7 +170,7 @@ def kept_revision(settings: Settings) -> Desired | None:
         return None
     with open_reader(settings.state_dir) as reader:
         snapshot = reader.last_revision()
-    read = Loader().load(snapshot) if snapshot is not None else None
+    read = Loader(ADMITTED).load(snapshot) if snapshot is not None else None
     return read if isinstance(read, Desired) else None
 
 
@@ -206,7 +207,7 @@ def running(wanted: SourceSettings, settings: Settings, narrator: Narrator, opti
         issuer = AcmeIssuer(inbox.order_ended)
         loop = Loop(
             inbox=inbox,
-            load=Loader().load,
+            load=Loader(ADMITTED).load,
             fleet=fleet,
             store=store,
             issuer=issuer,
@@ -214,7 +215,7 @@ def running(wanted: SourceSettings, settings: Settings, narrator: Narrator, opti
             options=options,
             candidate=Candidate(store.identity, holder_in_words(), settings.take_over, this_process()),
         )
-        refresher = Refresher(open_source(wanted, settings), Loader().load, inbox)
+        refresher = Refresher(open_source(wanted, settings), Loader(ADMITTED).load, inbox)
         refresher.start()
         try:
             yield Running(loop, inbox)

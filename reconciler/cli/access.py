@@ -17,7 +17,8 @@ import click
 from msgspec import Struct
 
 from reconciler.cli.options import host_options
-from reconciler.manifests import Loader
+from reconciler.kinds import ADMITTED
+from reconciler.manifests.loader import Loader
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Desired, Revision, Snapshot, SourceFile
@@ -85,7 +86,7 @@ class Known(Struct, frozen=True):
         wanted = [manifest for ref, manifest in self.memory.applied.items() if ref.kind in ("Cluster", "Node")]
         texts = "\n---\n".join(json.dumps(manifest) for manifest in wanted).encode()
         files = (SourceFile("state", self.memory.revision, texts),)
-        read = Loader().load(Snapshot(Revision(self.memory.revision, "state"), files))
+        read = Loader(ADMITTED).load(Snapshot(Revision(self.memory.revision, "state"), files))
         if not isinstance(read, Desired):
             raise click.ClickException(
                 "this state knows no hosts yet; `reconciler run`, or `reconciler apply`, makes it so"

@@ -21,6 +21,8 @@ from reconciler.kinds.discovery.endpoint_slice import ENDPOINT_SLICE
 from reconciler.kinds.kind import Kind
 from reconciler.kinds.networking.ingress import INGRESS
 from reconciler.kinds.networking.network_policy import NETWORK_POLICY
+from reconciler.kinds.unsupported import INSTEAD
+from reconciler.manifests.admission import AdmittedKinds, admitted_kinds
 
 KINDS: Final[Sequence[Kind[Any]]] = (
     POD,
@@ -40,4 +42,9 @@ KINDS: Final[Sequence[Kind[Any]]] = (
 )
 """Every kind, in the order in which help and errors name them."""
 
-__all__ = ["KINDS", "Kind"]
+ADMITTED: Final[AdmittedKinds] = admitted_kinds(
+    ((kind.names, kind.admission) for kind in KINDS if kind.admission is not None), INSTEAD
+)
+"""The kinds that manifests may hold, for the loader."""
+
+__all__ = ["ADMITTED", "KINDS", "Kind"]

@@ -4,6 +4,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from reconciler.manifests.admission import Admission
 from reconciler.model.kinds import Names
 
 T = TypeVar("T")
@@ -15,3 +16,5 @@ class Kind(Struct, Generic[T], frozen=True):
     names: Names
     type: type[T]
     """The type of its objects in memory."""
+    admission: Admission[T] | None = None
+    """How manifests of the kind are read and checked; None for objects that only the reconciler makes."""

@@ -4,7 +4,3 @@ A file goes through `yaml/` (values and their places), `schemas` and `reading/` 
 `annotations/` (sense), once for as long as its bytes stay the same. `loader` then checks all objects against each
 other (`across/`), and `assembler` puts the desired state together.
 """
-
-from reconciler.manifests.loader import Loader
-
-__all__ = ["Loader"]

@@ -8,14 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 from reconciler.manifests.across.index import Index
-from reconciler.manifests.reading.canonical_form import contents, template_hash
-from reconciler.manifests.reading.file_reader import Entry
-from reconciler.model.api.cluster import Cluster, SshDefaults
-from reconciler.model.api.core.config import ConfigMap, Secret
-from reconciler.model.api.core.node import Node, SshAddress
+from reconciler.manifests.admission import AdmittedKinds
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.reading.canonical_form import template_hash
 from reconciler.model.desired import Desired, Json, Revision
 from reconciler.model.names import Ref
 from reconciler.model.problems import Place, Problem
@@ -26,7 +22,8 @@ V = TypeVar("V")
 class Assembler:
     """Keeps what the last Desired was made of. Not for several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: AdmittedKinds) -> None:
+        self._kinds = kinds
         self._touched: dict[Ref, None] = {}
         self._objects: defaultdict[str, _Table[Any]] = defaultdict(_Table)
         self._places: _Table[Place] = _Table()
@@ -34,20 +31,20 @@ class Assembler:
         self._digests: _Table[str] = _Table()
         self._manifests: _Table[Json] = _Table()
 
-    def touch(self, entries: Iterable[Entry]) -> None:
+    def touch(self, manifests: Iterable[Manifest[Any]]) -> None:
         """Note that these were added or removed, or depend on one that was."""
-        for entry in entries:
-            self._touched[entry.ref] = None
+        for manifest in manifests:
+            self._touched[manifest.ref] = None
 
     def desired(
         self, revision: Revision, index: Index, warnings: tuple[Problem, ...], empty_files: frozenset[str]
     ) -> Desired:
         """The desired state of an index without errors."""
         for ref in self._touched:
-            if (entry := index.objects.get(ref)) is None:
+            if (manifest := index.objects.get(ref)) is None:
                 self._forget(ref)
             else:
-                self._take(entry, index)
+                self._take(manifest, index)
         self._touched = {}
         tables = (table.handed_out() for table in self._objects.values())
         return Desired(
@@ -61,26 +58,42 @@ class Assembler:
             empty_files=empty_files,
         )
 
-    def _take(self, entry: Entry, index: Index) -> None:
-        ref, thing = entry.ref, entry.thing
+    def _take(self, manifest: Manifest[Any], index: Index) -> None:
+        ref, object = manifest.ref, manifest.object
         objects = self._objects[ref.kind]
-        if isinstance(thing, Node):
-            (cluster,) = (other.thing for other in index.by_kind["Cluster"].values())
-            assert isinstance(cluster, Cluster)
-            defaulted = _with_defaults(thing, cluster.spec.ssh)
-            known = objects.get(ref)
-            thing = known if known == defaulted else defaulted
-        objects.put(ref, thing)
-        self._places.put(ref, entry.place)
-        self._manifests.put(ref, entry.written)
-        if entry.uses.spec is not None:
-            self._hashes.put(ref, _hash_with_contents(entry, index.objects))
-        if entry.digest:
-            self._digests.put(ref, entry.digest)
+        if (default := self._kinds.by_kind[ref.kind].admission.default) is not None:
+            defaulted, known = default(object, index), objects.get(ref)
+            object = known if known == defaulted else defaulted
+        objects.put(ref, object)
+        self._places.put(ref, manifest.place)
+        self._manifests.put(ref, manifest.canonical)
+        if manifest.relations.template is not None:
+            self._hashes.put(ref, self._hash_with_contents(manifest, index.objects))
+        if manifest.digest:
+            self._digests.put(ref, manifest.digest)
 
     def _forget(self, ref: Ref) -> None:
         for table in (self._objects[ref.kind], self._places, self._manifests, self._hashes, self._digests):
             table.drop(ref)
+
+    def _hash_with_contents(self, manifest: Manifest[Any], objects: Mapping[Ref, Manifest[Any]]) -> str:
+        """The hash of a template with the contents that shape its pods: keys read by name, or all there are."""
+        references = [reference for reference in manifest.relations.references if reference.shapes_pod]
+        if not references:
+            return manifest.hash
+        referred: dict[str, str | None] = {}
+        for reference in references:
+            values = self._contents(objects.get(reference.ref))
+            for key in (reference.key,) if reference.key else values:
+                referred[f"{reference.ref}/{key}"] = values.get(key)
+        return template_hash(manifest.template, referred)
+
+    def _contents(self, manifest: Manifest[Any] | None) -> Mapping[str, str]:
+        """The values that pods read from an object; none from one that is not there."""
+        if manifest is None:
+            return {}
+        contents = self._kinds.by_kind[manifest.ref.kind].admission.contents
+        return contents(manifest.object, manifest.ref) if contents is not None else {}
 
 
 class _Table(Generic[V]):
@@ -110,27 +123,3 @@ class _Table(Generic[V]):
         if self._is_handed_out:
             self._now, self._is_handed_out = self._now.copy(), False
         return self._now
-
-
-def _with_defaults(node: Node, ssh: SshDefaults) -> Node:
-    """The Node with the Cluster's defaults where its address leaves something out."""
-    if node.ssh.user and node.ssh.port:
-        return node
-    address = SshAddress(node.ssh.user or ssh.user, node.ssh.host, node.ssh.port or ssh.port)
-    return msgspec.structs.replace(node, ssh=address)
-
-
-def _hash_with_contents(entry: Entry, objects: Mapping[Ref, Entry]) -> str:
-    """Of every key that is read by name, and of all keys where all are read; in volumes, only where it says so."""
-    needs = [need for need in entry.uses.needs if need.shapes_pod]
-    if not needs:
-        return entry.hash
-    referred: dict[str, str | None] = {}
-    for need in needs:
-        values: Mapping[str, str] = {}
-        if (source := objects.get(need.ref)) is not None:
-            assert isinstance(source.thing, ConfigMap | Secret)
-            values = contents(source.thing, need.ref)
-        for key in (need.key,) if need.key else values:
-            referred[f"{need.ref}/{key}"] = values.get(key)
-    return template_hash(entry.template, referred)

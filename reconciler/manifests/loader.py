@@ -6,26 +6,31 @@ Files that did not change since the last call are not read again, and their obje
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from reconciler.manifests.across.index import Index
-from reconciler.manifests.across.ingress_backends import check_backends
-from reconciler.manifests.across.ingress_reach import check_ingress_reach, concerns_reach
-from reconciler.manifests.across.pod_security import check_security
-from reconciler.manifests.across.references import check_references
-from reconciler.manifests.across.selectors import check_selectors
-from reconciler.manifests.across.unique_addresses import check_addresses, takes_address
+from reconciler.manifests.across.pod_security import check_pod_security
+from reconciler.manifests.across.references import (
+    check_name,
+    check_namespace,
+    check_node_choice,
+    check_references,
+)
+from reconciler.manifests.admission import AdmittedKinds, RevisionCheck
 from reconciler.manifests.assembler import Assembler
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding
-from reconciler.manifests.reading.file_reader import Contents, Entry, FileReader, as_problem, place_of
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.reading.file_reader import Contents, FileReader, as_problem
 from reconciler.manifests.schemas import load_schemas
 from reconciler.model.desired import Desired, Rejected, Snapshot, SourceFile
 from reconciler.model.problems import Place, Problem, Severity
 
 _ROOT: Final = Place(".")
+_PLUGINS: Final = (check_name, check_namespace, check_references, check_node_choice, check_pod_security)
+"""Checks of every object among the others, whatever its kind."""
 
 
 class _Change(Struct, frozen=True):
@@ -37,24 +42,32 @@ class _Change(Struct, frozen=True):
 
 
 class Loader:
-    """Keep one for as long as a source is followed: it remembers what it has read. Not for several threads."""
+    """Reads revisions of one source, given the kinds that they may hold.
 
-    def __init__(self) -> None:
-        self._reader = FileReader(load_schemas())
+    Keep one for as long as the source is followed: it remembers what it has read. Not for several threads.
+    """
+
+    def __init__(self, kinds: AdmittedKinds) -> None:
+        self._kinds = kinds
+        self._reader = FileReader(kinds, load_schemas(tuple(kinds.by_kind)))
         self._files: Sequence[SourceFile] = ()
         self._known: dict[str, SourceFile] = {}
         self._contents: dict[str, Contents] = {}
         self._flawed: dict[str, Contents] = {}
         self._empty: set[str] = set()
-        self._index = Index()
-        self._across: dict[Entry, tuple[Problem, ...]] = {}
-        self._addresses: tuple[Problem, ...] = ()
-        self._reach: tuple[Problem, ...] = ()
-        self._assembler = Assembler()
+        self._index = Index(kinds.makers)
+        self._among: dict[Manifest[Any], tuple[Problem, ...]] = {}
+        self._revision_problems: dict[RevisionCheck, tuple[Problem, ...]] = {
+            check: () for kind in kinds.by_kind.values() for check in kind.admission.revision_checks
+        }
+        self._assembler = Assembler(kinds)
 
     def load(self, snapshot: Snapshot) -> Desired | Rejected:
-        """The same snapshot gives an equal result, whatever was loaded before. It costs what has changed; least
-        where unchanged files are the very same objects as in the last snapshot."""
+        """The desired state of a snapshot, or every reason why it is rejected.
+
+        The same snapshot gives an equal result, whatever was loaded before. It costs what has changed; least where
+        unchanged files are the very same objects as in the last snapshot.
+        """
         with _uncollected():
             return self._load(snapshot)
 
@@ -82,79 +95,80 @@ class Loader:
                 changes.append(_Change(file.path, known, file))
         return [*changes, *(_Change(path, file, None) for path, file in gone.items())]
 
-    def _read(self, changes: Iterable[_Change]) -> tuple[list[Entry], list[Entry]]:
-        """Returns the entries that are gone, and those that are new."""
-        removed: list[Entry] = []
-        added: list[Entry] = []
+    def _read(self, changes: Iterable[_Change]) -> tuple[list[Manifest[Any]], list[Manifest[Any]]]:
+        """Returns the manifests that are gone, and those that are new."""
+        removed: list[Manifest[Any]] = []
+        added: list[Manifest[Any]] = []
         for change in changes:
             self._read_one(change, removed, added)
         return removed, added
 
-    def _read_one(self, change: _Change, removed: list[Entry], added: list[Entry]) -> None:
+    def _read_one(self, change: _Change, removed: list[Manifest[Any]], added: list[Manifest[Any]]) -> None:
         if change.before is not None:
-            removed += self._contents.pop(change.path).entries
+            removed += self._contents.pop(change.path).manifests
             self._flawed.pop(change.path, None)
             self._empty.discard(change.path)
             del self._known[change.path]
         if change.after is not None:
             contents = self._reader.read(change.after)
-            added += contents.entries
+            added += contents.manifests
             self._known[change.path] = change.after
             self._contents[change.path] = contents
-            if not contents.entries:
+            if not contents.manifests:
                 self._empty.add(change.path)
             if contents.problems or contents.broken or contents.opaque:
                 self._flawed[change.path] = contents
 
-    def _check(self, removed: Sequence[Entry], added: Sequence[Entry]) -> None:
-        """Check again what a change can have made right or wrong."""
+    def _check(self, removed: Sequence[Manifest[Any]], added: Sequence[Manifest[Any]]) -> None:
+        """Checks again what a change can have made right or wrong."""
         index = self._index
         broken = frozenset(ref for contents in self._flawed.values() for ref in contents.broken)
         whole = not any(contents.opaque for contents in self._flawed.values())
         touched = index.replace(removed, added, broken, whole)
-        for entry in removed:
-            self._across.pop(entry, None)
-        for entry in touched:
-            findings = (
-                *_namesakes(entry, index),
-                *check_references(entry, index),
-                *check_selectors(entry, index),
-                *check_security(entry, index),
-                *check_backends(entry, index),
-            )
-            if findings:
-                self._across[entry] = tuple(self._placed(entry, finding) for finding in findings)
+        for manifest in removed:
+            self._among.pop(manifest, None)
+        for manifest in touched:
+            if found := tuple(self._placed(manifest, finding) for finding in self._check_among(manifest)):
+                self._among[manifest] = found
             else:
-                self._across.pop(entry, None)
-        if any(takes_address(entry) for entry in (*removed, *added)):
-            self._addresses = tuple(self._placed(entry, finding) for entry, finding in check_addresses(index))
-        if any(concerns_reach(entry, index) for entry in (*removed, *added)):
-            self._reach = tuple(self._placed(entry, finding) for entry, finding in check_ingress_reach(index))
+                self._among.pop(manifest, None)
+        changed = (*removed, *added)
+        for each in self._revision_problems:
+            if any(each.concerns(manifest, index) for manifest in changed):
+                located = each.check(index)
+                self._revision_problems[each] = tuple(self._placed(*one) for one in located)
         self._assembler.touch(removed)
         self._assembler.touch(touched)
 
-    def _placed(self, entry: Entry, finding: Finding) -> Problem:
-        return as_problem(place_of(self._known[entry.place.path], entry.document, finding), finding)
+    def _check_among(self, manifest: Manifest[Any]) -> Iterator[Finding]:
+        """What is wrong with one object among the others."""
+        for check in _PLUGINS:
+            yield from check(manifest, self._index)
+        yield from self._kinds.by_kind[manifest.ref.kind].admission.validate_among(manifest, self._index)
+
+    def _placed(self, manifest: Manifest[Any], finding: Finding) -> Problem:
+        file = self._known[manifest.place.path]
+        return as_problem(self._reader.place_of(file, manifest.document, finding), finding)
 
     def _problems(self) -> tuple[Problem, ...]:
         """Everything that is wrong with the revision, sorted by place."""
         found = [problem for contents in self._flawed.values() for problem in contents.problems]
-        found += (problem for problems in self._across.values() for problem in problems)
-        found += (*self._addresses, *self._reach, *self._whole_revision())
+        for problems in (*self._among.values(), *self._revision_problems.values()):
+            found += problems
+        found += self._missing()
         return tuple(sorted(found, key=lambda problem: (problem.place, problem.pointer, problem.code)))
 
-    def _whole_revision(self) -> Iterable[Problem]:
+    def _missing(self) -> Iterator[Problem]:
+        """What every revision must have, and this one has not."""
         index = self._index
         if not self._flawed and not index.objects:
             fix = "check the path: manifests end in .yaml, .yml or .json and are not hidden"
             yield Problem(_ROOT, Code.EMPTY_REVISION, "there is no manifest here", fix)
             return
-        if not index.by_kind["Cluster"] and index.lacks_more("Cluster"):
-            fix = "add a manifest of kind Cluster (apiVersion reconciler.dev/v1)"
-            yield Problem(_ROOT, Code.NO_CLUSTER, "there is no Cluster", fix)
-        if not index.by_kind["Node"] and index.lacks_more("Node"):
-            fix = "add a manifest of kind Node for each host"
-            yield Problem(_ROOT, Code.NO_NODE, "there is no Node: nothing could run anywhere", fix)
+        for name, kind in self._kinds.by_kind.items():
+            required = kind.admission.required
+            if required is not None and not index.has(name) and index.lacks_more(name):
+                yield Problem(_ROOT, required.code, required.message, required.fix)
 
 
 @contextmanager
@@ -167,14 +181,3 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _namesakes(entry: Entry, index: Index) -> Iterable[Finding]:
-    first = index.objects[entry.ref]
-    if first is not entry:
-        message, fix = f"{entry.ref} is also at {first.place}", "keep one of them, or rename one"
-        yield Finding(("metadata", "name"), Code.DUPLICATE_OBJECT, message, fix)
-    elif entry.ref.kind == "Cluster" and len(index.by_kind["Cluster"]) > 1:
-        others = ", ".join(str(other.place) for other in index.by_kind["Cluster"].values() if other is not entry)
-        message, fix = f"there is another Cluster at {others}", "keep one: a revision is one cluster"
-        yield Finding(("kind",), Code.SEVERAL_CLUSTERS, message, fix)

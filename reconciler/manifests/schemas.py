@@ -24,21 +24,6 @@ Schema = dict[str, Any]
 MARK: Final = "x-reconciler"
 EMPTY: Final = "x-empty"
 REFUSED_VALUES: Final = "x-refused-values"
-KINDS: Final = {
-    "Cluster": "reconciler.dev/v1",
-    "Node": "v1",
-    "Namespace": "v1",
-    "Pod": "v1",
-    "Deployment": "apps/v1",
-    "Service": "v1",
-    "EndpointSlice": "discovery.k8s.io/v1",
-    "NetworkPolicy": "networking.k8s.io/v1",
-    "Ingress": "networking.k8s.io/v1",
-    "ConfigMap": "v1",
-    "Secret": "v1",
-    "PersistentVolumeClaim": "v1",
-}
-"""Each kind, and the one apiVersion it is read in."""
 _SHARED: Final = "definitions.json"
 
 
@@ -55,10 +40,11 @@ class KindSchema(Struct, frozen=True):
 
 
 @cache
-def load_schemas() -> Mapping[str, KindSchema]:
-    """Read from the wheel, or from `schemas/` of a checkout; once, as compiling takes longer than a small load."""
+def load_schemas(kinds: tuple[str, ...]) -> Mapping[str, KindSchema]:
+    """The schemas of these kinds: read from the wheel, or from `schemas/` of a checkout; once, as compiling takes
+    longer than a small load."""
     shared = _read(_SHARED)["$defs"]
-    return {kind: _compile({**_read(f"{kind.lower()}.json"), "$defs": shared}) for kind in KINDS}
+    return {kind: _compile({**_read(f"{kind.lower()}.json"), "$defs": shared}) for kind in kinds}
 
 
 def resolved(root: Schema, schema: Schema) -> Schema:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Iterator
 from statistics import median
 
-from reconciler.manifests import Loader
+from reconciler.kinds import ADMITTED
+from reconciler.manifests.loader import Loader
 from reconciler.model.desired import Desired, Revision, Snapshot, SourceFile
 from reconciler.planning import plan
 from tests.bench.bars import Measured, at_least, at_most
@@ -102,7 +103,7 @@ def manifests() -> Iterator[Measured]:
     files = _files()
     rates = []
     for _ in range(3):
-        loader = Loader()
+        loader = Loader(ADMITTED)
         began = time.perf_counter()
         loaded = loader.load(Snapshot(Revision("sha256:0", "bench"), tuple(files)))
         rates.append(MANIFESTS / (time.perf_counter() - began))

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.manifests import Loader
+from reconciler.kinds import ADMITTED
+from reconciler.manifests.loader import Loader
 from reconciler.model.desired import Revision, Snapshot, SourceFile
 
 CLUSTER = {"apiVersion": "reconciler.dev/v1", "kind": "Cluster", "metadata": {"name": "c"}}
@@ -119,10 +120,10 @@ def snapshot(files: dict[str, str]) -> Snapshot:
 @given(st.lists(edits, min_size=1, max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_history_makes_no_difference(history: list[dict[str, str | None]]) -> None:
-    loader = Loader()
+    loader = Loader(ADMITTED)
     files = {"0": CONTENTS[2], "1": CONTENTS[4], "2": CONTENTS[7], "3": CONTENTS[15]}
     result = loader.load(snapshot(files))
     for edit in history:
         files = {name: text for name, text in {**files, **edit}.items() if text is not None}
         result = loader.load(snapshot(files))
-    assert result == Loader().load(snapshot(files))
+    assert result == Loader(ADMITTED).load(snapshot(files))

@@ -9,11 +9,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.manifests import Loader
+from reconciler.kinds import ADMITTED
+from reconciler.manifests.loader import Loader
 from reconciler.manifests.schemas import load_schemas
 from reconciler.model.desired import Desired, Rejected, Revision, Snapshot, SourceFile
 
-SCHEMAS = load_schemas()
+SCHEMAS = load_schemas(tuple(ADMITTED.by_kind))
 EVERYTHING = Path(__file__).parents[1] / "unit" / "manifests" / "files" / "everything.yaml"
 META = {"name": "a", "labels": {"app": "a"}, "annotations": {"note": "x"}}
 SPEC = {
@@ -167,7 +168,7 @@ def outcome(*contents: bytes) -> Desired | Rejected:
     return LOADER.load(Snapshot(Revision("r", "test"), files))
 
 
-LOADER = Loader()
+LOADER = Loader(ADMITTED)
 CLUSTER = json.dumps(document("Cluster")).encode()
 
 

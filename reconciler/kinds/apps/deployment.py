@@ -1,5 +1,6 @@
 """A Deployment: so many pods of one template, replaced a few at a time when the template changes."""
 
+from reconciler.kinds.apps.deployment_admission import DEPLOYMENT_ADMISSION
 from reconciler.kinds.kind import Kind
 from reconciler.model.api.apps import Deployment
 from reconciler.model.kinds import Names
@@ -9,4 +10,5 @@ DEPLOYMENT = Kind(
         kind="Deployment", plural="deployments", group="apps", short=("deploy",), subresources=("status",)
     ),
     type=Deployment,
+    admission=DEPLOYMENT_ADMISSION,
 )

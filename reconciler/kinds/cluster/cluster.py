@@ -1,8 +1,13 @@
 """A Cluster: settings of the cluster as a whole. The one kind that is ours."""
 
+from reconciler.kinds.cluster.cluster_admission import CLUSTER_ADMISSION
 from reconciler.kinds.kind import Kind
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.kinds import Names
 from reconciler.model.names import GROUP
 
-CLUSTER = Kind(names=Names(kind="Cluster", plural="clusters", group=GROUP, namespaced=False), type=Cluster)
+CLUSTER = Kind(
+    names=Names(kind="Cluster", plural="clusters", group=GROUP, namespaced=False),
+    type=Cluster,
+    admission=CLUSTER_ADMISSION,
+)

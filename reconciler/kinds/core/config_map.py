@@ -1,7 +1,12 @@
 """A ConfigMap: configuration that pods read as variables or as files."""
 
+from reconciler.kinds.core.config_map_admission import CONFIG_MAP_ADMISSION
 from reconciler.kinds.kind import Kind
 from reconciler.model.api.core.config import ConfigMap
 from reconciler.model.kinds import Names
 
-CONFIG_MAP = Kind(names=Names(kind="ConfigMap", plural="configmaps", short=("cm",)), type=ConfigMap)
+CONFIG_MAP = Kind(
+    names=Names(kind="ConfigMap", plural="configmaps", short=("cm",)),
+    type=ConfigMap,
+    admission=CONFIG_MAP_ADMISSION,
+)

@@ -1,7 +1,8 @@
 """A Secret: confidential values that pods read as variables or as files."""
 
+from reconciler.kinds.core.secret_admission import SECRET_ADMISSION
 from reconciler.kinds.kind import Kind
 from reconciler.model.api.core.config import Secret
 from reconciler.model.kinds import Names
 
-SECRET = Kind(names=Names(kind="Secret", plural="secrets"), type=Secret)
+SECRET = Kind(names=Names(kind="Secret", plural="secrets"), type=Secret, admission=SECRET_ADMISSION)

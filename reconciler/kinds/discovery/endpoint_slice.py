@@ -1,9 +1,42 @@
 """An EndpointSlice: who answers for a Service that selects no pods."""
 
+from collections.abc import Iterator
+
 from reconciler.kinds.kind import Kind
-from reconciler.model.api.discovery import EndpointSlice
+from reconciler.manifests.across.index import Index
+from reconciler.manifests.across.selectors import check_slice_owner
+from reconciler.manifests.across.unique_addresses import cluster_spec
+from reconciler.manifests.across.unique_ports import check_slice_addresses
+from reconciler.manifests.admission import Admission
+from reconciler.manifests.checks.services import check_endpoint_slice
+from reconciler.manifests.findings import Finding
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.reading.decoding import decode_as
+from reconciler.manifests.relations import Reference, Relations, label_pairs
+from reconciler.model.api.discovery import LABEL_SERVICE_NAME, EndpointSlice, service_of
 from reconciler.model.kinds import Names
 
+
+def _refers(endpoint_slice: EndpointSlice) -> Relations:
+    """It belongs to the Service that its label names."""
+    service = service_of(endpoint_slice)
+    reference = Reference(service, ("metadata", "labels", LABEL_SERVICE_NAME))
+    labels = label_pairs(service.namespace, {LABEL_SERVICE_NAME: service.name})
+    return Relations(references=(reference,), labels=labels)
+
+
+def _validate_among(manifest: Manifest[EndpointSlice], index: Index) -> Iterator[Finding]:
+    yield from check_slice_owner(manifest, index)
+    yield from check_slice_addresses(manifest.object, cluster_spec(index))
+
+
 ENDPOINT_SLICE = Kind(
-    names=Names(kind="EndpointSlice", plural="endpointslices", group="discovery.k8s.io"), type=EndpointSlice
+    names=Names(kind="EndpointSlice", plural="endpointslices", group="discovery.k8s.io"),
+    type=EndpointSlice,
+    admission=Admission(
+        decode=decode_as(EndpointSlice),
+        validate=check_endpoint_slice,
+        refers=_refers,
+        validate_among=_validate_among,
+    ),
 )

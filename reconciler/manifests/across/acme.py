@@ -15,13 +15,11 @@ _AT: Final[Pointer] = ("metadata", "annotations", f"{GROUP}/acme")
 
 
 def check_issuing(ingress: Ingress, index: Index) -> Iterator[Finding]:
-    """Of an Ingress that is served here."""
+    """Errors of an Ingress that is served here, and whose certificates could not be issued."""
     if not issues(ingress):
         return
-    clusters = [entry.thing for entry in index.by_kind["Cluster"].values()]
-    if not any(isinstance(cluster, Cluster) and cluster.spec.acme for cluster in clusters) and index.lacks_more(
-        "Cluster"
-    ):
+    clusters = [manifest.object for manifest in index.of(Cluster).values()]
+    if not any(cluster.spec.acme for cluster in clusters) and index.lacks_more("Cluster"):
         message = "the Cluster names nobody who issues certificates"
         yield Finding(_AT, Code.MISSING_FIELD, message, "give it spec.acme.server, or remove this annotation")
     if not ingress.spec.tls:

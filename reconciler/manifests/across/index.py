@@ -5,113 +5,123 @@ depends on it, so looking at the rest again is needless. Owned and changed by `l
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
-from reconciler.manifests.checks.relations import Pair
-from reconciler.manifests.findings import Finding
-from reconciler.manifests.reading.file_reader import Entry
-from reconciler.manifests.schemas import KINDS
-from reconciler.model.names import CLUSTER_SCOPED, Ref
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.relations import Pair
+from reconciler.model.names import Ref
 from reconciler.model.problems import Place
 
-Located: TypeAlias = tuple[Entry, Finding]
-"""What is wrong, and with which object."""
+T = TypeVar("T")
+AnyManifest: TypeAlias = Manifest[Any]
 
 _Key = TypeVar("_Key", Ref, Pair)
 
 
 class Index:
-    def __init__(self) -> None:
-        self.objects: dict[Ref, Entry] = {}
+    """The objects of a revision by name, by kind, by label, and by what they refer to."""
+
+    def __init__(self, makers: Sequence[str] = ()) -> None:
+        self.makers = makers
+        """The names of the kinds whose objects make pods, or are one."""
+        self.objects: dict[Ref, AnyManifest] = {}
         """Every object under its name; of several with one name, the first by place."""
-        self.by_kind: dict[str, dict[Ref, Entry]] = {kind: {} for kind in KINDS}
+        self._by_kind: defaultdict[str, dict[Ref, AnyManifest]] = defaultdict(dict)
         self.broken: frozenset[Ref] = frozenset()
-        """Objects that are there, but wrong."""
+        """Objects that are in the revision, but wrong."""
         self.whole = True
-        """Nothing unnamed may be missing: what is not here, does not exist."""
-        self._same_name: defaultdict[Ref, set[Entry]] = defaultdict(set)
-        self._users: defaultdict[Ref, set[Entry]] = defaultdict(set)
-        self._carriers: defaultdict[Pair, set[Entry]] = defaultdict(set)
-        self._selecting: defaultdict[Pair, set[Entry]] = defaultdict(set)
+        """Whether every object of the revision could be named: what is not here, does not exist."""
+        self._same_name: defaultdict[Ref, set[AnyManifest]] = defaultdict(set)
+        self._referring: defaultdict[Ref, set[AnyManifest]] = defaultdict(set)
+        self._carriers: defaultdict[Pair, set[AnyManifest]] = defaultdict(set)
+        self._selecting: defaultdict[Pair, set[AnyManifest]] = defaultdict(set)
+
+    def of(self, kind: type[T]) -> Mapping[Ref, Manifest[T]]:
+        """The objects of one kind, given by their type."""
+        return self._by_kind[kind.__name__]
+
+    def has(self, kind: str) -> bool:
+        """Whether there is an object of this kind."""
+        return bool(self._by_kind[kind])
 
     def lacks(self, ref: Ref) -> bool:
-        """Known not to exist; False where a broken file may hold it."""
+        """Whether the object is known not to exist: a broken file might hold it."""
         return self.whole and ref not in self.objects and ref not in self.broken
 
     def lacks_more(self, *kinds: str) -> bool:
-        """No object of these kinds exists beside those here."""
+        """Whether no object of these kinds exists beside those here."""
         return self.whole and not any(ref.kind in kinds for ref in self.broken)
 
-    def carriers(self, selector: tuple[Pair, ...]) -> Iterable[Entry]:
-        """Makers of pods that have all of these labels; none for an empty selector."""
-        nobody: set[Entry] = set()
+    def carriers(self, selector: tuple[Pair, ...]) -> Iterable[AnyManifest]:
+        """The objects, or makers of pods, that have all of these labels; none for an empty selector."""
+        nobody: set[AnyManifest] = set()
         rarest = min((self._carriers.get(pair, nobody) for pair in selector), key=len, default=nobody)
         if len(selector) == 1:
             return rarest
-        return [entry for entry in rarest if all(pair in entry.uses.labels for pair in selector)]
+        return [manifest for manifest in rarest if all(pair in manifest.relations.labels for pair in selector)]
 
     def replace(
-        self, removed: Iterable[Entry], added: Iterable[Entry], broken: frozenset[Ref], whole: bool
-    ) -> Iterable[Entry]:
-        """Returns every object that must be checked again."""
-        touched: dict[Entry, None] = {}
+        self, removed: Iterable[AnyManifest], added: Iterable[AnyManifest], broken: frozenset[Ref], whole: bool
+    ) -> Iterable[AnyManifest]:
+        """Take these out and in; returns every object that must be checked again."""
+        touched: dict[AnyManifest, None] = {}
         all_of_them = (broken, whole) != (self.broken, self.whole)
         self.broken, self.whole = broken, whole
         removed, added = list(removed), list(added)
-        for entry in removed:
-            self._remove(entry)
-            touched |= dict.fromkeys(self._depending(entry))
-            all_of_them = all_of_them or entry.ref.kind in CLUSTER_SCOPED
-        for entry in added:
-            self._add(entry)
-            all_of_them = all_of_them or entry.ref.kind in CLUSTER_SCOPED
+        for manifest in removed:
+            self._remove(manifest)
+            touched |= dict.fromkeys(self._depending(manifest))
+            all_of_them = all_of_them or not manifest.ref.namespace
+        for manifest in added:
+            self._add(manifest)
+            all_of_them = all_of_them or not manifest.ref.namespace
         if all_of_them:
-            return [entry for namesakes in self._same_name.values() for entry in namesakes]
-        for entry in added:
-            touched |= dict.fromkeys((entry, *self._depending(entry)))
-        return [entry for entry in touched if entry in self._same_name.get(entry.ref, ())]
+            return [manifest for namesakes in self._same_name.values() for manifest in namesakes]
+        for manifest in added:
+            touched |= dict.fromkeys((manifest, *self._depending(manifest)))
+        return [manifest for manifest in touched if manifest in self._same_name.get(manifest.ref, ())]
 
-    def _depending(self, entry: Entry) -> Iterable[Entry]:
-        yield from self._same_name.get(entry.ref, ())
-        yield from self._users.get(entry.ref, ())
-        for pair in entry.uses.labels:
+    def _depending(self, manifest: AnyManifest) -> Iterable[AnyManifest]:
+        yield from self._same_name.get(manifest.ref, ())
+        yield from self._referring.get(manifest.ref, ())
+        for pair in manifest.relations.labels:
             yield from self._selecting.get(pair, ())
 
-    def _add(self, entry: Entry) -> None:
-        self._same_name[entry.ref].add(entry)
-        self._choose(entry.ref)
-        for need in entry.uses.needs:
-            self._users[need.ref].add(entry)
-        for pair in entry.uses.labels:
-            self._carriers[pair].add(entry)
-        for pair in entry.uses.selector[:1]:  # whatever it selects has this one, too
-            self._selecting[pair].add(entry)
+    def _add(self, manifest: AnyManifest) -> None:
+        self._same_name[manifest.ref].add(manifest)
+        self._choose(manifest.ref)
+        for reference in manifest.relations.references:
+            self._referring[reference.ref].add(manifest)
+        for pair in manifest.relations.labels:
+            self._carriers[pair].add(manifest)
+        for pair in manifest.relations.selector[:1]:  # whatever it selects has this one, too
+            self._selecting[pair].add(manifest)
 
-    def _remove(self, entry: Entry) -> None:
-        _discard(self._same_name, entry.ref, entry)
-        self._choose(entry.ref)
-        for need in entry.uses.needs:
-            _discard(self._users, need.ref, entry)
-        for pair in entry.uses.labels:
-            _discard(self._carriers, pair, entry)
-        for pair in entry.uses.selector[:1]:
-            _discard(self._selecting, pair, entry)
+    def _remove(self, manifest: AnyManifest) -> None:
+        _discard(self._same_name, manifest.ref, manifest)
+        self._choose(manifest.ref)
+        for reference in manifest.relations.references:
+            _discard(self._referring, reference.ref, manifest)
+        for pair in manifest.relations.labels:
+            _discard(self._carriers, pair, manifest)
+        for pair in manifest.relations.selector[:1]:
+            _discard(self._selecting, pair, manifest)
 
     def _choose(self, ref: Ref) -> None:
         if namesakes := self._same_name.get(ref):
             first = min(namesakes, key=_place)
-            self.objects[ref] = self.by_kind[ref.kind][ref] = first
+            self.objects[ref] = self._by_kind[ref.kind][ref] = first
         else:
-            del self.objects[ref], self.by_kind[ref.kind][ref]
+            del self.objects[ref], self._by_kind[ref.kind][ref]
 
 
-def _discard(sets: dict[_Key, set[Entry]], key: _Key, entry: Entry) -> None:
+def _discard(sets: dict[_Key, set[AnyManifest]], key: _Key, manifest: AnyManifest) -> None:
     if key in sets:
-        sets[key].discard(entry)
+        sets[key].discard(manifest)
         if not sets[key]:
             del sets[key]
 
 
-def _place(entry: Entry) -> Place:
-    return entry.place
+def _place(manifest: AnyManifest) -> Place:
+    return manifest.place

@@ -7,7 +7,7 @@ from reconciler.manifests.across.index import Index
 from reconciler.manifests.checks.ingresses import AUTH_AT, AUTH_KEY, backends_of
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
-from reconciler.manifests.reading.file_reader import Entry
+from reconciler.manifests.manifest import Manifest
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.core.service import Service
 from reconciler.model.api.networking import Ingress, IngressServiceBackend
@@ -15,20 +15,19 @@ from reconciler.model.htpasswd import read_users
 from reconciler.model.names import Ref
 
 
-def check_backends(entry: Entry, index: Index) -> Iterator[Finding]:
-    """Of one Ingress; its findings change only with what it needs, which `references` has looked for."""
-    if not isinstance(entry.thing, Ingress) or not entry.uses.needs:
+def check_backends(manifest: Manifest[Ingress], index: Index) -> Iterator[Finding]:
+    """Errors about the ports, the certificates and the passwords of an Ingress that is served here."""
+    if not manifest.relations.references:
         return
-    namespace = entry.ref.namespace
-    for backend, at in backends_of(entry.thing.spec):
-        found = index.objects.get(Ref("Service", namespace, backend.name))
-        if found is not None and isinstance(found.thing, Service):
-            yield from _port(backend, found.thing, (*at, "port"))
-    yield from check_issuing(entry.thing, index)
-    if name := entry.thing.options.auth_secret:
-        secret = index.objects.get(Ref("Secret", namespace, name))
-        if secret is not None and isinstance(secret.thing, Secret):
-            yield from _users(secret.thing, secret)
+    ingress, namespace = manifest.object, manifest.ref.namespace
+    for backend, at in backends_of(ingress.spec):
+        if (found := index.of(Service).get(Ref("Service", namespace, backend.name))) is not None:
+            yield from _port(backend, found.object, (*at, "port"))
+    yield from check_issuing(ingress, index)
+    if name := ingress.options.auth_secret:
+        secret = index.of(Secret).get(Ref("Secret", namespace, name))
+        if secret is not None:
+            yield from _users(secret)
 
 
 def _port(backend: IngressServiceBackend, service: Service, at: Pointer) -> Iterator[Finding]:
@@ -41,8 +40,9 @@ def _port(backend: IngressServiceBackend, service: Service, at: Pointer) -> Iter
     yield Finding(at, Code.UNKNOWN_PORT, message, f"use one of its ports: {known or 'it has none'}")
 
 
-def _users(secret: Secret, found: Entry) -> Iterator[Finding]:
-    """A missing key has been told of."""
+def _users(found: Manifest[Secret]) -> Iterator[Finding]:
+    """Whether anybody could sign in; a missing key is an error of the reference."""
+    secret = found.object
     fix = f"make a line with `htpasswd -nB USER` and put it in {found.place}, under the key {AUTH_KEY}"
     if (text := secret.data.get(AUTH_KEY)) is not None:
         try:

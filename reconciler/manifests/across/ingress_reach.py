@@ -5,14 +5,17 @@ known by their names alone. A running master tells of those, too.
 """
 
 from collections.abc import Iterator
+from typing import Any, Final
 
-from reconciler.manifests.across.index import Index, Located
+from reconciler.manifests.across.index import Index
+from reconciler.manifests.admission import Located, RevisionCheck
 from reconciler.manifests.checks.ingresses import backends_of
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import warning
-from reconciler.manifests.reading.file_reader import Entry
+from reconciler.manifests.manifest import Manifest
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.namespace import Namespace
+from reconciler.model.api.core.service import Service
 from reconciler.model.api.meta import matches
 from reconciler.model.api.networking import Ingress, NetworkPolicy, NetworkPolicyPeer
 from reconciler.model.ingress import is_served_here
@@ -20,44 +23,46 @@ from reconciler.model.names import Ref
 from reconciler.model.policies import INGRESS_LABELS, INGRESS_NAMESPACE, NAMESPACE_LABEL, governs_ingress
 
 
-def concerns_reach(entry: Entry, index: Index) -> bool:
-    """Whether the check here may find something else with it, or without."""
-    if not (index.by_kind["NetworkPolicy"] or entry.ref.kind == "NetworkPolicy"):
+def _concerns_reach(manifest: Manifest[Any], index: Index) -> bool:
+    object = manifest.object
+    if not (index.of(NetworkPolicy) or isinstance(object, NetworkPolicy)):
         return False
-    kinds = ("NetworkPolicy", "Ingress", "Service", "Namespace", "Cluster")
-    return entry.uses.spec is not None or entry.ref.kind in kinds
+    kinds = NetworkPolicy | Ingress | Service | Namespace | Cluster
+    return manifest.relations.template is not None or isinstance(object, kinds)
 
 
-def check_ingress_reach(index: Index) -> Iterator[Located]:
-    if not (index.by_kind["NetworkPolicy"] and index.by_kind["Ingress"]):
+def _check_reach(index: Index) -> Iterator[Located]:
+    if not index.of(NetworkPolicy) or not index.of(Ingress):
         return
-    clusters = (entry.thing for entry in index.by_kind["Cluster"].values())
-    if any(isinstance(cluster, Cluster) and cluster.spec.network.isolate_namespaces for cluster in clusters):
+    clusters = (manifest.object for manifest in index.of(Cluster).values())
+    if any(cluster.spec.network.isolate_namespaces for cluster in clusters):
         return  # Then every pod is open to the outside of the pod network.
     reach = _Reach(index)
-    for ref, entry in index.by_kind["Ingress"].items():
-        if not isinstance(entry.thing, Ingress) or not is_served_here(entry.thing):
+    for ref, manifest in index.of(Ingress).items():
+        if not is_served_here(manifest.object):
             continue
-        for backend, at in backends_of(entry.thing.spec):
-            service = index.objects.get(Ref("Service", ref.namespace, backend.name))
-            pods = index.carriers(service.uses.selector) if service is not None else ()
-            shut = sorted(pod.ref for pod in pods if pod.uses.spec is not None and reach.is_shut(pod))
+        for backend, at in backends_of(manifest.object.spec):
+            service = index.of(Service).get(Ref("Service", ref.namespace, backend.name))
+            pods = index.carriers(service.relations.selector) if service is not None else ()
+            shut = sorted(pod.ref for pod in pods if pod.relations.template is not None and reach.is_shut(pod))
             if shut:
                 message = f"the pods of {shut[0]} are isolated, and no NetworkPolicy opens them to the Ingresses"
                 fix = f"allow the namespace with {NAMESPACE_LABEL}: {INGRESS_NAMESPACE} in one, or leave it"
-                yield entry, warning((*at, "name"), Code.NOT_REACHED, message, fix)
+                yield manifest, warning((*at, "name"), Code.NOT_REACHED, message, fix)
+
+
+INGRESS_REACH: Final = RevisionCheck(_concerns_reach, _check_reach)
 
 
 class _Reach:
     def __init__(self, index: Index) -> None:
-        things = [entry.thing for entry in index.by_kind["NetworkPolicy"].values()]
-        self._policies = [thing for thing in things if isinstance(thing, NetworkPolicy)]
-        own = index.objects.get(Ref("Namespace", "", INGRESS_NAMESPACE))
-        labels = own.thing.metadata.labels if own is not None and isinstance(own.thing, Namespace) else {}
+        self._policies = [manifest.object for manifest in index.of(NetworkPolicy).values()]
+        own = index.of(Namespace).get(Ref("Namespace", "", INGRESS_NAMESPACE))
+        labels = own.object.metadata.labels if own is not None else {}
         self._labels = {**labels, NAMESPACE_LABEL: INGRESS_NAMESPACE}
 
-    def is_shut(self, pod: Entry) -> bool:
-        labels = {key: value for _, key, value in pod.uses.labels}
+    def is_shut(self, pod: Manifest[Any]) -> bool:
+        labels = {key: value for _, key, value in pod.relations.labels}
         namespace = pod.ref.namespace
         chosen = [
             policy

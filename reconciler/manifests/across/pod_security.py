@@ -5,14 +5,14 @@ What the schemas refuse anyway (Windows, SELinux, other AppArmor profiles and /p
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from reconciler.manifests.across.index import Index
 from reconciler.manifests.checks.pod_parts import containers_of
 from reconciler.manifests.checks.pod_security_exceptions import allowed_host_port
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
-from reconciler.manifests.reading.file_reader import Entry
+from reconciler.manifests.manifest import Manifest
 from reconciler.model.api.cluster import Cluster, PodSecurity, SecurityLevel
 from reconciler.model.api.core.container import Container, SeccompProfile
 from reconciler.model.api.core.pod import PodSpec
@@ -56,14 +56,14 @@ _Breach = tuple[Pointer, str, str]
 """Where, what, and how to do without it."""
 
 
-def check_security(entry: Entry, index: Index) -> Iterator[Finding]:
-    """Of one object; its findings change only with it and the Cluster."""
-    clusters = [other.thing for other in index.by_kind["Cluster"].values()]
-    spec, at = entry.uses.spec, entry.uses.spec_at
-    if spec is None or len(clusters) != 1 or not isinstance(clusters[0], Cluster):
+def check_pod_security(manifest: Manifest[Any], index: Index) -> Iterator[Finding]:
+    """Errors about what an object's pods ask for; they change only with the object and the Cluster."""
+    clusters = [other.object for other in index.of(Cluster).values()]
+    if (template := manifest.relations.template) is None or len(clusters) != 1:
         return
+    spec, at = template.spec, template.spec_at
     policy = clusters[0].spec.pod_security
-    namespace = entry.ref.namespace
+    namespace = manifest.ref.namespace
     level: SecurityLevel = policy.namespaces.get(namespace, policy.default)
     if level == "privileged":
         return

@@ -5,15 +5,15 @@ Rule: HAProxy lets two sections bind one address, and the kernel then deals conn
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
 from msgspec import Struct
 
-from reconciler.manifests.across.index import Located
+from reconciler.manifests.admission import Located
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
-from reconciler.manifests.reading.file_reader import Entry
+from reconciler.manifests.manifest import Manifest
 from reconciler.model.api.cluster import ClusterSpec
 from reconciler.model.api.core.node import Node
 from reconciler.model.api.core.service import Service
@@ -35,41 +35,45 @@ class _Claim(Struct, frozen=True):
     at: Pointer
 
 
-def exposes(service: Service) -> bool:
-    """Whether the checks here look at it."""
+def is_exposed(service: Service) -> bool:
+    """Whether a Service takes ports or addresses of the hosts."""
     spec = service.spec
     return spec.type == "LoadBalancer" or bool(spec.external_ips or any(port.node_port for port in spec.ports))
 
 
-def check_exposure(
-    services: list[Entry], ingresses: list[Entry], nodes: Mapping[str, Node], cluster: ClusterSpec | None
+def check_ports(
+    services: Iterable[Manifest[Service]],
+    ingresses: Iterable[Ingress],
+    nodes: Mapping[str, Node],
+    cluster: ClusterSpec | None,
 ) -> Iterator[Located]:
-    """`services` in the order of their places: the first one has what several ask for."""
+    """Errors about Services, given in the order of their places: the first one has what several ask for."""
     ports = _Ports(nodes, cluster.ssh.port if cluster is not None else 22)
     at_edges = {name: nodes[name].ssh.host for name in edges(nodes)}
-    has_ingress = any(isinstance(entry.thing, Ingress) and is_served_here(entry.thing) for entry in ingresses)
+    has_ingress = any(is_served_here(ingress) for ingress in ingresses)
     of_ingress = {(host, port): name for name, host in at_edges.items() for port in INGRESS_PORTS if has_ingress}
-    for entry in services:
-        assert isinstance(entry.thing, Service)
+    for manifest in services:
         told: set[Pointer] = set()
-        for claim in _claims(entry.thing, at_edges):
-            if claim.at not in told and (message := ports.take(claim, entry)):
+        for claim in _claims(manifest.object, at_edges):
+            if claim.at not in told and (message := ports.take(claim, manifest)):
                 told.add(claim.at)
-                yield entry, Finding(claim.at, Code.DUPLICATE_PORT, message, "choose another one, or leave it out")
-        for finding in (*_external_addresses(entry, cluster), *_of_ingress(entry.thing, of_ingress)):
+                yield (
+                    manifest,
+                    Finding(claim.at, Code.DUPLICATE_PORT, message, "choose another one, or leave it out"),
+                )
+        for finding in (*_external_addresses(manifest, cluster), *_of_ingress(manifest.object, of_ingress)):
             if finding.pointer not in told:
-                yield entry, finding
+                yield manifest, finding
 
 
-def check_slice_addresses(entry: Entry, cluster: ClusterSpec | None) -> Iterator[Located]:
-    """An address of the cluster's own would go around its Services, or in circles."""
-    assert isinstance(entry.thing, EndpointSlice)
-    for index, endpoint in enumerate(entry.thing.endpoints):
+def check_slice_addresses(endpoint_slice: EndpointSlice, cluster: ClusterSpec | None) -> Iterator[Finding]:
+    """Errors about addresses of the cluster's own: they would go around its Services, or in circles."""
+    for index, endpoint in enumerate(endpoint_slice.endpoints):
         for number, address in enumerate(endpoint.addresses):
             at: Pointer = ("endpoints", index, "addresses", number)
             for whose in _inside(address, cluster):
                 fix = "select pods with labels, or use the other Service itself"
-                yield entry, Finding(at, Code.INVALID_ADDRESS, f"{address} is in {whose}", fix)
+                yield Finding(at, Code.INVALID_ADDRESS, f"{address} is in {whose}", fix)
 
 
 class _Ports:
@@ -80,9 +84,9 @@ class _Ports:
         for name, node in nodes.items():
             self._owners[node.ssh.port or ssh_port][node.ssh.host] = f"sshd of node {name}"
 
-    def take(self, claim: _Claim, entry: Entry) -> str:
+    def take(self, claim: _Claim, manifest: Manifest[Service]) -> str:
         """Why it cannot be had; empty where it can."""
-        own = f"{entry.ref} ({entry.place})"
+        own = f"{manifest.ref} ({manifest.place})"
         owners = self._owners[claim.port]
         hosts = owners if claim.host == _EVERYWHERE else (claim.host, _EVERYWHERE)
         others = (owners[host] for host in hosts if owners.get(host, own) != own)
@@ -105,10 +109,9 @@ def _claims(service: Service, at_edges: Mapping[str, str]) -> Iterator[_Claim]:
             yield _Claim(address, port.port, f"{address}:{port.port}", ("spec", "externalIPs", index))
 
 
-def _external_addresses(entry: Entry, cluster: ClusterSpec | None) -> Iterator[Finding]:
-    assert isinstance(entry.thing, Service)
-    namespace = entry.ref.namespace
-    for index, address in enumerate(entry.thing.spec.external_ips):
+def _external_addresses(manifest: Manifest[Service], cluster: ClusterSpec | None) -> Iterator[Finding]:
+    namespace = manifest.ref.namespace
+    for index, address in enumerate(manifest.object.spec.external_ips):
         at: Pointer = ("spec", "externalIPs", index)
         for whose in _inside(address, cluster):
             fix = "choose an address that is routed to the nodes from outside"

@@ -3,88 +3,66 @@
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
-from reconciler.manifests.annotations.ingress import SETTINGS
-from reconciler.manifests.annotations.service import SERVICE_SETTINGS
+from reconciler.manifests.admission import AdmittedKind, AdmittedKinds
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
-from reconciler.model.api.apps import Deployment
-from reconciler.model.api.core.pod import Pod, PodSpec
-from reconciler.model.api.meta import Object
-from reconciler.model.names import (
-    ANNOTATION_CONDITIONS,
-    ANNOTATION_HOST_KEY,
-    ANNOTATION_RECLAIM,
-    ANNOTATION_RESTART_ON_CHANGE,
-    ANNOTATION_SSH,
-    GROUP,
-)
+from reconciler.manifests.relations import PodTemplate
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.names import ANNOTATION_CONDITIONS, GROUP
 
-TEMPLATE: Final = "Deployment's template"
-"""Its metadata is apart from the Deployment's own."""
-
-_SETTINGS: Final = {"Service": SERVICE_SETTINGS, "Ingress": SETTINGS}
-_PLACES: Final[Mapping[str, tuple[str, ...]]] = {
-    ANNOTATION_SSH: ("Node",),
-    ANNOTATION_HOST_KEY: ("Node",),
-    ANNOTATION_CONDITIONS: ("Deployment", "Pod"),
-    ANNOTATION_RESTART_ON_CHANGE: (TEMPLATE, "Pod"),
-    ANNOTATION_RECLAIM: ("PersistentVolumeClaim",),
-    **{
-        name: tuple(kind for kind, names in _SETTINGS.items() if name in names)
-        for name in (*SERVICE_SETTINGS, *SETTINGS)
-    },
-}
-_VALUES: Final[Mapping[str, tuple[str, ...]]] = {
-    ANNOTATION_RESTART_ON_CHANGE: ("true", "false"),
-    ANNOTATION_RECLAIM: ("Retain", "Delete"),
-}
 _CONDITION: Final = r"([-A-Za-z0-9.]+/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?=(True|False|Unknown)"
 _CONDITIONS: Final = re.compile(f"{_CONDITION}(,{_CONDITION})*")
 
 
-def check_annotations(thing: Object) -> Iterator[Finding]:
-    """Errors and warnings about one object."""
-    annotations = thing.metadata.annotations
-    yield from _known(annotations, type(thing).__name__, ("metadata", "annotations"))
-    if isinstance(thing, Deployment):
-        template = thing.spec.template
-        at: Pointer = ("spec", "template", "metadata", "annotations")
-        yield from _known(template.metadata.annotations, TEMPLATE, at)
-        yield from _conditions(annotations, template.spec)
-    elif isinstance(thing, Pod):
-        yield from _conditions(annotations, thing.spec)
+class AnnotationPlaces:
+    """Which annotation of ours belongs on objects of which kinds, and on which pod templates."""
 
+    def __init__(self, kinds: AdmittedKinds) -> None:
+        self._places: dict[str, list[str]] = {}
+        for name, kind in kinds.by_kind.items():
+            for annotation in kind.admission.annotations:
+                self._places.setdefault(annotation, []).append(_with_article(name))
+            for annotation in kind.admission.template_annotations:
+                self._places.setdefault(annotation, []).append(f"{_with_article(name)}'s template")
 
-def _known(annotations: Mapping[str, str], kind: str, at: Pointer) -> Iterator[Finding]:
-    for name, value in annotations.items():
-        if not name.startswith(f"{GROUP}/"):
-            continue
-        here = (*at, name)
-        places = _PLACES.get(name)
-        if places is None:
-            near = get_close_matches(name[:80], _PLACES, n=1)
-            fix = f"did you mean {near[0]}?" if near else f"known: {', '.join(_PLACES)}"
-            message = f"there is no annotation {quoted(name)}"
-            yield Finding(here, Code.INVALID_ANNOTATION, message, fix, at_key=True)
-        elif kind not in places:
-            wanted = " or ".join(
-                "a Deployment's template" if place == TEMPLATE else _with_article(place) for place in places
-            )
-            message = f"{name} belongs on {wanted}"
-            yield Finding(here, Code.INVALID_ANNOTATION, message, "move it there", at_key=True)
-        elif (values := _VALUES.get(name)) is not None and value not in values:
-            message = f"{quoted(value)} is not a value of {name}"
-            fix = f"write {' or '.join(quoted(known) for known in values)}"
-            yield Finding(here, Code.INVALID_ANNOTATION, message, fix)
+    def check(
+        self, annotations: Mapping[str, str], kind: AdmittedKind[Any], template: PodTemplate | None
+    ) -> Iterator[Finding]:
+        """Errors about the annotations of one object, and about those of its pod template if it has one."""
+        yield from self._check(annotations, kind.admission.annotations, ("metadata", "annotations"))
+        if template is not None and template.at:
+            at = (*template.at, "metadata", "annotations")
+            yield from self._check(template.annotations, kind.admission.template_annotations, at)
+
+    def _check(
+        self, annotations: Mapping[str, str], allowed: Mapping[str, tuple[str, ...]], at: Pointer
+    ) -> Iterator[Finding]:
+        for name, value in annotations.items():
+            if not name.startswith(f"{GROUP}/"):
+                continue
+            here = (*at, name)
+            if (places := self._places.get(name)) is None:
+                near = get_close_matches(name[:80], self._places, n=1)
+                fix = f"did you mean {near[0]}?" if near else f"known: {', '.join(self._places)}"
+                message = f"there is no annotation {quoted(name)}"
+                yield Finding(here, Code.INVALID_ANNOTATION, message, fix, at_key=True)
+            elif (values := allowed.get(name)) is None:
+                message = f"{name} belongs on {' or '.join(places)}"
+                yield Finding(here, Code.INVALID_ANNOTATION, message, "move it there", at_key=True)
+            elif values and value not in values:
+                message = f"{quoted(value)} is not a value of {name}"
+                fix = f"write {' or '.join(quoted(known) for known in values)}"
+                yield Finding(here, Code.INVALID_ANNOTATION, message, fix)
 
 
 def _with_article(kind: str) -> str:
     return f"an {kind}" if kind.startswith("I") else f"a {kind}"
 
 
-def _conditions(annotations: Mapping[str, str], spec: PodSpec) -> Iterator[Finding]:
+def check_conditions(annotations: Mapping[str, str], spec: PodSpec) -> Iterator[Finding]:
+    """Errors and warnings about the conditions that an object sets for the readiness gates of its pods."""
     if (value := annotations.get(ANNOTATION_CONDITIONS)) is None:
         return
     at: Pointer = ("metadata", "annotations", ANNOTATION_CONDITIONS)

@@ -1,4 +1,4 @@
-"""What JSON Schema cannot say about one Ingress, and what it needs of others."""
+"""What JSON Schema cannot say about one Ingress, and what it refers to."""
 
 import re
 from collections.abc import Iterator
@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from reconciler.manifests.annotations.foreign import check_foreign
 from reconciler.manifests.annotations.ingress import ignored_annotations
-from reconciler.manifests.checks.needs import Need
+from reconciler.manifests.checks.configuration import check_certificate, check_key
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
+from reconciler.manifests.relations import Reference, Relations
 from reconciler.model.api.networking import HTTPIngressPath, Ingress, IngressServiceBackend, IngressSpec
 from reconciler.model.certificates import issues
 from reconciler.model.ingress import OUR_CLASSES, ingress_class, is_served_here
@@ -21,8 +22,10 @@ _IPV4: Final = re.compile(r"[0-9.]+")
 
 
 def without_foreign_spec(written: dict[str, Any]) -> dict[str, Any]:
-    """Of a document of kind Ingress: where its class leaves it to another controller, what that may be written
-    for is not looked at, and nothing but the class remains of its spec. Never raises."""
+    """The document of an Ingress, or no more of its spec than the class if that leaves it to another controller.
+
+    What such an Ingress may be written for is not looked at. Never raises.
+    """
     metadata, spec = written.get("metadata"), written.get("spec")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     noted = annotations.get(ANNOTATION_CLASS) if isinstance(annotations, dict) else None
@@ -34,7 +37,7 @@ def without_foreign_spec(written: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_ingress_spec(ingress: Ingress) -> Iterator[Finding]:
-    """Of one that is left to another controller, nothing but that."""
+    """Errors and warnings about an Ingress; about one that is left to another controller, nothing but that."""
     spec, annotations = ingress.spec, ingress.metadata.annotations
     if spec.ingress_class_name and ANNOTATION_CLASS in annotations:
         at: Pointer = ("metadata", "annotations", ANNOTATION_CLASS)
@@ -65,23 +68,30 @@ def backends_of(spec: IngressSpec) -> Iterator[tuple[IngressServiceBackend, Poin
             yield path.backend.service, ("spec", "rules", number, "http", "paths", index, "backend", "service")
 
 
-def needs_of_ingress(ingress: Ingress) -> Iterator[Need]:
-    """Services, certificates and passwords; of one that is not served, nothing."""
-    if not is_served_here(ingress):
-        return
+def relations_of_ingress(ingress: Ingress) -> Relations:
+    """The Services, certificates and passwords of an Ingress; none of one that is left to another controller."""
+    return Relations(references=tuple(_references(ingress))) if is_served_here(ingress) else Relations()
+
+
+def _references(ingress: Ingress) -> Iterator[Reference]:
     namespace = ingress.metadata.namespace
     for service, at in backends_of(ingress.spec):
-        named: Pointer = (*at, "name")
-        yield Need(Ref("Service", namespace, service.name), "", False, named, named, "ingress", False)
+        yield Reference(Ref("Service", namespace, service.name), (*at, "name"))
     for index, tls in enumerate(ingress.spec.tls):
         if tls.secret_name:
-            named = ("spec", "tls", index, "secretName")
+            named: Pointer = ("spec", "tls", index, "secretName")
             for key in CERTIFICATE_KEYS:
-                secret = Ref("Secret", namespace, tls.secret_name)
-                optional = issues(ingress)
-                yield Need(secret, key, optional, named, named, "certificate", False)
+                yield Reference(
+                    Ref("Secret", namespace, tls.secret_name),
+                    named,
+                    key=key,
+                    key_at=named,
+                    optional=issues(ingress),
+                    check=check_certificate,
+                )
     if name := ingress.options.auth_secret:
-        yield Need(Ref("Secret", namespace, name), AUTH_KEY, False, AUTH_AT, AUTH_AT, "ingress", False)
+        secret = Ref("Secret", namespace, name)
+        yield Reference(secret, AUTH_AT, key=AUTH_KEY, key_at=AUTH_AT, check=check_key)
 
 
 def _backends(spec: IngressSpec) -> Iterator[Finding]:

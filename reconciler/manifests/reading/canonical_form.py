@@ -14,65 +14,42 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import astuple, fields
 
-from reconciler.manifests.schemas import KINDS
-from reconciler.model.api.core.config import ConfigMap, Secret
-from reconciler.model.api.meta import Object
+from reconciler.manifests.admission import AdmittedKind
+from reconciler.manifests.findings import Pointer
 from reconciler.model.desired import Json
 from reconciler.model.names import ANNOTATION_CONDITIONS, Ref
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 
-_NOT_UPSTREAM: Final = {
-    "Node": frozenset({"ssh", "hostKey"}),
-    "Service": frozenset({"options"}),
-    "Ingress": frozenset({"options"}),
-}
-"""Decoded from annotations, where they are written."""
 _SCALARS: Final = frozenset({str, int, float, bool})
 
 
-def as_written(thing: Object, ref: Ref) -> Json:
-    """Secret values are replaced by their fingerprints; binary ones stand among the others, as in a manifest."""
-    body = _plain(thing, str(ref))
-    if isinstance(thing, Secret) and (binary := body.pop("binaryData", None)):
-        body["data"] = {**body.get("data", {}), **binary}
-    if (decoded := _NOT_UPSTREAM.get(ref.kind)) is not None:
-        body = {name: value for name, value in body.items() if name not in decoded}
-    return {"apiVersion": KINDS[ref.kind], "kind": ref.kind, **body}
+def canonical_form(object: Any, ref: Ref, kind: AdmittedKind[Any]) -> Json:
+    """The manifest of an object, with defaults left out and confidential values replaced by fingerprints."""
+    body = kind.admission.encode(_plain(object, str(ref)))
+    return {"apiVersion": kind.names.api_version, "kind": ref.kind, **body}
 
 
-def template_json(written: Json) -> bytes:
-    """Of a Pod or a Deployment as written: what its pods are made from, but for what their variables refer to.
+def template_json(canonical: Json, at: Pointer) -> bytes:
+    """What pods are made from, but for the contents that they refer to; `at` is where the template stands.
 
     The conditions of a bare Pod are not part of it: they open its gates while it runs.
     """
-    spec = written["spec"]
-    template = spec if written["kind"] == "Pod" else spec["template"]["spec"]
-    metadata = written["metadata"] if written["kind"] == "Pod" else spec["template"].get("metadata", {})
+    template: Json = canonical
+    for step in at:
+        template = template[step]  # type: ignore[index]
+    metadata = template.get("metadata", {})
     notes = {key: note for key, note in metadata.get("annotations", {}).items() if key != ANNOTATION_CONDITIONS}
-    return _canonical([template, metadata.get("labels"), notes or None])
+    return _canonical([template["spec"], metadata.get("labels"), notes or None])
 
 
-def contents(thing: ConfigMap | Secret, ref: Ref) -> Mapping[str, str]:
-    """The values under their keys; those of a Secret as fingerprints.
-
-    Binary ones, in base64, begin with a NUL, which no text does: the two never look the same.
-    """
-    if isinstance(thing, ConfigMap):
-        encoded = {key: "\0" + base64.b64encode(value).decode() for key, value in thing.binary_data.items()}
-        return {**thing.data, **encoded} if encoded else thing.data
-    salt = str(ref)
-    texts = {key: value.fingerprint(salt) for key, value in thing.data.items()}
-    return texts | {key: "\0" + value.fingerprint(salt) for key, value in thing.binary_data.items()}
+def contents_digest(contents: Mapping[str, str], ref: Ref) -> str:
+    """Sixteen hex digits of the values; salted with the object's name, as the fingerprints are."""
+    return hashlib.sha256(_canonical([str(ref), contents])).hexdigest()[:16]
 
 
-def contents_digest(thing: ConfigMap | Secret, ref: Ref) -> str:
-    """Sixteen hex digits; salted with the object's name, as the fingerprints are."""
-    return hashlib.sha256(_canonical([str(ref), contents(thing, ref)])).hexdigest()[:16]
-
-
-def template_hash(template: bytes, referred: Any = None) -> str:
-    """Ten hex digits."""
+def template_hash(template: bytes, referred: Mapping[str, str | None] | None = None) -> str:
+    """Ten hex digits of a template, and of the contents that it refers to."""
     digest = hashlib.sha256(template)
     if referred:
         digest.update(_canonical(referred))

@@ -1,61 +1,19 @@
-"""What is said about a document whose kind is not read here; for upstream's own kinds, what to do instead."""
+"""What is said about a document whose kind is not read here: what to do instead, or what was meant."""
 
 from difflib import get_close_matches
 from typing import Any, Final
 
+from reconciler.manifests.admission import AdmittedKinds
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, quoted
-from reconciler.manifests.schemas import KINDS
-from reconciler.model.names import GROUP
 
 _NEAR: Final = 0.8
 """Closer than Service and ServiceAccount, which have little to do with each other."""
-_NO_API: Final = "leave it out: there is no API server that pods could ask; who may commit, may change the cluster"
-_NO_CLASSES: Final = "leave it out, and write a PersistentVolumeClaim: each is a Docker volume on one node"
-_NO_SCALING: Final = "leave it out, and set the Deployment's replicas"
 _SEPARATELY: Final = "write each object as a document of its own, with `---` between them"
-_INSTEAD: Final = {
-    "StatefulSet": "write a Deployment of one replica for each member, with a PersistentVolumeClaim of its own",
-    "DaemonSet": "write a Pod with its nodeName for each Node",
-    "ReplicaSet": "write a Deployment",
-    "ReplicationController": "write a Deployment",
-    "Job": "write a Pod with restartPolicy: OnFailure, or Never",
-    "CronJob": "nothing here starts at set times: write a Deployment of a program that keeps the time itself",
-    "Endpoints": "write an EndpointSlice (discovery.k8s.io/v1) with the label kubernetes.io/service-name",
-    "IngressClass": "leave it out: an Ingress of the class reconciler or haproxy, or of none, is served",
-    "Gateway": "write an Ingress",
-    "HTTPRoute": "write an Ingress",
-    "Certificate": f'annotate the Ingress with {GROUP}/acme: "true"',
-    "Issuer": "name the server in the Cluster's spec.acme",
-    "ClusterIssuer": "name the server in the Cluster's spec.acme",
-    "ServiceAccount": _NO_API,
-    "Role": _NO_API,
-    "RoleBinding": _NO_API,
-    "ClusterRole": _NO_API,
-    "ClusterRoleBinding": _NO_API,
-    "APIService": _NO_API,
-    "MutatingWebhookConfiguration": _NO_API,
-    "ValidatingWebhookConfiguration": _NO_API,
-    "ValidatingAdmissionPolicy": _NO_API,
-    "CustomResourceDefinition": "leave it out: objects of further kinds are not read here",
-    "PersistentVolume": "leave it out: a claim is a Docker volume, and a pod's volume may be hostPath or nfs",
-    "StorageClass": _NO_CLASSES,
-    "VolumeSnapshotClass": _NO_CLASSES,
-    "HorizontalPodAutoscaler": _NO_SCALING,
-    "VerticalPodAutoscaler": "leave it out, and set each container's resources",
-    "PodDisruptionBudget": "leave it out: a Deployment's maxUnavailable holds while a node is drained, too",
-    "LimitRange": "leave it out, and set each container's resources",
-    "ResourceQuota": "leave it out: what a namespace may use is not limited here",
-    "PriorityClass": "leave it out: all pods have the same priority",
-    "RuntimeClass": "leave it out: containers run with the host's default runtime",
-    "PodSecurityPolicy": "leave it out: what pods may do is in the Cluster's spec.podSecurity",
-    "Kustomization": "commit what `kustomize build` prints",
-}
-"""By kind, whatever its apiVersion."""
 
 
-def unknown_kind(value: Any) -> Finding:
-    """About a document of any form whose kind has no schema."""
+def unknown_kind(value: Any, kinds: AdmittedKinds) -> Finding:
+    """What is wrong with a document, of any form, whose kind is not admitted."""
     if not isinstance(value, dict):
         message = "a manifest is an object with apiVersion and kind"
         return Finding((), Code.NOT_AN_OBJECT, message, "write one, or move the file away")
@@ -64,16 +22,16 @@ def unknown_kind(value: Any) -> Finding:
         fix = f"add {missing}; a file that is no manifest belongs in a folder whose name starts with a dot"
         return Finding((), Code.NOT_AN_OBJECT, f"this is no manifest: {missing} missing", fix)
     kind = value["kind"]
-    return Finding(("kind",), Code.UNKNOWN_KIND, f"{quoted(kind)} is not a kind here", _fix(kind))
+    return Finding(("kind",), Code.UNKNOWN_KIND, f"{quoted(kind)} is not a kind here", _fix(kind, kinds))
 
 
-def _fix(kind: Any) -> str:
+def _fix(kind: Any, kinds: AdmittedKinds) -> str:
     if isinstance(kind, str):
-        if kind in _INSTEAD:
-            return _INSTEAD[kind]
+        if kind in kinds.instead:
+            return kinds.instead[kind]
         if kind.endswith("List"):
             return _SEPARATELY
-        folded = {known.lower(): known for known in KINDS}
+        folded = {known.lower(): known for known in kinds.by_kind}
         if near := get_close_matches(kind[:80].lower(), folded, n=1, cutoff=_NEAR):
             return f"did you mean {folded[near[0]]}?"
-    return f"known kinds: {', '.join(KINDS)}"
+    return f"known kinds: {', '.join(kinds.by_kind)}"

@@ -3,7 +3,8 @@
 from reconciler.control.fleet import Fleet
 from reconciler.control.inbox import Inbox
 from reconciler.control.ports import NodeSession
-from reconciler.manifests import Loader
+from reconciler.kinds import ADMITTED
+from reconciler.manifests.loader import Loader
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Desired, Snapshot
@@ -32,7 +33,7 @@ metadata: {name: b, annotations: {reconciler.dev/ssh: "ssh://root@192.0.2.2"}}
 def desired(text: str = MANIFESTS) -> Desired:
     snapshot = FakeSource({"all.yaml": text}).read()
     assert isinstance(snapshot, Snapshot)
-    loaded = Loader().load(snapshot)
+    loaded = Loader(ADMITTED).load(snapshot)
     assert isinstance(loaded, Desired), loaded
     return loaded
 

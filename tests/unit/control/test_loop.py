@@ -15,7 +15,8 @@ from reconciler.control.leadership import Candidate
 from reconciler.control.loop import Loop
 from reconciler.control.ports import NodeSession
 from reconciler.control.refresh import Refresher
-from reconciler.manifests import Loader
+from reconciler.kinds import ADMITTED
+from reconciler.manifests.loader import Loader
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Snapshot
@@ -139,7 +140,7 @@ class Cell:
         fleet = Fleet(self.connect)
         loop = Loop(
             inbox=self.inbox,
-            load=Loader().load,
+            load=Loader(ADMITTED).load,
             fleet=fleet,
             store=self.store,
             issuer=self.issuer,
@@ -147,7 +148,7 @@ class Cell:
             options=Options(),
             candidate=self._candidate,
         )
-        refresher = Refresher(self.source, Loader().load, self.inbox)
+        refresher = Refresher(self.source, Loader(ADMITTED).load, self.inbox)
         refresher.start()
         failed: list[BaseException] = []
 

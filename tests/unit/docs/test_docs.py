@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from reconciler.cli import cli
-from reconciler.manifests import Loader
+from reconciler.kinds import ADMITTED
+from reconciler.manifests.loader import Loader
 from reconciler.model.desired import Desired, Snapshot
 from reconciler.sources import FolderSource
 
@@ -68,7 +69,7 @@ def test_the_example_is_accepted_without_a_warning() -> None:
     finally:
         source.close()
     assert isinstance(read, Snapshot)
-    loaded = Loader().load(read)
+    loaded = Loader(ADMITTED).load(read)
     assert isinstance(loaded, Desired)
     assert loaded.warnings == ()
 

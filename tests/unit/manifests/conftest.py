@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.manifests import Loader
+from reconciler.kinds import ADMITTED
+from reconciler.manifests.loader import Loader
 from reconciler.model.desired import Desired, Rejected, Revision, Snapshot, SourceFile
 
 Load = Callable[..., Any]
@@ -118,7 +119,7 @@ def good() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def loader() -> Loader:
     """One for all tests: what was loaded before makes no difference, which has a test of its own."""
-    return Loader()
+    return Loader(ADMITTED)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from reconciler.manifests import Loader
+from reconciler.kinds import ADMITTED
+from reconciler.manifests.loader import Loader
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.config import ConfigMap, Secret
 from reconciler.model.api.core.node import SshAddress
@@ -138,7 +139,7 @@ def test_what_was_loaded_before_makes_no_difference(
     ]
     for step in steps:
         files = {path: text for path, text in {**good, **step}.items() if text is not None}
-        assert load(step) == Loader().load(snapshot(files))
+        assert load(step) == Loader(ADMITTED).load(snapshot(files))
 
 
 def test_a_decimal_amount_does_not_depend_on_what_was_read_before(
@@ -146,9 +147,9 @@ def test_a_decimal_amount_does_not_depend_on_what_was_read_before(
 ) -> None:
     decimal = good["web.yaml"].replace("cpu: 1\n", "cpu: 1.0\n")
     assert decimal != good["web.yaml"]
-    loader = Loader()
+    loader = Loader(ADMITTED)
     loader.load(snapshot(good))
-    after, fresh = (each.load(snapshot({**good, "web.yaml": decimal})) for each in (loader, Loader()))
+    after, fresh = (each.load(snapshot({**good, "web.yaml": decimal})) for each in (loader, Loader(ADMITTED)))
     assert isinstance(after, Desired)
     assert isinstance(fresh, Desired)
     assert after.template_hashes == fresh.template_hashes

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from reconciler.kinds import ADMITTED
 from reconciler.manifests.codes import Code
-from reconciler.manifests.schemas import KINDS, MARK
+from reconciler.manifests.schemas import MARK
 from reconciler.model.desired import Desired, Rejected
 from tests.unit.manifests.conftest import Load
 
@@ -47,8 +48,10 @@ def test_a_schema_is_sound(path: Path) -> None:
 
 def test_every_kind_has_a_schema_and_editors_find_it() -> None:
     manifest = json.loads((ROOT / "schemas" / "manifest.json").read_text())
-    assert set(manifest["properties"]["kind"]["enum"]) == set(KINDS)
-    assert {rule["then"]["$ref"] for rule in manifest["allOf"]} == {f"{kind.lower()}.json" for kind in KINDS}
+    assert set(manifest["properties"]["kind"]["enum"]) == set(ADMITTED.by_kind)
+    assert {rule["then"]["$ref"] for rule in manifest["allOf"]} == {
+        f"{kind.lower()}.json" for kind in ADMITTED.by_kind
+    }
 
 
 def test_every_code_is_documented_and_every_documented_code_exists() -> None:

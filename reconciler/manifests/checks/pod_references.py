@@ -1,48 +1,43 @@
-"""The objects that a pod or an Ingress cannot do without, and where it names them; here, those of a pod."""
+"""The objects that pods cannot do without, and where their spec names them."""
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, TypeAlias
 
-from msgspec import Struct
+import msgspec
 
+from reconciler.manifests.checks.configuration import check_key, check_login, check_variable
 from reconciler.manifests.checks.pod_parts import containers_of
 from reconciler.manifests.findings import Pointer
+from reconciler.manifests.relations import PodTemplate, Reference, Relations, label_pairs
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.api.core.volume import KeyToPath, Volume, VolumeProjection
-from reconciler.model.names import Ref
-
-How: TypeAlias = Literal["variable", "file", "claim", "login", "service", "ingress", "certificate"]
+from reconciler.model.names import ANNOTATION_RESTART_ON_CHANGE, Ref
 
 
-class Need(Struct, frozen=True):
-    """An object, or one key of a ConfigMap or Secret, that another is made with."""
-
-    ref: Ref
-    key: str
-    """Empty: all of them, or an object without keys."""
-    optional: bool
-    name_at: Pointer
-    """Where the object's name stands."""
-    key_at: Pointer
-    """Where the key's name stands; the object's where no key is named."""
-    how: How
-    shapes_pod: bool
-    """Other contents, other pods."""
+def with_pods(relations: Relations, template: PodTemplate, namespace: str) -> Relations:
+    """The relations of an object together with those of its pods."""
+    restart_on_change = template.annotations.get(ANNOTATION_RESTART_ON_CHANGE) == "true"
+    found = _references(template.spec, template.spec_at, namespace, files_shape_pod=restart_on_change)
+    return msgspec.structs.replace(
+        relations,
+        references=(*relations.references, *found),
+        labels=label_pairs(namespace, template.labels),
+        template=template,
+    )
 
 
-def needs_of(spec: PodSpec, at: Pointer, namespace: str, *, files_shape_pod: bool) -> Iterator[Need]:
-    """`at` is where the spec stands in its document; `files_shape_pod`: what is in its volumes, does, too."""
+def _references(spec: PodSpec, at: Pointer, namespace: str, *, files_shape_pod: bool) -> Iterator[Reference]:
+    """`at` is where the spec stands in its document; `files_shape_pod`: other contents of volumes, other pods."""
     for container, here, _ in containers_of(spec, at):
         yield from _variables(container, here, namespace)
     for index, volume in enumerate(spec.volumes):
         yield from _volume(volume, (*at, "volumes", index), namespace, files_shape_pod)
     for index, login in enumerate(spec.image_pull_secrets):
         named: Pointer = (*at, "imagePullSecrets", index, "name")
-        yield Need(Ref("Secret", namespace, login.name), "", False, named, named, "login", False)
+        yield Reference(Ref("Secret", namespace, login.name), named, check=check_login)
 
 
-def _variables(container: Container, at: Pointer, namespace: str) -> Iterator[Need]:
+def _variables(container: Container, at: Pointer, namespace: str) -> Iterator[Reference]:
     for index, variable in enumerate(container.env):
         if (source := variable.value_from) is None:
             continue
@@ -54,7 +49,7 @@ def _variables(container: Container, at: Pointer, namespace: str) -> Iterator[Ne
             if key is not None:
                 here = (*at, "env", index, "valueFrom", field)
                 ref = Ref(kind, namespace, key.name)
-                yield Need(ref, key.key, key.optional, (*here, "name"), (*here, "key"), "variable", True)
+                yield _variable(ref, key.key, key.optional, (*here, "name"), (*here, "key"))
     for index, whole in enumerate(container.env_from):
         wholes = (
             ("ConfigMap", "configMapRef", whole.config_map_ref),
@@ -63,10 +58,23 @@ def _variables(container: Container, at: Pointer, namespace: str) -> Iterator[Ne
         for kind, field, chosen in wholes:
             if chosen is not None:
                 named = (*at, "envFrom", index, field, "name")
-                yield Need(Ref(kind, namespace, chosen.name), "", chosen.optional, named, named, "variable", True)
+                yield _variable(Ref(kind, namespace, chosen.name), "", chosen.optional, named, named)
 
 
-def _volume(volume: Volume, at: Pointer, namespace: str, shapes: bool) -> Iterator[Need]:
+def _variable(ref: Ref, key: str, optional: bool, name_at: Pointer, key_at: Pointer) -> Reference:
+    return Reference(
+        ref,
+        name_at,
+        key=key,
+        key_at=key_at,
+        optional=optional,
+        may_be_optional=True,
+        shapes_pod=True,
+        check=check_variable,
+    )
+
+
+def _volume(volume: Volume, at: Pointer, namespace: str, shapes: bool) -> Iterator[Reference]:
     if (config_map := volume.config_map) is not None:
         ref, here = Ref("ConfigMap", namespace, config_map.name), (*at, "configMap")
         yield from _files(ref, config_map.items, config_map.optional, here, "name", shapes)
@@ -76,13 +84,13 @@ def _volume(volume: Volume, at: Pointer, namespace: str, shapes: bool) -> Iterat
     if (claim := volume.persistent_volume_claim) is not None:
         named = (*at, "persistentVolumeClaim", "claimName")
         ref = Ref("PersistentVolumeClaim", namespace, claim.claim_name)
-        yield Need(ref, "", False, named, named, "claim", False)
+        yield Reference(ref, named)
     if volume.projected is not None:
         for index, source in enumerate(volume.projected.sources):
             yield from _projection(source, (*at, "projected", "sources", index), namespace, shapes)
 
 
-def _projection(source: VolumeProjection, at: Pointer, namespace: str, shapes: bool) -> Iterator[Need]:
+def _projection(source: VolumeProjection, at: Pointer, namespace: str, shapes: bool) -> Iterator[Reference]:
     if (config_map := source.config_map) is not None:
         ref, here = Ref("ConfigMap", namespace, config_map.name), (*at, "configMap")
         yield from _files(ref, config_map.items, config_map.optional, here, "name", shapes)
@@ -93,7 +101,16 @@ def _projection(source: VolumeProjection, at: Pointer, namespace: str, shapes: b
 
 def _files(
     ref: Ref, items: Iterable[KeyToPath], optional: bool, at: Pointer, field: str, shapes: bool
-) -> Iterator[Need]:
+) -> Iterator[Reference]:
     keys = [(item.key, (*at, "items", index, "key")) for index, item in enumerate(items)]
     for key, key_at in keys or [("", (*at, field))]:
-        yield Need(ref, key, optional, (*at, field), key_at, "file", shapes)
+        yield Reference(
+            ref,
+            (*at, field),
+            key=key,
+            key_at=key_at,
+            optional=optional,
+            may_be_optional=True,
+            shapes_pod=shapes,
+            check=check_key,
+        )

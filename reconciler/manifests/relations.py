@@ -1,0 +1,70 @@
+"""What an object refers to, and by what others find it: worked out once, so that checks across all are short."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
+
+from reconciler.manifests.findings import Finding, Pointer
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.names import Ref
+
+if TYPE_CHECKING:
+    from reconciler.manifests.manifest import Manifest
+
+Pair: TypeAlias = tuple[str, str, str]
+"""A namespace, and a label's key and value in it."""
+ReferenceCheck: TypeAlias = "Callable[[Reference, Manifest[Any]], Iterable[Finding]]"
+"""Says what is wrong with the object that a reference leads to, for whoever refers to it."""
+
+
+class Reference(Struct, frozen=True):
+    """An object, or one key of a ConfigMap or Secret, that another object is made with."""
+
+    ref: Ref
+    name_at: Pointer
+    """Where the object's name stands."""
+    key: str = ""
+    """The one key that is referred to; empty for all of them, and for an object without keys."""
+    key_at: Pointer = ()
+    """Where the key's name stands; where the object's name stands if no key is named."""
+    optional: bool = False
+    """Whether it may be missing."""
+    may_be_optional: bool = False
+    """Whether the manifest could say `optional: true`."""
+    shapes_pod: bool = False
+    """Whether other contents make other pods."""
+    check: "ReferenceCheck | None" = None
+    """What the object that is found must be like."""
+
+
+class PodTemplate(Struct, frozen=True):
+    """What pods are made from: an object's pod template, or a bare Pod itself."""
+
+    spec: PodSpec
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    at: Pointer
+    """Where the template stands in its document; empty for a bare Pod."""
+
+    @property
+    def spec_at(self) -> Pointer:
+        """Where the pod spec stands in its document."""
+        return (*self.at, "spec")
+
+
+class Relations(Struct, frozen=True):
+    """How one object is connected to the others of a revision."""
+
+    references: tuple[Reference, ...] = ()
+    labels: tuple[Pair, ...] = ()
+    """Labels by which a selector finds the object, or the pods that it makes."""
+    selector: tuple[Pair, ...] = ()
+    """Labels that the objects it selects have."""
+    template: PodTemplate | None = None
+    """What it makes pods from; None for an object without pods."""
+
+
+def label_pairs(namespace: str, labels: Mapping[str, str]) -> tuple[Pair, ...]:
+    """The labels of a namespace's objects, in the form in which the index keeps them."""
+    return tuple((namespace, key, value) for key, value in labels.items())
