@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 from msgspec import Struct
 
-from reconciler.cli.options import host_options
+from reconciler.cli.options import host_options, namespace_option
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
 from reconciler.model.api.cluster import Cluster
@@ -29,7 +29,7 @@ from reconciler.nodes.access.host import HostAccess, reaching
 from reconciler.nodes.errors import NodeError
 from reconciler.settings import Settings
 from reconciler.stores import open_reader
-from reconciler.wiring import credentials_of
+from reconciler.wiring.hosts import credentials_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Answer = TypeVar("Answer")
@@ -41,12 +41,6 @@ _KINDS = {
     **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
     **dict.fromkeys(("service", "services", "svc"), "Service"),
 }
-
-
-def namespace_option(command: Command) -> Command:
-    return click.option(
-        "-n", "--namespace", default="default", show_default=True, help="The namespace to look in."
-    )(command)
 
 
 def container_option(command: Command) -> Command:

@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
-from reconciler.cli.console import Progress, show_rejection
+from reconciler.cli.console import show_rejection
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import Duration, asked, output_option, planning_options, take_over_option
+from reconciler.cli.progress import Progress
 from reconciler.control.inbox import Inbox, Stop
 from reconciler.control.loop import Loop
 from reconciler.model.desired import Rejected
 from reconciler.model.plan import Hold
-from reconciler.wiring import running
+from reconciler.wiring.loop import running
 
 
 @click.command()

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from reconciler.cli.access import Known, namespace_option
+from reconciler.cli.access import Known
 from reconciler.cli.console import show_lines
 from reconciler.cli.get import echo_object, say_age, the_one
 from reconciler.cli.kind_argument import KindArgument
 from reconciler.cli.logging import configure_logging
-from reconciler.cli.options import host_options, host_settings, output_option
+from reconciler.cli.options import host_options, host_settings, namespace_option, output_option
 from reconciler.cli.traffic import traffic_of
 from reconciler.model.acme import IssuedCertificate
 from reconciler.model.kinds import Names

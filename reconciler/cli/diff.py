@@ -29,7 +29,7 @@ from reconciler.reporting import (
 )
 from reconciler.services import ServiceLayer
 from reconciler.settings import Settings
-from reconciler.wiring import in_force_at, kept_revision, observe_once, read_once, remembered
+from reconciler.wiring.reading import in_force_at, kept_revision, read_once, remembered
 
 _NOTHING = frozenset({"empty-revision", "path-missing"})
 """The problems of a revision that has no manifests."""
@@ -75,6 +75,8 @@ def _report(wanted: Asked, base: str, output: str) -> PlanReport:
     if before is not None:
         memory, rejected = _based_on(before, memory)
     _accepted(_with_nothing_emptied(desired, before, settings), output)
+    from reconciler.wiring.hosts import observe_once  # a rejected revision never meets a host
+
     observed = observe_once(desired, memory, settings)
     now = time.monotonic()
     compared = rejected is None and (bool(memory.revision) or _is_empty(observed))

@@ -10,10 +10,9 @@ from typing import Any
 
 import click
 
-from reconciler.cli.access import namespace_option
 from reconciler.cli.console import show_lines
 from reconciler.cli.kind_argument import KINDS_BY_ALIAS
-from reconciler.cli.options import output_option, state_option
+from reconciler.cli.options import namespace_option, output_option, state_option
 from reconciler.control.ports import StoreReader
 from reconciler.model.records import Event
 from reconciler.reporting import event_json, events_table, object_list, table_lines

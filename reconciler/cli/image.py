@@ -15,9 +15,9 @@ from msgspec import Struct
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from reconciler.cli.access import known
-from reconciler.cli.console import PipedConsole
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, source_options, source_settings
+from reconciler.cli.piped_console import PipedConsole
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Desired, Rejected
@@ -27,7 +27,8 @@ from reconciler.nodes.images.archive import NoImage, SavedImage, read_image
 from reconciler.nodes.images.proxy_image import DOCKERFILE
 from reconciler.nodes.images.push import Pushed, push
 from reconciler.settings import Settings
-from reconciler.wiring import credentials_of, read_once
+from reconciler.wiring.hosts import credentials_of
+from reconciler.wiring.reading import read_once
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -26,7 +26,8 @@ from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.stores import open_reader
-from reconciler.wiring import forget_node, read_once, remembered, reset
+from reconciler.wiring.hosts import forget_node, reset
+from reconciler.wiring.reading import read_once, remembered
 
 
 @click.group()

@@ -93,6 +93,12 @@ def source_settings(given: dict[str, Any]) -> SourceSettings:
     return SourceSettings(folder=folder, git_url=git_url, subpath=subpath, poll_seconds=poll, **pins, **access)
 
 
+def namespace_option(command: Command) -> Command:
+    return click.option(
+        "-n", "--namespace", default="default", show_default=True, help="The namespace to look in."
+    )(command)
+
+
 def state_option(command: Command) -> Command:
     return click.option(
         "--state",

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from reconciler.cli.console import EventLines
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import ListenAt, asked, output_option, planning_options, take_over_option
+from reconciler.cli.progress import EventLines
 from reconciler.control.inbox import Stop
 from reconciler.settings import Listen
-from reconciler.wiring import measured, running
+from reconciler.wiring.loop import measured, running
 
 
 @click.command()

@@ -14,7 +14,7 @@ from reconciler.model.plan import IngressStatus, ServiceStatus, Status
 from reconciler.model.sections import Section, ServiceSection, sections_of
 from reconciler.model.traffic import ProxyTraffic, Sections, Silent, Told
 from reconciler.nodes.proxy.reader import ProxyReader
-from reconciler.wiring import credentials_of
+from reconciler.wiring.hosts import credentials_of
 
 
 def traffic_of(state: Known, status: Status) -> Mapping[str, ProxyTraffic]:

@@ -15,7 +15,7 @@ from reconciler.cli.options import (
     source_settings,
 )
 from reconciler.model.desired import Rejected, Unavailable
-from reconciler.wiring import folder_in_repository, read_once
+from reconciler.wiring.reading import folder_in_repository, read_once
 
 
 @click.command()

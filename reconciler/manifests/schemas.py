@@ -1,23 +1,19 @@
-"""The JSON Schemas of all kinds, compiled: a fast gate in Rust, and an explaining validator in Python.
+"""The JSON Schemas of all kinds, compiled: the fast gate that every document passes.
 
-Both are made from the same files, which editors use as well. Every field of upstream Kubernetes is in
-them: a field marked `"x-reconciler": "warn"` is accepted and changes nothing here; one marked `"refuse"`
-is not accepted. Either way its `description` says why. One marked `"x-empty": "absent"` is dropped before it
-is looked at where its value is empty: upstream cannot tell the two apart.
+They are made from the files that editors use as well (`schemas/`, by `make schemas`). Every field of upstream
+Kubernetes is in them: a field marked `"x-reconciler": "warn"` is accepted and changes nothing here; one marked
+`"refuse"` is not accepted. Either way its `description` says why. One marked `"x-empty": "absent"` is dropped
+before it is looked at where its value is empty: upstream cannot tell the two apart.
 """
 
-import json
-import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 import jsonschema_rs
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend
-from msgspec import Struct
+import msgspec
 
 Schema = dict[str, Any]
 
@@ -25,50 +21,82 @@ MARK: Final = "x-reconciler"
 EMPTY: Final = "x-empty"
 REFUSED_VALUES: Final = "x-refused-values"
 _SHARED: Final = "definitions.json"
+_LOCAL: Final = "#/$defs/"
 
 
-class KindSchema(Struct, frozen=True):
-    """One kind, three ways."""
+class KindSchema:
+    """The schema of one kind, in the forms that a document meets; each is made when it is first asked for."""
 
-    schema: Schema
-    """With every definition it refers to inside: no reference leaves it."""
-    plain: jsonschema_rs.Draft202012Validator
-    """Accepts what is valid and has nothing to warn about: nearly every document ends here."""
-    full: jsonschema_rs.Draft202012Validator
-    explaining: Any
-    """jsonschema's validator, whose `iter_errors` finds every fault."""
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The schema with every definition it refers to inside: no reference leaves it."""
+        own: Schema = _localised(_read(f"{self._kind.lower()}.json"))
+        return {**own, "$defs": _referred(own, _definitions())}
+
+    @cached_property
+    def plain(self) -> jsonschema_rs.Draft202012Validator:
+        """Accepts what is valid and has nothing to warn about: nearly every document ends here."""
+        return jsonschema_rs.Draft202012Validator(_without_warned(self.schema), offline=True)
+
+    @cached_property
+    def full(self) -> jsonschema_rs.Draft202012Validator:
+        """Accepts what is valid, also where there is something to warn about."""
+        return jsonschema_rs.Draft202012Validator(self.schema, offline=True)
 
 
 @cache
 def load_schemas(kinds: tuple[str, ...]) -> Mapping[str, KindSchema]:
-    """The schemas of these kinds: read from the wheel, or from `schemas/` of a checkout; once, as compiling takes
-    longer than a small load."""
-    shared = _read(_SHARED)["$defs"]
-    return {kind: _compile({**_read(f"{kind.lower()}.json"), "$defs": shared}) for kind in kinds}
+    """The schemas of these kinds, the same objects for everybody: one takes longer to compile than to use once."""
+    return {kind: KindSchema(kind) for kind in kinds}
 
 
 def resolved(root: Schema, schema: Schema) -> Schema:
     """What a reference stands for; `root` holds the definitions."""
     while (reference := schema.get("$ref")) is not None:
-        schema = root["$defs"][reference.removeprefix("#/$defs/")]
+        schema = root["$defs"][reference.removeprefix(_LOCAL)]
     return schema
+
+
+@cache
+def _definitions() -> Mapping[str, Schema]:
+    """The definitions that all kinds share."""
+    shared: Mapping[str, Schema] = _read(_SHARED)["$defs"]
+    return shared
 
 
 def _read(name: str) -> Schema:
+    """One file of the wheel, or of `schemas/` of a checkout."""
     packaged = files("reconciler").joinpath("schemas", name)
     checkout = Path(__file__).parents[2] / "schemas" / name
-    text = packaged.read_text("utf-8") if packaged.is_file() else checkout.read_text("utf-8")
-    schema: Schema = _localised(json.loads(text))
-    return schema
+    text = packaged.read_bytes() if packaged.is_file() else checkout.read_bytes()
+    return msgspec.json.decode(text, type=Schema)
 
 
-def _compile(schema: Schema) -> KindSchema:
-    return KindSchema(
-        schema=schema,
-        plain=jsonschema_rs.Draft202012Validator(_without_warned(schema), offline=True),
-        full=jsonschema_rs.Draft202012Validator(schema, offline=True),
-        explaining=_Explaining(schema),
-    )
+def _referred(schema: Schema, definitions: Mapping[str, Schema]) -> dict[str, Schema]:
+    """The definitions that a schema refers to, and those that they refer to."""
+    found: dict[str, Schema] = {}
+    waiting = [schema]
+    while waiting:
+        for name in _references(waiting.pop()):
+            if name not in found:
+                found[name] = definitions[name]
+                waiting.append(definitions[name])
+    return found
+
+
+def _references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key == "$ref":
+                yield value.removeprefix(_LOCAL)
+            else:
+                yield from _references(value)
+    elif isinstance(part, list):
+        for item in part:
+            yield from _references(item)
 
 
 def _localised(part: Any) -> Any:
@@ -89,23 +117,3 @@ def _without_warned(part: Any) -> Any:
             if not (isinstance(value, dict) and value.get(MARK) == "warn")
         }
     return [_without_warned(item) for item in part] if isinstance(part, list) else part
-
-
-def _whole_pattern(_: Any, pattern: str, instance: object, schema: Schema) -> Iterator[ValidationError]:
-    """Python's `$` also matches before a last newline; every pattern of ours means the whole text. A text that
-    is too long anyway is not searched."""
-    if not isinstance(instance, str) or len(instance) > schema.get("maxLength", len(instance)):
-        return
-    if re.fullmatch(pattern, instance) is None:
-        yield ValidationError("does not match")
-
-
-def _each_required(_: Any, required: list[str], instance: object, __: Schema) -> Iterator[ValidationError]:
-    """As jsonschema's own, with the field's name as the message, for `explaining` to use."""
-    if isinstance(instance, dict):
-        yield from (ValidationError(name) for name in required if name not in instance)
-
-
-_Explaining: Final[Any] = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {"pattern": _whole_pattern, "required": _each_required}
-)

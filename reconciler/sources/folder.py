@@ -5,10 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.model.desired import Rejected, Snapshot, Unavailable
-from reconciler.sources.folder_tree import FolderTree, StillChanging, Uncertain
-from reconciler.sources.folder_watch import EVERYTHING, FolderWatch
+from reconciler.sources.folder_tree import EVERYTHING, FolderTree, StillChanging, Uncertain
+
+if TYPE_CHECKING:
+    from reconciler.sources.folder_watch import FolderWatch
 
 SETTLED_WITHIN_SECONDS = 3.0
 """How long `read` waits for a file that is being written."""
@@ -23,7 +26,11 @@ class FolderSource:
     def __init__(self, path: str | Path, *, debounce: float = 0.05, rescan: float = 30.0) -> None:
         self._path = Path(os.path.abspath(path))
         self._tree = FolderTree(str(self._path), debounce)
-        self._watch = FolderWatch(self._path, debounce, rescan)
+        self._debounce = debounce
+        self._rescan = rescan
+        self._watch: FolderWatch | None = None
+        self._refused: frozenset[str] = frozenset()
+        """What rejects the revision that was read last."""
         self._lock = threading.Lock()
         self._device: int | None = None
         """Where the folder was when it was read last."""
@@ -33,15 +40,19 @@ class FolderSource:
         deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
         with self._lock:
             while True:
-                hints = self._watch.take_hints()
+                watch = self._watch
+                hints = watch.take_hints() if watch else EVERYTHING
                 try:
-                    if (writing := self._watch.being_written()) is not None:
+                    if watch and (writing := watch.being_written()) is not None:
                         raise StillChanging(writing)
                     found = self._look(hints)
-                    self._watch.refused(_refused(found))
+                    self._refused = _refused(found)
+                    if watch:
+                        watch.refused(self._refused)
                     return found
                 except StillChanging as error:
-                    self._watch.give_back(hints)
+                    if watch:
+                        watch.give_back(hints)
                     if time.monotonic() > deadline:
                         return Unavailable(
                             f"{self._path}: {error} is still being written",
@@ -49,7 +60,8 @@ class FolderSource:
                         )
                     time.sleep(0.01)
                 except OSError as error:
-                    self._watch.give_back(EVERYTHING)
+                    if watch:
+                        watch.give_back(EVERYTHING)
                     if self._path.is_file():
                         return Unavailable(
                             f"{self._path} is a file, and a source is a folder of manifests",
@@ -61,11 +73,16 @@ class FolderSource:
                     )
 
     def watch(self, changed: Callable[[], None]) -> None:
-        self._watch.start(changed)
+        from reconciler.sources.folder_watch import FolderWatch  # a single read needs no observer
+
+        watch = FolderWatch(self._path, self._debounce, self._rescan, self._refused)
+        watch.start(changed)
+        self._watch = watch
 
     def close(self) -> None:
         """Ends the watching; may be called again."""
-        self._watch.stop()
+        if self._watch is not None:
+            self._watch.stop()
 
     def _look(self, hints: frozenset[str] | None) -> Snapshot | Rejected | Unavailable:
         root = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -8,7 +8,7 @@ import os
 import stat
 import time
 from hashlib import blake2b, sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.model.desired import Rejected, Revision, Snapshot, SourceFile
 from reconciler.model.problems import Problem
@@ -18,6 +18,10 @@ from reconciler.sources.writers import open_for_writing
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """O_NONBLOCK: should a pipe take a file's place in the last moment, opening it must not wait."""
+
+
+EVERYTHING: Final = None
+"""In the place of hints: any file may have changed."""
 
 
 class StillChanging(Exception):

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import structlog
 from watchdog.events import (
@@ -24,10 +23,8 @@ from watchdog.events import (
 from watchdog.observers.inotify import InotifyObserver
 
 from reconciler.sources import inotify, rules
+from reconciler.sources.folder_tree import EVERYTHING
 from reconciler.sources.writers import open_for_writing
-
-EVERYTHING: Final = None
-"""In the place of hints: any file may have changed."""
 
 WRITER_PATIENCE_SECONDS = 2.0
 """How long nothing need be heard of a file that was written to; then it is asked for who has it open."""
@@ -42,7 +39,7 @@ ROOT_CHECK_SECONDS = 1.0
 class FolderWatch:
     """Hints are paths relative to the folder. Without `start`, the answer is always EVERYTHING."""
 
-    def __init__(self, root: Path, debounce: float, rescan: float) -> None:
+    def __init__(self, root: Path, debounce: float, rescan: float, refused: frozenset[str]) -> None:
         self._root = root
         self._debounce = debounce
         self._rescan = rescan
@@ -52,7 +49,7 @@ class FolderWatch:
         self._last_event = 0.0
         self._writing: dict[str, float] = {}
         """Written to and not closed: since when."""
-        self._refused: frozenset[str] = frozenset()
+        self._refused = refused
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._observer: InotifyObserver | None = None

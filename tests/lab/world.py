@@ -18,7 +18,7 @@ from typing import Any, Self
 from reconciler.lab import Host, Lab
 from reconciler.lab.repo import node_manifests
 from reconciler.model.desired import Unavailable
-from reconciler.sources import FolderSource
+from reconciler.sources.folder import FolderSource
 
 DRAINED = "spec: {taints: [{key: maintenance, effect: NoExecute}]}\n"
 """Added to a Node's manifest."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
+from reconciler.manifests.reading.faults import faults_of
 from reconciler.manifests.schemas import load_schemas
 from reconciler.model.desired import Desired, Rejected, Revision, Snapshot, SourceFile
 
@@ -158,7 +159,7 @@ def mutated(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
 def test_the_gate_in_rust_and_the_explanation_in_python_agree(mutation: tuple[str, dict[str, Any]]) -> None:
     kind, body = mutation
     schema = SCHEMAS[kind]
-    assert schema.full.is_valid(body) == schema.explaining.is_valid(body)
+    assert schema.full.is_valid(body) == (not any(faults_of(schema, body)))
     if schema.plain.is_valid(body):
         assert schema.full.is_valid(body)
 

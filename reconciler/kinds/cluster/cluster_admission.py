@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from typing import Final
 
-from cryptography.x509 import load_pem_x509_certificates
-
 from reconciler.manifests.across.index import Index
 from reconciler.manifests.admission import Admission, Required
 from reconciler.manifests.checks.cidrs import check_network
@@ -64,6 +62,8 @@ def _validate(cluster: Cluster) -> Iterator[Finding]:
 
 def _acme(acme: Acme) -> Iterator[Finding]:
     if acme.ca:
+        from cryptography.x509 import load_pem_x509_certificates  # few clusters name a CA of their own
+
         try:
             load_pem_x509_certificates(acme.ca.encode())
         except ValueError:

@@ -24,7 +24,9 @@ _MOST_OPTIONS: Final = 8
 
 def explain(kind: KindSchema, document: Any, *, secret: bool) -> Iterator[Finding]:
     """Every fault, then every warning. Of a secret document no value is quoted."""
-    for error in kind.explaining.iter_errors(document):
+    from reconciler.manifests.reading.faults import faults_of  # only what is wrong pays for jsonschema
+
+    for error in faults_of(kind, document):
         yield from _explain(kind.schema, error, secret=secret)
     yield from advise(kind, document)
 

@@ -13,7 +13,7 @@ from reconciler.cli import cli
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
 from reconciler.model.desired import Desired, Snapshot
-from reconciler.sources import FolderSource
+from reconciler.sources.folder import FolderSource
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "example-repo/README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -21,7 +21,7 @@ from pathlib import Path
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
 from reconciler.model.desired import Snapshot
-from reconciler.sources import FolderSource
+from reconciler.sources.folder import FolderSource
 spent, codes = {}, {}
 for folder in sorted(Path(sys.argv[1]).iterdir()):
     began = time.process_time()

@@ -427,6 +427,7 @@ def test_a_burst_of_thousands_of_files_is_read_whole(folder: Path, source: Folde
 
 @pytest.mark.fault(8)
 def test_lost_events_make_everything_be_looked_at(folder: Path, source: FolderSource, changes: Changes) -> None:
+    assert source._watch is not None
     observer = source._watch._observer
     assert observer is not None
     (emitter,) = observer.emitters
