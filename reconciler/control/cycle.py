@@ -1,6 +1,6 @@
 """One turn of the loop: desired, observed and memory make a plan; the plan makes setups and work."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -45,11 +45,13 @@ def turn(
     options: Options,
     layer: ServiceLayer,
     at: float | None = None,
+    make_plan: Callable[[Desired, Observed, Memory, float, Options], Plan] = plan,
 ) -> Turn:
     """Pure: what `run` carries out and what `diff` prints come from here and nowhere else.
 
+    `make_plan` is `plan`, or a planner's way to the same plan at the cost of what changed.
     `now` is monotonic. `at`, in Unix seconds, is for certificates (an hour is near enough); None: by no date."""
-    planned = plan(desired, observed, memory, now, options)
+    planned = make_plan(desired, observed, memory, now, options)
     if planned.hold is not None:
         return Turn(revision=desired.revision, plan=planned, setups={}, work=())
     setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed, planned.booting, at)

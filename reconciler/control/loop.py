@@ -23,7 +23,15 @@ from reconciler.control.inbox import (
     WorkFinished,
 )
 from reconciler.control.leadership import Blocked, Candidate, Leadership, with_leaders
-from reconciler.control.narration import of_hold, of_nodes, of_order, of_order_ended, of_source, of_turn
+from reconciler.control.narration import (
+    of_difference,
+    of_hold,
+    of_nodes,
+    of_order,
+    of_order_ended,
+    of_source,
+    of_turn,
+)
 from reconciler.control.orders import Orders
 from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
 from reconciler.control.ports import Issuer, Store
@@ -35,7 +43,7 @@ from reconciler.model.names import Ref
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Hold
 from reconciler.model.records import Event
-from reconciler.planning import Options, after_failure, after_success, emptied, held
+from reconciler.planning import Options, Planner, after_failure, after_success, emptied, held
 from reconciler.services import ServiceLayer
 from reconciler.store import StoreFailed
 
@@ -83,6 +91,7 @@ class Loop:
         self._store = store
         self._narrator = narrator
         self._options = options
+        self._planner = Planner()
         self._layer = ServiceLayer()
         self._memory = store.load()
         self._published = store.published()
@@ -230,6 +239,7 @@ class Loop:
         try:
             wake_at = self._turn(self.desired, now)
         except StoreFailed as failure:
+            self._planner.forget()
             self._complain(failure)
             return STORE_RETRY_SECONDS
         self._store_broken = ""
@@ -273,11 +283,14 @@ class Loop:
         self._tell(self._pulls.seen(observed, now))
         at = time.time() // 3600 * 3600
         self._memory = self._orders.prepared(desired, self._memory)
-        current = turn(desired, observed, self._memory, now, self._options, self._layer, at)
+        current = turn(desired, observed, self._memory, now, self._options, self._layer, at, self._planner.plan)
+        if self._planner.difference:
+            self._tell([of_difference(self._planner.difference)])
         if self._unkept is not None:
             self._store.keep_revision(self._unkept)
             self._unkept = None
-        self._store.save(current.plan.memory)  # The intent, before any effect.
+        delta = current.plan.delta
+        self._store.save(current.plan.memory, delta.pods if delta is not None else None)  # Before any effect.
         self._memory = current.plan.memory
         self._fleet.ensure(current.setups)
         for work in current.work:

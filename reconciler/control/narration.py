@@ -49,6 +49,12 @@ def of_source(result: Desired | Rejected | Unavailable, force: Desired | None) -
             yield Event(SOURCE, "Warning", "Unavailable", f"{why}; {stays}" + (f" ({fix})" if fix else ""))
 
 
+def of_difference(what: str) -> Event:
+    """A plan of what changed was not the plan of everything: a defect of ours, that did no harm."""
+    message = f"a plan of what changed differed in {what}: the whole was planned; report this with the manifests"
+    return Event(SOURCE, "Warning", "PlanDiffered", message)
+
+
 def of_hold(hold: Hold, force: Desired | None) -> Event:
     stays = f"revision {force.revision} stays in force" if force else "nothing is in force"
     return Event(SOURCE, "Warning", "Held", f"{hold.reason}; {stays} ({hold.fix})")

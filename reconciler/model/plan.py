@@ -252,6 +252,14 @@ class Hold(Struct, frozen=True):
     fix: str
 
 
+class PlanDelta(Struct, frozen=True):
+    """Where a plan differs from the one before it."""
+
+    statuses: frozenset[Ref]
+    pods: frozenset[Uid]
+    """Of which something else is remembered."""
+
+
 class Plan(Struct, frozen=True):
     """One step towards the desired state. The same inputs give the same plan, names included."""
 
@@ -273,7 +281,19 @@ class Plan(Struct, frozen=True):
     orphans: tuple[str, ...] = ()
     """Containers with our label that no intent and no manifest explains; listed, never touched."""
     hold: Hold | None = None
-    wake_at: float | None = None
-    """Monotonic seconds: when to plan again if nothing is heard before; None: nothing is waited for."""
-    converged: bool = False
-    """Everything wanted runs, and nothing is left to do or to wait for."""
+    due: Mapping[Ref, float] = {}
+    """Monotonic seconds: when to plan again for these (the owners of pods, mostly) if nothing is heard before."""
+    unsettled: frozenset[Ref] = frozenset()
+    """The owners of pods for which something is left to do or to wait for."""
+    delta: PlanDelta | None = None
+    """What differs from the plan that the same planner made before; None: anything may."""
+
+    @property
+    def wake_at(self) -> float | None:
+        """Monotonic seconds: when to plan again if nothing is heard before; None: nothing is waited for."""
+        return min(self.due.values(), default=None)
+
+    @property
+    def converged(self) -> bool:
+        """Everything wanted runs, and nothing is left to do or to wait for."""
+        return self.hold is None and not self.unsettled

@@ -20,12 +20,14 @@ from reconciler.planning.kubelet.backoff import after_failure, after_success
 from reconciler.planning.memory import without_node
 from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
+from reconciler.planning.planner import Planner
 
 __all__ = [
     "Due",
     "Forecast",
     "NO_ORDERS",
     "Options",
+    "Planner",
     "account_wanted",
     "after_failure",
     "after_issue",

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from reconciler.model.api.core.service import Service
+from reconciler.model.api.meta import ref_of
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Backoff, ClaimRecord, Memory, PodIntent
 from reconciler.model.names import Ref, Uid
@@ -24,7 +25,7 @@ from reconciler.planning.decisions import Decision, Wanted
 from reconciler.planning.diff import differences
 from reconciler.planning.guard import held
 from reconciler.planning.kubelet.booting import booting_pods
-from reconciler.planning.kubelet.draining import is_gone, leaving
+from reconciler.planning.kubelet.draining import Rotation, is_gone, leaving, rotation_of
 from reconciler.planning.kubelet.garbage_collection import forgotten_files, released_volumes, tidy
 from reconciler.planning.kubelet.probes import probed_containers
 from reconciler.planning.kubelet.sync import Clocks, Works, works_of
@@ -44,8 +45,17 @@ from reconciler.planning.status.all import standing_of
 _DEFAULTS = Options()
 
 
-def plan(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS) -> Plan:
+def plan(
+    desired: Desired,
+    observed: Observed,
+    memory: Memory,
+    now: float,
+    options: Options = _DEFAULTS,
+    rotation: Rotation | None = None,
+) -> Plan:
     """What to do now. `now` is monotonic seconds, of the same clock as every other time in the inputs.
+
+    `rotation`: the pods that the proxies of all nodes know, where these inputs are of some nodes (see `planner`).
 
     A plan with a `hold` has nothing but that and the differences: the caller goes on with the revision in force.
     """
@@ -82,8 +92,9 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     intents = {**done, **{uid: pod.intent for uid, pod in pods.items()}}
     claims = claim_records(desired, bound, intents, found)
     counted = count(pods, memory, now)
-    clocks = _clocks(pods, nodes, since, memory, now, counted, ends.started)
-    repairs = works_of(pods.values(), memory.ready_since, nodes, clocks, desired, matched.renamed)
+    rotation = rotation if rotation is not None else rotation_of(nodes.values())
+    clocks = _clocks(pods, rotation, since, memory, now, counted, ends.started)
+    repairs = works_of(pods.values(), memory.ready_since, rotation, clocks, desired, matched.renamed)
     tidying = (
         tidy(matched, nodes, pods, clocks, options, {work.uid for work in repairs.work}),
         forgotten_files(matched, nodes, pods, clocks),
@@ -132,12 +143,8 @@ def plan(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         booting=booting_pods((pod.intent for pod in pods.values()), desired),
         unplaced=placement.unplaced,
         orphans=tuple(f"{stray.node}/{stray.container.name}" for stray in matched.orphans),
-        wake_at=_wake_at(
-            nodes, pods, clocks, (repairs, *tidying), (*standing.wake_at, *ends.wake_at, *_moment(decision))
-        ),
-        converged=standing.complete
-        and not decision.staying
-        and not (work or repairs.wake_at or placement.unplaced or clocks.leaving),
+        due=_due(desired, nodes, pods, clocks, decision, (*standing.due, *ends.due, *_awaited(repairs, *tidying))),
+        unsettled=_unsettled(nodes, pods, clocks, decision, placement, work, repairs) | standing.incomplete,
     )
 
 
@@ -217,7 +224,7 @@ def _with_decisions(
 
 def _clocks(
     pods: Mapping[Uid, PodView],
-    nodes: Mapping[str, NodeView],
+    rotation: Rotation,
     since: Mapping[Uid, float],
     memory: Memory,
     now: float,
@@ -225,7 +232,7 @@ def _clocks(
     started: Mapping[Uid, float],
 ) -> Clocks:
     """What was held off because it failed to start is not held off from leaving."""
-    leaves = leaving(pods, nodes.values(), memory, now)
+    leaves = leaving(pods, rotation, memory, now)
     newly = {uid for uid in leaves if uid not in memory.leaving}
     over = [uid for uid, held in memory.backoffs.items() if uid in newly or _is_over(pods.get(uid), held, now)]
     backoffs = {uid: held for uid, held in memory.backoffs.items() if uid not in over} if over else memory.backoffs
@@ -298,19 +305,42 @@ def _arrivals(desired: Desired, placement: Placement) -> Iterable[PodChange]:
         )
 
 
-def _moment(decision: Decision) -> tuple[float, ...]:
-    return () if decision.wake_at is None else (decision.wake_at,)
+def _awaited(*works: Works) -> Iterable[tuple[Ref, float]]:
+    return (moment for each in works for moment in each.due)
 
 
-def _wake_at(
+def _due(
+    desired: Desired,
     nodes: Mapping[str, NodeView],
     pods: Mapping[Uid, PodView],
     clocks: Clocks,
-    works: Iterable[Works],
-    others: Sequence[float],
-) -> float | None:
-    moments = [*others, *(moment for each in works for moment in each.wake_at)]
-    moments += [node.lost_at for node in nodes.values() if node.lost_at is not None]
-    if any(is_gone(pods[uid]) for uid in clocks.leaving):
-        moments.append(clocks.now)
-    return min(moments, default=None)
+    decision: Decision,
+    awaited: Iterable[tuple[Ref, float]],
+) -> Mapping[Ref, float]:
+    """The earliest moment of each."""
+    moments = list(awaited)
+    moments += [(ref_of(node.manifest), node.lost_at) for node in nodes.values() if node.lost_at is not None]
+    moments += [(pods[uid].owner, clocks.now) for uid in clocks.leaving if is_gone(pods[uid])]
+    if decision.wake_at is not None:
+        moments.append((ref_of(desired.cluster), decision.wake_at))
+    earliest: dict[Ref, float] = {}
+    for ref, moment in moments:
+        earliest[ref] = min(moment, earliest.get(ref, moment))
+    return earliest
+
+
+def _unsettled(
+    nodes: Mapping[str, NodeView],
+    pods: Mapping[Uid, PodView],
+    clocks: Clocks,
+    decision: Decision,
+    placement: Placement,
+    work: Iterable[PodWork],
+    repairs: Works,
+) -> frozenset[Ref]:
+    """For whom something is under way, left to do, or waited for."""
+    refs = {one.owner for one in placement.unplaced} | {ref for ref, _ in repairs.due}
+    refs |= {pods[one.uid].owner if one.uid in pods else one.pod for one in work}
+    uids = {uid for node in nodes.values() if node.answers is not None for uid in node.answers.busy}
+    uids |= {*clocks.leaving, *decision.staying}
+    return frozenset(refs | {pods[uid].owner if uid in pods else Ref("Pod", "", uid) for uid in uids})

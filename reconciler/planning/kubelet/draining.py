@@ -39,15 +39,12 @@ def rotation_of(nodes: Iterable[NodeView]) -> Rotation:
     return Rotation(routed_sets(nodes), connected)
 
 
-def leaving(
-    pods: Mapping[Uid, PodView], nodes: Iterable[NodeView], memory: Memory, now: float
-) -> Mapping[Uid, Leaving]:
+def leaving(pods: Mapping[Uid, PodView], rotation: Rotation, memory: Memory, now: float) -> Mapping[Uid, Leaving]:
     """How far each leaving pod has come; the mapping remembered where nothing changes."""
     before = memory.leaving
     leavers = [pod for pod in pods.values() if pod.intent.wanted == "leave"]
     if not leavers and not before:
         return before
-    rotation = rotation_of(nodes)
     after = {pod.uid: _leaving(pod, before.get(pod.uid), rotation, now) for pod in leavers}
     return before if after == before else after
 

@@ -40,9 +40,7 @@ def tidy(
         return removed
     named = [stray for stray in matched.orphans if stray.container.uid and stray.container.uid not in pods]
     pruned = removal_of(named, nodes, clocks, "an orphan: no manifest and no record explains it")
-    return Works(
-        (*removed.work, *pruned.work), (*removed.changes, *pruned.changes), (*removed.wake_at, *pruned.wake_at)
-    )
+    return Works((*removed.work, *pruned.work), (*removed.changes, *pruned.changes), (*removed.due, *pruned.due))
 
 
 def forgotten_files(
@@ -50,7 +48,7 @@ def forgotten_files(
 ) -> Works:
     """Directories of pods that neither an intent nor any container on their node knows."""
     work: list[PodWork] = []
-    wake_at: list[float] = []
+    due: list[tuple[Ref, float]] = []
     for node in nodes.values():
         if node.answers is None or not node.answers.directories:
             continue
@@ -59,11 +57,12 @@ def forgotten_files(
             if uid in pods or uid in matched.pods:
                 continue
             held = clocks.backoffs.get(uid)
+            nobody = Ref("Pod", "", uid)
             if held is not None and clocks.now < held.not_before:
-                wake_at.append(held.not_before)
+                due.append((nobody, held.not_before))
             else:
-                work.append(PodWork(node.name, Ref("Pod", "", uid), uid, (RemoveFiles(uid),)))
-    return Works(tuple(work), (), tuple(wake_at))
+                work.append(PodWork(node.name, nobody, uid, (RemoveFiles(uid),)))
+    return Works(tuple(work), (), tuple(due))
 
 
 def released_volumes(
@@ -83,7 +82,7 @@ def released_volumes(
         return Works()
     used = {ref for intent in pods for ref in claims_of(intent.namespace, intent.spec)}
     work: list[PodWork] = []
-    wake_at: list[float] = []
+    due: list[tuple[Ref, float]] = []
     for ref in sorted(released.keys() - used):
         record = released[ref]
         node = nodes.get(record.node)
@@ -91,10 +90,10 @@ def released_volumes(
             continue
         held = clocks.backoffs.get(record.volume)
         if held is not None and clocks.now < held.not_before:
-            wake_at.append(held.not_before)
+            due.append((ref, held.not_before))
         else:
             work.append(PodWork(record.node, ref, record.volume, (RemoveVolume(record.volume),)))
-    return Works(tuple(work), (), tuple(wake_at))
+    return Works(tuple(work), (), tuple(due))
 
 
 def _runs(pod: PodView | None) -> bool:

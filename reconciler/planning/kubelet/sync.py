@@ -9,7 +9,7 @@ from reconciler.model.memory import Backoff, Crashes, Leaving, Runs
 from reconciler.model.names import Ref, Uid
 from reconciler.model.operations import PodWork, RenameContainer
 from reconciler.model.plan import Action, PodChange
-from reconciler.planning.kubelet.draining import Rotation, held_until, rotation_of
+from reconciler.planning.kubelet.draining import Rotation, held_until
 from reconciler.planning.kubelet.sync_pod import Moment, Steps, steps_to_run
 from reconciler.planning.kubelet.termination import steps_to_end, steps_to_leave
 from reconciler.planning.state.adoption import Stray
@@ -37,13 +37,14 @@ class Works(Struct, frozen=True):
     work: tuple[PodWork, ...] = ()
     changes: tuple[PodChange, ...] = ()
     """Of pods that had run and are worked on again."""
-    wake_at: tuple[float, ...] = ()
+    due: tuple[tuple[Ref, float], ...] = ()
+    """When there may be more to do, and for whom: the owner of a pod, or what belongs to no pod."""
 
 
 def works_of(
     pods: Iterable[PodView],
     known_ready: Mapping[Uid, float],
-    nodes: Mapping[str, NodeView],
+    rotation: Rotation,
     clocks: Clocks,
     desired: Desired,
     renamed: Mapping[Uid, tuple[RenameContainer, ...]],
@@ -51,8 +52,7 @@ def works_of(
     """`known_ready` are the pods that were ready before this look."""
     work: list[PodWork] = []
     changes: list[PodChange] = []
-    wake_at: list[float] = []
-    rotation = rotation_of(nodes.values()) if clocks.leaving else Rotation()
+    due: list[tuple[Ref, float]] = []
     for pod in pods:
         answers, uid = pod.node.answers, pod.uid
         misnamed = uid in renamed and pod.intent.wanted == "run"
@@ -62,19 +62,19 @@ def works_of(
             continue
         until = _waits(pod, rotation, clocks)
         if until is not None:
-            wake_at.append(until)
+            due.append((pod.owner, until))
             continue
         if misnamed:
             steps = Steps(renamed[uid], "a container of it was renamed by hand")
         else:
             steps = _steps(pod, uid in known_ready, desired, clocks)
         if steps.wake_at is not None:
-            wake_at.append(steps.wake_at)
+            due.append((pod.owner, steps.wake_at))
         if steps.operations:
             work.append(PodWork(pod.node.name, pod.intent.ref, uid, steps.operations))
         if steps.repairs:
             changes.append(_restart(pod, steps.repairs, desired))
-    return Works(tuple(sorted(work, key=_where)), tuple(sorted(changes, key=_which)), tuple(wake_at))
+    return Works(tuple(sorted(work, key=_where)), tuple(sorted(changes, key=_which)), tuple(due))
 
 
 def removal_of(strays: Sequence[Stray], nodes: Mapping[str, NodeView], clocks: Clocks, reason: str) -> Works:
@@ -83,7 +83,7 @@ def removal_of(strays: Sequence[Stray], nodes: Mapping[str, NodeView], clocks: C
     for stray in strays:
         one = stray.container
         groups.setdefault((stray.node, Ref("Pod", one.namespace, one.pod), one.uid, one.owner), []).append(stray)
-    work, changes, wake_at = [], [], []
+    work, changes, due = [], [], []
     begun: set[Uid] = set()
     for (node, pod, uid, _), group in groups.items():
         answers = nodes[node].answers
@@ -91,7 +91,7 @@ def removal_of(strays: Sequence[Stray], nodes: Mapping[str, NodeView], clocks: C
             continue
         backoff = clocks.backoffs.get(uid)
         if backoff is not None and clocks.now < backoff.not_before:
-            wake_at.append(backoff.not_before)
+            due.append((pod, backoff.not_before))
             continue
         containers = {stray.container.name: stray.container for stray in group}
         operations = steps_to_leave(containers, None, has_files=False)
@@ -99,7 +99,7 @@ def removal_of(strays: Sequence[Stray], nodes: Mapping[str, NodeView], clocks: C
             begun.add(uid)
             work.append(PodWork(node, pod, uid, operations))
             changes.append(PodChange(Action.DELETE, pod, uid, node, reason))
-    return Works(tuple(work), tuple(changes), tuple(wake_at))
+    return Works(tuple(work), tuple(changes), tuple(due))
 
 
 def _waits(pod: PodView, rotation: Rotation, clocks: Clocks) -> float | None:

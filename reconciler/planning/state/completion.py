@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
-from reconciler.model.names import SANDBOX, Uid
+from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.planning.state.pod_containers import has_begun
 from reconciler.planning.state.pods import PodView
 
@@ -23,15 +23,15 @@ class Ends(NamedTuple):
     """The mapping given, itself, where none has ended just now."""
     started: Mapping[Uid, float]
     """When each pod with a deadline was first seen to run; the mapping remembered where that is unchanged."""
-    wake_at: tuple[float, ...] = ()
-    """The deadlines to come."""
+    due: tuple[tuple[Ref, float], ...] = ()
+    """The deadlines to come, and the owner of the pod that has each."""
 
 
 def with_ends(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Ends:
     """Only what a node says now ends a pod, and nothing that we are in the middle of."""
     ended: dict[Uid, PodView] = {}
     started: dict[Uid, float] = {}
-    wake_at: list[float] = []
+    due: list[tuple[Ref, float]] = []
     for uid, pod in pods.items():
         intent, answers = pod.intent, pod.node.answers
         if intent.ended:
@@ -45,11 +45,11 @@ def with_ends(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Ends:
                 continue
             started[uid] = since
             if now < since + seconds:
-                wake_at.append(since + seconds)
+                due.append((pod.owner, since + seconds))
             elif answers is not None and intent.wanted == "run":
                 ended[uid] = _killed(pod)
     same = started == memory.started
-    return Ends({**pods, **ended} if ended else pods, memory.started if same else started, tuple(wake_at))
+    return Ends({**pods, **ended} if ended else pods, memory.started if same else started, tuple(due))
 
 
 def done_elsewhere(

@@ -32,10 +32,10 @@ from reconciler.planning.status.workloads import (
 
 class Standing(Struct, frozen=True):
     statuses: Mapping[Ref, Status]
-    complete: bool
-    """Every Deployment and Pod is as wanted, and no node is in the middle of something."""
-    wake_at: tuple[float, ...]
-    """When a pod that is ready now will count as available."""
+    incomplete: frozenset[Ref]
+    """The Deployments and Pods that are not as wanted."""
+    due: tuple[tuple[Ref, float], ...]
+    """When a pod that is ready now will count as available, and the Deployment it is of."""
 
 
 def standing_of(
@@ -52,27 +52,32 @@ def standing_of(
     clocks: Clocks,
 ) -> Standing:
     statuses: dict[Ref, Status] = {}
-    statuses.update(node_statuses(nodes, pods.values()))
+    statuses.update(node_statuses(nodes, (pod.intent for pod in pods.values())))
     statuses.update(departed_statuses(memory.nodes, nodes))
     statuses.update((intent.ref, done_status(intent)) for intent in done.values())
     statuses.update(pod_statuses(pods, unplaced, clocks))
-    complete = not any(node.answers and node.answers.busy for node in nodes.values())
-    wake_at: list[float] = []
+    incomplete: set[Ref] = set()
+    due: list[tuple[Ref, float]] = []
+    short: dict[Ref, list[Unplaced]] = {}
+    for one in unplaced:
+        short.setdefault(one.owner, []).append(one)
     for ref, deployment in desired.of(Deployment).items():
         staying = [pod for pod in owned.get(ref, ()) if pod.intent.wanted == "run"]
         template_hash = desired.template_hashes[ref]
         availability = availability_of(deployment, template_hash, staying, clocks.ready_since, clocks.now)
-        mine = [one for one in unplaced if one.owner == ref]
+        mine = short.get(ref, ())
         status = deployment_status(
             ref, deployment.spec.replicas, template_hash, staying, availability, mine, statuses
         )
         statuses[ref] = status
-        complete = complete and status.complete
+        if not status.complete:
+            incomplete.add(ref)
         if availability.wake_at is not None:
-            wake_at.append(availability.wake_at)
+            due.append((ref, availability.wake_at))
     ended = {intent.ref for intent in done.values()}
     for ref in desired.of(Pod).keys() - ended:
-        complete = complete and any(pod.ready or pod.finished for pod in owned.get(ref, ()))
+        if not any(pod.ready or pod.finished for pod in owned.get(ref, ())):
+            incomplete.add(ref)
     edges = edge_addresses(desired.nodes)
     for ref, service in desired.of(Service).items():
         statuses[ref] = service_status(service, services[ref], endpoints[ref], edges)
@@ -81,4 +86,4 @@ def standing_of(
     found = volumes_found(nodes) if desired.of(PersistentVolumeClaim) else {}
     for ref in desired.of(PersistentVolumeClaim):
         statuses[ref] = claim_status(desired.cluster.metadata.name, ref, claims.get(ref), nodes, found)
-    return Standing(statuses, complete, tuple(wake_at))
+    return Standing(statuses, frozenset(incomplete), tuple(due))

@@ -6,7 +6,7 @@ from typing import Final
 
 from reconciler.model.api.core.service import Service
 from reconciler.model.api.meta import ref_of
-from reconciler.model.memory import NodeRecord, ServiceRecord
+from reconciler.model.memory import NodeRecord, PodIntent, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.plan import (
     DeploymentStatus,
@@ -20,6 +20,7 @@ from reconciler.model.plan import (
 from reconciler.model.services import is_headless
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.state.nodes import NodeView
+from reconciler.planning.state.pod_info import shape_of
 from reconciler.planning.state.pods import PodView
 
 EXPECTED_REASONS: Final = frozenset({"", "PodInitializing", "ContainerCreating", "Completed"})
@@ -71,13 +72,13 @@ def in_words(unplaced: Unplaced, most: int | None = None) -> str:
     return f"{pods} nowhere: " + ", ".join([*told, *([f"and {more} more nodes"] if more else [])])
 
 
-def node_statuses(nodes: Mapping[str, NodeView], pods: Iterable[PodView]) -> dict[Ref, NodeStatus]:
+def node_statuses(nodes: Mapping[str, NodeView], pods: Iterable[PodIntent]) -> dict[Ref, NodeStatus]:
     counts = dict.fromkeys(nodes, 0)
     cpu = dict.fromkeys(nodes, 0)
     memory = dict.fromkeys(nodes, 0)
-    for pod in pods:
-        name = pod.intent.node
-        requests = pod.shape.requests
+    for intent in pods:
+        name = intent.node
+        requests = shape_of(intent.spec).requests
         counts[name] += 1
         cpu[name] += requests.cpu_milli
         memory[name] += requests.memory_bytes

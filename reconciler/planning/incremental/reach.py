@@ -1,0 +1,177 @@
+"""What a change can reach: the pods, nodes and Services that have to be planned anew, and no others.
+
+A pod is planned together with all pods of its owner; a Service's endpoints with all pods behind it. Where a change
+may reach further than that, the whole is planned.
+"""
+
+from collections.abc import Collection, Hashable, Mapping
+from typing import Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.discovery import EndpointSlice, service_of
+from reconciler.model.api.meta import ref_of
+from reconciler.model.api.networking import Ingress, NetworkPolicy
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory
+from reconciler.model.names import Ref, Uid
+from reconciler.model.observed import Observation, Observed, Reachable
+from reconciler.planning.incremental.index import PodIndex, owner_of
+from reconciler.planning.state.volume_binding import claims_of
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+WORKLOADS: Final[tuple[type[Deployment] | type[Pod], ...]] = (Deployment, Pod)
+"""The kinds whose objects own pods."""
+BY_POD: Final = (
+    "pods",
+    "runs",
+    "backoffs",
+    "failures",
+    "ready_since",
+    "leaving",
+    "crashes",
+    "started",
+)
+"""The parts of the memory whose keys are uids."""
+_MOST: Final = 0.5
+"""Of all pods: beyond that it is quicker to plan the whole."""
+
+
+class Reach(Struct, frozen=True):
+    """What is planned anew."""
+
+    owners: frozenset[Ref]
+    """With all their pods."""
+    pods: tuple[Uid, ...]
+    """Their pods: those of one owner in the order in which they came."""
+    uids: frozenset[Uid]
+    """The pods, and what has a uid and is no pod any more."""
+    services: frozenset[Ref]
+    """Those all of whose pods are among these."""
+    beside: frozenset[Ref]
+    """Other Services that select some of the pods: what they ask of these matters, and not their endpoints."""
+    nodes: frozenset[str]
+
+
+def reach_of(
+    uids: Collection[Uid],
+    owners: Collection[Ref],
+    nodes: Collection[str],
+    desired: Desired,
+    memory: Memory,
+    index: PodIndex,
+    elsewhere: Mapping[Uid, Collection[str]],
+) -> Reach | None:
+    """Of changes to these pods, owners and nodes; None: of everything.
+
+    `elsewhere`: the nodes, other than its own, that have containers with a pod's uid."""
+    core = {*owners, *(owner_of(memory.pods[uid]) for uid in uids if uid in memory.pods)}
+    services = {service for owner in core for service in _services_of(owner, desired, memory, index)}
+    every = core | {owner for service in services for owner in index.owners_behind(service)}
+    pods = tuple(uid for owner in sorted(every) for uid in index.of_owner(owner))
+    if len(pods) > max(100, _MOST * len(memory.pods)):
+        return None
+    intents = [memory.pods[uid] for uid in pods]
+    if any(claims_of(intent.namespace, intent.spec) for intent in intents):
+        return None
+    if any(intent.wanted == "run" and not _is_wanted(owner_of(intent), desired) for intent in intents):
+        return None
+    found = {*nodes, *(intent.node for intent in intents)}
+    found.update(*(elsewhere.get(uid, ()) for uid in (*pods, *uids)))
+    wanted = desired.nodes
+    if any(name not in wanted for name in found):
+        return None
+    if any(desired.of(Service)[ref].spec.type == "LoadBalancer" for ref in services):
+        found.update(wanted)  # It is open at the edges, which follow from all nodes.
+    beside = {service for intent in intents for service in index.services_of(intent)} - services
+    return Reach(
+        frozenset(every),
+        pods,
+        frozenset((*pods, *uids)),
+        frozenset(services),
+        frozenset(beside),
+        frozenset(found),
+    )
+
+
+def cut_desired(desired: Desired, reach: Reach) -> Desired:
+    """The revision as if there were nothing else in it; what pods read, and the Cluster, is there."""
+    services = reach.services | reach.beside
+    nodes = {ref_of(node): node for node in (desired.nodes[name] for name in sorted(reach.nodes))}
+    slices = desired.of(EndpointSlice)
+    return Desired(
+        revision=desired.revision,
+        objects={
+            **desired.objects,
+            **{kind: _among(desired.of(kind), sorted(reach.owners)) for kind in WORKLOADS},
+            Node: nodes,
+            Service: _among(desired.of(Service), sorted(services)),
+            EndpointSlice: {ref: one for ref, one in slices.items() if service_of(one) in reach.services},
+            Ingress: {},
+            NetworkPolicy: {},
+            PersistentVolumeClaim: {},
+        },
+        places=desired.places,
+        template_hashes=desired.template_hashes,
+        digests=desired.digests,
+        manifests=desired.manifests,
+    )
+
+
+def cut_observed(observed: Observed, reach: Reach) -> Observed:
+    """These nodes, with what they have of these pods. What is on a node beside it concerns no plan of theirs."""
+    return Observed({name: _cut_node(observed.nodes[name], reach.uids) for name in sorted(reach.nodes)})
+
+
+def cut_memory(memory: Memory, desired: Desired, reach: Reach) -> Memory:
+    """What is remembered of them, as if this revision had been planned."""
+    uids = (*reach.pods, *sorted(reach.uids.difference(reach.pods)))
+    return replace(
+        memory,
+        **{part: _among(getattr(memory, part), uids) for part in BY_POD},
+        nodes=_among(memory.nodes, sorted(reach.nodes)),
+        services=_among(memory.services, sorted(reach.services | reach.beside)),
+        incarnations=_among(memory.incarnations, sorted(reach.owners)),
+        ingresses={},
+        claims={},
+        applied=desired.manifests,
+        revision=desired.revision.id,
+    )
+
+
+def _services_of(owner: Ref, desired: Desired, memory: Memory, index: PodIndex) -> Collection[Ref]:
+    """Those that select one of its pods, or will select those to come."""
+    found = {ref for uid in index.of_owner(owner) for ref in index.services_of(memory.pods[uid])}
+    if (deployment := desired.of(Deployment).get(owner)) is not None:
+        found.update(index.services_of_labels(owner.namespace, deployment.spec.template.metadata.labels))
+    elif (pod := desired.of(Pod).get(owner)) is not None:
+        found.update(index.services_of_labels(owner.namespace, pod.metadata.labels))
+    return found
+
+
+def _is_wanted(owner: Ref, desired: Desired) -> bool:
+    return any(owner in desired.of(kind) for kind in WORKLOADS)
+
+
+def _cut_node(node: Observation, uids: frozenset[Uid]) -> Reachable:
+    assert isinstance(node, Reachable)
+    return replace(
+        node,
+        containers=tuple(one for one in node.containers if one.uid in uids),
+        files={key: value for key, value in node.files.items() if key.partition("/")[0] in uids},
+        directories=node.directories & uids if node.directories else node.directories,
+        busy=node.busy & uids if node.busy else node.busy,
+        volumes=frozenset(),
+    )
+
+
+def _among(entries: Mapping[Key, Value], keys: Collection[Key]) -> dict[Key, Value]:
+    return {key: entries[key] for key in keys if key in entries}
