@@ -5,6 +5,8 @@ from enum import StrEnum
 
 class Code(StrEnum):
     # The revision as a whole
+    """The stable code of a problem: scripts may depend on it."""
+
     EMPTY_REVISION = "empty-revision"
     NO_CLUSTER = "no-cluster"
     SEVERAL_CLUSTERS = "several-clusters"

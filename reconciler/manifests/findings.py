@@ -16,7 +16,7 @@ Pointer = tuple[str | int, ...]
 
 
 class Finding(Struct, frozen=True):
-    """One problem of one document; `documents` turns it into a Problem with a place."""
+    """One problem of one document; the reader of files turns it into a Problem with a place."""
 
     pointer: Pointer
     code: Code
@@ -28,11 +28,12 @@ class Finding(Struct, frozen=True):
 
 
 def warning(pointer: Pointer, code: Code, message: str, fix: str = "", *, at_key: bool = False) -> Finding:
+    """A finding that does not keep a revision from being applied."""
     return Finding(pointer, code, message, fix, Severity.WARNING, at_key)
 
 
 def as_text(pointer: Pointer) -> str:
-    """A JSON pointer (RFC 6901) that is safe to print."""
+    """The pointer as a JSON pointer (RFC 6901) that is safe to print."""
     return "".join("/" + escaped(str(part)).replace("~", "~0").replace("/", "~1") for part in pointer)
 
 
@@ -52,5 +53,5 @@ def quoted(value: object) -> str:
 
 
 def escaped(text: str) -> str:
-    """Without characters that a terminal, a log or a page would obey."""
+    """The text without characters that a terminal, a log or a page would obey."""
     return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

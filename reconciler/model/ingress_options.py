@@ -46,7 +46,7 @@ class Canary(Struct, frozen=True):
 
 
 class IngressOptions(Struct, frozen=True):
-    """The annotations `reconciler.dev/…` of an Ingress, read by `manifests.ingress_annotations`.
+    """The annotations `reconciler.dev/…` of an Ingress, read by `manifests.annotations.ingress`.
 
     ValueError for what HAProxy's configuration could read as anything but a value: no text passes as it is.
     """

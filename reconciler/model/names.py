@@ -79,8 +79,6 @@ def lease_directory(cluster: str) -> str:
     return f"/run/reconciler-leases/{cluster}"
 
 
-CLUSTER_SCOPED = frozenset({"Cluster", "Node", "Namespace"})
-
 Uid = str
 """A pod's identity: fresh for every incarnation, so a recreated pod of the same name is another pod."""
 

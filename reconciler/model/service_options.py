@@ -8,7 +8,7 @@ ServiceBalance: TypeAlias = Literal["roundrobin", "leastconn", "source", "random
 
 
 class ServiceOptions(Struct, frozen=True):
-    """The annotations `reconciler.dev/…` of a Service, read by `manifests.service_annotations`."""
+    """The annotations `reconciler.dev/…` of a Service, read by `manifests.annotations.service`."""
 
     protocol: Literal["", "tcp", "http"] = ""
     """Of every port; empty: each port's appProtocol decides."""

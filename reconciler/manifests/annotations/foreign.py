@@ -72,7 +72,10 @@ _EQUIVALENTS: Final = {
 
 
 def check_foreign(annotations: Mapping[str, str], *, canary: bool) -> Iterator[Finding]:
-    """Of an Ingress that is served here. A canary is guarded as what it takes traffic from."""
+    """Errors and warnings about annotations for other controllers on an Ingress that is served here.
+
+    A canary is guarded as the Ingress is whose traffic it takes.
+    """
     for name in annotations:
         if name in _ISSUERS:
             fix = f'write {GROUP}/acme: "true", and name the server in the Cluster'

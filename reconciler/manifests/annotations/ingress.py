@@ -1,4 +1,4 @@
-"""Our annotations of an Ingress, which become typed options; `foreign_annotations` has those of others.
+"""Our annotations of an Ingress, which become typed options; `foreign` has those of other controllers.
 
 A value is read into a number, a network, or one of a few words; no text of an annotation goes on as it is.
 """
@@ -31,7 +31,8 @@ class _Setting(NamedTuple):
 
 
 def read_options(annotations: Mapping[str, str]) -> tuple[IngressOptions, tuple[Finding, ...]]:
-    """The options, and every error in them; with errors, those that could be read."""
+    """The options that an Ingress's annotations make, and every error in them; with errors, those that could be
+    read."""
     values: dict[str, Any] = {}
     findings: list[Finding] = []
     for name, setting in SETTINGS.items():
@@ -49,7 +50,7 @@ def read_options(annotations: Mapping[str, str]) -> tuple[IngressOptions, tuple[
 
 
 def ignored_annotations(annotations: Mapping[str, str], options: IngressOptions) -> Iterator[Finding]:
-    """Those that a canary has for nothing."""
+    """Warnings about annotations of a canary that change nothing on one."""
     for name, setting in SETTINGS.items():
         if options.canary and name in annotations and not setting.field.startswith("canary"):
             message = f"{name} changes nothing on a canary: it has the settings of what it takes traffic from"

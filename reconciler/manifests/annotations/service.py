@@ -27,6 +27,7 @@ SERVICE_SETTINGS: Final[Mapping[str, Setting]] = {
 
 
 def read_service_options(annotations: Mapping[str, str]) -> tuple[ServiceOptions, tuple[Finding, ...]]:
-    """The options, and every error in them; with errors, of those that could be read."""
+    """The options that a Service's annotations make, and every error in them; with errors, those that could be
+    read."""
     values, findings = read_settings(SERVICE_SETTINGS, annotations)
     return ServiceOptions(**values), tuple(findings)

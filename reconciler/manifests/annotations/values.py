@@ -25,7 +25,7 @@ class Setting(NamedTuple):
 def read_settings(
     settings: Mapping[str, Setting], annotations: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[Finding]]:
-    """The fields that could be read, and every error."""
+    """The values of the annotations that could be read, by field, and every error."""
     values: dict[str, Any] = {}
     findings: list[Finding] = []
     for name, setting in settings.items():
@@ -40,6 +40,8 @@ def read_settings(
 
 
 def one_of(*words: str) -> Callable[[str], str]:
+    """A reader of annotations that accepts these words only."""
+
     def read(text: str) -> str:
         if text not in words:
             raise ValueError
@@ -49,11 +51,12 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 
 def truth(text: str) -> bool:
+    """The value of an annotation that is "true" or "false"."""
     return one_of("true", "false")(text) == "true"
 
 
 def duration(longest: int) -> Callable[[str], int]:
-    """In milliseconds, more than none and at most `longest`."""
+    """A reader of times, such as `30s`: in milliseconds, more than none and at most `longest`."""
 
     def read(text: str) -> int:
         match = _DURATION.fullmatch(text)

@@ -8,7 +8,7 @@ from reconciler.manifests.findings import Finding, Pointer
 
 
 def check_network(text: str, at: Pointer) -> Iterator[Finding]:
-    """That the address is the network's first."""
+    """An error if the address of a network is not the first one in it."""
     network = IPv4Network(text, strict=False)
     if str(network) != text:
         message = f"{text} is an address inside of {network}, not a network"
@@ -16,7 +16,10 @@ def check_network(text: str, at: Pointer) -> Iterator[Finding]:
 
 
 def check_address(text: str, at: Pointer) -> Iterator[Finding]:
-    """That it is one of some host's: as upstream, a manifest reaches nothing that only a host itself may reach."""
+    """An error about an address that other hosts cannot reach.
+
+    As upstream, a manifest reaches nothing that only a host itself may reach.
+    """
     address = IPv4Address(text)
     kinds = (
         ("a loopback address", address.is_loopback),

@@ -22,7 +22,8 @@ _MEMORY_UNITS: Final = frozenset(
 
 
 def check_container(container: Container, spec: PodSpec, at: Pointer, *, init: bool) -> Iterator[Finding]:
-    """`spec` is the pod's that it is part of, `at` where it stands in its document."""
+    """Errors and warnings about a container of the pod that has this spec; `at` is where it stands in its
+    document."""
     ports = ((port.name, (*at, "ports", index)) for index, port in enumerate(container.ports) if port.name)
     yield from check_distinct(ports, "port", "name")
     yield from _variables(container, spec, at)
@@ -36,7 +37,10 @@ def check_container(container: Container, spec: PodSpec, at: Pointer, *, init: b
 def check_resource_field(
     selector: ResourceFieldSelector, spec: PodSpec, at: Pointer, *, own: str = ""
 ) -> Iterator[Finding]:
-    """`own` is the container that the amount is of where the selector names none."""
+    """Errors about a reference to an amount that a container asks for.
+
+    `own` is the container that the amount is of where the selector names none.
+    """
     names = [container.name for container, _, _ in containers_of(spec, ())]
     if (selector.container_name or own) not in names:
         message = f"the pod has no container {quoted(selector.container_name)}"

@@ -60,7 +60,7 @@ def check_ingress_spec(ingress: Ingress) -> Iterator[Finding]:
 
 
 def backends_of(spec: IngressSpec) -> Iterator[tuple[IngressServiceBackend, Pointer]]:
-    """Each Service that requests go to, and where it stands."""
+    """Each Service that requests of an Ingress go to, and where it stands in its document."""
     if spec.default_backend is not None:
         yield spec.default_backend.service, ("spec", "defaultBackend", "service")
     for number, rule in enumerate(spec.rules):

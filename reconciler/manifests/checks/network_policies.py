@@ -17,6 +17,7 @@ from reconciler.model.api.networking import (
 
 
 def check_network_policy(policy: NetworkPolicy) -> Iterator[Finding]:
+    """Errors about the selectors, peers and ports of a NetworkPolicy."""
     spec = policy.spec
     yield from _selector(spec.pod_selector, ("spec", "podSelector"))
     sides: tuple[tuple[str, str, Sequence[NetworkPolicyIngressRule | NetworkPolicyEgressRule]], ...] = (

@@ -9,7 +9,7 @@ from reconciler.model.api.core.pod import PodSpec
 
 
 def containers_of(spec: PodSpec, at: Pointer) -> Iterator[tuple[Container, Pointer, bool]]:
-    """Each with its pointer, and whether it is an init container; `at` is where the spec stands."""
+    """Every container with its pointer, and whether it is an init container; `at` is where the pod spec stands."""
     for index, container in enumerate(spec.init_containers):
         yield container, (*at, "initContainers", index), True
     for index, container in enumerate(spec.containers):
@@ -17,7 +17,7 @@ def containers_of(spec: PodSpec, at: Pointer) -> Iterator[tuple[Container, Point
 
 
 def check_distinct(named: Iterable[tuple[str, Pointer]], what: str, field: str) -> Iterator[Finding]:
-    """Of things of one kind, each with its name and its pointer; `field` holds the name."""
+    """Errors about things, each with its name and its pointer, that share a name; `field` holds the name."""
     seen: set[str] = set()
     for name, at in named:
         if name in seen:

@@ -9,7 +9,7 @@ from reconciler.model.api.core.container import IntOrName
 
 
 def check_policy(policy: PodSecurity, at: Pointer) -> Iterator[Finding]:
-    """What JSON Schema cannot say about it; `at` is where it stands in the Cluster."""
+    """Errors about the exceptions of a Cluster; `at` is where they stand in its document."""
     for index, ports in enumerate(policy.host_ports):
         first, last = _range(ports)
         if not 1 <= first <= last <= 65535:
@@ -19,6 +19,7 @@ def check_policy(policy: PodSecurity, at: Pointer) -> Iterator[Finding]:
 
 
 def allowed_host_port(policy: PodSecurity, port: int) -> bool:
+    """Whether an exception lets pods take this port of their host."""
     ranges = (_range(ports) for ports in policy.host_ports)
     return any(first <= port <= last for first, last in ranges)
 

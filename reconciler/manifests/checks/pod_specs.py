@@ -15,7 +15,7 @@ _IPC_SYSCTLS: Final = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
 
 
 def check_pod_spec(spec: PodSpec, at: Pointer) -> Iterator[Finding]:
-    """Errors and warnings; `at` is where the spec stands in its document.
+    """Errors and warnings about a pod spec; `at` is where it stands in its document.
 
     Rules: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
     """

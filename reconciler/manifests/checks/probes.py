@@ -8,7 +8,10 @@ from reconciler.model.api.core.container import Container, IntOrName, LifecycleH
 
 
 def check_probes(container: Container, at: Pointer) -> Iterator[Finding]:
-    """Rules: https://kubernetes.io/docs/concepts/workloads/pods/probes/"""
+    """Errors about the probes of a container; `at` is where the container stands in its document.
+
+    Rules: https://kubernetes.io/docs/concepts/workloads/pods/probes/
+    """
     probes = {
         "startupProbe": container.startup_probe,
         "livenessProbe": container.liveness_probe,
@@ -20,6 +23,7 @@ def check_probes(container: Container, at: Pointer) -> Iterator[Finding]:
 
 
 def check_hooks(container: Container, grace_seconds: int, at: Pointer) -> Iterator[Finding]:
+    """Errors about what a container does after its start and before its stop."""
     for field, hook in (("postStart", container.lifecycle.post_start), ("preStop", container.lifecycle.pre_stop)):
         if hook is not None:
             yield from _hook(hook, container, grace_seconds, (*at, "lifecycle", field))

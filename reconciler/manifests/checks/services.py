@@ -18,6 +18,7 @@ _OPEN = ("NodePort", "LoadBalancer")
 
 
 def check_service(service: Service) -> Iterator[Finding]:
+    """Errors and warnings about one Service."""
     spec = service.spec
     if spec.type == "ExternalName":
         yield from _alias(spec)
@@ -30,6 +31,7 @@ def check_service(service: Service) -> Iterator[Finding]:
 
 
 def check_endpoint_slice(endpoint_slice: EndpointSlice) -> Iterator[Finding]:
+    """Errors and warnings about one EndpointSlice."""
     if not endpoint_slice.metadata.labels.get(LABEL_SERVICE_NAME):
         message = f'the label "{LABEL_SERVICE_NAME}" is missing: it belongs to no Service'
         yield Finding(("metadata",), Code.MISSING_FIELD, message, "add the label, with the Service's name")

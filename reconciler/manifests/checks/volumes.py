@@ -16,7 +16,7 @@ _Placed = tuple[str, Pointer]
 
 
 def check_volumes(spec: PodSpec, at: Pointer) -> Iterator[Finding]:
-    """`at` is where the spec stands in its document."""
+    """Errors and warnings about the volumes of a pod spec and their mounts; `at` is where the spec stands."""
     volumes = [(volume, (*at, "volumes", index)) for index, volume in enumerate(spec.volumes)]
     yield from check_distinct(((volume.name, here) for volume, here in volumes), "volume", "name")
     for volume, here in volumes:

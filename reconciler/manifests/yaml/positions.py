@@ -12,11 +12,12 @@ Position = tuple[int, int]
 
 
 def position_of(node: Node) -> Position:
+    """The line and the column of a node, counted from 1."""
     return node.start_mark.line + 1, node.start_mark.column + 1
 
 
 class Positions:
-    """Of one document."""
+    """Where each value of one document stands."""
 
     def __init__(self, root: Node) -> None:
         self._values: dict[Pointer, Position] = {}

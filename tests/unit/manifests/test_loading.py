@@ -117,6 +117,9 @@ def test_what_did_not_change_stays_the_same_object(load: Load, good: dict[str, s
     assert after.of(Deployment)[WEB] is before.of(Deployment)[WEB]
     assert after.manifests[WEB] is before.manifests[WEB]
     assert after.nodes["node-1"] is before.nodes["node-1"]
+    assert after.of(Deployment) is before.of(Deployment)
+    assert after.of(ConfigMap) is not before.of(ConfigMap)
+    assert before.of(ConfigMap) != after.of(ConfigMap)
     settings = Ref("ConfigMap", "default", "settings")
     assert before.of(ConfigMap)[settings].data == {"MODE": "production"}
     assert after.of(ConfigMap)[settings].data == {"MODE": "test"}
