@@ -16,7 +16,7 @@ from reconciler.model.api.core.node import Node, NodeSpec, SshAddress
 from reconciler.model.api.core.pod import Pod, PodSpec, PodTemplateSpec, TemplateMeta
 from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
 from reconciler.model.api.meta import Object, ObjectMeta, ref_of
-from reconciler.model.desired import Desired, Json, Revision
+from reconciler.model.desired import Desired, Json, Revision, Template
 from reconciler.model.given import Given, GivenService
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
@@ -34,8 +34,9 @@ from reconciler.model.plan import Plan
 from reconciler.model.problems import Place
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
-from reconciler.planning import after_failure, after_success, plan
+from reconciler.planning import after_failure, after_success
 from reconciler.planning.simulation import SimulatedCluster
+from tests.planner import plan
 
 GIB = 1024**3
 PLAIN_NODE = NodeSpec()
@@ -91,12 +92,6 @@ def desired(
     hosts = [node(f"node-{number:03}") for number in range(nodes)] if isinstance(nodes, int) else list(nodes)
     whole: list[Object] = [Cluster(ObjectMeta("lab"), cluster), *hosts, Namespace(ObjectMeta("default")), *objects]
     by_ref: dict[Ref, Object] = {ref_of(each): each for each in whole}
-    specs: dict[Ref, PodSpec] = {}
-    for ref, each in by_ref.items():
-        if isinstance(each, Deployment):
-            specs[ref] = each.spec.template.spec
-        elif isinstance(each, Pod):
-            specs[ref] = each.spec
     return Desired(
         revision=Revision(revision, "tests"),
         objects=by_type(whole),
@@ -104,7 +99,7 @@ def desired(
             ref: manifest_digest(each) for ref, each in by_ref.items() if isinstance(each, ConfigMap | Secret)
         },
         places={ref: Place("all.yaml", line) for line, ref in enumerate(by_ref, start=1)},
-        template_hashes={ref: template_hash(spec) for ref, spec in specs.items()},
+        templates={ref: found for ref, each in by_ref.items() if (found := template(each)) is not None},
         manifests={ref: manifest(each) for ref, each in by_ref.items()},
     )
 
@@ -120,6 +115,14 @@ def by_type(objects: Iterable[Object]) -> Mapping[type[Any], Mapping[Ref, Any]]:
 def with_kinds(wanted: Desired, kinds: Mapping[type[Any], Mapping[Ref, Any]]) -> Desired:
     """The same revision with other objects of these kinds."""
     return msgspec.structs.replace(wanted, objects={**wanted.objects, **kinds})
+
+
+def template(each: Object) -> Template | None:
+    """What the object's pods are made from."""
+    made = each if isinstance(each, Pod) else each.spec.template if isinstance(each, Deployment) else None
+    if made is None:
+        return None
+    return Template(template_hash(made.spec), made.spec, made.metadata.labels, made.metadata.annotations)
 
 
 def template_hash(spec: PodSpec) -> str:

@@ -35,9 +35,10 @@ from reconciler.model.operations import (
     UnpauseContainer,
 )
 from reconciler.model.secrets import SecretText
-from reconciler.planning import Options, after_failure, after_success
+from reconciler.planning import after_failure, after_success
 from reconciler.planning.guard import held
 from reconciler.services import ServiceLayer
+from tests.planner import RULES
 from tests.simulated import World, container, deployment, desired, host, node, pod, service, with_kinds
 
 CANARY = "canary-51c4-secret"
@@ -51,7 +52,7 @@ WEB, API, JOB = (
 )
 PROBE = Probe(tcp_socket=TCPSocketAction("http"))
 LOST_AFTER = 10.0
-OPTIONS = Options()
+
 HTTP = (ContainerPort(8080, "http"),)
 FOREIGN = ObservedContainer("f", "someone-elses", "postgres", "running", cluster="other", uid="x")
 LOOK_ALIKE = ObservedContainer(
@@ -165,11 +166,11 @@ class Simulation(World):
         return found
 
     def decide(self) -> Turn:
-        return turn(self.wanted, self.observed(), self.memory, self.now, OPTIONS, self.layer, self.wall)
+        return turn(self.wanted, self.observed(), self.memory, self.now, RULES, self.layer, self.wall)
 
     def propose(self, wanted: Desired) -> bool:
         """As the loop does: what a guard holds is not taken."""
-        if held(wanted, self.memory, OPTIONS) is not None:
+        if held(wanted, self.memory, RULES.options) is not None:
             return False
         self.wanted = wanted
         return True

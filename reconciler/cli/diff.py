@@ -30,6 +30,7 @@ from reconciler.reporting import (
 from reconciler.services import ServiceLayer
 from reconciler.settings import Settings
 from reconciler.wiring.reading import in_force_at, kept_revision, read_once, remembered
+from reconciler.wiring.rules import rules_with
 
 _NOTHING = frozenset({"empty-revision", "path-missing"})
 """The problems of a revision that has no manifests."""
@@ -80,7 +81,7 @@ def _report(wanted: Asked, base: str, output: str) -> PlanReport:
     observed = observe_once(desired, memory, settings)
     now = time.monotonic()
     compared = rejected is None and (bool(memory.revision) or _is_empty(observed))
-    report = _fill(desired, observed, forecast(desired, observed, memory, now, options), compared)
+    report = _fill(desired, observed, forecast(desired, observed, memory, now, rules_with(options)), compared)
     return replace(report, rejected_base=rejected)
 
 

@@ -12,7 +12,7 @@ from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import PodWork, StartContainer
 from reconciler.model.plan import NodeStatus, Plan
 from reconciler.model.setups import NodeSetup
-from reconciler.planning import NO_ORDERS, Due, Options, certificates_due, plan
+from reconciler.planning import NO_ORDERS, Due, Rules, certificates_due, plan
 from reconciler.services import ServiceLayer
 
 
@@ -42,16 +42,16 @@ def turn(
     observed: Observed,
     memory: Memory,
     now: float,
-    options: Options,
+    rules: Rules,
     layer: ServiceLayer,
     at: float | None = None,
-    make_plan: Callable[[Desired, Observed, Memory, float, Options], Plan] = plan,
+    make_plan: Callable[[Desired, Observed, Memory, float, Rules], Plan] = plan,
 ) -> Turn:
     """Pure: what `run` carries out and what `diff` prints come from here and nowhere else.
 
     `make_plan` is `plan`, or a planner's way to the same plan at the cost of what changed.
     `now` is monotonic. `at`, in Unix seconds, is for certificates (an hour is near enough); None: by no date."""
-    planned = make_plan(desired, observed, memory, now, options)
+    planned = make_plan(desired, observed, memory, now, rules)
     if planned.hold is not None:
         return Turn(revision=desired.revision, plan=planned, setups={}, work=())
     setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed, planned.booting, at)

@@ -43,7 +43,7 @@ from reconciler.model.names import Ref
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Hold
 from reconciler.model.records import Event
-from reconciler.planning import Options, Planner, after_failure, after_success, emptied, held
+from reconciler.planning import Planner, Rules, after_failure, after_success, emptied, held
 from reconciler.services import ServiceLayer
 from reconciler.store import StoreFailed
 
@@ -82,7 +82,7 @@ class Loop:
         store: Store,
         issuer: Issuer,
         narrator: Narrator,
-        options: Options,
+        rules: Rules,
         candidate: Candidate,
     ) -> None:
         self._inbox = inbox
@@ -90,7 +90,7 @@ class Loop:
         self._fleet = fleet
         self._store = store
         self._narrator = narrator
-        self._options = options
+        self._rules = rules
         self._planner = Planner()
         self._layer = ServiceLayer()
         self._memory = store.load()
@@ -170,7 +170,7 @@ class Loop:
     def _consider(self, read: SourceRead) -> None:
         """Take a new revision, or say why not and stay with the last good one."""
         result = self._with_nothing_emptied(read.result)
-        if isinstance(result, Desired) and (hold := held(result, self._memory, self._options)) is not None:
+        if isinstance(result, Desired) and (hold := held(result, self._memory, self._rules.options)) is not None:
             self.refusal = hold
             self._recall()
             self._tell([of_hold(hold, self.desired)])
@@ -196,7 +196,7 @@ class Loop:
         if self.desired is not None:
             return
         desired = self._kept()
-        if desired is not None and held(desired, self._memory, self._options) is None:
+        if desired is not None and held(desired, self._memory, self._rules.options) is None:
             self._take(desired)
 
     def _kept(self) -> Desired | None:
@@ -283,7 +283,7 @@ class Loop:
         self._tell(self._pulls.seen(observed, now))
         at = time.time() // 3600 * 3600
         self._memory = self._orders.prepared(desired, self._memory)
-        current = turn(desired, observed, self._memory, now, self._options, self._layer, at, self._planner.plan)
+        current = turn(desired, observed, self._memory, now, self._rules, self._layer, at, self._planner.plan)
         if self._planner.difference:
             self._tell([of_difference(self._planner.difference)])
         if self._unkept is not None:

@@ -99,9 +99,9 @@ def _of_succession(before: Turn | None, after: Turn) -> Iterator[Event]:
     if known is after.plan.memory.pods:
         return
     new = [pod for uid, pod in after.plan.memory.pods.items() if pod.succeeded_by and pod.wanted == "run"]
-    told = {pod.owner or pod.ref for pod in known.values() if pod.succeeded_by}
-    for owner in sorted({pod.owner or pod.ref for pod in new} - told):
-        of_it = [pod for pod in new if (pod.owner or pod.ref) == owner]
+    told = {pod.workload for pod in known.values() if pod.succeeded_by}
+    for owner in sorted({pod.workload for pod in new} - told):
+        of_it = [pod for pod in new if pod.workload == owner]
         message = (
             f"{owner} is not in revision {after.revision}; what runs of it {stays_until(of_it[0].succeeded_by)}"
         )

@@ -23,6 +23,7 @@ from reconciler.kinds.networking.ingress import INGRESS
 from reconciler.kinds.networking.network_policy import NETWORK_POLICY
 from reconciler.kinds.unsupported import INSTEAD
 from reconciler.manifests.admission import AdmittedKinds, admitted_kinds
+from reconciler.planning.workload import Workloads
 
 KINDS: Final[Sequence[Kind[Any]]] = (
     POD,
@@ -47,4 +48,7 @@ ADMITTED: Final[AdmittedKinds] = admitted_kinds(
 )
 """The kinds that manifests may hold, for the loader."""
 
-__all__ = ["ADMITTED", "KINDS", "Kind"]
+WORKLOADS: Final[Workloads] = {kind.names.kind: kind.workload for kind in KINDS if kind.workload is not None}
+"""The kinds of objects that pods exist for, as planning takes them."""
+
+__all__ = ["ADMITTED", "KINDS", "Kind", "WORKLOADS"]

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from reconciler.manifests.admission import Admission
 from reconciler.model.kinds import Names
+from reconciler.planning.workload import Workload
 
 T = TypeVar("T")
 
@@ -18,3 +19,5 @@ class Kind(Struct, Generic[T], frozen=True):
     """The type of its objects in memory."""
     admission: Admission[T] | None = None
     """How manifests of the kind are read and checked; None for objects that only the reconciler makes."""
+    workload: Workload[T] | None = None
+    """How planning treats its objects; None for a kind that no pods exist for."""

@@ -12,7 +12,7 @@ from reconciler.manifests.across.index import Index
 from reconciler.manifests.admission import AdmittedKinds
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.reading.canonical_form import template_hash
-from reconciler.model.desired import Desired, Json, Revision
+from reconciler.model.desired import Desired, Json, Revision, Template
 from reconciler.model.names import Ref
 from reconciler.model.problems import Place, Problem
 
@@ -27,7 +27,7 @@ class Assembler:
         self._touched: dict[Ref, None] = {}
         self._objects: defaultdict[str, _Table[Any]] = defaultdict(_Table)
         self._places: _Table[Place] = _Table()
-        self._hashes: _Table[str] = _Table()
+        self._templates: _Table[Template] = _Table()
         self._digests: _Table[str] = _Table()
         self._manifests: _Table[Json] = _Table()
 
@@ -52,7 +52,7 @@ class Assembler:
             objects={type(next(iter(table.values()))): table for table in tables if table},
             digests=self._digests.handed_out(),
             places=self._places.handed_out(),
-            template_hashes=self._hashes.handed_out(),
+            templates=self._templates.handed_out(),
             manifests=self._manifests.handed_out(),
             warnings=warnings,
             empty_files=empty_files,
@@ -67,13 +67,15 @@ class Assembler:
         objects.put(ref, object)
         self._places.put(ref, manifest.place)
         self._manifests.put(ref, manifest.canonical)
-        if manifest.relations.template is not None:
-            self._hashes.put(ref, self._hash_with_contents(manifest, index.objects))
+        if (made_from := manifest.relations.template) is not None:
+            pod_hash = self._hash_with_contents(manifest, index.objects)
+            template = Template(pod_hash, made_from.spec, made_from.labels, made_from.annotations)
+            self._templates.put(ref, template)
         if manifest.digest:
             self._digests.put(ref, manifest.digest)
 
     def _forget(self, ref: Ref) -> None:
-        for table in (self._objects[ref.kind], self._places, self._manifests, self._hashes, self._digests):
+        for table in (self._objects[ref.kind], self._places, self._manifests, self._templates, self._digests):
             table.drop(ref)
 
     def _hash_with_contents(self, manifest: Manifest[Any], objects: Mapping[Ref, Manifest[Any]]) -> str:
@@ -108,7 +110,7 @@ class _Table(Generic[V]):
 
     def put(self, ref: Ref, value: V) -> None:
         known = self._now.get(ref)
-        if known is not value and not (isinstance(value, str) and known == value):
+        if known is not value and not (isinstance(value, str | Template) and known == value):
             self._own()[ref] = value
 
     def drop(self, ref: Ref) -> None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.names import Ref
 from reconciler.model.problems import Place, Problem
 
@@ -52,6 +53,18 @@ class Unavailable(Struct, frozen=True):
     fix: str = ""
 
 
+class Template(Struct, frozen=True):
+    """What the pods of one object are made from."""
+
+    hash: str
+    """Ten hex digits of what makes the pods what they are: the pod spec, and the contents of every ConfigMap and
+    Secret read through `env` or `envFrom`; with the template's annotation `reconciler.dev/restart-on-change:
+    "true"`, of those in its volumes too. Another hash, other pods."""
+    spec: PodSpec
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+
+
 class Desired(Struct, frozen=True, dict=True):
     """The objects of one accepted revision, indexed; every cross-reference in it is known to hold."""
 
@@ -61,10 +74,8 @@ class Desired(Struct, frozen=True, dict=True):
     revision loaded before is the same mapping."""
     places: Mapping[Ref, Place]
     """Where each object was written."""
-    template_hashes: Mapping[Ref, str]
-    """For each Pod and Deployment, ten hex digits of what makes its pods what they are: the pod spec, and the
-    contents of every ConfigMap and Secret read through `env` or `envFrom`; with the template's annotation
-    `reconciler.dev/restart-on-change: "true"`, of those in its volumes too. Another hash, other pods."""
+    templates: Mapping[Ref, Template]
+    """What each object that pods exist for makes them from; a bare Pod is made from itself."""
     digests: Mapping[Ref, str]
     """Of the contents of each ConfigMap and Secret: other contents, another digest. Salted: it tells no value."""
     manifests: Mapping[Ref, Json]
@@ -76,6 +87,10 @@ class Desired(Struct, frozen=True, dict=True):
     def of(self, kind: type[T]) -> Mapping[Ref, T]:
         """The objects of one kind, given by their type: `desired.of(Deployment)`."""
         return self.objects.get(kind, {})
+
+    def get(self, ref: Ref) -> Any | None:
+        """The object of this name, or None."""
+        return next((objects[ref] for objects in self.objects.values() if ref in objects), None)
 
     @cached_property
     def cluster(self) -> Cluster:

@@ -46,6 +46,11 @@ class PodIntent(Struct, frozen=True, gc=False):
     def ref(self) -> Ref:
         return Ref("Pod", self.namespace, self.name)
 
+    @property
+    def workload(self) -> Ref:
+        """The object that the pod exists for: its owner, or the bare Pod itself."""
+        return self.owner or self.ref
+
 
 class NodeRecord(Struct, frozen=True):
     """What is fixed for a node from the first time it was seen."""

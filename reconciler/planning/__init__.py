@@ -21,6 +21,7 @@ from reconciler.planning.memory import without_node
 from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
 from reconciler.planning.planner import Planner
+from reconciler.planning.world import Rules
 
 __all__ = [
     "Due",
@@ -28,6 +29,7 @@ __all__ = [
     "NO_ORDERS",
     "Options",
     "Planner",
+    "Rules",
     "account_wanted",
     "after_failure",
     "after_issue",

@@ -14,13 +14,12 @@ from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import Outcome
 from reconciler.model.plan import Hold, ObjectChange, Plan, PodChange, Unplaced
 from reconciler.planning.kubelet.backoff import after_failure, after_success
-from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
 from reconciler.planning.simulation import SimulatedCluster
+from reconciler.planning.world import Rules
 
 MOST_STEPS = 10_000
 """Far above the steps of any rollout: more means that two rules contradict each other."""
-_DEFAULTS = Options()
 
 
 class Forecast(Struct, frozen=True):
@@ -36,10 +35,8 @@ class Forecast(Struct, frozen=True):
     steps: int
 
 
-def forecast(
-    desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS
-) -> Forecast:
-    steps = list(_steps(desired, observed, memory, now, options))
+def forecast(desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules) -> Forecast:
+    steps = list(_steps(desired, observed, memory, now, rules))
     first, last = steps[0], steps[-1]
     return Forecast(
         changes=tuple(change for step in steps for change in step.changes),
@@ -52,10 +49,10 @@ def forecast(
     )
 
 
-def _steps(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options) -> Iterator[Plan]:
+def _steps(desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules) -> Iterator[Plan]:
     cluster = SimulatedCluster(observed)
     for _ in range(MOST_STEPS):
-        step = plan(desired, observed, memory, now, options)
+        step = plan(desired, observed, memory, now, rules)
         yield step
         if step.hold is not None:
             return

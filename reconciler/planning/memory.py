@@ -3,55 +3,65 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.desired import Desired
-from reconciler.model.memory import ClaimRecord, IngressRecord, Memory, NodeRecord, PodIntent, ServiceRecord
-from reconciler.model.names import Ref, Uid
-from reconciler.planning.kubelet.sync import Clocks
+from reconciler.model.memory import IngressRecord, Memory, NodeRecord, ServiceRecord
+from reconciler.model.names import Ref
+from reconciler.planning.controllers.ingress import ingress_records
+from reconciler.planning.controllers.service import service_records
+from reconciler.planning.decided import Decided
+from reconciler.planning.progress import Progress
 from reconciler.planning.scheduling.cycle import Placement
 from reconciler.planning.state.completion import is_done_for_good
 from reconciler.planning.state.nodes import NodeView
+from reconciler.planning.world import World
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-def remember(
-    desired: Desired,
-    memory: Memory,
-    nodes: Mapping[str, NodeView],
-    pods: Mapping[Uid, PodIntent],
-    placement: Placement,
-    services: Mapping[Ref, ServiceRecord],
-    ingresses: Mapping[Ref, IngressRecord],
-    claims: Mapping[Ref, ClaimRecord],
-    clocks: Clocks,
-) -> Memory:
-    """The memory given, itself, where nothing is to be remembered anew."""
+class Records(Struct, frozen=True):
+    """What is chosen once for objects other than pods, and remembered."""
+
+    services: Mapping[Ref, ServiceRecord]
+    ingresses: Mapping[Ref, IngressRecord]
+
+
+def records_of(world: World) -> Records:
+    """Choose what Services and Ingresses of the revision have not been given yet."""
+    nodes = world.nodes.values()
+    return Records(
+        service_records(world.desired, world.memory, nodes), ingress_records(world.desired, world.memory, nodes)
+    )
+
+
+def remember(world: World, decided: Decided, records: Records, progress: Progress) -> Memory:
+    """Return what is to be remembered: the memory given, itself, where that is nothing new."""
+    desired, memory = world.desired, world.memory
     incarnations = memory.incarnations
-    if placement.incarnations:
-        incarnations = {**incarnations, **placement.incarnations}
+    if decided.placement.incarnations:
+        incarnations = {**incarnations, **decided.placement.incarnations}
     planned = memory.revision == desired.revision.id
     after = Memory(
-        pods=_kept(memory.pods, pods),
-        nodes=_records(memory, nodes, placement),
-        services=services,
-        ingresses=ingresses,
-        claims=claims,
+        pods=_kept(memory.pods, decided.intents),
+        nodes=_records(memory, world.nodes, decided.placement),
+        services=records.services,
+        ingresses=records.ingresses,
+        claims=decided.claims,
         accounts=memory.accounts,
         certificates=memory.certificates,
-        runs=clocks.runs,
+        runs=progress.runs,
         incarnations=incarnations,
         applied=memory.applied if planned else desired.manifests,
         revision=memory.revision if planned else desired.revision.id,
-        backoffs=clocks.backoffs,
-        ready_since=clocks.ready_since,
-        leaving=clocks.leaving,
+        backoffs=progress.backoffs,
+        ready_since=progress.ready_since,
+        leaving=progress.leaving,
         orders=memory.orders,
-        crashes=clocks.crashes,
-        failures=clocks.failures,
-        started=clocks.started,
+        crashes=progress.crashes,
+        failures=progress.failures,
+        started=progress.started,
     )
     fields = Memory.__struct_fields__
     same = all(getattr(after, field) is getattr(memory, field) for field in fields)

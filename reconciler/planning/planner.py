@@ -23,7 +23,7 @@ from reconciler.model.plan import Plan, PlanDelta
 from reconciler.planning.diff import differences
 from reconciler.planning.guard import held
 from reconciler.planning.incremental.changes import changed_memory, changed_owners, moments_of, volatile
-from reconciler.planning.incremental.index import PodIndex, owner_of
+from reconciler.planning.incremental.index import PodIndex
 from reconciler.planning.incremental.merge import (
     Part,
     changed_nodes,
@@ -34,20 +34,17 @@ from reconciler.planning.incremental.merge import (
 from reconciler.planning.incremental.observation import Proxies, SetDifferences, Strays, change_of
 from reconciler.planning.incremental.reach import (
     BY_POD,
-    WORKLOADS,
     Reach,
     cut_desired,
     cut_memory,
     cut_observed,
     reach_of,
 )
-from reconciler.planning.options import Options
 from reconciler.planning.plan import plan
+from reconciler.planning.world import Rules
 
-_OWNERS: Final = frozenset(kind.__name__ for kind in WORKLOADS)
 AUDIT_EVERY: Final = 500
 """Plans of a part between two that are planned whole, and compared."""
-_DEFAULTS: Final = Options()
 
 
 class Changed(Struct, frozen=True):
@@ -74,28 +71,26 @@ class Planner:
         """Plan everything next: nobody can be sure what became of the plan before."""
         self._known = None
 
-    def plan(
-        self, desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS
-    ) -> Plan:
+    def plan(self, desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules) -> Plan:
         """What `planning.plan` makes of this, and in `delta` what differs from the plan before."""
         self.difference = ""
         made = None
-        if self._known is not None and self._known.options == options:
+        if self._known is not None and self._known.rules == rules:
             made = self._known.plan(desired, observed, memory, now)
         if made is None:
-            return self._whole(desired, observed, memory, now, options)
+            return self._whole(desired, observed, memory, now, rules)
         self.parts += 1
         self._until_audit -= 1
         if self._until_audit > 0:
             return made
         self._until_audit = self._audit_every
-        whole = self._whole(desired, observed, memory, now, options)
+        whole = self._whole(desired, observed, memory, now, rules)
         self.difference = difference(made, whole)
         return whole if self.difference else replace(whole, delta=made.delta)
 
-    def _whole(self, desired: Desired, observed: Observed, memory: Memory, now: float, options: Options) -> Plan:
-        made = plan(desired, observed, memory, now, options)
-        self._known = None if made.hold is not None else _Known(desired, observed, memory, now, options, made)
+    def _whole(self, desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules) -> Plan:
+        made = plan(desired, observed, memory, now, rules)
+        self._known = None if made.hold is not None else _Known(desired, observed, memory, now, rules, made)
         return made
 
 
@@ -119,15 +114,15 @@ class _Known:
     """The plan before, what it was made of, and what is indexed of it."""
 
     def __init__(
-        self, desired: Desired, observed: Observed, memory: Memory, now: float, options: Options, made: Plan
+        self, desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules, made: Plan
     ) -> None:
         self._desired = desired
         self._observed = observed
         self._now = now
-        self.options = options
+        self.rules = rules
         self._plan = made
         self._memory = made.memory
-        pruning = options.prune_orphans and bool(made.orphans)
+        pruning = rules.options.prune_orphans and bool(made.orphans)
         self._is_open = not pruning and _is_open(desired, observed, made)
         self._index: PodIndex | None = None
         """Made when it is needed first."""
@@ -147,7 +142,7 @@ class _Known:
 
     def plan(self, desired: Desired, observed: Observed, memory: Memory, now: float) -> Plan | None:
         """None: everything is to be planned."""
-        if not self._is_open or held(desired, memory, self.options) is not None:
+        if not self._is_open or held(desired, memory, self.rules.options) is not None:
             return None
         index = self._indexed()
         changed = self._changed(desired, observed, memory, now, index)
@@ -167,11 +162,11 @@ class _Known:
         """None: it is not of this part alone."""
         given = cut_memory(memory, desired, reach)
         made = plan(
-            cut_desired(desired, reach),
+            cut_desired(desired, reach, self.rules.workloads),
             cut_observed(observed, reach),
             given,
             now,
-            self.options,
+            self.rules,
             self._proxies.rotation(),
         )
         after = made.memory
@@ -234,7 +229,7 @@ class _Known:
         self, desired: Desired, observed: Observed, memory: Memory, now: float, index: PodIndex
     ) -> Changed | None:
         """None: something that may concern everything."""
-        owners = changed_owners(self._desired, desired)
+        owners = changed_owners(self._desired, desired, self.rules.workloads)
         remembered = changed_memory(self._memory, memory)
         due = self._due_by(now)
         if owners is None or remembered is None or due is None:
@@ -274,7 +269,7 @@ class _Known:
                 continue  # It was planned anew since, and waits for another moment, or for none.
             if ref.kind == "Pod" and not ref.namespace:
                 uids.add(ref.name)
-            elif ref.namespace and ref.kind in _OWNERS:
+            elif ref.namespace and ref.kind in self.rules.workloads:
                 owners.add(ref)
             else:
                 return None
@@ -305,7 +300,7 @@ def _is_open(desired: Desired, observed: Observed, made: Plan) -> bool:
 
 def _bereft(before: Memory, after: Memory, uids: Iterable[Uid]) -> frozenset[Ref]:
     """The owners of those of the pods that are remembered no more."""
-    return frozenset(owner_of(before.pods[uid]) for uid in uids if uid in before.pods and uid not in after.pods)
+    return frozenset(before.pods[uid].workload for uid in uids if uid in before.pods and uid not in after.pods)
 
 
 def _followed(memory: Memory, made: Plan) -> frozenset[Uid]:

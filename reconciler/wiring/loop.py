@@ -22,6 +22,7 @@ from reconciler.settings import Listen, Settings, SourceSettings
 from reconciler.stores import open_store
 from reconciler.wiring.hosts import connector, credentials_of, holder_in_words
 from reconciler.wiring.reading import open_source
+from reconciler.wiring.rules import rules_with
 
 
 class Running(Struct):
@@ -46,7 +47,7 @@ def running(wanted: SourceSettings, settings: Settings, narrator: Narrator, opti
             store=store,
             issuer=issuer,
             narrator=narrator,
-            options=options,
+            rules=rules_with(options),
             candidate=Candidate(store.identity, holder_in_words(), settings.take_over, this_process()),
         )
         refresher = Refresher(open_source(wanted, settings), Loader(ADMITTED).load, inbox)

@@ -8,8 +8,8 @@ from statistics import median
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
 from reconciler.model.desired import Desired, Revision, Snapshot, SourceFile
-from reconciler.planning import plan
 from tests.bench.bars import Measured, at_least, at_most
+from tests.planner import plan
 from tests.simulated import simulated_cluster
 
 MANIFESTS = 10_000

@@ -32,12 +32,12 @@ from reconciler.model.names import Ref
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.operations import PodWork
 from reconciler.model.records import Event
-from reconciler.planning import Options, forecast
 from reconciler.store.sqlite import SqliteStore
 from tests.bench.bars import Measured, at_most
 from tests.bench.settled import PODS_EACH, Settled, edited, settled
 from tests.bench.simulated_hosts import SimulatedSession
 from tests.fake_issuer import FakeIssuer
+from tests.planner import RULES, forecast
 from tests.simulated import deployment, desired, hosts, service
 
 NODES = {1_000: 100, 10_000: 300, 30_000: 1_000, 150_000: 5_000}
@@ -81,7 +81,7 @@ class Bench:
             store=self.store,
             issuer=FakeIssuer(),
             narrator=Quiet(),
-            options=Options(),
+            rules=RULES,
             candidate=Candidate(self.store.identity, "bench"),
         )
         self.cpu += time.process_time() - began

@@ -86,13 +86,13 @@ def edited(wanted: Desired, refs: list[Ref], revision: str, version: str) -> Des
         wanted,
         revision=replace(wanted.revision, id=revision),
         objects={**wanted.objects, Deployment: {**wanted.of(Deployment), **changed.of(Deployment)}},
-        template_hashes={**wanted.template_hashes, **changed.template_hashes},
+        templates={**wanted.templates, **changed.templates},
         manifests={**wanted.manifests, **{ref: changed.manifests[ref] for ref in refs}},
     )
 
 
 def _intent(wanted: Desired, ref: Ref, manifest: Deployment, number: int, node: str, ip: str) -> PodIntent:
-    template_hash, template = wanted.template_hashes[ref], manifest.spec.template
+    template_hash, template = wanted.templates[ref].hash, manifest.spec.template
     name = pod_name(ref, template_hash, number)
     uid = pod_uid(wanted.cluster.metadata.name, ref.namespace, name, number)
     labels, revision = template.metadata.labels, wanted.revision.id

@@ -18,9 +18,9 @@ from reconciler.model.api.networking import NetworkPolicy, NetworkPolicySpec
 from reconciler.model.desired import Desired
 from reconciler.model.observed import NetworkState, Observed, ObservedContainer, Probed, Reachable
 from reconciler.model.plan import Plan
-from reconciler.planning import plan
 from reconciler.planning.planner import Planner, difference
 from tests.ingress_oracle import ingress, rule
+from tests.planner import RULES, plan
 from tests.simulated import World, container, deployment, desired, node, pod, service
 
 STEPS = 120
@@ -98,7 +98,7 @@ class Everything(World):
     def look(self) -> Plan:
         """Both plans are the same; and what the delta says is all that differs from the plan before."""
         observed, before = self.observed(), self.planned
-        made = self.planner.plan(self.wanted, observed, self.memory, self.now)
+        made = self.planner.plan(self.wanted, observed, self.memory, self.now, RULES)
         assert self.planner.difference == ""
         whole = plan(self.wanted, observed, self.memory, self.now)
         assert (difference(made, whole), self.number) == ("", self.number)

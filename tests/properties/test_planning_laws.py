@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from reconciler.kinds.apps.rollout import limits_of
 from reconciler.model.api.apps import Deployment, DeploymentStrategy, RollingUpdateDeployment
 from reconciler.model.api.core.container import Container, ContainerPort, Probe, TCPSocketAction
 from reconciler.model.api.core.node import NodeSpec, Taint
@@ -18,8 +19,7 @@ from reconciler.model.names import Ref
 from reconciler.model.observed import ObservedContainer, Probed, Reachable
 from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StartContainer, StopContainers
 from reconciler.model.plan import Action, NodeStatus, Plan
-from reconciler.planning import forecast, plan
-from reconciler.planning.controllers.deployment import limits_of
+from tests.planner import forecast, plan
 from tests.simulated import PLAIN_NODE, World, container, deployment, desired, node, pod, service
 
 NODES = 3

@@ -4,11 +4,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from reconciler.kinds.apps.rollout import limits_of
 from reconciler.model.api.apps import DeploymentStrategy, RollingUpdateDeployment
 from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.names import Ref
 from reconciler.model.plan import Plan
-from reconciler.planning.controllers.deployment import limits_of
 from tests.simulated import World, deployment, desired, service
 
 BEHIND = Ref("Service", "default", "web")

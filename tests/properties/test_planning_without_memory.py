@@ -12,7 +12,8 @@ from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observation, Observed, ObservedContainer, Reachable
 from reconciler.model.plan import Plan, PodChange, PodStatus, Status
-from reconciler.planning import Forecast, forecast
+from reconciler.planning import Forecast
+from tests.planner import forecast
 from tests.properties.test_planning_laws import ChosenWorld, check, happen, new_world, revision_of, revisions
 
 Change = tuple[str, str, str, str, str]

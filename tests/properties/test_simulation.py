@@ -20,6 +20,7 @@ import pytest
 from reconciler.control.cycle import Turn
 from reconciler.control.narration import of_nodes, of_turn
 from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
+from reconciler.kinds.apps.rollout import limits_of
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.memory import Memory, PodIntent
@@ -28,7 +29,6 @@ from reconciler.model.observed import Observed, ObservedContainer, Reachable
 from reconciler.model.operations import CreateContainer, RemoveContainer, StartContainer, StopContainers
 from reconciler.model.plan import Action, NodeStatus, Status
 from reconciler.model.records import Event
-from reconciler.planning.controllers.deployment import limits_of
 from reconciler.reporting import (
     PlanReport,
     UnreachableNode,
@@ -132,8 +132,8 @@ class Step:
             assert twice or self.may_go(intent, staying), (intent, told[0])
 
     def may_go(self, intent: PodIntent, staying: Counter[tuple[Ref, str]]) -> bool:
-        owner = intent.owner or intent.ref
-        template = self.wanted.template_hashes.get(owner)
+        owner = intent.workload
+        template = found.hash if (found := self.wanted.templates.get(owner)) else None
         deployment = self.wanted.of(Deployment).get(owner)
         node = self.wanted.nodes[intent.node]
         return (
@@ -189,7 +189,7 @@ class Step:
         self.world.guards["a rollout waits for its floor"] += bool(outdated) and not ends
 
     def is_outdated(self, intent: PodIntent) -> bool:
-        return intent.wanted == "run" and intent.hash != self.wanted.template_hashes[WEB]
+        return intent.wanted == "run" and intent.hash != self.wanted.templates[WEB].hash
 
     def was_ready(self, intent: PodIntent) -> bool:
         """Of a pod of one container: it runs where it is to run, and its probe said so when it was seen last."""
@@ -370,7 +370,7 @@ def a_bare_pod_lives_once(world: Simulation) -> None:
     job = world.wanted.of(Pod).get(JOB)
     if job is not None:
         stale = [
-            each for each in intents if each.hash != world.wanted.template_hashes[JOB] and each.node in world.cut
+            each for each in intents if each.hash != world.wanted.templates[JOB].hash and each.node in world.cut
         ]
         world.guards["a bare pod waits for a silent node"] += bool(stale)
 

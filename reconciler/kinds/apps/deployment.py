@@ -1,6 +1,7 @@
 """A Deployment: so many pods of one template, replaced a few at a time when the template changes."""
 
 from reconciler.kinds.apps.deployment_admission import DEPLOYMENT_ADMISSION
+from reconciler.kinds.apps.rollout import ROLLOUT
 from reconciler.kinds.kind import Kind
 from reconciler.model.api.apps import Deployment
 from reconciler.model.kinds import Names
@@ -11,4 +12,5 @@ DEPLOYMENT = Kind(
     ),
     type=Deployment,
     admission=DEPLOYMENT_ADMISSION,
+    workload=ROLLOUT,
 )

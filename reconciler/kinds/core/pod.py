@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from reconciler.kinds.core.bare_pod import BARE_POD
 from reconciler.kinds.kind import Kind
 from reconciler.manifests.admission import Admission
 from reconciler.manifests.annotations.placement import check_conditions
@@ -33,4 +34,5 @@ POD = Kind(
         pod_template=_pod_template,
         annotations={ANNOTATION_CONDITIONS: (), ANNOTATION_RESTART_ON_CHANGE: ("true", "false")},
     ),
+    workload=BARE_POD,
 )

@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
-from reconciler.model.api.core.pod import Pod, PodSpec
 from reconciler.model.api.core.service import Service
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Action
 from reconciler.planning.controllers.availability import Availability
-from reconciler.planning.controllers.deployment import limits_of
 from reconciler.planning.decisions import Leaving
 from reconciler.planning.state.pods import PodView
 from reconciler.planning.state.volume_binding import claims_of
+from reconciler.planning.world import World
 
 _SHARED = frozenset({"ReadWriteMany", "ReadOnlyMany"})
 
@@ -37,16 +35,15 @@ class Succession(Struct, frozen=True):
 NOBODY_GOES = Succession()
 
 
-def succession(
-    desired: Desired, pods: Mapping[Uid, PodView], memory: Memory, since: Mapping[Uid, float], now: float
-) -> Succession:
-    """Of the pods whose Deployment, or whose own manifest, this revision does not have."""
+def succession(world: World) -> Succession:
+    """Decide about the pods whose Deployment, or whose own manifest, this revision does not have."""
+    desired, pods = world.desired, world.pods
     gone = [pod for pod in pods.values() if pod.intent.wanted == "run" and not has_owner(pod.intent, desired)]
     if not gone:
         return NOBODY_GOES
-    come = _come(desired, memory)
+    come = _come(desired, world.memory)
     behind = [
-        _Behind(service, desired, workloads)
+        _Behind(service, world, workloads)
         for service in desired.of(Service).values()
         if (workloads := _workloads(service, desired)) and any(_selects(service, pod.intent) for pod in gone)
     ]
@@ -61,12 +58,11 @@ def succession(
         )
         for pod in gone
     }
-    return _Step(desired, pods, gone, behind, successors, since, now).taken()
+    return _Step(world, gone, behind, successors).taken()
 
 
 def makes_room(
-    desired: Desired,
-    pods: Mapping[Uid, PodView],
+    world: World,
     staying: Mapping[Uid, tuple[Ref, ...]],
     stuck: Ref,
     fits_without: Callable[[frozenset[Uid]], bool],
@@ -74,12 +70,13 @@ def makes_room(
     """One of those that stay, where `stuck` comes in its place and can have none because of it.
 
     `fits_without`: could a pod of it be placed if these were gone?"""
+    pods = world.pods
     others = [uid for uid, refs in staying.items() if stuck in refs]
     if not others or not fits_without(frozenset(others)):
         return None
     order = sorted(others, key=lambda uid: (pods[uid].ready, pods[uid].intent.name))
     uid = next((uid for uid in order if fits_without(frozenset((uid,)))), order[0])
-    reason = f"{_not_there(pods[uid], desired)}, and {stuck} has no room beside it"
+    reason = f"{_not_there(pods[uid], world.desired)}, and {stuck} has no room beside it"
     return Leaving(uid, Action.DELETE, reason)
 
 
@@ -90,9 +87,9 @@ def stays_until(succeeded_by: Iterable[Ref]) -> str:
 class _Behind:
     """A Service that selects pods that go, and the workloads of the revision behind it."""
 
-    def __init__(self, service: Service, desired: Desired, workloads: frozenset[Ref]) -> None:
+    def __init__(self, service: Service, world: World, workloads: frozenset[Ref]) -> None:
         self._service = service
-        self._desired = desired
+        self._world = world
         self.workloads = workloads
 
     def has(self, intent: PodIntent) -> bool:
@@ -103,8 +100,8 @@ class _Behind:
         return sum(self._least(ref) for ref in coming if ref in self.workloads)
 
     def _least(self, ref: Ref) -> int:
-        deployment = self._desired.of(Deployment).get(ref)
-        return max(0, deployment.spec.replicas - limits_of(deployment).unavailable) if deployment else 1
+        thing = self._world.desired.get(ref)
+        return self._world.rules.workloads[ref.kind].least_available(thing) if thing is not None else 1
 
 
 class _Step:
@@ -112,23 +109,19 @@ class _Step:
 
     def __init__(
         self,
-        desired: Desired,
-        pods: Mapping[Uid, PodView],
+        world: World,
         gone: Sequence[PodView],
         behind: Sequence[_Behind],
         successors: Mapping[Uid, tuple[Ref, ...]],
-        since: Mapping[Uid, float],
-        now: float,
     ) -> None:
-        self._desired = desired
+        self._world = world
+        self._desired = world.desired
+        self._pods = world.pods
         self._gone = gone
         self._behind = behind
         self._successors = successors
         self._coming = frozenset(ref for refs in successors.values() for ref in refs)
-        self._since = since
-        self._now = now
         self._wake_at: list[float] = []
-        self._pods = pods
         self._available = self._count()
 
     def taken(self) -> Succession:
@@ -175,17 +168,22 @@ class _Step:
                 found.add(uid)
             elif pod.owner in self._coming:
                 if pod.owner not in judges:
-                    deployment = self._desired.of(Deployment).get(pod.owner)
-                    least = deployment.spec.min_ready_seconds if deployment else 0
-                    judges[pod.owner] = Availability(least, True, self._since, self._now)
+                    judges[pod.owner] = self._judge(pod.owner)
                 if judges[pod.owner].of(pod):
                     found.add(uid)
         self._wake_at = [judge.wake_at for judge in judges.values() if judge.wake_at is not None]
         return found
 
+    def _judge(self, ref: Ref) -> Availability:
+        thing = self._desired.get(ref)
+        workload = self._world.rules.workloads[ref.kind]
+        seconds = workload.min_ready_seconds(thing) if thing is not None else 0
+        return Availability(seconds, True, self._world.ready_since, self._world.now)
+
 
 def has_owner(intent: PodIntent, desired: Desired) -> bool:
-    return intent.owner in desired.of(Deployment) if intent.owner else intent.ref in desired.of(Pod)
+    """Whether the revision has the object that the pod exists for."""
+    return intent.workload in desired.templates
 
 
 def _not_there(pod: PodView, desired: Desired) -> str:
@@ -196,17 +194,17 @@ def _come(desired: Desired, memory: Memory) -> frozenset[Ref]:
     """The workloads that the revision planned last did not have; none while the same one is planned again."""
     if memory.revision == desired.revision.id:
         return frozenset()
-    return frozenset(ref for ref in (*desired.of(Deployment), *desired.of(Pod)) if ref not in memory.applied)
+    return frozenset(ref for ref in desired.templates if ref not in memory.applied)
 
 
 def _workloads(service: Service, desired: Desired) -> frozenset[Ref]:
     namespace, selector = service.metadata.namespace, service.spec.selector
     if not selector:
         return frozenset()
-    labelled = [(ref, one.spec.template.metadata.labels) for ref, one in desired.of(Deployment).items()]
-    labelled += [(ref, one.metadata.labels) for ref, one in desired.of(Pod).items()]
     return frozenset(
-        ref for ref, labels in labelled if ref.namespace == namespace and selector.items() <= labels.items()
+        ref
+        for ref, template in desired.templates.items()
+        if ref.namespace == namespace and selector.items() <= template.labels.items()
     )
 
 
@@ -221,18 +219,12 @@ def _selects(service: Service, intent: PodIntent) -> bool:
 
 def _share_a_claim(intent: PodIntent, ref: Ref, desired: Desired) -> bool:
     """Two that write to the same data, and know nothing of each other, do not run beside each other."""
-    spec = _spec_of(ref, desired)
-    if intent.spec is None or spec is None:
+    template = desired.templates.get(ref)
+    if intent.spec is None or template is None:
         return False
-    shared = {*claims_of(intent.namespace, intent.spec)} & {*claims_of(ref.namespace, spec)}
+    shared = {*claims_of(intent.namespace, intent.spec)} & {*claims_of(ref.namespace, template.spec)}
     return any(claim not in desired.of(PersistentVolumeClaim) or _is_for_one(claim, desired) for claim in shared)
 
 
 def _is_for_one(claim: Ref, desired: Desired) -> bool:
     return _SHARED.isdisjoint(desired.of(PersistentVolumeClaim)[claim].spec.access_modes)
-
-
-def _spec_of(ref: Ref, desired: Desired) -> PodSpec | None:
-    if ref in desired.of(Deployment):
-        return desired.of(Deployment)[ref].spec.template.spec
-    return desired.of(Pod)[ref].spec if ref in desired.of(Pod) else None

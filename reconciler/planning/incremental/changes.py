@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
-from reconciler.planning.incremental.reach import WORKLOADS
 from reconciler.planning.state.restarts import HEALTHY_SECONDS, trusted_at
+from reconciler.planning.workload import Workloads
 
 _OF_THE_LOOP = frozenset({"orders", "accounts"})
 """Parts that no plan looks at."""
@@ -14,23 +14,23 @@ _HELD_OFF = ("backoffs", "failures")
 """Parts that the loop writes by pod, from the outcome of work."""
 
 
-def changed_owners(before: Desired, after: Desired) -> frozenset[Ref] | None:
-    """The Deployments and Pods that differ between two revisions; None: something else does."""
+def changed_owners(before: Desired, after: Desired, workloads: Workloads) -> frozenset[Ref] | None:
+    """The objects that pods exist for and that differ between two revisions; None: something else does."""
     if before is after:
         return frozenset()
     if before.digests is not after.digests and before.digests != after.digests:
         return None
     found: set[Ref] = set()
+    types = {workload.type for workload in workloads.values()}
     for kind in before.objects.keys() | after.objects.keys():
         old, new = before.of(kind), after.of(kind)
         if old is new or old == new:
             continue
-        if kind not in WORKLOADS:
+        if kind not in types:
             return None
         found.update(ref for ref in old.keys() | new.keys() if old.get(ref) != new.get(ref))
-    old_hashes, hashes = before.template_hashes, after.template_hashes
-    if old_hashes is not hashes:
-        found.update(ref for ref, one in hashes.items() if old_hashes.get(ref) != one)
+    if before.templates is not after.templates:
+        found.update(ref for ref, one in after.templates.items() if before.templates.get(ref) != one)
     return frozenset(found)
 
 

@@ -29,7 +29,7 @@ class PodIndex:
             self.add(intent)
 
     def add(self, intent: PodIntent) -> None:
-        owner = owner_of(intent)
+        owner = intent.workload
         self._of_owner[owner][intent.uid] = None
         self._on_node[intent.node][intent.uid] = None
         self._with_ip[intent.ip] = (*self._with_ip.get(intent.ip, ()), intent.uid)
@@ -37,7 +37,7 @@ class PodIndex:
             self._behind[service][owner] += 1
 
     def remove(self, intent: PodIntent) -> None:
-        owner = owner_of(intent)
+        owner = intent.workload
         _drop(self._of_owner, owner, intent.uid)
         _drop(self._on_node, intent.node, intent.uid)
         left = tuple(uid for uid in self._with_ip[intent.ip] if uid != intent.uid)
@@ -71,11 +71,6 @@ class PodIndex:
     def owners_behind(self, service: Ref) -> Iterator[Ref]:
         """The owners of the pods that a Service selects."""
         yield from self._behind.get(service, ())
-
-
-def owner_of(intent: PodIntent) -> Ref:
-    """What the pod exists for: its Deployment, or the bare Pod itself."""
-    return intent.owner or intent.ref
 
 
 class _Selecting:

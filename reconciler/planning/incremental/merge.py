@@ -132,7 +132,7 @@ def _node_statuses(
         desired.revision,
         {**desired.objects, Node: {ref_of(desired.nodes[name]): desired.nodes[name] for name in sorted(names)}},
         desired.places,
-        desired.template_hashes,
+        desired.templates,
         desired.digests,
         desired.manifests,
     )

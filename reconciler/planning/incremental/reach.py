@@ -10,10 +10,8 @@ from typing import Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.node import Node
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
-from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.core.service import Service
 from reconciler.model.api.discovery import EndpointSlice, service_of
 from reconciler.model.api.meta import ref_of
@@ -22,14 +20,13 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Observation, Observed, Reachable
-from reconciler.planning.incremental.index import PodIndex, owner_of
+from reconciler.planning.incremental.index import PodIndex
 from reconciler.planning.state.volume_binding import claims_of
+from reconciler.planning.workload import Workloads
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-WORKLOADS: Final[tuple[type[Deployment] | type[Pod], ...]] = (Deployment, Pod)
-"""The kinds whose objects own pods."""
 BY_POD: Final = (
     "pods",
     "runs",
@@ -73,7 +70,7 @@ def reach_of(
     """Of changes to these pods, owners and nodes; None: of everything.
 
     `elsewhere`: the nodes, other than its own, that have containers with a pod's uid."""
-    core = {*owners, *(owner_of(memory.pods[uid]) for uid in uids if uid in memory.pods)}
+    core = {*owners, *(memory.pods[uid].workload for uid in uids if uid in memory.pods)}
     services = {service for owner in core for service in _services_of(owner, desired, memory, index)}
     every = core | {owner for service in services for owner in index.owners_behind(service)}
     pods = tuple(uid for owner in sorted(every) for uid in index.of_owner(owner))
@@ -82,7 +79,7 @@ def reach_of(
     intents = [memory.pods[uid] for uid in pods]
     if any(claims_of(intent.namespace, intent.spec) for intent in intents):
         return None
-    if any(intent.wanted == "run" and not _is_wanted(owner_of(intent), desired) for intent in intents):
+    if any(intent.wanted == "run" and not _is_wanted(intent.workload, desired) for intent in intents):
         return None
     found = {*nodes, *(intent.node for intent in intents)}
     found.update(*(elsewhere.get(uid, ()) for uid in (*pods, *uids)))
@@ -102,7 +99,7 @@ def reach_of(
     )
 
 
-def cut_desired(desired: Desired, reach: Reach) -> Desired:
+def cut_desired(desired: Desired, reach: Reach, workloads: Workloads) -> Desired:
     """The revision as if there were nothing else in it; what pods read, and the Cluster, is there."""
     services = reach.services | reach.beside
     nodes = {ref_of(node): node for node in (desired.nodes[name] for name in sorted(reach.nodes))}
@@ -111,7 +108,7 @@ def cut_desired(desired: Desired, reach: Reach) -> Desired:
         revision=desired.revision,
         objects={
             **desired.objects,
-            **{kind: _among(desired.of(kind), sorted(reach.owners)) for kind in WORKLOADS},
+            **{one.type: _among(desired.of(one.type), sorted(reach.owners)) for one in workloads.values()},
             Node: nodes,
             Service: _among(desired.of(Service), sorted(services)),
             EndpointSlice: {ref: one for ref, one in slices.items() if service_of(one) in reach.services},
@@ -120,7 +117,7 @@ def cut_desired(desired: Desired, reach: Reach) -> Desired:
             PersistentVolumeClaim: {},
         },
         places=desired.places,
-        template_hashes=desired.template_hashes,
+        templates=_among(desired.templates, reach.owners),
         digests=desired.digests,
         manifests=desired.manifests,
     )
@@ -150,15 +147,13 @@ def cut_memory(memory: Memory, desired: Desired, reach: Reach) -> Memory:
 def _services_of(owner: Ref, desired: Desired, memory: Memory, index: PodIndex) -> Collection[Ref]:
     """Those that select one of its pods, or will select those to come."""
     found = {ref for uid in index.of_owner(owner) for ref in index.services_of(memory.pods[uid])}
-    if (deployment := desired.of(Deployment).get(owner)) is not None:
-        found.update(index.services_of_labels(owner.namespace, deployment.spec.template.metadata.labels))
-    elif (pod := desired.of(Pod).get(owner)) is not None:
-        found.update(index.services_of_labels(owner.namespace, pod.metadata.labels))
+    if (template := desired.templates.get(owner)) is not None:
+        found.update(index.services_of_labels(owner.namespace, template.labels))
     return found
 
 
 def _is_wanted(owner: Ref, desired: Desired) -> bool:
-    return any(owner in desired.of(kind) for kind in WORKLOADS)
+    return owner in desired.templates
 
 
 def _cut_node(node: Observation, uids: frozenset[Uid]) -> Reachable:

@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.env import ResourceFieldSelector
-from reconciler.model.api.core.pod import Pod, PodSpec
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.observed import Facts
@@ -95,10 +94,8 @@ def _capacity(resource: str, facts: Facts | None) -> Quantity | None:
 def _map_of(name: str, intent: PodIntent, desired: Desired) -> Mapping[str, str]:
     if name == "labels":
         return intent.labels
-    if intent.owner and (deployment := desired.of(Deployment).get(intent.owner)):
-        return deployment.spec.template.metadata.annotations
-    pod = desired.of(Pod).get(intent.ref)
-    return pod.metadata.annotations if pod else {}
+    template = desired.templates.get(intent.workload)
+    return template.annotations if template is not None else {}
 
 
 def _as_lines(values: Mapping[str, str]) -> str:

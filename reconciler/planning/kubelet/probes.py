@@ -39,7 +39,7 @@ def probed_containers(pods: Iterable[PodIntent], desired: Desired) -> Mapping[st
         spec = intent.spec
         if spec is None or intent.ended:
             continue
-        key = (intent.owner or intent.ref, intent.hash)
+        key = (intent.workload, intent.hash)
         parts = parts_of.get(key)
         if parts is None:
             parts = parts_of[key] = tuple(_parts(spec))

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.desired import Template
 from reconciler.model.memory import PodIntent, Runs
 from reconciler.model.names import (
     SANDBOX,
@@ -27,7 +28,7 @@ from reconciler.planning.allocation.identity import container_name, number_after
 from reconciler.planning.kubelet.container_config import has_sandbox
 from reconciler.planning.state.nodes import NodeView
 from reconciler.planning.state.pod_containers import Containers
-from reconciler.planning.state.templates import Template, read_template
+from reconciler.planning.state.templates import read_template
 
 _GOING: Final[frozenset[ContainerState]] = frozenset({"removing", "dead"})
 _SYSTEM = frozenset({SYSTEM_PROXY, SYSTEM_PROBER, SYSTEM_DNS, SYSTEM_BOOT})
@@ -112,7 +113,7 @@ def incarnations(known: Mapping[Ref, int], pods: Iterable[PodIntent], owners: It
     unknown: dict[Ref, list[Uid]] = {}
     every = list(pods)
     for intent in every:
-        owner = intent.owner or intent.ref
+        owner = intent.workload
         if owner not in known:
             unknown.setdefault(owner, []).append(intent.uid)
     for owner in owners:

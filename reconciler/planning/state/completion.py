@@ -61,7 +61,8 @@ def done_elsewhere(
         for uid, intent in pods.items()
         if intent.node not in nodes
         and is_done_for_good(intent)
-        and desired.template_hashes.get(intent.ref) == intent.hash
+        and (template := desired.templates.get(intent.ref)) is not None
+        and template.hash == intent.hash
     }
 
 

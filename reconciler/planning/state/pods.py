@@ -83,7 +83,7 @@ class PodView(Struct, frozen=True, gc=False):
     @property
     def owner(self) -> Ref:
         """The object it exists for: its Deployment, or itself."""
-        return self.intent.owner or self.intent.ref
+        return self.intent.workload
 
 
 def view_pod(

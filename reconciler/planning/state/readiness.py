@@ -6,9 +6,8 @@ Rules: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-rea
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container
-from reconciler.model.api.core.pod import Pod, PodSpec
+from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent, Runs
 from reconciler.model.names import ANNOTATION_CONDITIONS, Ref
@@ -60,7 +59,7 @@ def closed_gates(intent: PodIntent, desired: Desired) -> tuple[str, ...]:
     spec = intent.spec
     if spec is None or not spec.readiness_gates:
         return ()
-    conditions = _conditions(intent.owner or intent.ref, desired)
+    conditions = _conditions(intent.workload, desired)
     return tuple(
         gate.condition_type for gate in spec.readiness_gates if conditions.get(gate.condition_type) != _OPEN
     )
@@ -68,7 +67,7 @@ def closed_gates(intent: PodIntent, desired: Desired) -> tuple[str, ...]:
 
 def _conditions(owner: Ref, desired: Desired) -> Mapping[str, str]:
     """`type=True,other=False`, of the owner's own metadata: the last one of a type counts."""
-    found = desired.of(Deployment).get(owner) or desired.of(Pod).get(owner)
+    found = desired.get(owner)
     text = found.metadata.annotations.get(ANNOTATION_CONDITIONS, "") if found else ""
     pairs = (part.partition("=") for part in text.split(","))
     return {name.strip(): value.strip() for name, equals, value in pairs if equals}

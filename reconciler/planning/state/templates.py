@@ -5,34 +5,17 @@ containers, too: a master without a memory knows the pods of templates that no m
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from reconciler.model.api.apps import Deployment
-from reconciler.model.api.core.pod import Pod, PodSpec, PodTemplateSpec, TemplateMeta
-from reconciler.model.desired import Desired
+from reconciler.model.api.core.pod import PodSpec, PodTemplateSpec, TemplateMeta
+from reconciler.model.desired import Template
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.quantities import Quantity
-
-
-class Template(NamedTuple):
-    hash: str
-    labels: Mapping[str, str]
-    spec: PodSpec
-
-
-def templates_of(desired: Desired) -> dict[Ref, Template]:
-    """By Deployment, and by bare Pod."""
-    hashes = desired.template_hashes
-    templates = {ref: Template(hashes[ref], pod.metadata.labels, pod.spec) for ref, pod in desired.of(Pod).items()}
-    for ref, deployment in desired.of(Deployment).items():
-        template = deployment.spec.template
-        templates[ref] = Template(hashes[ref], template.metadata.labels, template.spec)
-    return templates
 
 
 def brought_up_to_date(
@@ -43,7 +26,7 @@ def brought_up_to_date(
     One whose owner has come back waits for no successor any more."""
     fresh: dict[Uid, PodIntent] = {}
     for uid, intent in pods.items():
-        template = templates.get(intent.owner or intent.ref)
+        template = templates.get(intent.workload)
         if template is None:
             continue
         now = replace(intent, succeeded_by=()) if intent.succeeded_by else intent

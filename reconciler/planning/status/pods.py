@@ -11,7 +11,7 @@ from reconciler.model.memory import Backoff, Crashes, PodIntent, Runs
 from reconciler.model.names import SANDBOX, Ref, Uid
 from reconciler.model.plan import Condition, ContainerStatus, Phase, PodStatus, Unplaced
 from reconciler.planning.controllers.succession import stays_until
-from reconciler.planning.kubelet.sync import Clocks
+from reconciler.planning.progress import Progress
 from reconciler.planning.state.pod_containers import has_begun, is_initialized
 from reconciler.planning.state.pods import PodView
 from reconciler.planning.status.containers import Told, container_statuses
@@ -32,13 +32,15 @@ _ALL_WELL: Final = (
 
 
 def pod_statuses(
-    pods: Mapping[Uid, PodView], unplaced: Sequence[Unplaced], clocks: Clocks
+    pods: Mapping[Uid, PodView], unplaced: Sequence[Unplaced], progress: Progress
 ) -> dict[Ref, PodStatus]:
     """Of two pods of one name the one that stays is shown."""
     statuses = {status.ref: status for one in unplaced for status in pending_statuses(one)}
     for uid, pod in pods.items():
-        crashes, runs = clocks.crashes.get(uid, _NO_CRASHES), clocks.runs.get(uid, _NO_RUNS)
-        told = Told(clocks.backoffs.get(uid), clocks.failures.get(uid, _NO_FAILURES), crashes, runs, clocks.now)
+        crashes, runs = progress.crashes.get(uid, _NO_CRASHES), progress.runs.get(uid, _NO_RUNS)
+        told = Told(
+            progress.backoffs.get(uid), progress.failures.get(uid, _NO_FAILURES), crashes, runs, progress.now
+        )
         status = pod_status(pod, told)
         if pod.intent.wanted == "run" or status.ref not in statuses:
             statuses[status.ref] = status

@@ -24,12 +24,12 @@ from reconciler.model.observed import Observation, Reachable
 from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StopContainers
 from reconciler.model.proxy import config_text
 from reconciler.model.records import Event
-from reconciler.planning import Options
 from reconciler.store import StoreFailed
 from tests.fake_issuer import FakeIssuer, issued
 from tests.fake_node import FakeNodeSession
 from tests.fake_source import FakeSource
 from tests.fake_store import FakeStore
+from tests.planner import RULES
 
 CLUSTER = """\
 apiVersion: reconciler.dev/v1
@@ -145,7 +145,7 @@ class Cell:
             store=self.store,
             issuer=self.issuer,
             narrator=self.told,
-            options=Options(),
+            rules=RULES,
             candidate=self._candidate,
         )
         refresher = Refresher(self.source, Loader(ADMITTED).load, self.inbox)

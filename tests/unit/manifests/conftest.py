@@ -10,6 +10,7 @@ import pytest
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
 from reconciler.model.desired import Desired, Rejected, Revision, Snapshot, SourceFile
+from reconciler.model.names import Ref
 
 Load = Callable[..., Any]
 """Desired or Rejected: each test knows which it wants."""
@@ -109,6 +110,12 @@ def snapshot_of(files: Mapping[str, str | bytes]) -> Snapshot:
             for path, content in sorted(contents.items())
         ),
     )
+
+
+def hashes(revision: Desired | Rejected) -> dict[Ref, str]:
+    """What makes the pods of each object of a revision what they are."""
+    assert isinstance(revision, Desired), revision
+    return {ref: template.hash for ref, template in revision.templates.items()}
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from reconciler.model.names import Ref
 from reconciler.model.problems import Place
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
-from tests.unit.manifests.conftest import Load, SnapshotOf
+from tests.unit.manifests.conftest import Load, SnapshotOf, hashes
 
 WEB = Ref("Deployment", "default", "web")
 
@@ -79,36 +79,36 @@ def test_json_bom_crlf_and_several_documents_are_read(load: Load, good: dict[str
 def test_the_hash_depends_neither_on_the_order_of_keys_nor_on_written_defaults(
     load: Load, good: dict[str, str]
 ) -> None:
-    before = loaded(load()).template_hashes[WEB]
+    before = loaded(load()).templates[WEB].hash
     reordered = good["web.yaml"].replace("name: web\n          image: web:1", "image: web:1\n          name: web")
     explicit = reordered.replace("    spec:\n", "    spec:\n      restartPolicy: Always\n      nodeSelector: {}\n")
     assert reordered != good["web.yaml"]
     assert explicit != reordered
-    assert loaded(load({"web.yaml": explicit})).template_hashes[WEB] == before
+    assert loaded(load({"web.yaml": explicit})).templates[WEB].hash == before
     assert len(before) == 10
 
 
 def test_another_number_of_replicas_keeps_the_hash(load: Load, changed: Load) -> None:
-    assert (
-        loaded(changed("web.yaml", "replicas: 2", "replicas: 3")).template_hashes == loaded(load()).template_hashes
-    )
+    assert hashes(loaded(changed("web.yaml", "replicas: 2", "replicas: 3"))) == hashes(loaded(load()))
 
 
 def test_what_a_variable_reads_is_part_of_the_hash(load: Load, changed: Load, good: dict[str, str]) -> None:
     hashes = {
-        loaded(load()).template_hashes[WEB],
-        loaded(changed("web.yaml", "web:1", "web:2")).template_hashes[WEB],
-        loaded(changed("config.yaml", "production", "test")).template_hashes[WEB],
-        loaded(changed("secret.yaml", "czNjcjN0", "b3RoZXI=")).template_hashes[WEB],
+        loaded(load()).templates[WEB].hash,
+        loaded(changed("web.yaml", "web:1", "web:2")).templates[WEB].hash,
+        loaded(changed("config.yaml", "production", "test")).templates[WEB].hash,
+        loaded(changed("secret.yaml", "czNjcjN0", "b3RoZXI=")).templates[WEB].hash,
         loaded(
             changed("web.yaml", "        app: web\n    spec", "        app: web\n        tier: front\n    spec")
-        ).template_hashes[WEB],
+        )
+        .templates[WEB]
+        .hash,
     }
     assert len(hashes) == 5
 
 
 def test_a_key_that_no_variable_reads_is_not_part_of_the_hash(load: Load, changed: Load) -> None:
-    assert loaded(changed("secret.yaml", "admin", "root")).template_hashes == loaded(load()).template_hashes
+    assert hashes(loaded(changed("secret.yaml", "admin", "root"))) == hashes(loaded(load()))
 
 
 def test_what_did_not_change_stays_the_same_object(load: Load, good: dict[str, str]) -> None:
@@ -155,5 +155,5 @@ def test_a_decimal_amount_does_not_depend_on_what_was_read_before(
     after, fresh = (each.load(snapshot({**good, "web.yaml": decimal})) for each in (loader, Loader(ADMITTED)))
     assert isinstance(after, Desired)
     assert isinstance(fresh, Desired)
-    assert after.template_hashes == fresh.template_hashes
+    assert hashes(after) == hashes(fresh)
     assert after.manifests == fresh.manifests

@@ -280,7 +280,7 @@ def test_contents_of_volumes_make_new_pods_only_where_asked(load: Load, good: di
     changed = good["config.yaml"].replace("production", "test")
     for text, same in ((plain, True), (noted, False)):
         before, after = (load({"p.yaml": text, **files}) for files in ({}, {"config.yaml": changed}))
-        assert (before.template_hashes[ref] == after.template_hashes[ref]) is same
+        assert (before.templates[ref].hash == after.templates[ref].hash) is same
 
 
 def test_variables_of_init_containers_make_new_pods(load: Load, good: dict[str, str]) -> None:
@@ -288,4 +288,4 @@ def test_variables_of_init_containers_make_new_pods(load: Load, good: dict[str, 
     changed = good["config.yaml"].replace("production", "test")
     before, after = (load({"p.yaml": text, **files}) for files in ({}, {"config.yaml": changed}))
     ref = Ref("Pod", "default", "p")
-    assert before.template_hashes[ref] != after.template_hashes[ref]
+    assert before.templates[ref].hash != after.templates[ref].hash

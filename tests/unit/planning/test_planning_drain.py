@@ -8,7 +8,8 @@ from reconciler.model.api.core.node import NodeSpec, Taint
 from reconciler.model.api.core.pod import Pod, Toleration
 from reconciler.model.names import SANDBOX, Ref
 from reconciler.model.plan import Action, Plan, PodStatus
-from reconciler.planning import forecast, without_node
+from reconciler.planning import without_node
+from tests.planner import forecast
 from tests.simulated import PLAIN_NODE, World, container, deployment, desired, node, pod, service
 
 LEAVE = NodeSpec(taints=(Taint("maintenance", effect="NoExecute"),))

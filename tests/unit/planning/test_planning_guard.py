@@ -9,7 +9,8 @@ from reconciler.model.api.meta import Object, ObjectMeta, ref_of
 from reconciler.model.names import Ref
 from reconciler.model.plan import FieldChange, ObjectChange
 from reconciler.model.secrets import SecretText
-from reconciler.planning import Options, forecast, plan
+from reconciler.planning import Options
+from tests.planner import forecast, plan
 from tests.simulated import World, container, deployment, desired, pod, service, with_kinds
 
 MANY = tuple(deployment(f"web-{number}", replicas=1) for number in range(10))

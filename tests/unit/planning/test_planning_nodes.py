@@ -21,7 +21,8 @@ from reconciler.model.observed import (
 )
 from reconciler.model.operations import Outcome, PodWork, RemoveContainer, StartContainer
 from reconciler.model.plan import Action, NodeStatus, PodStatus
-from reconciler.planning import Options, after_failure, forecast, plan, without_node
+from reconciler.planning import Options, after_failure, without_node
+from tests.planner import forecast, plan
 from tests.simulated import World, container, deployment, desired, host, node, pod, service
 
 WEB_SERVICE = Ref("Service", "default", "web")

@@ -5,11 +5,11 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
+from reconciler.kinds.apps.rollout import Limits, limits_of
 from reconciler.model.api.apps import Deployment, DeploymentStrategy, RollingUpdateDeployment
 from reconciler.model.names import Ref
 from reconciler.model.plan import Action, DeploymentStatus, Plan
-from reconciler.planning import forecast
-from reconciler.planning.controllers.deployment import Limits, limits_of
+from tests.planner import forecast
 from tests.simulated import World, deployment, desired, service
 
 WEB = Ref("Deployment", "default", "web")

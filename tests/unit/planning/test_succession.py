@@ -13,7 +13,7 @@ from reconciler.model.api.meta import Object, ObjectMeta
 from reconciler.model.names import Ref
 from reconciler.model.operations import RemoveContainer, RemoveFiles, StartContainer, StopContainers
 from reconciler.model.plan import Action, PodStatus
-from reconciler.planning import forecast
+from tests.planner import forecast
 from tests.simulated import World, container, deployment, desired, pod, service
 
 WEB = Ref("Deployment", "default", "web")

@@ -58,7 +58,7 @@ def desired(revision: str = "abc", image: str = "lab/proxy:1") -> Desired:
         ),
         digests={},
         places={},
-        template_hashes={},
+        templates={},
         manifests={},
     )
 

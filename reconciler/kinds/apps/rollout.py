@@ -6,19 +6,18 @@ Rules: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#str
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
+from reconciler.kinds.apps.proportions import growth
 from reconciler.model.api.apps import Deployment, IntOrPercent, RollingUpdateDeployment
 from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.api.meta import ref_of
 from reconciler.model.names import Uid
 from reconciler.model.plan import Action
-from reconciler.planning.controllers.availability import Availability
-from reconciler.planning.controllers.proportions import growth
 from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
 from reconciler.planning.state.pods import PodView, eviction
+from reconciler.planning.workload import Owned, Workload, availability_of
 
 
 class Limits(Struct, frozen=True):
@@ -39,22 +38,18 @@ def limits_of(deployment: Deployment) -> Limits:
     return Limits(surge, unavailable or (0 if surge else 1))
 
 
-def decide(
-    deployment: Deployment, template_hash: str, pods: Sequence[PodView], since: Mapping[Uid, float], now: float
-) -> Decision:
-    """One step of this Deployment. `pods` are all that exist for it, also those that leave.
+def reconcile(owned: Owned[Deployment]) -> Decision:
+    """Take one step of a Deployment.
 
-    `since` tells of each pod how long it has been ready without a break (monotonic seconds).
     A pod that its node evicts gives way like one of an old template: a drain is a rollout of the node's pods.
     """
-    staying = [pod for pod in pods if pod.intent.wanted == "run"]
-    new = [pod for pod in staying if _is_current(pod, deployment, template_hash)]
-    if len(pods) == len(new) == deployment.spec.replicas and not any(pod.node.lost for pod in new):
+    deployment, staying = owned.object, owned.staying
+    new = [pod for pod in staying if _is_current(pod, owned)]
+    if len(owned.pods) == len(new) == deployment.spec.replicas and not any(pod.node.lost for pod in new):
         return UNCHANGED
-    available = availability_of(deployment, template_hash, staying, since, now).of
-    rollout = _Rollout(deployment, template_hash, staying, new, available)
+    rollout = _Rollout(owned, staying, new)
     if deployment.spec.strategy.type == "Recreate":
-        gone = all(pod.node.lost or _is_current(pod, deployment, template_hash) for pod in pods)
+        gone = all(pod.node.lost or _is_current(pod, owned) for pod in owned.pods)
         wanted, leaving = rollout.recreate(old_gone=gone)
     else:
         limits = limits_of(deployment)
@@ -64,38 +59,36 @@ def decide(
     return Decision((*moved, *wanted), tuple(leaving))
 
 
-def availability_of(
-    deployment: Deployment, template_hash: str, staying: Sequence[PodView], since: Mapping[Uid, float], now: float
-) -> Availability:
-    """How its pods are judged now; its status is told by the same judgement."""
-    rolling = any(pod.intent.hash != template_hash or eviction(pod) for pod in staying)
-    return Availability(deployment.spec.min_ready_seconds, rolling, since, now)
-
-
-def _is_current(pod: PodView, deployment: Deployment, template_hash: str) -> bool:
+def _is_current(pod: PodView, owned: Owned[Deployment]) -> bool:
     """It may stay. While the Deployment is paused, each pod keeps the template it has."""
-    return (deployment.spec.paused or pod.intent.hash == template_hash) and not eviction(pod)
+    return (owned.object.spec.paused or pod.intent.hash == owned.template.hash) and not eviction(pod)
+
+
+def _least_available(deployment: Deployment) -> int:
+    return max(0, deployment.spec.replicas - limits_of(deployment).unavailable)
+
+
+def _min_ready_seconds(deployment: Deployment) -> int:
+    return deployment.spec.min_ready_seconds
+
+
+ROLLOUT = Workload(Deployment, reconcile, _least_available, _min_ready_seconds)
 
 
 class _Rollout:
     """One Deployment at one moment: the arithmetic of its next step."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        template_hash: str,
-        staying: Sequence[PodView],
-        new: Sequence[PodView],
-        available: Callable[[PodView], bool],
-    ) -> None:
-        self._deployment = deployment
-        self._hash = template_hash
-        self._replicas = deployment.spec.replicas
+    def __init__(self, owned: Owned[Deployment], staying: Sequence[PodView], new: Sequence[PodView]) -> None:
+        self._owned = owned
+        self._deployment = owned.object
+        self._hash = owned.template.hash
+        self._replicas = owned.object.spec.replicas
         self._staying = staying
         self._new = new
         stay = {pod.uid for pod in new}
         self._old = [pod for pod in staying if pod.uid not in stay]
-        self._available = {pod.uid for pod in staying if available(pod)}
+        is_available = availability_of(ROLLOUT, owned).of
+        self._available = {pod.uid for pod in staying if is_available(pod)}
 
     def grow(self, limits: Limits) -> list[Wanted]:
         """More pods of the templates of a rollout that is under way; old ones only of a template that serves.
@@ -122,7 +115,7 @@ class _Rollout:
         for pod_hash, pods in serving.items():
             spec, labels = pods[0].intent.spec, dict(pods[0].intent.labels)
             assert spec is not None
-            one = Wanted(ref_of(self._deployment), pod_hash, spec, labels, Action.CREATE, reason)
+            one = Wanted(self._owned.ref, pod_hash, spec, labels, Action.CREATE, reason)
             wanted += [one] * added.get(pod_hash, 0)
         return wanted
 
@@ -179,13 +172,13 @@ class _Rollout:
                 continue
             why = f": {pod.node.silent.why}" if pod.node.silent else ""
             known = pod.intent.spec is not None
-            template = self._deployment.spec.template
+            template = self._owned.template
             moved.append(
                 Wanted(
                     owner=pod.owner,
                     hash=pod.intent.hash if known else self._hash,
                     spec=pod.intent.spec or template.spec,
-                    labels=dict(pod.intent.labels) if known else template.metadata.labels,
+                    labels=dict(pod.intent.labels if known else template.labels),
                     action=Action.MOVE,
                     reason=f"node {pod.node.name} is lost{why}",
                     moved=pod.uid,
@@ -202,8 +195,7 @@ class _Rollout:
             return []
         template = self._prevailing() if self._deployment.spec.paused else None
         pod_hash, spec, labels = template or self._own_template()
-        owner = ref_of(self._deployment)
-        return [Wanted(owner, pod_hash, spec, labels, Action.CREATE, self._why_another())] * count
+        return [Wanted(self._owned.ref, pod_hash, spec, labels, Action.CREATE, self._why_another())] * count
 
     def _why_another(self) -> str:
         if any(pod.intent.hash != self._hash for pod in self._old):
@@ -215,8 +207,8 @@ class _Rollout:
         return f"{len(self._staying)} of {self._replicas} replicas exist{paused}"
 
     def _own_template(self) -> tuple[str, PodSpec, dict[str, str]]:
-        template = self._deployment.spec.template
-        return self._hash, template.spec, template.metadata.labels
+        template = self._owned.template
+        return self._hash, template.spec, dict(template.labels)
 
     def _scaled_down(self, pods: Sequence[PodView]) -> list[Leaving]:
         reason = f"scaled down from {len(self._staying)} to {self._replicas}"

@@ -1,0 +1,102 @@
+"""What is decided: which pods come and go, where those that come are to run, and what is remembered of both."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reconciler.model.memory import ClaimRecord, PodIntent
+from reconciler.model.names import Ref, Uid
+from reconciler.planning.controllers.succession import has_owner, makes_room
+from reconciler.planning.decisions import Decision, Wanted
+from reconciler.planning.reconcile import reconcile
+from reconciler.planning.scheduling.cycle import NOTHING_PLACED, Placement, place
+from reconciler.planning.scheduling.node_info import snapshot_of
+from reconciler.planning.state.pods import PodView, by_owner, new_pod
+from reconciler.planning.state.volume_binding import claim_records
+from reconciler.planning.world import World
+
+
+class Decided(Struct, frozen=True, dict=True):
+    """What a plan decides about pods, before it follows what each node is asked to do."""
+
+    decision: Decision
+    placement: Placement
+    pods: Mapping[Uid, PodView]
+    """The pods as they are to be remembered: some are to leave, some are new."""
+    intents: Mapping[Uid, PodIntent]
+    """What is to be remembered of each pod, also of those that ran to their end on a node that is gone."""
+    claims: Mapping[Ref, ClaimRecord]
+    """Where the data of each claim is, or will be with the pods that are new."""
+
+    @cached_property
+    def owned(self) -> Mapping[Ref, Sequence[PodView]]:
+        """The pods by the object that each exists for."""
+        return by_owner(self.pods.values())
+
+
+def decide(world: World) -> Decided:
+    """Decide which pods come and go, and where those that come are to run."""
+    decision = reconcile(world)
+    placement = _placement(world, decision.wanted) if decision.wanted else NOTHING_PLACED
+    decision = _making_room(world, decision, placement)
+    pods = _pods_after(world, decision, placement)
+    intents = {**world.done, **{uid: pod.intent for uid, pod in pods.items()}}
+    claims = claim_records(world.desired, world.claims, intents, world.volumes)
+    return Decided(decision, placement, pods, intents, claims)
+
+
+def _placement(world: World, wanted: Sequence[Wanted], gone: frozenset[Uid] = frozenset()) -> Placement:
+    """Place these pods on the nodes as they are, or would be if some pods were gone."""
+    staying = {uid: pod.intent for uid, pod in world.pods.items() if uid not in gone}
+    snapshot = snapshot_of(world.nodes, staying, world.memory.pods)
+    return place(world.desired, wanted, snapshot, world.memory, world.claims)
+
+
+def _making_room(world: World, decision: Decision, placement: Placement) -> Decision:
+    """Let one of the pods that stay until others can take their place go, where those can have none beside it.
+
+    The next one goes when it is gone, and when all that has a place is available.
+    """
+    if not decision.staying or not placement.unplaced:
+        return decision
+    pods = world.pods
+    leaving = {leaver.uid for leaver in decision.leaving}
+    leaving |= {uid for uid, pod in pods.items() if pod.intent.wanted == "leave"}
+    if any(not has_owner(pods[uid].intent, world.desired) for uid in leaving):
+        return decision
+    busy = {one.wanted.owner for one in placement.placed} | {pod.owner for pod in pods.values() if not pod.ready}
+    for owner in sorted({one.owner for one in placement.unplaced} - busy):
+        asked = [one for one in decision.wanted if one.owner == owner][:1]
+
+        def fits_without(gone: frozenset[Uid], asked: Sequence[Wanted] = asked) -> bool:
+            return bool(_placement(world, asked, gone).placed)
+
+        if leaver := makes_room(world, decision.staying, owner, fits_without):
+            staying = {uid: refs for uid, refs in decision.staying.items() if uid != leaver.uid}
+            return replace(decision, leaving=(*decision.leaving, leaver), staying=staying)
+    return decision
+
+
+def _pods_after(world: World, decision: Decision, placement: Placement) -> Mapping[Uid, PodView]:
+    pods = world.pods
+    stay = {uid: refs for uid, refs in decision.staying.items() if pods[uid].intent.succeeded_by != refs}
+    if not decision.leaving and not placement.placed and not stay:
+        return pods
+    reasons = {leaver.uid: leaver.reason for leaver in decision.leaving}
+    reasons |= {
+        one.wanted.moved: f"moved to {one.intent.node}: {one.wanted.reason}"
+        for one in placement.placed
+        if one.wanted.moved
+    }
+    changed = dict(pods)
+    for uid, reason in reasons.items():
+        pod = pods[uid]
+        leaving = replace(pod.intent, wanted="leave", reason=reason)
+        changed[uid] = replace(pod, intent=leaving, serving=False)
+    for uid, refs in stay.items():
+        changed[uid] = replace(pods[uid], intent=replace(pods[uid].intent, succeeded_by=refs))
+    for one in placement.placed:
+        changed[one.intent.uid] = new_pod(one.intent, world.nodes[one.intent.node], world.desired)
+    return changed

@@ -1,0 +1,71 @@
+"""A workload: a kind of objects that pods exist for. Planning defines this facet, and the kinds' rooms fill it.
+
+All else that planning does with pods is the same for every workload: what is common is in `Template` and the pods
+themselves; what differs is in the functions of a `Workload`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from reconciler.model.desired import Desired, Template
+from reconciler.model.names import Ref, Uid
+from reconciler.planning.controllers.availability import Availability
+from reconciler.planning.decisions import Decision
+from reconciler.planning.state.pods import PodView, eviction
+
+T = TypeVar("T")
+
+
+class Owned(Struct, Generic[T], frozen=True):
+    """One object with the pods that exist for it, at one moment: all that a decision about them depends on."""
+
+    ref: Ref
+    object: T
+    template: Template
+    pods: Sequence[PodView]
+    """Its pods, also those that leave already; without those that something else has just decided to end."""
+    ready_since: Mapping[Uid, float]
+    """How long each pod has been ready without a break, as monotonic seconds of its beginning."""
+    now: float
+    """In monotonic seconds."""
+    ousted: bool = False
+    """Whether one of its pods has just been decided to end, for a reason that is not the object's."""
+    done: bool = False
+    """Whether a pod of it ran to its end on a node that the revision does not have any more."""
+
+    @property
+    def staying(self) -> list[PodView]:
+        """Its pods that have not been told to leave."""
+        return [pod for pod in self.pods if pod.intent.wanted == "run"]
+
+
+class Workload(Struct, Generic[T], frozen=True):
+    """How planning treats the objects of one kind that pods exist for."""
+
+    type: type[T]
+    reconcile: Callable[[Owned[T]], Decision]
+    """Decides which pods are to come and which are to go, in one step."""
+    least_available: Callable[[T], int]
+    """How many pods of an object its rollouts keep available, at the least."""
+    min_ready_seconds: Callable[[T], int] = lambda _: 0
+    """How long a pod must have been ready before it counts as available."""
+    identities: bool = False
+    """Whether each pod has an identity of its own, of which there are never two: a pod whose node is silent has no
+    replacement before it is known to be gone."""
+
+
+Workloads: TypeAlias = Mapping[str, Workload[Any]]
+"""The workload of each kind that has one, by the kind's name."""
+
+
+def owners(desired: Desired) -> Iterator[Ref]:
+    """Yield every object of a revision that pods exist for, in the order of kinds, namespaces and names."""
+    yield from sorted(desired.templates)
+
+
+def availability_of(workload: Workload[T], owned: Owned[T]) -> Availability:
+    """Return the judge of an object's pods: which of them count as available now."""
+    rolling = any(pod.intent.hash != owned.template.hash or eviction(pod) for pod in owned.staying)
+    return Availability(workload.min_ready_seconds(owned.object), rolling, owned.ready_since, owned.now)

@@ -1,0 +1,24 @@
+"""Planning with the kinds that there are: what `wiring` hands down, for tests."""
+
+from typing import Final
+
+from reconciler import planning
+from reconciler.kinds import WORKLOADS
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory
+from reconciler.model.observed import Observed
+from reconciler.model.plan import Plan
+from reconciler.planning import Forecast, Options, Rules
+
+RULES: Final = Rules(WORKLOADS)
+_DEFAULTS: Final = Options()
+
+
+def plan(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS) -> Plan:
+    return planning.plan(desired, observed, memory, now, Rules(WORKLOADS, options))
+
+
+def forecast(
+    desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS
+) -> Forecast:
+    return planning.forecast(desired, observed, memory, now, Rules(WORKLOADS, options))
