@@ -175,7 +175,7 @@ def test_a_configuration_that_somebody_else_wrote_is_put_right_by_the_next_look(
 
 
 def _with_route(wanted: NodeSetup, cidr: str, via: str) -> NodeSetup:
-    network = msgspec.structs.replace(wanted.network, routes=(Route(cidr, via),))
+    network = msgspec.structs.replace(wanted.network, cluster_routes=(Route(cidr, via),))
     return msgspec.structs.replace(wanted, network=network)
 
 

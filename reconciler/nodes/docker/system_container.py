@@ -10,8 +10,9 @@ from reconciler.nodes.errors import EngineError, NotOurs
 from reconciler.nodes.pods.attached import attachments_of, detached
 from reconciler.nodes.ssh.shell import Shell
 
-Tell = Callable[[str], None]
-Found = Mapping[str, Any]
+RecordRepair = Callable[[str], None]
+"""Called with what of the host somebody else had changed, in words."""
+Inspected = Mapping[str, Any]
 """What Docker says of a container when it is inspected."""
 _SIGNAL_SECONDS = 5.0
 _SIGNAL = """\
@@ -23,7 +24,7 @@ exit 1
 """Only a process of the container: its number may be another's by now."""
 
 
-def is_made_from(found: Found, request: Mapping[str, Any]) -> bool:
+def is_made_from(found: Inspected, request: Mapping[str, Any]) -> bool:
     """By the hash that is one of the request's labels."""
     return bool((found["Config"].get("Labels") or {}).get(LABEL_HASH) == request["Labels"][LABEL_HASH])
 
@@ -38,15 +39,14 @@ class SystemContainer:
         engine: Engine,
         watcher: Watcher,
         host: Shell,
-        tell: Tell = lambda _: None,
+        record_repair: RecordRepair = lambda _: None,
     ) -> None:
-        """`tell` is told what of the host somebody else had changed."""
         self.name = system_name(cluster, part)
         self._labels = {LABEL_CLUSTER: cluster, LABEL_CONTAINER: part}
         self._engine = engine
         self._watcher = watcher
         self._host = host
-        self._tell = tell
+        self._record_repair = record_repair
         self._process = ("", 0)
         """Of the one that ran when it was last looked at: its id, and its first process."""
 
@@ -55,13 +55,13 @@ class SystemContainer:
         found = self.ours()
         return found is not None and found["State"]["Status"] == "running" and self.is_as(found, request)
 
-    def is_as(self, found: Found, request: Mapping[str, Any]) -> bool:
+    def is_as(self, found: Inspected, request: Mapping[str, Any]) -> bool:
         """Made from the request, and with the directories that the host has now."""
         if not is_made_from(found, request):
             return False
         gone = detached(self._host, attachments_of(found))
         if gone:
-            self._tell(f"the directory of {self.name}, which is made anew")
+            self._record_repair(f"the directory of {self.name}, which is made anew")
         return not gone
 
     def ensure(self, request: Mapping[str, Any], anew: bool = False) -> None:
@@ -75,7 +75,7 @@ class SystemContainer:
         else:
             self.resume(found)
 
-    def find(self) -> Found | None:
+    def find(self) -> Inspected | None:
         """What has its name, whoever made it."""
         self._process = "", 0
         try:
@@ -89,11 +89,11 @@ class SystemContainer:
             self._process = found["Id"], found["State"]["Pid"]
         return found
 
-    def is_ours(self, found: Found) -> bool:
+    def is_ours(self, found: Inspected) -> bool:
         labels = found["Config"].get("Labels") or {}
         return all(labels.get(key) == value for key, value in self._labels.items())
 
-    def ours(self) -> Found | None:
+    def ours(self) -> Inspected | None:
         """Raises NotOurs, too."""
         found = self.find()
         if found is not None and not self.is_ours(found):
@@ -107,7 +107,7 @@ class SystemContainer:
         self._start(made)
         return made
 
-    def resume(self, found: Found) -> bool:
+    def resume(self, found: Inspected) -> bool:
         """Have it run; True if it had ended."""
         match found["State"]["Status"]:
             case "running" | "restarting":
@@ -121,7 +121,7 @@ class SystemContainer:
                 self._start(found["Id"])
                 return True
 
-    def remove(self, found: Found) -> None:
+    def remove(self, found: Inspected) -> None:
         with engine_errors(f"remove {self.name}"):
             self._engine.remove_container(found["Id"], force=True, v=True)
         self._watcher.look_at(found["Id"])

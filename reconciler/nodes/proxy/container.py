@@ -7,7 +7,7 @@ from typing import Any, Final
 from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_PROXY
 from reconciler.nodes.docker.create_request import hashed, log_config
 from reconciler.nodes.docker.engine import Engine
-from reconciler.nodes.docker.system_container import SystemContainer, Tell
+from reconciler.nodes.docker.system_container import RecordRepair, SystemContainer
 from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.proxy.files import haproxy_complaint
 from reconciler.nodes.ssh.shell import Shell
@@ -45,9 +45,11 @@ def state_directory(cluster: str) -> str:
 class ProxyContainer:
     """For one connection; used by the setup thread alone. What it does may raise NodeError."""
 
-    def __init__(self, cluster: str, engine: Engine, watcher: Watcher, host: Shell, tell: Tell) -> None:
+    def __init__(
+        self, cluster: str, engine: Engine, watcher: Watcher, host: Shell, record_repair: RecordRepair
+    ) -> None:
         self._cluster = cluster
-        self._container = SystemContainer(cluster, SYSTEM_PROXY, engine, watcher, host, tell)
+        self._container = SystemContainer(cluster, SYSTEM_PROXY, engine, watcher, host, record_repair)
         self._directory = f"{state_directory(cluster)}/proxy"
         self._host = host
 

@@ -17,7 +17,8 @@ and tried again when it is free; every other service is heard, and kept up to da
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -26,21 +27,10 @@ from reconciler.model.given import Given
 from reconciler.model.observed import ProxyState
 from reconciler.model.proxy import NodeProxy, ProxySection, config_text
 from reconciler.nodes.docker.engine import Engine
-from reconciler.nodes.docker.system_container import Tell
+from reconciler.nodes.docker.system_container import RecordRepair
 from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.network.refusals import Refusals, silent_binds
-from reconciler.nodes.proxy.container import (
-    ADMIN_SOCKET,
-    FILES,
-    INSIDE,
-    LIVE,
-    MARKER,
-    MASTER_SOCKET,
-    NEXT,
-    SOURCES,
-    STATE,
-    ProxyContainer,
-)
+from reconciler.nodes.proxy.container import FILES, LIVE, MARKER, NEXT, SOURCES, STATE, ProxyContainer
 from reconciler.nodes.proxy.files import (
     current_workers,
     haproxy_complaint,
@@ -53,9 +43,11 @@ from reconciler.nodes.proxy.files import (
     without_binds,
 )
 from reconciler.nodes.proxy.folder import ProxyFolder, digests_of
+from reconciler.nodes.proxy.follow_ups import FollowUps
+from reconciler.nodes.proxy.in_force import InForce, proxy_state
+from reconciler.nodes.proxy.process import HaproxyProcess
 from reconciler.nodes.proxy.runtime_api import (
     Live,
-    as_wanted,
     changes,
     command_lines,
     count_of_states,
@@ -70,21 +62,12 @@ from reconciler.nodes.proxy.runtime_api import (
 from reconciler.nodes.proxy.servers import LiveServers
 from reconciler.nodes.ssh.shell import Shell
 
-_ASK = 'while IFS= read -r line; do printf "%s\\n" "$line" | socat -t2 - "UNIX-CONNECT:$1"; done'
-_CHECK_SECONDS = 10.0
-_RELOAD_SECONDS = 5.0
-_POLL_SECONDS = 0.01
-_ANSWER_SECONDS = 2.0
-"""As long as `socat` waits in `_ASK`."""
-_FILE_SECONDS, _LATEST_FILE_SECONDS = 1.0, 10.0
-"""After the last change of servers or networks, and after the first one that the files lack, they are written."""
-_FIRST_DELETION, _LAST_DELETION = 0.02, 0.64
-"""After a server was taken out: when it is tried for the first and for the last time, each time twice as late, to
-delete it without its connections. What lasts longer than all this is looked at with the next change."""
+_RELOAD_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.01
 
 
 class Proxy:
-    """For one connection; used by the setup thread alone. `inside` is a shell in the container, `host` outside."""
+    """The proxy of one host, over one connection; used by the setup thread alone."""
 
     def __init__(
         self,
@@ -93,32 +76,17 @@ class Proxy:
         watcher: Watcher,
         host: Shell,
         inside: Shell,
-        tell: Tell = lambda _: None,
+        record_repair: RecordRepair = lambda _: None,
     ) -> None:
-        """`tell` is told what of the host somebody else had changed."""
-        self._folder = ProxyFolder(cluster, host)
+        """`inside` is a shell in the container, `host` outside; `record_repair` is called with what of the host
+        somebody else had changed."""
         self._host = host
-        self._inside = inside
-        self._container = ProxyContainer(cluster, engine, watcher, host, tell)
-        self._image = ""
-        """Of the container that is known to run; empty: it is to be looked at."""
-        self._structure = ""
-        """In force, with what was left out of it; empty: not known."""
-        self._bound: frozenset[SocketAddress] = frozenset()
-        """What HAProxy has been told to bind, and may have done."""
-        self._servers = LiveServers({})
-        """As last read back."""
-        self._heard: Mapping[str, frozenset[SocketAddress]] = {}
-        """Where the sections in force listen."""
+        self._folder = ProxyFolder(cluster, host)
+        self._process = HaproxyProcess(inside)
+        self._container = ProxyContainer(cluster, engine, watcher, host, record_repair)
         self._refusals = Refusals(host)
-        self._sources: dict[str, frozenset[str]] = {}
-        """As last read back, by list."""
-        self._applied: dict[str, ProxySection] = {}
-        """Sections whose servers and networks are known to be these."""
-        self._unwritten: NodeProxy | None = None
-        self._write_at = self._write_by = float("inf")
-        self._delete_at = float("inf")
-        self._deletion_pause = _FIRST_DELETION
+        self._in_force = InForce()
+        self._follow_ups = FollowUps()
 
     def read_back(self) -> tuple[ProxyState, frozenset[SocketAddress]]:
         """What is in force, and the ports of pods that it balances over. Raises NodeError.
@@ -126,25 +94,27 @@ class Proxy:
         Called when the connection is made, and whenever what is known of it may have become wrong."""
         marker = self._folder.marker()
         file = self._folder.live()
-        found, written, self._bound, self._heard = file.header, file.servers, file.binds, file.heard
+        found, written, known = file.header, file.servers, self._in_force
+        self._in_force = replace(known, image="", structure="", bound=file.binds, listens=file.heard, applied={})
         self._refusals.read()
         self._folder.read_sources()
-        self._image, self._structure, self._applied = "", "", {}
-        servers = self._all_servers() if self._serves() else None
+        servers = self._process.servers() if self._serves() else None
         if servers is None:
             addresses = {address for section in written.values() for address in section.values()}
             return ProxyState(routed=found.routed), frozenset(addresses)
-        self._servers = LiveServers({section: servers.get(section, {}) for section in written})
-        self._structure = found.structure if found.structure == marker else ""
-        self._sources = self._shown(tuple(self._folder.written))
+        live = LiveServers().updated({section: servers.get(section, {}) for section in written})
+        structure = found.structure if found.structure == marker else ""
+        self._in_force = replace(self._in_force, servers=live, structure=structure)
+        sources = self._process.sources(tuple(self._folder.written))
+        self._in_force = replace(self._in_force, sources=sources)
         same = (
-            self._structure
-            and all(written[section] == taking(live) for section, live in self._servers.items())
-            and self._folder.written == digests_of(self._sources)
-            and self._refusals.known == self._unheard()
+            structure
+            and all(written[section] == taking(there) for section, there in live.sections.items())
+            and self._folder.written == digests_of(sources)
+            and self._refusals.known == self._in_force.unserved
         )
-        balanced = {address for _, live in self._servers.items() for address in taking(live).values()}
-        return self._state(fingerprint=found.fingerprint if same else ""), frozenset(balanced)
+        balanced = {address for there in live.sections.values() for address in taking(there).values()}
+        return self._state(found.fingerprint if same else ""), frozenset(balanced)
 
     @property
     def given(self) -> Given:
@@ -153,23 +123,23 @@ class Proxy:
 
     def ensure(self, wanted: NodeProxy, now: ProxyState) -> ProxyState:
         """The state after trying. Raises NodeError where the host, not the configuration, is the trouble."""
-        if wanted.image != self._image:
-            if self._container.ensure(wanted.image):
-                self._structure = ""
-            self._image = wanted.image
-        if now.fingerprint == wanted.fingerprint and self._structure == wanted.structure:
+        if wanted.image != self._in_force.image:
+            started = self._container.ensure(wanted.image)
+            structure = "" if started else self._in_force.structure
+            self._in_force = replace(self._in_force, image=wanted.image, structure=structure)
+        if now.fingerprint == wanted.fingerprint and self._in_force.structure == wanted.structure:
             # What all nodes have alike is one object for all: a set for each would be nodes times pods.
             routed = wanted.routed if now.routed == wanted.routed else now.routed
-            return replace(now, running=False, routed=routed, error="", kept=self._unwritten is None)
-        taken = {} if self._structure == wanted.structure else self._taken(wanted)
-        if self._structure != lacking(wanted.structure, taken) or self._update(wanted.sections):
+            return replace(now, running=False, routed=routed, error="", kept=self._follow_ups.unwritten is None)
+        taken = {} if self._in_force.structure == wanted.structure else self._taken(wanted)
+        if self._in_force.structure != lacking(wanted.structure, taken) or self._update(wanted.sections):
             if trouble := self._replace(wanted, taken):
-                self._refusals.put(self._unheard())
-                fingerprint = now.fingerprint if self._structure else ""
+                self._refusals.put(self._in_force.unserved)
+                fingerprint = now.fingerprint if self._in_force.structure else ""
                 return self._state(fingerprint, trouble, now.routed)
-        elif self._unwritten is not wanted:
-            self._plan_file(wanted)
-        self._refusals.put(self._unheard())
+        elif self._follow_ups.unwritten is not wanted:
+            self._follow_ups = self._follow_ups.with_file(wanted, time.monotonic())
+        self._refusals.put(self._in_force.unserved)
         if taken:
             return self._state("", not_heard(taken), now.routed)
         state = self._state(wanted.fingerprint)
@@ -178,115 +148,79 @@ class Proxy:
     @property
     def due(self) -> float:
         """When `follow_up` should be called, in monotonic seconds."""
-        return min(self._write_at, self._delete_at)
+        return self._follow_ups.due
 
     def follow_up(self, now: ProxyState) -> ProxyState:
         """What is left to do of earlier changes, and the state after it. Raises NodeError."""
-        if time.monotonic() >= self._write_at:
+        if time.monotonic() >= self._follow_ups.write_at:
             self._write_file()
             now = replace(now, kept=True)
-        if time.monotonic() < self._delete_at:
+        if time.monotonic() < self._follow_ups.delete_at:
             return now
         # Also where this fails, the next try is later.
-        self._deletion_pause *= 2
-        self._plan_deletions()
-        if commands := self._servers.deletions:
+        self._follow_ups = self._follow_ups.with_later_deletions(time.monotonic())
+        if commands := self._in_force.servers.deletions:
             sections = sorted({command.split(" ")[2].partition("/")[0] for command in commands})
             shown = [f"show servers state {section}" for section in sections]
-            replies = self._ask(*command_lines([*commands, *shown]))
-            found = read_servers_state(replies)
-            for section in sections if count_of_states(replies) == len(shown) else ():
-                self._servers.put(section, found.get(section, {}))
-        if not self._servers.connected:
-            self._delete_at = float("inf")
-        return replace(now, connected=self._servers.connected)
-
-    def _plan_file(self, wanted: NodeProxy) -> None:
-        moment = time.monotonic()
-        if self._unwritten is None:
-            self._write_by = moment + _LATEST_FILE_SECONDS
-        self._unwritten, self._write_at = wanted, min(self._write_by, moment + _FILE_SECONDS)
-
-    def _plan_deletions(self) -> None:
-        there = self._servers.connected and self._deletion_pause <= _LAST_DELETION
-        self._delete_at = time.monotonic() + self._deletion_pause if there else float("inf")
+            replies = self._process.ask(*command_lines([*commands, *shown]))
+            if count_of_states(replies) == len(shown):
+                found = read_servers_state(replies)
+                self._have_live({section: found.get(section, {}) for section in sections})
+        connected = self._in_force.servers.connected
+        if not connected:
+            self._follow_ups = self._follow_ups.without_deletions()
+        return replace(now, connected=connected)
 
     def _state(self, fingerprint: str, error: str = "", before: frozenset[str] = frozenset()) -> ProxyState:
-        """`before`: what was routed to, and perhaps is, where the structure in force is not known."""
-        routed = self._servers.routed | (frozenset() if self._structure else before)
-        return ProxyState(
-            False, fingerprint, routed, self._servers.connected - routed, error, self._unwritten is None
-        )
+        return proxy_state(self._in_force, fingerprint, self._follow_ups.unwritten is None, error, before)
 
     def _write_file(self) -> None:
         """Servers and networks as they are by now; the check is not repeated, for only their lines are new."""
-        wanted, self._unwritten, self._write_at = self._unwritten, None, float("inf")
+        wanted, self._follow_ups = self._follow_ups.unwritten, self._follow_ups.without_file()
         if wanted is not None:
             self._folder.put_sources(wanted.sources)
             self._folder.keep_only(SOURCES, wanted.sources)
-            taken = left_out_of(self._structure)
+            taken = left_out_of(self._in_force.structure)
             self._folder.put(LIVE, without_binds(config_text(wanted), taken) if taken else config_text(wanted))
 
-    def _unheard(self) -> frozenset[SocketAddress]:
-        """Where services listen that have nobody to take a connection."""
-        return silent_binds(self._heard, self._servers.silent)
-
-    def _refuse(self, heard: Mapping[str, frozenset[SocketAddress]], sections: Iterable[ProxySection]) -> None:
-        """Where these sections listen that are to have no server, before they have none."""
+    def _refuse(self, listens: Mapping[str, frozenset[SocketAddress]], sections: Iterable[ProxySection]) -> None:
+        """Refuse connections where these sections listen that are to have no server, before they have none."""
         silent = (section.name for section in sections if section.server_options and not section.servers)
-        self._refusals.put(self._refusals.known | silent_binds(heard, silent))
+        self._refusals.put(self._refusals.known | silent_binds(listens, silent))
 
     def _taken(self, wanted: NodeProxy) -> Mapping[SocketAddress, str]:
-        return held_by_others(read_binds(config_text(wanted)), self._bound, self._host.check(["ss", "-Hltnp"]))
+        """Where the wanted configuration listens and somebody else does, with the program's name."""
+        binds = read_binds(config_text(wanted))
+        return held_by_others(binds, self._in_force.bound, self._host.check(["ss", "-Hltnp"]))
 
     # --- by the runtime API ---------------------------------------------------------------------------------
 
     def _update(self, sections: Iterable[ProxySection]) -> str:
         """Why servers and networks are not the wanted ones; empty: they are."""
-        new = [section for section in sections if self._is_new(section)]
-        commands = {
-            section.name: changes(section, self._servers.of(section.name), self._sources) for section in new
-        }
-        touched = [section for section in new if commands[section.name] or other_sources(section, self._sources)]
+        known = self._in_force
+        new = [section for section in sections if not known.is_applied(section)]
+        commands = {one.name: changes(one, known.servers.of(one.name), known.sources) for one in new}
+        touched = [section for section in new if commands[section.name] or other_sources(section, known.sources)]
         if touched:
-            lists = [name for section in touched for name in other_sources(section, self._sources)]
+            lists = [name for section in touched for name in other_sources(section, known.sources)]
             told = [command for section in touched for command in commands[section.name]]
             shown = [f"show servers state {section.name}" for section in touched]
-            self._refuse(self._heard, touched)
-            replies = self._ask(*command_lines([*told, *shown, *shown_sources(lists)]))
+            self._refuse(known.listens, touched)
+            replies = self._process.ask(*command_lines([*told, *shown, *shown_sources(lists)]))
             found = read_servers_state(replies)
-            for section in touched:
-                self._servers.put(section.name, found.get(section.name, {}))
-            for name in lists:
-                self._sources.pop(name, None)
-            self._sources |= read_sources(replies, lists)
-            if not all(as_wanted(section, self._servers.of(section.name), self._sources) for section in touched):
+            live = {section.name: found.get(section.name, {}) for section in touched}
+            self._in_force = known.with_live(live, lists, read_sources(replies, lists))
+            if not self._in_force.has(touched):
                 return refusals(replies) or "HAProxy does not answer on its socket"
-            self._deletion_pause = _FIRST_DELETION
-            self._plan_deletions()
-        self._applied |= {section.name: section for section in new}
+            if self._in_force.servers.connected:
+                self._follow_ups = self._follow_ups.with_deletions(time.monotonic())
+            else:
+                self._follow_ups = self._follow_ups.without_deletions()
+        self._in_force = self._in_force.with_applied(new)
         return ""
 
-    def _is_new(self, section: ProxySection) -> bool:
-        return bool(section.server_options) and self._applied.get(section.name) is not section
-
-    def _ask(self, *lines: str) -> str:
-        """The replies of the worker to lines of commands."""
-        script = ["sh", "-c", _ASK, "sh", f"{INSIDE}/{ADMIN_SOCKET}"]
-        seconds = _ANSWER_SECONDS * (len(lines) + 1)
-        return self._inside.run(script, stdin="".join(f"{line}\n" for line in lines), timeout=seconds).out
-
-    def _servers_state(self) -> str:
-        """All of it; empty: the worker does not answer."""
-        script = ["sh", "-c", _ASK, "sh", f"{INSIDE}/{ADMIN_SOCKET}"]
-        return self._inside.read(script, "show servers state\n", 2 * _ANSWER_SECONDS)
-
-    def _all_servers(self) -> dict[str, dict[str, Live]] | None:
-        """None: the worker does not answer."""
-        return read_servers_state(reply) if (reply := self._servers_state()).strip() else None
-
-    def _shown(self, lists: Sequence[str]) -> dict[str, frozenset[str]]:
-        return read_sources(self._ask(*command_lines(shown_sources(lists))), lists) if lists else {}
+    def _have_live(self, servers: Mapping[str, Mapping[str, Live]]) -> None:
+        self._in_force = replace(self._in_force, servers=self._in_force.servers.updated(servers))
 
     # --- by a reload ----------------------------------------------------------------------------------------
 
@@ -296,56 +230,58 @@ class Proxy:
         self._folder.put_files(wanted.files)
         self._folder.put_sources(wanted.sources)
         self._folder.put(NEXT, config)
-        if trouble := self._check():
+        if trouble := self._process.complaint():
             # What is in force stays, and is kept up to date as far as it goes.
-            self._update(section for section in wanted.sections if section.name in self._servers)
+            served = self._in_force.servers.sections
+            self._update(section for section in wanted.sections if section.name in served)
             return trouble
-        self._structure, self._unwritten, self._write_at = "", None, float("inf")
+        self._in_force = replace(self._in_force, structure="")
+        self._follow_ups = self._follow_ups.without_file()
         self._keep_state(wanted)
-        heard = read_heard(config)
-        self._refuse(heard, wanted.sections)
+        listens, binds = read_heard(config), read_binds(config)
+        self._refuse(listens, wanted.sections)
         self._folder.swap_in()
-        self._bound |= read_binds(config)
+        self._in_force = replace(self._in_force, bound=self._in_force.bound | binds)
         if trouble := self._reload(wanted):
             if self._folder.swap_back():
                 self._reload(None)
             return trouble
-        self._bound, self._heard = read_binds(config), heard
-        self._structure = lacking(wanted.structure, taken)
-        self._applied = {section.name: section for section in wanted.sections}
-        self._folder.put(MARKER, self._structure)
+        self._in_force = replace(
+            self._in_force,
+            structure=lacking(wanted.structure, taken),
+            bound=binds,
+            listens=listens,
+            applied={section.name: section for section in wanted.sections},
+        )
+        self._folder.put(MARKER, self._in_force.structure)
         self._folder.keep_only(FILES, wanted.files)
         self._folder.keep_only(SOURCES, wanted.sources)
         return ""
 
-    def _check(self) -> str:
-        """HAProxy's own words against the file; empty: it takes it."""
-        reply = self._inside.run(["haproxy", "-c", "-f", f"{INSIDE}/{NEXT}"], timeout=_CHECK_SECONDS)
-        return "" if reply.status == 0 else haproxy_complaint(reply.err or reply.out)
-
     def _keep_state(self, wanted: NodeProxy) -> None:
         """A pod that HAProxy knows to be dead stays so in the new process."""
-        self._folder.put(STATE, kept_state(self._servers_state(), wanted.sections))
+        self._folder.put(STATE, kept_state(self._process.servers_state(), wanted.sections))
 
     def _serves(self) -> bool:
         """A worker is there. After a power cut only the files are; HAProxy cannot bind, and keeps starting."""
-        return self._container.runs() and bool(current_workers(self._master("show proc")))
+        return self._container.runs() and bool(current_workers(self._process.ask_master("show proc")))
 
     def _reload(self, wanted: NodeProxy | None) -> str:
         """Why there is no new worker with these servers; empty: there is one."""
         deadline = time.monotonic() + _RELOAD_SECONDS
         # A master that is only starting may have read the file before: it is reloaded too, once it answers.
-        while not (before := self._master("show proc")) and time.monotonic() < deadline:
+        while not (before := self._process.ask_master("show proc")) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
-        hangs = not self._ask("show info")
+        hangs = not self._process.ask("show info")
         if wanted is not None and not before and hangs:
             self._container.make_anew(wanted.image)
             deadline = time.monotonic() + _RELOAD_SECONDS
-        said = self._master("reload")
+        said = self._process.ask_master("reload")
+        workers = current_workers(before)
         if hangs and before:  # HAProxy waits for the listening sockets of the worker before, without an end.
-            self._inside.run(["kill", "-KILL", *map(str, current_workers(before))])
+            self._process.kill(workers)
         while "Success=0" not in said and time.monotonic() < deadline:
-            if current_workers(self._master("show proc")) - current_workers(before) and self._has(wanted):
+            if current_workers(self._process.ask_master("show proc")) - workers and self._has(wanted):
                 return ""
             time.sleep(_POLL_SECONDS)
         return (
@@ -354,16 +290,15 @@ class Proxy:
         )
 
     def _has(self, wanted: NodeProxy | None) -> bool:
-        servers = self._all_servers()
+        """The worker answers, and has the wanted servers; None: whatever it has."""
+        servers = self._process.servers()
         if servers is None:
             return False
         sections = wanted.sections if wanted is not None else ()
-        names = [section.name for section in sections] if wanted is not None else [*self._heard, *servers]
-        self._servers = LiveServers({name: servers.get(name, {}) for name in names})
-        self._sources = self._shown(tuple(wanted.sources)) if wanted is not None else {}
-        return all(as_wanted(section, self._servers.of(section.name), self._sources) for section in sections)
-
-    def _master(self, command: str) -> str:
-        """The reply of HAProxy's master process; empty while it does not answer."""
-        script = 'echo "$1" | socat -t2 - "UNIX-CONNECT:$2"'
-        return self._inside.run(["sh", "-c", script, "sh", command, f"{INSIDE}/{MASTER_SOCKET}"]).out
+        names = (
+            [section.name for section in sections] if wanted is not None else [*self._in_force.listens, *servers]
+        )
+        live = LiveServers().updated({name: servers.get(name, {}) for name in names})
+        sources = self._process.sources(tuple(wanted.sources)) if wanted is not None else {}
+        self._in_force = replace(self._in_force, servers=live, sources=sources)
+        return self._in_force.has(sections)

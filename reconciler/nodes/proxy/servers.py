@@ -1,71 +1,66 @@
-"""The servers of a running HAProxy, as last read back, and which pods they reach: counted as they change."""
+"""The servers of a running HAProxy, as last read back, and which pods they reach: counted as they change. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
 
 from reconciler.nodes.proxy.runtime_api import Live
 
 _NOBODY: Mapping[str, Live] = {}
 
 
-class LiveServers:
-    """By section and name. Not shared between threads."""
+class LiveServers(Struct, frozen=True):
+    """Every section's servers, by name."""
 
-    def __init__(self, sections: Mapping[str, Mapping[str, Live]]) -> None:
-        self._sections: dict[str, Mapping[str, Live]] = {}
-        self._taking: Counter[str] = Counter()
-        """How many servers take new connections for each pod's address."""
-        self._leaving: Counter[str] = Counter()
-        """The same of those in maintenance: each is there until nobody is connected to it."""
-        self.silent: set[str] = set()
-        """The sections that have no server to take a new connection."""
-        for name, servers in sections.items():
-            self.put(name, servers)
+    sections: Mapping[str, Mapping[str, Live]] = {}
+    taking: Mapping[str, int] = {}
+    """How many servers take new connections for each pod's address."""
+    leaving: Mapping[str, int] = {}
+    """The same of those in maintenance: each is there until nobody is connected to it."""
+    silent: frozenset[str] = frozenset()
+    """The sections that have no server to take a new connection."""
 
     def of(self, section: str) -> Mapping[str, Live]:
-        return self._sections.get(section, _NOBODY)
+        return self.sections.get(section, _NOBODY)
 
-    def items(self) -> Iterator[tuple[str, Mapping[str, Live]]]:
-        yield from self._sections.items()
-
-    def put(self, section: str, servers: Mapping[str, Live]) -> None:
-        self._count(self.of(section), -1)
-        self._count(servers, 1)
-        self._sections[section] = servers
-        if any(server.takes for server in servers.values()):
-            self.silent.discard(section)
-        else:
-            self.silent.add(section)
-
-    def __contains__(self, section: str) -> bool:
-        return section in self._sections
+    def updated(self, sections: Mapping[str, Mapping[str, Live]]) -> "LiveServers":
+        """With these sections as they are now; the others stay."""
+        taking, leaving = Counter(self.taking), Counter(self.leaving)
+        for name, servers in sections.items():
+            _count(self.of(name), -1, taking, leaving)
+            _count(servers, 1, taking, leaving)
+        silent = {name for name, servers in sections.items() if not any(live.takes for live in servers.values())}
+        return LiveServers(
+            {**self.sections, **sections},
+            +taking,
+            +leaving,
+            frozenset(self.silent - sections.keys() | silent),
+        )
 
     @property
     def routed(self) -> frozenset[str]:
         """The pods that get new connections."""
-        return frozenset(self._taking)
+        return frozenset(self.taking)
 
     @property
     def connected(self) -> frozenset[str]:
-        """Those that get none, and perhaps still have some."""
-        return frozenset(self._leaving.keys() - self._taking.keys())
+        """The pods that get no new connections, and perhaps still have some."""
+        return frozenset(self.leaving.keys() - self.taking.keys())
 
     @property
     def deletions(self) -> Sequence[str]:
         """The commands that delete those servers on their way out that nobody is connected to by now."""
-        if not self._leaving:
+        if not self.leaving:
             return ()
         return [
             f"del server {section}/{name}"
-            for section, servers in self._sections.items()
+            for section, servers in self.sections.items()
             for name, live in servers.items()
             if not live.takes
         ]
 
-    def _count(self, servers: Mapping[str, Live], by: int) -> None:
-        for live in servers.values():
-            counts = self._taking if live.takes else self._leaving
-            ip = live.address.ip
-            counts[ip] += by
-            if not counts[ip]:
-                del counts[ip]
+
+def _count(servers: Mapping[str, Live], by: int, taking: Counter[str], leaving: Counter[str]) -> None:
+    for live in servers.values():
+        (taking if live.takes else leaving)[live.address.ip] += by

@@ -64,15 +64,15 @@ def test_one_that_still_has_connections_is_deleted_when_it_can_be() -> None:
 
 
 def test_a_pod_is_connected_until_its_server_is_deleted_from_every_section() -> None:
-    live = LiveServers(
+    live = LiveServers().updated(
         {"web": {"a": Live(A.address, takes=False), "b": Live(B.address)}, "other": {"a": Live(A.address)}}
     )
     assert live.connected == frozenset(), "one section still sends to it"
-    live.put("other", {})
+    live = live.updated({"other": {}})
     assert live.routed == {"10.244.0.3"}
     assert live.connected == {"10.244.0.2"}
     assert live.deletions == ["del server web/a"]
-    live.put("web", {"b": Live(B.address)})
+    live = live.updated({"web": {"b": Live(B.address)}})
     assert live.connected == frozenset()
     assert not live.deletions
 
@@ -98,7 +98,7 @@ def test_the_state_is_read_also_among_other_replies() -> None:
         "b": Live(socket_address("10.244.0.3:80"), up=False),
         "c": Live(socket_address("10.244.0.4:80"), takes=False),
     }
-    assert LiveServers(servers).routed == {"10.244.0.2", "10.244.0.3"}
+    assert LiveServers().updated(servers).routed == {"10.244.0.2", "10.244.0.3"}
     assert count_of_states(f"New server registered.\n\n{STATE}") == 1
 
 

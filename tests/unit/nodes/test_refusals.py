@@ -42,10 +42,10 @@ def test_a_port_of_every_address_leaves_alone_who_listens_at_one() -> None:
 def test_a_service_is_refused_where_it_listens_while_no_server_takes_connections() -> None:
     heard = read_heard(CONFIG)
     assert "ingress" not in heard, "who has no servers of its own answers by itself"
-    servers = LiveServers({name: {} for name in heard})
-    servers.put("shop_db_5432", {"db-0": Live(socket_address("10.244.1.2:5432"))})
+    servers = LiveServers().updated({name: {} for name in heard})
+    servers = servers.updated({"shop_db_5432": {"db-0": Live(socket_address("10.244.1.2:5432"))}})
     assert set(map(str, silent_binds(heard, servers.silent))) == {"0.0.0.0:30432"}
-    servers.put("shop_db_5432", {"db-0": Live(socket_address("10.244.1.2:5432"), takes=False)})
+    servers = servers.updated({"shop_db_5432": {"db-0": Live(socket_address("10.244.1.2:5432"), takes=False)}})
     assert set(map(str, silent_binds(heard, servers.silent))) == {
         "0.0.0.0:30432",
         "10.96.0.5:5432",
