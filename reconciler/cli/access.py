@@ -7,7 +7,6 @@ reconciler, and without one.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,10 +17,9 @@ from msgspec import Struct
 
 from reconciler.cli.options import host_options, namespace_option
 from reconciler.kinds import ADMITTED
-from reconciler.manifests.loader import Loader
+from reconciler.kinds.cluster.hosts import read_hosts
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
-from reconciler.model.desired import Desired, Revision, Snapshot, SourceFile
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.plan import ContainerStatus, PodStatus, Status
@@ -54,7 +52,7 @@ def pod_options(command: Command) -> Command:
     return namespace_option(host_options(command))
 
 
-class Known(Struct, frozen=True):
+class ClusterAccess(Struct, frozen=True):
     """What the state says, and how to reach the hosts."""
 
     statuses: Mapping[Ref, Status]
@@ -77,15 +75,12 @@ class Known(Struct, frozen=True):
 
     def hosts(self) -> tuple[Cluster, Mapping[str, Node]]:
         """As the revision planned last names them. ClickException where there is none."""
-        wanted = [manifest for ref, manifest in self.memory.applied.items() if ref.kind in ("Cluster", "Node")]
-        texts = "\n---\n".join(json.dumps(manifest) for manifest in wanted).encode()
-        files = (SourceFile("state", self.memory.revision, texts),)
-        read = Loader(ADMITTED).load(Snapshot(Revision(self.memory.revision, "state"), files))
-        if not isinstance(read, Desired):
+        hosts = read_hosts(self.memory.applied, ADMITTED)
+        if hosts is None:
             raise click.ClickException(
                 "this state knows no hosts yet; `reconciler run`, or `reconciler apply`, makes it so"
             )
-        return read.cluster, read.nodes
+        return hosts
 
     @contextmanager
     def reaching(self, node: str) -> Iterator[HostAccess]:
@@ -136,10 +131,10 @@ class Known(Struct, frozen=True):
         return f"{words}; did you mean {near[0]!r}?" if near else words
 
 
-def known(settings: Settings) -> Known:
+def known(settings: Settings) -> ClusterAccess:
     """StoreFailed where there is no state."""
     with open_reader(settings.state_dir) as reader:
-        return Known(reader.statuses(), reader.memory(), settings)
+        return ClusterAccess(reader.statuses(), reader.memory(), settings)
 
 
 def ask_each(

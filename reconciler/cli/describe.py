@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli.access import Known
+from reconciler.cli.access import ClusterAccess
 from reconciler.cli.console import show_lines
 from reconciler.cli.get import echo_object, say_age, the_one
 from reconciler.cli.kind_argument import KindArgument
@@ -61,7 +61,7 @@ def describe(kind: Names, name: str, namespace: str, output: str, **given: Any) 
         status = the_one(statuses, kind, name, namespace)
         events = [event for event in reader.events() if event.about == status.ref]
         say_age(reader)
-    traffic = traffic_of(Known(statuses, memory, settings), status)
+    traffic = traffic_of(ClusterAccess(statuses, memory, settings), status)
     if output == "text":
         show_lines(_page(status, statuses, memory, events, traffic))
     else:

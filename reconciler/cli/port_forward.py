@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from reconciler.cli.access import Known, known, pod_options, target
+from reconciler.cli.access import ClusterAccess, known, pod_options, target
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_settings
 from reconciler.model.names import Ref
@@ -86,7 +86,7 @@ def _pair(text: str) -> _Pair:
     return _Pair(int(local or 0), remote)
 
 
-def _number(state: Known, ref: Ref, pod: PodStatus, remote: str) -> int:
+def _number(state: ClusterAccess, ref: Ref, pod: PodStatus, remote: str) -> int:
     """The pod's port that is meant."""
     if ref.kind == "Service":
         remote = _of_service(state, ref, remote)
@@ -107,7 +107,7 @@ def _number(state: Known, ref: Ref, pod: PodStatus, remote: str) -> int:
     return named[remote]
 
 
-def _of_service(state: Known, ref: Ref, remote: str) -> str:
+def _of_service(state: ClusterAccess, ref: Ref, remote: str) -> str:
     """The service's own port, as its targetPort."""
     ports: list[dict[str, Any]] = state.memory.applied.get(ref, {}).get("spec", {}).get("ports") or []
     for port in ports:

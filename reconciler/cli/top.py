@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.access import Known, ask_each, known, pod_options
+from reconciler.cli.access import ClusterAccess, ask_each, known, pod_options
 from reconciler.cli.console import show_lines, show_values
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, output_option
@@ -87,7 +87,7 @@ def top_nodes(ctx: click.Context, /, name: str | None, output: str, **given: Any
 
 
 def _ask(
-    state: Known, nodes: Sequence[str], question: Callable[[HostAccess, str], Answer]
+    state: ClusterAccess, nodes: Sequence[str], question: Callable[[HostAccess, str], Answer]
 ) -> tuple[list[Answer], bool]:
     """One that does not answer is said on stderr, and the others are shown."""
 

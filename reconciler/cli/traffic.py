@@ -7,7 +7,7 @@ from contextlib import closing
 
 import click
 
-from reconciler.cli.access import Known, ask_each
+from reconciler.cli.access import ClusterAccess, ask_each
 from reconciler.model.edges import edges
 from reconciler.model.names import Ref
 from reconciler.model.plan import IngressStatus, ServiceStatus, Status
@@ -17,7 +17,7 @@ from reconciler.nodes.proxy.reader import ProxyReader
 from reconciler.wiring.hosts import credentials_of
 
 
-def traffic_of(state: Known, status: Status) -> Mapping[str, ProxyTraffic]:
+def traffic_of(state: ClusterAccess, status: Status) -> Mapping[str, ProxyTraffic]:
     """By node, of those that should serve it; of what no proxy serves, nothing. Takes as long as the slowest host
     may: some seconds."""
     if not _is_served(status):

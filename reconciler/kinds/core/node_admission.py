@@ -73,9 +73,13 @@ def _encode(fields: Json) -> Json:
 def _default(node: Node, index: Index) -> Node:
     """The Node with the Cluster's defaults where its address leaves something out."""
     cluster = cluster_spec(index)
-    if cluster is None or (node.ssh.user and node.ssh.port):
+    return node if cluster is None else with_ssh_defaults(node, cluster.ssh)
+
+
+def with_ssh_defaults(node: Node, ssh: SshDefaults) -> Node:
+    """The Node with these defaults where its address leaves something out."""
+    if node.ssh.user and node.ssh.port:
         return node
-    ssh: SshDefaults = cluster.ssh
     address = SshAddress(node.ssh.user or ssh.user, node.ssh.host, node.ssh.port or ssh.port)
     return msgspec.structs.replace(node, ssh=address)
 

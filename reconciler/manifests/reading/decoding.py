@@ -41,6 +41,12 @@ class Decoder:
         except msgspec.ValidationError:  # a number like 1.0, which is whole to the schema
             return self._decode(kind, in_our_form(self._schemas[kind].schema, document))
 
+    def decode_canonical(self, kind: str, manifest: Json) -> Any:
+        """The object of a manifest that `canonical_form` has written: no schema needs to read it first.
+
+        Raises Undecodable, msgspec.ValidationError or KeyError where another version has written it otherwise."""
+        return self._decode(kind, manifest)
+
     def _decode(self, kind: str, document: Json) -> Any:
         known = self._kinds.by_kind[kind]
         if known.names.namespaced and not document["metadata"].get("namespace"):

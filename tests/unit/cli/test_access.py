@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from reconciler.cli.access import Known, choose_container, target
+from reconciler.cli.access import ClusterAccess, choose_container, target
 from reconciler.cli.cp import _end as copy_end
 from reconciler.cli.port_forward import _number, _pair
 from reconciler.model.api.core.container import Container, ContainerPort
@@ -39,7 +39,7 @@ PODS = (pod("web-a", ready=False), pod("web-b"), pod("api-a", owner=None), pod("
 MANIFESTS = {
     SERVICE: {"spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "name": "main", "targetPort": "http"}]}}
 }
-KNOWN = Known(
+KNOWN = ClusterAccess(
     {
         **{one.ref: one for one in PODS},
         WEB: DeploymentStatus(WEB, 2, 2, 2, 1, 1),
