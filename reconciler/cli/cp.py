@@ -12,7 +12,7 @@ import click
 from reconciler.cli.access import choose_container, container_option, known, on_host, pod_options
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_settings
-from reconciler.cli.packing import Refused, packed, unpack
+from reconciler.cli.packing import UnsafeEntry, packed, unpack
 from reconciler.nodes.access.archive import There, fetch, look, put
 from reconciler.nodes.access.host import HostAccess
 
@@ -99,7 +99,7 @@ def _download(host: HostAccess, container: str, path: str, target: Path) -> None
         raise click.ClickException(f"{target} is a file here, and {path} a directory")
     try:
         unpack(fetch(host, container, path), target, lambda words: click.echo(f"warning: {words}", err=True))
-    except (Refused, tarfile.TarError, OSError) as error:
+    except (UnsafeEntry, tarfile.TarError, OSError) as error:
         raise click.ClickException(f"copying to {target} failed: {error}") from error
 
 

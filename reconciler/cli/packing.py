@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 _BLOCK = 1 << 16
 
 
-class Refused(Exception):
+class UnsafeEntry(Exception):
     """An entry that would act outside of the target, or is no file, directory or link."""
 
 
@@ -37,7 +37,7 @@ def packed(source: Path, name: str) -> Iterator[bytes]:
 def unpack(chunks: Iterable[bytes], target: Path, tell: Callable[[str], None]) -> None:
     """Put the stream's first part at `target` itself, and what is below it there.
 
-    Links that lead out of `target` are left out, and told; anything else that would is Refused.
+    Links that lead out of `target` are left out, and told; anything else that would is UnsafeEntry.
     """
     with tarfile.open(fileobj=_Reader(chunks), mode="r|") as tar:
         for entry in tar:
@@ -101,7 +101,7 @@ def _put(tar: tarfile.TarFile, entry: tarfile.TarInfo, target: Path, tell: Calla
     elif entry.islnk():
         other = _place(entry.linkname, target)
         if not other.is_file() or other.is_symlink():
-            raise Refused(f"{entry.name} is a link to {entry.linkname}, which did not come before it")
+            raise UnsafeEntry(f"{entry.name} is a link to {entry.linkname}, which did not come before it")
         os.link(other, path)
     else:
         tell(f"left out {entry.name}: it is neither a file, a directory nor a link")
@@ -111,11 +111,11 @@ def _place(name: str, target: Path) -> Path:
     """Where an entry goes. No part of the way may be a link, even one of the stream's own."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts:
-        raise Refused(f"the container sent {name!r}, which leads out of the target; nothing more is copied")
+        raise UnsafeEntry(f"the container sent {name!r}, which leads out of the target; nothing more is copied")
     path = target
     for part in parts[1:]:
         if path.is_symlink():
-            raise Refused(f"the container sent {name!r}, which leads through a link; nothing more is copied")
+            raise UnsafeEntry(f"the container sent {name!r}, which leads through a link; nothing more is copied")
         path = path / part
     return path
 

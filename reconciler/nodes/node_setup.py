@@ -77,7 +77,7 @@ class _Look:
             self.applied(self._right, everything=True)
 
     def applied(self, right: bool, everything: bool) -> None:
-        """What is not right is looked at again, ever later. A change puts off no look that is due before."""
+        """Note whether all is right: if not, it is looked at again, ever later. A change puts off no look."""
         now = time.monotonic()
         if not right:
             again = now + self._pause

@@ -28,7 +28,7 @@ Target = tuple[str, int]
 
 
 def address_of(host: str) -> str:
-    """What others may reach a host by, that we have not reached yet; empty: nothing that leads them there."""
+    """Find the address by which others may reach a host that we have not reached yet; empty: there is none."""
     try:
         address = socket.gethostbyname(host)
     except OSError:
@@ -63,7 +63,7 @@ class Neighbours:
             self._connections[node] = connection
 
     def silent(self, node: str) -> None:
-        """It answers us late, or not at all: it can tell nothing of others."""
+        """Note that this node answers us late, or not at all: it can tell nothing of others."""
         with self._lock:
             self._connections.pop(node, None)
 
@@ -105,10 +105,10 @@ class Inquiry:
         node: str,
         neighbours: Neighbours,
         targets: Callable[[], Sequence[Target]],
-        tell: Callable[[Peers], None],
+        record: Callable[[Peers], None],
     ) -> None:
-        self._new_round = partial(_Round, node, neighbours, targets, tell)
-        self._tell = tell
+        self._new_round = partial(_Round, node, neighbours, targets, record)
+        self._record = record
         self._lock = threading.Lock()
         self._round: _Round | None = None
 
@@ -123,11 +123,11 @@ class Inquiry:
             ended, self._round = self._round, None
         if ended is not None:
             ended.stop()
-            self._tell(Peers())
+            self._record(Peers())
 
     @property
     def nobody_reaches_it(self) -> bool:
-        """For sure."""
+        """No other node reaches it, and each has tried often enough to be sure."""
         running = self._round
         return running is not None and running.found().failing != () and running.found().reaching == ()
 
@@ -140,12 +140,12 @@ class _Round:
         node: str,
         neighbours: Neighbours,
         targets: Callable[[], Sequence[Target]],
-        tell: Callable[[Peers], None],
+        record: Callable[[Peers], None],
     ) -> None:
         self._node = node
         self._neighbours = neighbours
         self._targets = targets
-        self._tell = tell
+        self._record = record
         self._lock = threading.RLock()
         self._tries: dict[str, _Tries] = {}
         self._pending: list[float] = []
@@ -214,4 +214,4 @@ class _Round:
             if reached is None or self._stopped.is_set():
                 return
             self._tries.setdefault(name, _Tries()).note(began, reached, time.monotonic())
-            self._tell(self.found())
+            self._record(self.found())

@@ -37,7 +37,7 @@ done
 
 
 class Resetter(Struct, frozen=True):
-    """Who resets a host, as its lease names them."""
+    """The one that resets a host, as its lease names it."""
 
     owner: str
     holder: str

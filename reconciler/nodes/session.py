@@ -44,7 +44,7 @@ class _LetGo(NodeError):
 
 
 class Listener(Protocol):
-    """Who is told that something happened: the loop's inbox. Called from the session's own threads."""
+    """The loop's inbox, where a session reports that something happened. Called from the session's own threads."""
 
     def observed(self, node: str) -> None: ...
 

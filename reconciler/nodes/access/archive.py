@@ -18,7 +18,7 @@ _HOURS_SECONDS: Final = 6 * 3600.0
 
 
 class There(Struct, frozen=True):
-    """What a path in a container is."""
+    """What is at a path in a container."""
 
     name: str
     directory: bool
@@ -27,7 +27,7 @@ class There(Struct, frozen=True):
 
 
 def look(host: HostAccess, container: str, path: str) -> There | None:
-    """None where nothing is there."""
+    """Describe what is at this path of the container; None where nothing is there."""
     engine: Any = host.engine
     with engine_errors("look at a path"):
         reply = engine.head(

@@ -33,12 +33,12 @@ class LogLine(NamedTuple):
 
 
 def log_lines(chunks: Iterable[bytes], *, tty: bool) -> Iterator[LogLine]:
-    """In the order in which they ended. Raises OutcomeUnknown as `pieces` does."""
+    """Join the pieces to lines, in the order in which the lines ended. Raises OutcomeUnknown as `pieces` does."""
     return joined(messages(chunks, tty=tty))
 
 
 def messages(chunks: Iterable[bytes], *, tty: bool) -> Iterator[Piece]:
-    """What Docker has kept, one by one, each with its moment before it."""
+    """Yield the messages that Docker has kept, each with its moment before it."""
     return _of_a_terminal(chunks) if tty else pieces(chunks, tty=False)
 
 

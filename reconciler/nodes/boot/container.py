@@ -16,7 +16,8 @@ from reconciler.model.operations import MakeDirectory
 from reconciler.model.setups import BootPart, BootPod
 from reconciler.nodes.docker.create_request import hashed
 from reconciler.nodes.pods.pins import SCRIPT
-from reconciler.nodes.pods.volumes import MAKE_IN_MEMORY, options_of, volume_script
+from reconciler.nodes.pods.volume_scripts import MAKE_IN_MEMORY, volume_script
+from reconciler.nodes.pods.volumes import options_of
 from reconciler.nodes.prober.container import action_of, probe_of, program
 
 INSIDE = "/etc/reconciler"
@@ -72,7 +73,7 @@ def pins_script(cluster: str) -> str:
 
 
 def pod_record(pod: BootPod) -> str:
-    """As reconciler/prober/boot_pods.py reads it."""
+    """Describe a pod to the program that boots a host, as reconciler/prober/boot_pods.py reads it."""
     return json.dumps({"uid": pod.uid, "sandbox": pod.sandbox, "parts": [_part(part) for part in pod.parts]})
 
 

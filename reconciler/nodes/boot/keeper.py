@@ -58,7 +58,7 @@ done
 
 
 class Boot:
-    """For one connection; used by the setup thread alone. What it does may raise NodeError."""
+    """What one host needs to boot alone. Used by the setup thread alone; any method may raise NodeError."""
 
     def __init__(self, cluster: str, container: SystemContainer, host: Shell) -> None:
         self._cluster = cluster
@@ -78,7 +78,7 @@ class Boot:
         self._host.run(["sh", "-c", _ATTEND, "sh", self._directory, ATTENDED])
 
     def keep_network(self, script: str) -> None:
-        """It is written with the next `ensure`."""
+        """Keep this script for the next boot; it is written with the next `ensure`."""
         self._network = script
 
     def ensure(self, wanted: NodeBoot, full: bool) -> BootState:

@@ -74,7 +74,7 @@ def authority_program() -> str:
 
 
 def name_servers(resolv: str, without: tuple[str, ...]) -> Iterator[str]:
-    """Those of a resolv.conf; not our own, which would ask themselves."""
+    """Yield the name servers of a resolv.conf, without our own, which would ask themselves."""
     for line in resolv.splitlines():
         match line.split():
             case ["nameserver", server, *_] if server not in without and _is_address(server):

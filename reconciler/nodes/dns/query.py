@@ -25,8 +25,8 @@ class Stream(Protocol):
 Connect = Callable[[str, int, float], Stream]
 
 
-class InForce(Struct, frozen=True):
-    """What a server has read."""
+class ServerAnswers(Struct, frozen=True):
+    """What a name server has read of the files that it was given."""
 
     answers: bool = False
     config: bool = False
@@ -35,12 +35,12 @@ class InForce(Struct, frozen=True):
     """It has the answers from the program beside it."""
 
 
-def in_force(connect: Connect, server: str, wanted: NodeDns) -> InForce:
+def in_force(connect: Connect, server: str, wanted: NodeDns) -> ServerAnswers:
     """Raises NodeError where the host, not the server, is the trouble."""
     try:
         stream = connect(server, PORT, _SECONDS)
     except CommandFailed:
-        return InForce()
+        return ServerAnswers()
     own = ((wanted.config_name, _TXT), (wanted.hosts_name, _A))
     names = (*own, (wanted.answers_name, _A))
     try:
@@ -48,11 +48,11 @@ def in_force(connect: Connect, server: str, wanted: NodeDns) -> InForce:
         stream.sendall(b"".join(_question(name, kind) for name, kind in names))
         known = _known(stream, len(names))
     except OSError:
-        return InForce()
+        return ServerAnswers()
     finally:
         stream.close()
     # What it has to ask the authority for may be missing, nothing else.
-    return InForce(True, *known) if len(known) >= len(own) else InForce()
+    return ServerAnswers(True, *known) if len(known) >= len(own) else ServerAnswers()
 
 
 def _known(stream: Stream, count: int) -> list[bool]:

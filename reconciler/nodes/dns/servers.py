@@ -25,7 +25,7 @@ from reconciler.nodes.dns.container import (
     container_request,
     files_of,
 )
-from reconciler.nodes.dns.query import Connect, InForce, in_force
+from reconciler.nodes.dns.query import Connect, ServerAnswers, in_force
 from reconciler.nodes.docker.system_container import SystemContainer
 from reconciler.nodes.docker.text_tar import packed, unpacked
 from reconciler.nodes.errors import NodeError
@@ -63,7 +63,7 @@ _READ = 'cd "$1" 2>/dev/null || exit 0; tar -c --exclude=./new .'
 
 
 class Dns:
-    """For one connection; used by the setup thread alone."""
+    """The two name servers of one host. Used by the setup thread alone."""
 
     def __init__(
         self, cluster: str, container: SystemContainer, host: Shell, connect: Connect, cache: HostCache
@@ -141,7 +141,9 @@ class Dns:
 
     # --- the servers ----------------------------------------------------------------------------------------
 
-    def _takes_up(self, wanted: NodeDns, address: str, signal: str, seconds: float, restarted: bool) -> InForce:
+    def _takes_up(
+        self, wanted: NodeDns, address: str, signal: str, seconds: float, restarted: bool
+    ) -> ServerAnswers:
         """Wait until the server has read everything, or the deadline. One that does not read the hosts by itself
         is restarted."""
         now = time.monotonic()

@@ -36,7 +36,7 @@ _NO_HEALTH_CHECK = {"Test": ["NONE"]}
 
 
 def hashed(request: Mapping[str, Any]) -> dict[str, Any]:
-    """With a hash of itself among its labels: a container made from another one is told by it."""
+    """Add a hash of the request to its labels: it tells a container that was made from another request."""
     own = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:10]
     return {**request, "Labels": {**request["Labels"], LABEL_HASH: own}}
 
@@ -126,7 +126,7 @@ def limits_of(config: ContainerConfig) -> Limits:
 
 
 def limit_fields(limits: Limits) -> dict[str, int]:
-    """As Docker has them, in a create request and in an update alike."""
+    """Write limits as Docker has them, in a create request and in an update alike."""
     return {
         "CpuShares": limits.cpu_shares,
         "CpuPeriod": CPU_PERIOD if limits.cpu_quota else 0,

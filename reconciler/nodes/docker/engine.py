@@ -138,7 +138,7 @@ class Engine(docker.APIClient):
             yield progress
 
     def login_for(self, registry: str) -> str:
-        """For X-Registry-Auth: what the reconciler's own user has from `docker login`; empty: nothing."""
+        """Return what the reconciler's own user has from `docker login`, for X-Registry-Auth; empty: nothing."""
         header = docker.auth.get_config_header(self, registry)
         return header.decode() if isinstance(header, bytes) else str(header or "")
 
@@ -146,7 +146,7 @@ class Engine(docker.APIClient):
         return str(self._sdk.inspect_image(image)["Id"])
 
     def image_user(self, image: str) -> str:
-        """Its `Config.User`; empty: root."""
+        """Return the image's `Config.User`; empty: root."""
         return str((self._sdk.inspect_image(image).get("Config") or {}).get("User") or "")
 
     def image_labels(self, image: str) -> Mapping[str, str]:

@@ -55,7 +55,7 @@ def log_of(engine: Engine, inspected: Mapping[str, Any], earlier: str, ended: st
 
 
 def within(lines: Iterable[LogLine], since: int, until: int) -> bytes:
-    """What was written between two moments (Unix nanoseconds; 0: no limit). Pure."""
+    """Join what was written between two moments (Unix nanoseconds; 0: no limit). Pure."""
     kept = []
     for line in lines:
         with contextlib.suppress(ValueError):  # The rest of a line that Docker has cut.

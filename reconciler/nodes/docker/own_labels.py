@@ -23,7 +23,7 @@ _SYSTEM = (SYSTEM_PROXY, SYSTEM_PROBER, SYSTEM_DNS, SYSTEM_BOOT)
 
 
 class OwnLabels:
-    """For one connection. An image that is gone has none."""
+    """Tells the labels that we gave a container from those of its image; an image that is gone has none."""
 
     def __init__(self, cluster: str, engine: Engine) -> None:
         self._cluster = cluster
@@ -32,7 +32,7 @@ class OwnLabels:
         """By image: what is in one never changes."""
 
     def is_ours(self, inspected: Mapping[str, Any]) -> bool:
-        """Of the cluster, and made by it. Raises NodeError where Docker cannot say."""
+        """The container belongs to the cluster, and was made by us. Raises NodeError where Docker cannot say."""
         labels = inspected["Config"].get("Labels") or {}
         if labels.get(LABEL_CLUSTER) != self._cluster:
             return False

@@ -34,7 +34,7 @@ def registry_of(image: str) -> str:
 
 
 def login_for(image: str, logins: Sequence[SecretText]) -> SecretText | None:
-    """For Docker's X-Registry-Auth header; None where none of the files names this registry."""
+    """Find the login for a registry, for Docker's X-Registry-Auth header; None: no file names this registry."""
     registry, place = registry_of(image), _place(image)
     for login in logins:
         named = [

@@ -39,7 +39,7 @@ class Demultiplexer:
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Piece]:
-        """What has come so far, frame by frame; a frame that is not whole waits for the next bytes.
+        """Yield what has come so far, frame by frame; a frame that is not whole waits for the next bytes.
 
         OutcomeUnknown for what is no frame."""
         self._rest += data

@@ -25,12 +25,13 @@ exit 1
 
 
 def is_made_from(found: Inspected, request: Mapping[str, Any]) -> bool:
-    """By the hash that is one of the request's labels."""
+    """The container was made from this request, by the hash that is one of its labels."""
     return bool((found["Config"].get("Labels") or {}).get(LABEL_HASH) == request["Labels"][LABEL_HASH])
 
 
 class SystemContainer:
-    """For one connection; used by one thread. What it does may raise NodeError."""
+    """One of the containers that we run on a host for the node. Used by one thread; any method may raise
+    NodeError."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class SystemContainer:
         """Of the one that ran when it was last looked at: its id, and its first process."""
 
     def runs_as(self, request: Mapping[str, Any]) -> bool:
-        """As the request says, and right now."""
+        """It runs right now, and as the request says."""
         found = self.ours()
         return found is not None and found["State"]["Status"] == "running" and self.is_as(found, request)
 
@@ -76,7 +77,7 @@ class SystemContainer:
             self.resume(found)
 
     def find(self) -> Inspected | None:
-        """What has its name, whoever made it."""
+        """Inspect the container of this name, whoever made it; None: there is none."""
         self._process = "", 0
         try:
             with engine_errors(f"inspect {self.name}"):
@@ -101,7 +102,7 @@ class SystemContainer:
         return found
 
     def make(self, request: Mapping[str, Any]) -> str:
-        """Its id; it runs."""
+        """Make and start it; returns its id."""
         with engine_errors(f"create {self.name}"):
             made = self._engine.create(self.name, dict(request))
         self._start(made)

@@ -103,14 +103,15 @@ class Watcher:
         self._cache.record_images(self.images())
 
     def look_at_volumes(self) -> None:
-        """Where Docker cannot say, a driver's plug-in may hang: what was known stays known until it can."""
+        """Record the volumes of claims. Where Docker cannot say, a driver's plug-in may hang: then nothing
+        changes."""
         labels = [f"{LABEL_CLUSTER}={self._cluster}", LABEL_CLAIM]
         with contextlib.suppress(OutcomeUnknown, EngineError), engine_errors("list volumes"):
             listed = self._engine.volumes(filters={"label": labels}).get("Volumes") or ()
             self._cache.record_volumes(frozenset(str(volume["Name"]) for volume in listed))
 
     def catch_up(self, noted: Mapping[str, Note]) -> None:
-        """What the events name. A container whose inspect hangs or fails is left to the next full list."""
+        """Look at what the events name. A container whose inspect hangs or fails is left to the next full list."""
         for about, note in noted.items():
             with contextlib.suppress(OutcomeUnknown, EngineError):
                 self.look_at_images() if about == IMAGES_CHANGED else self.look_at(about, note)
@@ -180,8 +181,8 @@ def follow_events(engine: Engine, since: str, notes: "queue.SimpleQueue[Note]") 
 
 
 def noted(events: Iterable[Mapping[str, Any]]) -> Iterator[Note]:
-    """What each event says. The end of a run that met its memory limit says so too: by the time that the end is
-    looked at, the next run may have begun, and Docker have forgotten."""
+    """Yield what each event says. The end of a run that met its memory limit says so too: by the
+    time that the end is looked at, the next run may have begun, and Docker have forgotten."""
     out_of_memory: set[str] = set()
     for note in map(note_of, events):
         if note.exit_code is None:

@@ -20,7 +20,8 @@ _YOUNG_SECONDS: Final = 120.0
 
 
 class ImageCollector:
-    """For one connection. `look` is called with each full listing; the work is done in a thread of its own."""
+    """Removes unused images of a host. `look` is called with each full listing; the work is done in a thread
+    of its own."""
 
     def __init__(
         self,

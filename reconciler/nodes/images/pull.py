@@ -16,17 +16,17 @@ from reconciler.nodes.docker.registry_logins import login_for, registry_of, spli
 from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.errors import EngineError
 from reconciler.nodes.host_cache import HostCache
-from reconciler.nodes.images.pull_progress import Progress, failure
+from reconciler.nodes.images.pull_progress import PullProgress, failure
 from reconciler.nodes.images.record import PulledImages
 from reconciler.nodes.pods.failures import Failed
 
 _SILENCE_SECONDS: Final = 300.0
 """Docker says nothing while it extracts a large layer on a slow disk."""
-_TELL_SECONDS: Final = 1.0
+_RECORD_SECONDS: Final = 1.0
 
 
 class Puller:
-    """For one connection. `engine` has a channel of its own: a long pull delays no start."""
+    """Pulls images to a host. `engine` has a channel of its own: a long pull delays no start."""
 
     def __init__(self, engine: Engine, pulled: PulledImages, cache: HostCache, watcher: Watcher) -> None:
         self._engine = engine
@@ -61,26 +61,26 @@ class Puller:
 
     def _pull(self, image: str, header: str) -> None:
         if self._one_at_a_time.locked():
-            self._tell(image, "waits for another image's pull to end")
+            self._record(image, "waits for another image's pull to end")
         with self._one_at_a_time:
-            self._tell(image, "asking the registry")
+            self._record(image, "asking the registry")
             name, tag = split_image(image)
-            progress, told = Progress(), time.monotonic()
+            progress, recorded_at = PullProgress(), time.monotonic()
             try:
                 with engine_errors(f"pull {image}"):
                     for line in self._engine.pull_within(name, tag, header, _SILENCE_SECONDS):
                         if said := line.get("error"):
                             raise EngineError(500, str(said))
                         progress.hear(line)
-                        if time.monotonic() - told >= _TELL_SECONDS:
-                            told = time.monotonic()
-                            self._tell(image, progress.words())
+                        if time.monotonic() - recorded_at >= _RECORD_SECONDS:
+                            recorded_at = time.monotonic()
+                            self._record(image, progress.words())
             except EngineError as error:
                 raise Failed(*failure(image, error.message)) from error
             self._pulled.add(image)
         self._watcher.look_at_images()
 
-    def _tell(self, image: str, words: str) -> None:
+    def _record(self, image: str, words: str) -> None:
         with self._lock:
             self._progress[image] = words
             self._cache.record_pulls(self._progress)

@@ -77,7 +77,7 @@ def failure(image: str, said: str) -> tuple[str, str]:
     return "ErrImagePull", f"cannot pull {image}: {said}"
 
 
-class Progress:
+class PullProgress:
     """Adds up what Docker reports of each layer."""
 
     def __init__(self) -> None:

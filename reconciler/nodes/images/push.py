@@ -19,7 +19,7 @@ from reconciler.nodes.images.archive import SavedImage, missing, size_of, withou
 
 _LOAD_SECONDS: Final = 3600.0
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """(bytes sent, bytes in all)"""
 
 
@@ -30,7 +30,7 @@ class Pushed(Struct, frozen=True):
     """Bytes."""
 
 
-def push(host: HostAccess, path: Path, image: SavedImage, progress: Progress) -> Pushed:
+def push(host: HostAccess, path: Path, image: SavedImage, progress: OnProgress) -> Pushed:
     """Bring the image and its tags to the host. NodeError where it is not there in the end."""
     present = _present(host)
     if image.id in present and _tag(host, image):
@@ -72,7 +72,7 @@ def _tag(host: HostAccess, image: SavedImage) -> bool:
     return True
 
 
-def _load(host: HostAccess, path: Path, image: SavedImage, needed: frozenset[str], progress: Progress) -> int:
+def _load(host: HostAccess, path: Path, image: SavedImage, needed: frozenset[str], progress: OnProgress) -> int:
     total = size_of(path, image, needed)
     sent = 0
 
@@ -103,8 +103,8 @@ def _refuse(said: str) -> None:
     """Docker answers 200, and tells of a failure in the lines that follow."""
     for line in said.splitlines():
         try:
-            told = json.loads(line)
+            answer = json.loads(line)
         except ValueError as error:
             raise OutcomeUnknown(f"Docker's answer cannot be understood: {line[:200]}") from error
-        if "error" in told:
-            raise CommandFailed(f"Docker did not take the image: {told['error']}")
+        if "error" in answer:
+            raise CommandFailed(f"Docker did not take the image: {answer['error']}")

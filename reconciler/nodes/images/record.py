@@ -27,7 +27,7 @@ mv -T images.new images
 
 
 class PulledImages:
-    """For one connection."""
+    """The images that we have pulled to a host, as its record there lists them."""
 
     def __init__(self, cluster: str, shell: Shell) -> None:
         self._directory = disk_directory(cluster)

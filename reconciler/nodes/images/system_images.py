@@ -29,14 +29,14 @@ class _Failed(Struct, frozen=True):
 
 
 class SystemImages:
-    """For one connection; used by the setup thread alone."""
+    """Pulls the images of a node's own containers. Used by the setup thread alone."""
 
     def __init__(self, puller: Puller) -> None:
         self._puller = puller
         self._failed: dict[str, _Failed] = {}
 
     def with_image(self, image: str, ensure: Callable[[], _Done]) -> _Done:
-        """What `ensure` answers, once more with the image pulled where the engine lacks it.
+        """Return what `ensure` answers, tried again with the image pulled where the engine lacks it.
 
         Raises ImageMissing where it cannot be had, also without a try while the last one was not long ago."""
         try:

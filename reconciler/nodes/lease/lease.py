@@ -46,7 +46,7 @@ class LeaseKeeper:
 
     @property
     def lost(self) -> Superseded | None:
-        """Why it has none any more."""
+        """Why the lease is not held any more; None: it is, or never was."""
         return self._lost
 
     @property
@@ -80,19 +80,19 @@ class LeaseKeeper:
             self._renew_at = time.monotonic() + claim.seconds / _RENEWALS
         return lease
 
-    def keep(self, seen: HostLease | None, shell: Shell) -> HostLease | None:
+    def keep(self, found: HostLease | None, shell: Shell) -> HostLease | None:
         """With every heartbeat: renew what is held when it is time to. Raises Superseded where it is another's.
 
-        `seen` is what the heartbeat has read; None where somebody has removed the lease: it is asked for anew."""
+        `found` is what the heartbeat has read; None where somebody has removed the lease: it is asked for anew."""
         claim = self._claim
         if claim is None or self._lost is not None:
-            return seen
-        if seen is None:
-            seen = self.take(claim)
-        if seen is None or not seen.is_held_by(claim):
-            raise self.lose(seen, claim)
+            return found
+        if found is None:
+            found = self.take(claim)
+        if found is None or not found.is_held_by(claim):
+            raise self.lose(found, claim)
         if time.monotonic() < self._renew_at:
-            return seen
+            return found
         answer, *lines = shell.check(lease_command("renew", self._cluster, claim)).splitlines()
         if answer != "granted":
             raise self.lose(read_lease(lines), claim)

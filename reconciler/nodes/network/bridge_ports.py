@@ -46,7 +46,7 @@ class Port(NamedTuple):
 
 
 class Ports:
-    """For one connection; `changed` is called whenever the cache may tell of another start."""
+    """Binds pods to the ports of the bridge; `changed` is called whenever the cache may tell of another start."""
 
     def __init__(self, cache: HostCache, shell: Shell, log: BoundLogger, may_act: Callable[[], bool]) -> None:
         self._cache = cache
@@ -102,7 +102,7 @@ class Ports:
 
 
 def ports_of(containers: Iterable[ObservedContainer]) -> frozenset[Port]:
-    """Of the pods that run."""
+    """Find the bridge port of each pod that runs."""
     return frozenset(
         Port(one.run, one.namespace_key, one.mac)
         for one in containers

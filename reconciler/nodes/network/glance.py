@@ -48,7 +48,8 @@ class Glance(Struct, frozen=True):
     """Those of ours that are there, and which they are."""
 
     def differs(self, before: "Glance") -> bool:
-        """What was there before is another one, or gone; a directory that is only new is one that we have made."""
+        """Something that was there before is another one, or gone; a directory that is only new is one that we
+        have made."""
         if not before.network:
             return False
         gone = any(self.directories.get(path) != one for path, one in before.directories.items())

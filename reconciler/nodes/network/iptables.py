@@ -25,7 +25,7 @@ IPTABLES_SECONDS = 10.0
 """More than its own wait for the lock that others may hold (`-w 5`)."""
 
 
-class Table(Struct, frozen=True):
+class RuleTable(Struct, frozen=True):
     name: str
     chains: Mapping[str, Sequence[str]]
     """The rules of each chain of ours."""
@@ -38,7 +38,7 @@ class Table(Struct, frozen=True):
 # --- pure ---------------------------------------------------------------------------------------------------
 
 
-def filter_table(network: NodeNetwork, peers: Collection[str]) -> Table:
+def filter_table(network: NodeNetwork, peers: Collection[str]) -> RuleTable:
     """`peers`: addresses of the other hosts."""
     chains = {
         **policy_chains(network.policy),
@@ -54,11 +54,11 @@ def filter_table(network: NodeNetwork, peers: Collection[str]) -> Table:
     if network.routes and network.mode != "routes":
         chains[TUNNEL_CHAIN] = tunnel_rules(peers)
         jumps.append(("INPUT", TUNNEL_CHAIN))
-    return Table("filter", chains, jumps, (REFUSED_CHAIN,))
+    return RuleTable("filter", chains, jumps, (REFUSED_CHAIN,))
 
 
-def nat_table(network: NodeNetwork) -> Table:
-    return Table("nat", {NAT_CHAIN: nat_rules(network)}, [("POSTROUTING", NAT_CHAIN)])
+def nat_table(network: NodeNetwork) -> RuleTable:
+    return RuleTable("nat", {NAT_CHAIN: nat_rules(network)}, [("POSTROUTING", NAT_CHAIN)])
 
 
 def forward_rules(network: NodeNetwork, peers: Collection[str]) -> list[str]:
@@ -105,7 +105,7 @@ def nat_rules(network: NodeNetwork) -> list[str]:
 
 
 def read_rules(shown: str) -> dict[str, list[str]]:
-    """By chain, from `iptables -S`."""
+    """Read the rules of each chain from `iptables -S`."""
     found: dict[str, list[str]] = {}
     for line in shown.splitlines():
         action, chain = line.split()[:2]
@@ -115,7 +115,7 @@ def read_rules(shown: str) -> dict[str, list[str]]:
     return found
 
 
-def difference(wanted: Table, has: Mapping[str, Sequence[str]]) -> tuple[str, tuple[str, ...]]:
+def difference(wanted: RuleTable, has: Mapping[str, Sequence[str]]) -> tuple[str, tuple[str, ...]]:
     """The input of `iptables-restore --noflush` that makes it so, and what it puts right, in words.
 
     Declaring a chain empties it, so its rules are replaced at once. Chains of ours that are not wanted go. The
@@ -155,12 +155,12 @@ def _is_entered(hook: str, chain: str, rules: Sequence[str]) -> bool:
 
 
 def show_rules(shell: Shell, name: str) -> dict[str, list[str]]:
-    """Of a table, by chain."""
+    """Show the rules of a table, by chain."""
     return read_rules(shell.check(["iptables", "-w", "5", "-t", name, "-S"], timeout=IPTABLES_SECONDS))
 
 
-def ensure_table(shell: Shell, wanted: Table) -> tuple[str, ...]:
-    """What was put right, in words."""
+def ensure_table(shell: Shell, wanted: RuleTable) -> tuple[str, ...]:
+    """Bring the table to these rules; returns what was put right, in words."""
     text, words = difference(wanted, show_rules(shell, wanted.name))
     if text:
         shell.check(["iptables-restore", "-w", "5", "--noflush"], stdin=text, timeout=IPTABLES_SECONDS)
@@ -170,7 +170,7 @@ def ensure_table(shell: Shell, wanted: Table) -> tuple[str, ...]:
 def remove_chains(shell: Shell, name: str) -> list[str]:
     """Everything of ours in a table; returns the chains that were there. For reset.py."""
     shown = show_rules(shell, name)
-    text, _ = difference(Table(name, {}, ()), shown)
+    text, _ = difference(RuleTable(name, {}, ()), shown)
     if text:
         shell.check(["iptables-restore", "-w", "5", "--noflush"], stdin=text, timeout=IPTABLES_SECONDS)
     return sorted(chain for chain in shown if chain.startswith(OURS))

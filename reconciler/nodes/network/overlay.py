@@ -25,7 +25,7 @@ _HEADERS = 50
 
 
 class Way(Struct, frozen=True):
-    """What the host's own routes say of a peer's address."""
+    """The way to a peer's address, by the host's own routes."""
 
     device: str
     mtu: int
@@ -45,7 +45,8 @@ class Hop(Struct, frozen=True, order=True):
 
 
 def read_ways(shown: str, links: Sequence[Mapping[str, Any]]) -> dict[str, Way]:
-    """By peer; from the output of `ip -json -batch` with a `route get` for each, and `ip -json addr show`.
+    """Read the way to each peer from the output of `ip -json -batch` with a `route get` for each,
+    and `ip -json addr show`.
 
     A peer that the host has no route to is not among them.
     """
@@ -78,7 +79,7 @@ def network_of(route: Route) -> str:
 
 
 def tunnel_mtu(mtu: int, ways: Mapping[str, Way]) -> int:
-    """What fits into the smallest packet that goes to any peer; `mtu` is the Cluster's own, 0: found out."""
+    """Size the packets that fit through a tunnel to any peer; `mtu` is the Cluster's own, 0: found out."""
     outside = mtu or min((way.mtu for way in ways.values() if way.mtu), default=1500)
     return outside - _HEADERS
 
@@ -186,7 +187,7 @@ def loose_devices(hops: Iterable[Hop], ways: Mapping[str, Way]) -> tuple[str, ..
 
 
 def in_words(lines: Iterable[str]) -> tuple[str, ...]:
-    """What lines for `ip -batch` and `bridge -batch` put right, for people."""
+    """Describe to people what these lines for `ip -batch` and `bridge -batch` put right."""
     nouns = {
         "link": "interface",
         "addr": "address",

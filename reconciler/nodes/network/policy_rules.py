@@ -55,7 +55,7 @@ def _match(side: str, allowed: Allowed) -> str:
 
 
 def source_rules(network: NodeNetwork) -> list[str]:
-    """What comes from pods has the address of a pod of this host, and each of these its own MAC address."""
+    """Rules by which pods send only from addresses of this host's pods, and from each its own MAC address."""
     if not network.policy.addresses:
         return []
     return [

@@ -20,7 +20,7 @@ _RULE: Final = re.compile(rf"-A {REFUSED_CHAIN} (?:-d (\S+)/32 )?-p tcp -m tcp -
 
 
 class Refusals:
-    """For one connection; used by the setup thread alone."""
+    """The addresses where a host refuses connections. Used by the setup thread alone."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
@@ -35,7 +35,7 @@ class Refusals:
         self.known, self._in_force = read_refusals(rules), rules
 
     def put(self, binds: Collection[SocketAddress]) -> None:
-        """Just these. Raises NodeError."""
+        """Refuse connections at just these addresses. Raises NodeError."""
         rules = refusal_rules(binds)
         if rules != self._in_force:
             self._in_force = None
@@ -45,7 +45,8 @@ class Refusals:
 
 
 def refusal_rules(binds: Collection[SocketAddress]) -> tuple[str, ...]:
-    """As `iptables -S` shows them. A port of every address is not one of an address with a listener of its own."""
+    """The rules that refuse connections, as `iptables -S` shows them. A port of every address is not one of an
+    address with a listener of its own."""
     if not binds:
         return ()
     exact = sorted((bind for bind in binds if bind.ip != _EVERY_ADDRESS), key=str)
@@ -63,9 +64,11 @@ def read_refusals(rules: Iterable[str]) -> frozenset[SocketAddress]:
     return frozenset(SocketAddress(rule[1] or _EVERY_ADDRESS, int(rule[2])) for rule in found)
 
 
-def silent_binds(heard: Mapping[str, frozenset[SocketAddress]], silent: Iterable[str]) -> frozenset[SocketAddress]:
-    """Where the sections without a server listen."""
-    return frozenset(bind for section in silent for bind in heard.get(section, ()))
+def silent_binds(
+    listens: Mapping[str, frozenset[SocketAddress]], silent: Iterable[str]
+) -> frozenset[SocketAddress]:
+    """Find where those sections listen that have no server."""
+    return frozenset(bind for section in silent for bind in listens.get(section, ()))
 
 
 def _rule(where: str, bind: SocketAddress) -> str:

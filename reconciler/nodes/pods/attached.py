@@ -58,7 +58,7 @@ def attachments_of(inspected: Mapping[str, Any]) -> tuple[Attachment, ...]:
 
 
 def detached(shell: Shell, attachments: Iterable[Attachment]) -> Mapping[str, str]:
-    """By container: a path in it where something else is mounted than what has that name on the host now."""
+    """Find, for each container, a path where something else is mounted than has that name on the host now."""
     lines = [
         f"{one.id} {one.pid} {one.target} {one.source}\n"
         for one in attachments

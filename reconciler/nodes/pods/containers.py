@@ -1,7 +1,7 @@
 """The containers of pods on one host: made, started, held, removed, and found again by name and label.
 
 What is already done counts as done, and what carries another pod's uid is left alone. After each step the
-container is looked at, so that its outcome is never told before its effect is seen.
+container is looked at, so that its outcome is never told before its effect is observed.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ _PORT: Final = re.compile(r":(\d+)(?: failed|: bind|/| )")
 _BEING_REMOVED: Final = ("removing", "dead")
 
 
-class Found(Struct, frozen=True):
+class FoundContainer(Struct, frozen=True):
     id: str
     status: str
     stop_signal: str
@@ -51,7 +51,7 @@ class Found(Struct, frozen=True):
 
 
 class Containers:
-    """For one connection."""
+    """The containers of pods on one host, brought from state to state."""
 
     def __init__(self, engine: Engine, mounts: Mounts, cluster: str, cache: HostCache, watcher: Watcher) -> None:
         self._engine = engine
@@ -72,7 +72,7 @@ class Containers:
             made = self._adopt(config, uid, request)
         self._watcher.look_at(made)
 
-    def start(self, name: str, uid: Uid) -> Found:
+    def start(self, name: str, uid: Uid) -> FoundContainer:
         found = self.expect(name, uid)
         if found.sources and not found.runs and not self._mounts.is_current(found.labels, found.sources):
             self.remove(name, uid)
@@ -101,14 +101,15 @@ class Containers:
         with engine_errors(f"update {name}"):
             self._engine.set_limits(found.id, limit_update(limits, pids))
         self._watcher.look_at(found.id)
-        seen = self._cache.container_by_id(found.id)
-        if seen is not None and (seen.limits, seen.pids_limit) != (limits, pids):
+        observed = self._cache.container_by_id(found.id)
+        if observed is not None and (observed.limits, observed.pids_limit) != (limits, pids):
             raise EngineError(
                 500, f"Docker does not limit {name} as it was told to; `docker info` says what the kernel lacks"
             )
 
     def connect(self, name: str, ip: str, uid: Uid) -> None:
-        """To the pod network, under this address; from any other place on it, it is taken first."""
+        """Connect a container to the pod network under this address; from another place on it, it is taken
+        first."""
         found = self.expect(name, uid)
         with contextlib.suppress(EngineError), engine_errors(f"disconnect {name}"):
             self._engine.disconnect_container_from_network(found.id, POD_NETWORK, force=True)
@@ -126,7 +127,7 @@ class Containers:
         self._watcher.look_at(found.id)
 
     def hold(self, name: str, uid: Uid) -> None:
-        """Of a container that waits for Docker to start it again, a kill takes only the waiting. One that is
+        """Keep a container from being started again by Docker: a kill takes only the waiting. One that is
         running again by now has escaped: it is left alone."""
         found = self.find(name, uid)
         if found is None or found.status != "restarting":
@@ -167,7 +168,7 @@ class Containers:
 
     # --- looking --------------------------------------------------------------------------------------------
 
-    def find(self, name: str, uid: Uid) -> Found | None:
+    def find(self, name: str, uid: Uid) -> FoundContainer | None:
         """The container of this name, if it is this pod's; NotOurs for anybody else's."""
         if (inspected := self._inspect(name)) is None:
             return None
@@ -180,7 +181,7 @@ class Containers:
                 f"a container named {name} exists and is {whose}: left alone; rename or remove it by hand"
             )
         seconds = config.get("StopTimeout")
-        return Found(
+        return FoundContainer(
             inspected["Id"],
             inspected["State"]["Status"],
             config.get("StopSignal") or "SIGTERM",
@@ -193,12 +194,12 @@ class Containers:
             ),
         )
 
-    def expect(self, name: str, uid: Uid) -> Found:
+    def expect(self, name: str, uid: Uid) -> FoundContainer:
         if (found := self.find(name, uid)) is None:
             raise EngineError(404, f"the container {name} is gone")
         return found
 
-    def see(self, found: Found | None) -> None:
+    def see(self, found: FoundContainer | None) -> None:
         if found is not None:
             self._watcher.look_at(found.id)
 

@@ -35,11 +35,11 @@ Ended = Callable[[str, float], bool]
 
 
 class HookFailed(NodeError):
-    """It did not succeed in its time; the message says what it was, and its own words."""
+    """A hook did not succeed in its time; the message says what it was, and its own words."""
 
 
 class Hooks:
-    """For one connection."""
+    """Runs the lifecycle hooks of containers on one host."""
 
     def __init__(self, engine: Engine, connect: Connect, ended: Ended) -> None:
         self._engine = engine

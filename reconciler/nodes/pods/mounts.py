@@ -63,7 +63,7 @@ chmod "$2" "$1"
 
 
 class Mounts:
-    """For one connection."""
+    """Prepares what containers mount of their host."""
 
     def __init__(self, engine: Engine, shell: Shell, files: PodFiles) -> None:
         self._engine = engine
@@ -72,7 +72,8 @@ class Mounts:
         self._pins = files.pins
 
     def prepare(self, config: ContainerConfig) -> ContainerConfig:
-        """With every source checked; what a pod could put a link into is pinned, and the pin takes its place.
+        """Check every source of a container's mounts; what a pod could put a link into is pinned, and the pin
+        takes its place.
 
         Raises Failed with CreateContainerConfigError where something else is there than was asked for."""
         wanted: dict[int, tuple[Step, ...]] = {}

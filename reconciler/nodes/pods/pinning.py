@@ -38,7 +38,7 @@ class Said(Struct, frozen=True):
 
 
 class Pins:
-    """For one connection."""
+    """The pins on one host: mounts of exactly what was checked, whatever links a pod makes later."""
 
     def __init__(self, cluster: str, shell: Shell) -> None:
         self._memory = memory_directory(cluster)
@@ -52,7 +52,7 @@ class Pins:
         """Of those, the ones whose first start is still to come: what was made a moment ago is there."""
 
     def look(self) -> None:
-        """Whatever has a record has its pin again; which could not be made is told when its container is to start.
+        """Make every recorded pin that is missing; one that cannot be made is reported when its container starts.
 
         Raises ConnectionLost alone: a volume that hangs is no reason to give the host up."""
         before = self._changes
@@ -97,7 +97,8 @@ class Pins:
         return bool(self._place(source))
 
     def remove(self, uid: Uid, container: str = "") -> None:
-        """Of the container, or of the whole pod, once they are gone. Costs nothing where there is none."""
+        """Remove the pins of the container, or of the whole pod, once they are gone. Costs nothing where there
+        is none."""
         mine = {name for name in self._known if name == f"{uid}/{container}" or not container}
         if not any(name.startswith(f"{uid}/") for name in mine):
             return
@@ -157,7 +158,7 @@ def read_said(output: str) -> Iterator[Said]:
 
 
 def in_words(failed: Said) -> str:
-    """Why it could not be pinned, and what to do."""
+    """Say why a source could not be pinned, and what to do."""
     of_part = failed.how.startswith("sub")
     what = f"subPath {failed.part!r}" if of_part else f"hostPath {failed.above}/{failed.part.strip('/')}"
     match failed.why.split(" ", 1):

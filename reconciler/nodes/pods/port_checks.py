@@ -31,7 +31,7 @@ class _Trial(Struct, frozen=True):
 
 
 class Checker:
-    """For one connection. `changed` is called for new targets, and whenever containers changed."""
+    """Connects to pods' ports until they answer. `changed` is called whenever containers changed."""
 
     def __init__(self, accepts: Accepts, cache: HostCache, log: BoundLogger) -> None:
         self._log = log
@@ -43,7 +43,7 @@ class Checker:
         self._stopped = False
 
     def first_look(self, targets: frozenset[SocketAddress]) -> Mapping[SocketAddress, PodRun]:
-        """Those that answer at once, each tried one time; before `work` begins. Unhurried ones wait for `work`.
+        """Find the ports that answer at once, each tried one time, before `work` begins; `work` tries the others.
 
         What a host served before we connected is thus known from its first observation: a pod that looked
         unready for a moment would be taken out of every proxy.

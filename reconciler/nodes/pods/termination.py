@@ -14,7 +14,7 @@ from reconciler.model.names import Uid
 from reconciler.model.operations import ContainerStop, Remark
 from reconciler.model.probes import Hook
 from reconciler.nodes.errors import ConnectionLost, OutcomeUnknown
-from reconciler.nodes.pods.containers import Containers, Found
+from reconciler.nodes.pods.containers import Containers, FoundContainer
 from reconciler.nodes.pods.failures import Failed
 from reconciler.nodes.pods.lifecycle_hooks import HookFailed, Hooks
 
@@ -23,7 +23,7 @@ _LEAST_SECONDS: Final = 2.0
 """What a container has for its end however long its hook took, or the containers before it."""
 _POST_START_SECONDS: Final = 300.0
 
-Tell = Callable[[Remark], None]
+RecordRemark = Callable[[Remark], None]
 """Called by several threads."""
 
 
@@ -41,26 +41,28 @@ class Budget:
 
 
 class Stopper:
-    """For one connection."""
+    """Ends containers of pods on one host."""
 
     def __init__(self, containers: Containers, hooks: Hooks, log: BoundLogger) -> None:
         self._containers = containers
         self._hooks = hooks
         self._log = log
 
-    def stop_all(self, stops: Sequence[ContainerStop], uid: Uid, seconds: float, tell: Tell) -> None:
-        """At the same time; each to its end, whatever becomes of the others. The worst failure is told."""
+    def stop_all(
+        self, stops: Sequence[ContainerStop], uid: Uid, seconds: float, record_remark: RecordRemark
+    ) -> None:
+        """Stop all at the same time, each to its end, whatever becomes of the others; raises the worst failure."""
         if len(stops) == 1:
-            self._stop(stops[0], uid, seconds, tell)
+            self._stop(stops[0], uid, seconds, record_remark)
             return
         with ThreadPoolExecutor(max(1, len(stops))) as pool:
-            ends = [pool.submit(self._stop, stop, uid, seconds, tell) for stop in stops]
+            ends = [pool.submit(self._stop, stop, uid, seconds, record_remark) for stop in stops]
         failures = [failure for end in ends if (failure := end.exception()) is not None]
         if failures:
             # What is not known weighs most: all must be looked at again then.
             raise min(failures, key=lambda failure: not isinstance(failure, OutcomeUnknown | ConnectionLost))
 
-    def run_post_start(self, hook: Hook, name: str, found: Found) -> None:
+    def run_post_start(self, hook: Hook, name: str, found: FoundContainer) -> None:
         """Failed, after the container was stopped, where the hook fails."""
         try:
             self._hooks.run(hook, found.id, _POST_START_SECONDS)
@@ -68,25 +70,27 @@ class Stopper:
             self._end(name, found, float(found.stop_seconds))
             raise Failed("FailedPostStartHook", f"the postStart hook of {name} failed: {failure}") from failure
 
-    def _stop(self, stop: ContainerStop, uid: Uid, seconds: float, tell: Tell) -> None:
+    def _stop(self, stop: ContainerStop, uid: Uid, seconds: float, record_remark: RecordRemark) -> None:
         found = self._containers.find(stop.container, uid)
         if found is None or not found.runs:
             self._containers.see(found)
             return
         if stop.pre_stop is not None and found.status == "running":
-            seconds = self._run_pre_stop(stop.pre_stop, stop.container, found, seconds, tell)
+            seconds = self._run_pre_stop(stop.pre_stop, stop.container, found, seconds, record_remark)
         self._end(stop.container, found, seconds)
 
-    def _run_pre_stop(self, hook: Hook, name: str, found: Found, seconds: float, tell: Tell) -> float:
+    def _run_pre_stop(
+        self, hook: Hook, name: str, found: FoundContainer, seconds: float, record_remark: RecordRemark
+    ) -> float:
         """What is left of the time. One that fails keeps nothing from its end, as upstream."""
         deadline = time.monotonic() + seconds
         try:
             self._hooks.run(hook, found.id, seconds)
         except HookFailed as failure:
-            tell(Remark("FailedPreStopHook", f"the preStop hook of {name} failed: {failure}"))
+            record_remark(Remark("FailedPreStopHook", f"the preStop hook of {name} failed: {failure}"))
         return max(deadline - time.monotonic(), _LEAST_SECONDS)
 
-    def _end(self, name: str, found: Found, seconds: float) -> None:
+    def _end(self, name: str, found: FoundContainer, seconds: float) -> None:
         for signal, patience in ((found.stop_signal, seconds), ("SIGKILL", _KILL_SECONDS)):
             try:
                 self._containers.signal(found.id, signal)

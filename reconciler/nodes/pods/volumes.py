@@ -6,136 +6,40 @@ must never reach a disk; `/var/lib/reconciler/<cluster>` has the rest. Below bot
 directory with the content in force, named after its fingerprint; every visible name is a link into `..data`.
 """
 
-import base64
 import io
 import re
-import shlex
 import tarfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
 from reconciler.model.names import Uid, boot_directory, disk_directory, memory_directory
 from reconciler.model.observed import IN_MEMORY
-from reconciler.model.operations import MakeDirectory, VolumeFile, WriteFiles
-from reconciler.model.secrets import SecretText
+from reconciler.model.operations import MakeDirectory, WriteFiles
 from reconciler.nodes.errors import NodeError
 from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.pinning import Pins
+from reconciler.nodes.pods.volume_archive import archive_of, holds_secrets, tar_entry, top_names
+from reconciler.nodes.pods.volume_scripts import (
+    KEEP_FOR_BOOT,
+    LIST_ALL,
+    MAKE_IN_MEMORY,
+    MAKE_ON_DISK,
+    REMOVE_ALL,
+    WRITE_FILES,
+    volume_script,
+)
 from reconciler.nodes.ssh.shell import Shell
 
 _SECONDS: Final = 15.0
 _SECONDS_PER_MIB: Final = 2.0
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
-_OWN_MEMORY: Final = """\
-set -eu
-umask 077
-own_memory() {
-    mkdir -p "$1"
-    mountpoint -q "$1" || mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs "$1"
-    mkdir -p "$1/pods" "$1/pods/$2"
-}
-"""
-_WRITE: Final = (
-    _OWN_MEMORY
-    + """\
-memory=$1 uid=$2 volume=$3 data=..$4
-shift 4
-own_memory "$memory" "$uid"
-mkdir -p "$memory/pods/$uid/$volume"
-cd "$memory/pods/$uid/$volume"
-chmod 0755 .
-if [ "$(readlink ..data || true)" != "$data" ] || [ ! -d "$data" ]; then
-    rm -rf ..writing "$data"
-    mkdir -m 0755 ..writing
-    tar -x -p --same-owner -C ..writing -f -
-    mv -T ..writing "$data"
-    rm -f ..data_tmp
-    ln -s "$data" ..data_tmp
-    mv -T ..data_tmp ..data
-fi
-for name; do
-    [ -L "./$name" ] || ln -s "..data/$name" "./$name"
-done
-for found in ./* ./.[!.]*; do
-    if [ -L "$found" ] && [ ! -e "$found" ]; then rm -f "$found"; fi
-done
-for found in ./..?*; do
-    case $found in
-        ./..data | "./$data") ;;
-        *) rm -rf "$found" ;;
-    esac
-done
-"""
-)
-_MAKE_ON_DISK: Final = """\
-set -eu
-umask 077
-disk=$1 uid=$2 volume=$3 mode=$4 group=$5
-mkdir -p -m 0755 "$disk" "$disk/pods"
-mkdir -p "$disk/pods/$uid"
-cd "$disk/pods/$uid"
-[ ! -d "$volume" ] || exit 0
-rm -rf "..$volume"
-mkdir "..$volume"
-chgrp "$group" "..$volume"
-chmod "$mode" "..$volume"
-mv -T "..$volume" "$volume"
-"""
-MAKE_IN_MEMORY: Final = (
-    _OWN_MEMORY
-    + """\
-memory=$1 uid=$2 volume=$3 options=$4
-own_memory "$memory" "$uid"
-mkdir -p "$memory/pods/$uid/$volume"
-mountpoint -q "$memory/pods/$uid/$volume" || mount -t tmpfs -o "$options" tmpfs "$memory/pods/$uid/$volume"
-"""
-)
-# What makes a volume again after a boot; beside the new one until it is whole.
-_KEEP: Final = """\
-set -eu
-mkdir -p -m 0755 "${1%/*}"
-umask 077
-mkdir -p "$1/volumes/$2"
-cd "$1/volumes/$2"
-rm -rf .new
-mkdir .new
-tar -x -m -C .new
-mv -f .new/* .
-rmdir .new
-"""
-# Deleting may take longer than a shell can be waited for: out of the way first, then for good, in the background.
-_REMOVE: Final = """\
-set -eu
-umask 077
-memory=$1 disk=$2 uid=$3
-below=$(cut -d' ' -f2 /proc/mounts | grep -F -e "$memory/pods/$uid/" -e "$disk/pods/$uid/" | sort -r || true)
-for mounted in $below; do
-    case $mounted in
-        "$memory/pods/$uid/"* | "$disk/pods/$uid/"*) umount "$mounted" || umount -l "$mounted" ;;
-    esac
-done
-rm -rf --one-file-system -- "$memory/pods/$uid" "$disk/boot/volumes/$uid" "$disk/boot/pods/$uid.json"
-if [ -d "$disk/pods/$uid" ]; then
-    rm -rf --one-file-system -- "$disk/.removing-$uid"
-    mv -T "$disk/pods/$uid" "$disk/.removing-$uid"
-fi
-setsid rm -rf --one-file-system -- "$disk"/.removing-* </dev/null >/dev/null 2>&1 &
-"""
-_LIST: Final = """\
-find "$1/pods" -xdev -mindepth 1 -maxdepth 3 \\( -type d -o -name ..data \\) -printf '%y %P %l\\n' 2>/dev/null
-find "$2/pods" "$1/pins" "$2/pins" -mindepth 1 -maxdepth 1 -type d -printf 'd %P \\n' 2>/dev/null
-cut -d' ' -f2 /proc/mounts | grep -F "$1/pods/" | sed 's/^/m /'
-find "$2/boot/volumes" -mindepth 2 -maxdepth 2 -name '*.*' ! -name '*.sh' -printf 'k %P \\n' 2>/dev/null
-:
-"""
-
 
 class Listed(Struct, frozen=True):
-    """What is found on a host."""
+    """The files and directories of pods, as found on a host."""
 
     files: Mapping[str, str] = {}
     """`uid/volume` -> fingerprint, or IN_MEMORY."""
@@ -143,7 +47,7 @@ class Listed(Struct, frozen=True):
 
 
 class PodFiles:
-    """For one connection. What it does is told to the cache at once; `look` reads all of it from the host."""
+    """The volumes of pods on one host. What it does is recorded at once; `look` reads all of it from the host."""
 
     def __init__(self, cluster: str, shell: Shell, cache: HostCache) -> None:
         self._cluster = cluster
@@ -160,7 +64,7 @@ class PodFiles:
         self.pins.look()
         before = self._changes
         words = (self._memory, self._disk)
-        listing = self._shell.script("listing the files of pods", _LIST, words, None, _SECONDS)
+        listing = self._shell.script("listing the files of pods", LIST_ALL, words, None, _SECONDS)
         listed = read_listing(listing, self._memory)
         with self._lock:
             # What was changed meanwhile is newer than what was read.
@@ -174,11 +78,11 @@ class PodFiles:
         doing = f"writing the files of volume {volume}"
         words = (self._memory, uid, volume, fingerprint, *top_names(operation.files))
         seconds = _SECONDS + _SECONDS_PER_MIB * len(archive) / (1 << 20)
-        self._shell.script(doing, _WRITE, words, archive, seconds)
+        self._shell.script(doing, WRITE_FILES, words, archive, seconds)
         if holds_secrets(operation.files):
             self._forget(uid, volume)
         else:
-            self._keep(uid, volume, {"sh": volume_script(_WRITE, words).encode(), "tar": archive}, seconds)
+            self._keep(uid, volume, {"sh": volume_script(WRITE_FILES, words).encode(), "tar": archive}, seconds)
         self._has(uid, volume, fingerprint)
 
     def make(self, operation: MakeDirectory) -> None:
@@ -186,7 +90,7 @@ class PodFiles:
         doing = f"making the directory of volume {volume}"
         if not operation.memory:
             on_disk = (self._disk, uid, volume, _mode(operation), str(operation.group or 0))
-            self._shell.script(doing, _MAKE_ON_DISK, on_disk, None, _SECONDS)
+            self._shell.script(doing, MAKE_ON_DISK, on_disk, None, _SECONDS)
             self._has(uid)
             return
         words = (self._memory, uid, volume, options_of(operation))
@@ -197,7 +101,7 @@ class PodFiles:
         """Everything of this pod. Its containers must be gone."""
         words = (self._memory, self._disk, _word(uid))
         self.pins.remove(uid)
-        self._shell.script(f"removing the directories of pod {uid}", _REMOVE, words, None, _SECONDS)
+        self._shell.script(f"removing the directories of pod {uid}", REMOVE_ALL, words, None, _SECONDS)
         with self._lock:
             self._changes += 1
             listed = self._cache.files()
@@ -242,11 +146,11 @@ class PodFiles:
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
             for kind, content in files.items():
-                entry = _entry(f"{volume}.{kind}", 0o600, 0, 0, tarfile.REGTYPE)
+                entry = tar_entry(f"{volume}.{kind}", 0o600, 0, 0, tarfile.REGTYPE)
                 entry.size = len(content)
                 archive.addfile(entry, io.BytesIO(content))
         words = (boot_directory(self._cluster), uid)
-        self._shell.script(f"keeping volume {volume} for a boot", _KEEP, words, out.getvalue(), seconds)
+        self._shell.script(f"keeping volume {volume} for a boot", KEEP_FOR_BOOT, words, out.getvalue(), seconds)
 
     def _forget(self, uid: Uid, volume: str) -> None:
         """A Secret never reaches a disk: after a boot, such a volume waits for a master."""
@@ -265,54 +169,14 @@ class PodFiles:
 # --- pure ---------------------------------------------------------------------------------------------------
 
 
-def archive_of(operation: WriteFiles, image_user: str) -> bytes:
-    """The files as a tar archive, with their modes and owners."""
-    owner, for_all = operation.owner, 0
-    if owner is None and image_user:
-        name = image_user.partition(":")[0]
-        if name.isdecimal():
-            owner = int(name)
-        elif name != "root":
-            # Its number is in the image alone. The directory of the pod is closed to everybody else.
-            for_all = 0o444
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        known: set[str] = set()
-        for file in operation.files:
-            parts = _parts(file.path)
-            for end in range(1, len(parts)):
-                if (directory := "/".join(parts[:end])) not in known:
-                    known.add(directory)
-                    archive.addfile(_entry(directory, 0o755, 0, operation.group or 0, tarfile.DIRTYPE))
-            content = _bytes_of(file)
-            entry = _entry(file.path, file.mode | for_all, owner or 0, operation.group or 0, tarfile.REGTYPE)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return made.getvalue()
-
-
-def volume_script(script: str, words: Sequence[str]) -> str:
-    """One of these scripts with its arguments, to be run again after a boot."""
-    return f"set -- {shlex.join(words)}\n{script}"
-
-
 def options_of(operation: MakeDirectory) -> str:
-    """Of the tmpfs."""
+    """Write the mount options of a tmpfs."""
     size = [f"size={operation.size_bytes}"] if operation.size_bytes else []
     return ",".join((*size, f"mode={_mode(operation)}", f"gid={operation.group or 0}", "nosuid", "nodev"))
 
 
 def _mode(operation: MakeDirectory) -> str:
     return "0777" if operation.group is None else "2777"
-
-
-def holds_secrets(files: Iterable[VolumeFile]) -> bool:
-    return any(isinstance(file.content, SecretText) for file in files)
-
-
-def top_names(files: Iterable[VolumeFile]) -> tuple[str, ...]:
-    """What is to be seen at the top of the volume."""
-    return tuple(sorted({_parts(file.path)[0] for file in files}))
 
 
 def read_listing(output: str, memory: str) -> Listed:
@@ -335,26 +199,6 @@ def read_listing(output: str, memory: str) -> Listed:
             files["/".join(parts)] = IN_MEMORY
     known = {key: value for key, value in files.items() if value == IN_MEMORY or key in kept}
     return Listed(known, frozenset(directories))
-
-
-def _entry(path: str, mode: int, owner: int, group: int, kind: bytes) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(path)
-    entry.type, entry.mode, entry.uid, entry.gid = kind, mode, owner, group
-    return entry
-
-
-def _bytes_of(file: VolumeFile) -> bytes:
-    content = file.content.reveal() if isinstance(file.content, SecretText) else file.content
-    data = content.encode() if isinstance(content, str) else content
-    return base64.b64decode(data) if file.encoded else data
-
-
-def _parts(path: str) -> list[str]:
-    """Of a path that stays where it belongs. The manifests have been checked; this is the last door."""
-    parts = path.split("/")
-    if any(part in ("", ".", "..") for part in parts) or parts[0].startswith("..") or "\0" in path:
-        raise NodeError(f"{path!r} is no path of a file in a volume: relative, without `..`")
-    return parts
 
 
 def _word(text: str) -> str:

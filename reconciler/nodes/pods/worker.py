@@ -41,7 +41,7 @@ from reconciler.nodes.pods.failures import Failed
 from reconciler.nodes.pods.lifecycle_hooks import Connect, Hooks
 from reconciler.nodes.pods.mounts import Mounts
 from reconciler.nodes.pods.persistent_volumes import remove_volume
-from reconciler.nodes.pods.termination import Budget, Stopper, Tell
+from reconciler.nodes.pods.termination import Budget, RecordRemark, Stopper
 from reconciler.nodes.pods.volumes import PodFiles
 from reconciler.nodes.ssh.shell import Shell
 
@@ -60,7 +60,7 @@ def _ends(work: PodWork) -> bool:
 
 
 class PodWorker:
-    """Made anew with each connection."""
+    """Carries out operations on pods of one host; made anew with each connection."""
 
     def __init__(
         self,
@@ -85,7 +85,8 @@ class PodWorker:
         self._stopper = Stopper(self._containers, Hooks(engine, connect, self._containers.ended_within), log)
 
     def awaited_images(self) -> frozenset[str]:
-        """Those of the work under way: a pod may have one of its images, and wait for another."""
+        """Return the images that the work under way needs: a pod may have one of its images, and wait for
+        another."""
         works = tuple(self._under_way.values())
         return frozenset(one.image for work in works for one in work.operations if isinstance(one, PullImage))
 
@@ -117,7 +118,7 @@ class PodWorker:
                 return Outcome(work, operation, str(error), reason, remarks=tuple(remarks))
         return Outcome(work, remarks=tuple(remarks))
 
-    def _carry_out(self, operation: Operation, uid: Uid, budget: Budget, tell: Tell) -> None:
+    def _carry_out(self, operation: Operation, uid: Uid, budget: Budget, record_remark: RecordRemark) -> None:
         match operation:
             case PullImage(image=image, logins=logins):
                 self._puller.pull(image, logins)
@@ -127,7 +128,7 @@ class PodWorker:
                 if hook is not None:
                     self._stopper.run_post_start(hook, name, found)
             case StopContainers(containers=stops, grace_seconds=grace):
-                self._stopper.stop_all(stops, uid, budget.left(grace), tell)
+                self._stopper.stop_all(stops, uid, budget.left(grace), record_remark)
             case _:
                 with self._turns:
                     self._do(operation, uid)

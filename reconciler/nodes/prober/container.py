@@ -40,7 +40,7 @@ _MEMORY_BYTES = 128 << 20
 
 
 def probes_file(cluster: str, containers: tuple[ProbedContainer, ...]) -> tuple[str, str]:
-    """Its digest, which the prober tells back, and the text of the file."""
+    """Write the file of probes; returns its digest, which the prober tells back, and its text."""
     document = {
         "version": _VERSION,
         "cluster": cluster,
@@ -59,7 +59,7 @@ def probes_file(cluster: str, containers: tuple[ProbedContainer, ...]) -> tuple[
 
 
 def probe_of(probe: ProbeSpec) -> dict[str, Any]:
-    """As reconciler/prober/specs.py reads it."""
+    """Describe a probe to the prober, as reconciler/prober/specs.py reads it."""
     return {**msgspec.structs.asdict(probe), "action": action_of(probe.action)}
 
 

@@ -37,7 +37,8 @@ _TELLING_SECONDS, _READ_BACK_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 3.0, 0.25
 
 
 class Prober:
-    """For one connection. `ensure` is called by the setup thread alone, `follow` runs in a thread of its own."""
+    """The prober of one host. `ensure` is called by the setup thread alone, `follow` runs in a thread of its
+    own."""
 
     def __init__(
         self,
@@ -60,12 +61,12 @@ class Prober:
         self._cond = threading.Condition()
         self._followed = ""
         """Id of the one to follow; empty: none."""
-        self._heard = False
-        """It is followed, and has told everything since."""
+        self._reported_all = False
+        """It is followed, and has reported everything since."""
         self._listening = False
-        """It is followed: what it says from now on is heard."""
+        """It is followed: what it reports from now on is read."""
         self._digest = ""
-        """Of the file in force, as told last."""
+        """The digest of the file in force, as it was reported last."""
         self._results = Results()
         self._broken = False
         self._gone = False
@@ -73,7 +74,7 @@ class Prober:
         self._stopped = False
 
     def read_back(self) -> None:
-        """What it says now, before anybody is told of the host: a pod is not unready because we were away.
+        """Read what it says now, before the host counts as reachable: no pod is unready because we were away.
 
         To be called when the connection is made, with `follow` running. Raises NodeError."""
         found = self._container.find()
@@ -98,7 +99,7 @@ class Prober:
             self._write(PROBES, text)
             self._written = digest
             with self._cond:
-                self._heard = False
+                self._reported_all = False
         # The proxy waits for its turn meanwhile: one that does not answer is not waited for over and over.
         seconds = _TELLING_SECONDS if full or not self._broken else 0.0
         self._broken = not self._asked_for_everything(lambda: self._digest == digest, seconds)
@@ -106,11 +107,11 @@ class Prober:
             raise NodeError(f"the node's prober does not answer: see `docker logs {self._container.name}` there")
 
     def _asked_for_everything(self, enough: Callable[[], bool], seconds: float) -> bool:
-        """Wait until it has told everything since it is followed; sends the signal that makes it do so."""
+        """Wait until it has reported everything since it is followed; sends the signal that makes it do so."""
         deadline = time.monotonic() + seconds
         while True:
             with self._cond:
-                if self._heard and enough():
+                if self._reported_all and enough():
                     return True
                 followed, listening = self._followed, self._listening
             if not followed or time.monotonic() >= deadline:
@@ -175,7 +176,7 @@ class Prober:
     def _follow_from_now(self, container_id: str) -> None:
         with self._cond:
             if container_id != self._followed:
-                self._followed, self._heard, self._listening = container_id, False, False
+                self._followed, self._reported_all, self._listening = container_id, False, False
                 self._cond.notify_all()
 
     def stop(self) -> None:
@@ -192,7 +193,7 @@ class Prober:
             with self._cond:
                 if self._followed == container_id:
                     self._followed = ""  # It has ended, for all we know; the next look follows it again.
-                self._heard = self._listening = False
+                self._reported_all = self._listening = False
                 self._cond.wait_for(lambda: self._stopped, _ASK_AGAIN_SECONDS)
             self._ended()
 
@@ -202,21 +203,21 @@ class Prober:
             return None if self._stopped else self._followed
 
     def _read(self, container_id: str) -> None:
-        """From now on, to the container's end. Nobody is told of anything before it has told everything."""
-        untold = False
-        """Something was heard while a whole telling was waited for, which then said nothing else."""
+        """Record what it reports, to the container's end; nothing before it has reported everything."""
+        unrecorded = False
+        """Something was read while a whole report was waited for, which then said nothing else."""
         for lines in self._lines(container_id):
-            untold = self._results.take(lines) or untold
+            unrecorded = self._results.take(lines) or unrecorded
             with self._cond:
                 self._listening = True
                 if self._results.digest:
-                    self._heard, self._digest = True, self._results.digest
+                    self._reported_all, self._digest = True, self._results.digest
                     self._results.digest = ""
-                heard = self._heard
+                reported_all = self._reported_all
                 self._cond.notify_all()
-            if untold and heard:
+            if unrecorded and reported_all:
                 self._cache.record_probes(self._results.now)
-                untold = False
+                unrecorded = False
 
     def _lines(self, container_id: str) -> Iterator[list[bytes]]:
         """An empty list first, as soon as Docker listens to it."""
@@ -229,7 +230,7 @@ class Prober:
 
 
 class Results:
-    """What the prober has told, put together; over several runs of it."""
+    """The results of probes as the prober has reported them, put together over several runs of it."""
 
     def __init__(self) -> None:
         self.now: dict[str, tuple[str, Probed]] = {}
@@ -253,9 +254,9 @@ class Results:
             if self._whole is not None:
                 self.now, self.digest = self._whole, str(said["end"])
             self._whole = None
-        elif (told := self._read(said)) is not None:
+        elif (result := self._read(said)) is not None:
             target = self.now if self._whole is None else self._whole
-            target[str(said["id"])] = told
+            target[str(said["id"])] = result
 
     def _read(self, said: Mapping[str, Any]) -> tuple[str, Probed] | None:
         run = str(said["run"])

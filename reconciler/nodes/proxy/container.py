@@ -43,7 +43,7 @@ def state_directory(cluster: str) -> str:
 
 
 class ProxyContainer:
-    """For one connection; used by the setup thread alone. What it does may raise NodeError."""
+    """The container of a host's HAProxy. Used by the setup thread alone; any method may raise NodeError."""
 
     def __init__(
         self, cluster: str, engine: Engine, watcher: Watcher, host: Shell, record_repair: RecordRepair
@@ -58,7 +58,7 @@ class ProxyContainer:
         return found is not None and found["State"]["Status"] == "running"
 
     def ensure(self, image: str) -> bool:
-        """True if it had to be made or started."""
+        """Have the container run with this image; True if it had to be made or started."""
         request = container_request(self._cluster, image)
         found = self._container.ours()
         if found is not None:
@@ -74,7 +74,7 @@ class ProxyContainer:
         return True
 
     def make_anew(self, image: str) -> None:
-        """For one that hangs: what it has under way is lost, and it was lost before."""
+        """Replace a container that hangs: what it has under way is lost, and was lost before."""
         if found := self._container.ours():
             self._container.remove(found)
         self.ensure(image)

@@ -35,7 +35,7 @@ class Header(Struct, frozen=True):
 
 
 class LiveFile(Struct, frozen=True):
-    """What a haproxy.cfg says."""
+    """The contents of a haproxy.cfg, as far as we read them."""
 
     digest: str = ""
     """As `sha256sum` has it; empty: there is none."""
@@ -43,12 +43,12 @@ class LiveFile(Struct, frozen=True):
     servers: Mapping[str, Mapping[str, SocketAddress]] = {}
     """Their addresses, by section and name."""
     binds: frozenset[SocketAddress] = frozenset()
-    heard: Mapping[str, frozenset[SocketAddress]] = {}
+    listens: Mapping[str, frozenset[SocketAddress]] = {}
     """Those of each service's section."""
 
 
 def read_file(digest: str, text: str) -> LiveFile:
-    return LiveFile(digest, read_header(text), read_servers(text), read_binds(text), read_heard(text))
+    return LiveFile(digest, read_header(text), read_servers(text), read_binds(text), read_listens(text))
 
 
 def read_header(text: str) -> Header:
@@ -77,8 +77,8 @@ def read_servers(config: str) -> dict[str, dict[str, SocketAddress]]:
     return found
 
 
-def read_heard(config: str) -> dict[str, frozenset[SocketAddress]]:
-    """Where each section with servers of its own listens: those of services are such."""
+def read_listens(config: str) -> dict[str, frozenset[SocketAddress]]:
+    """Find where each section with servers of its own listens, as the sections of services do."""
     found: dict[str, set[SocketAddress]] = {}
     section = ""
     for line in config.splitlines():
@@ -91,12 +91,12 @@ def read_heard(config: str) -> dict[str, frozenset[SocketAddress]]:
 
 
 def source_digest(text: str) -> str:
-    """As `sha256sum` has it."""
+    """Digest a text as `sha256sum` does."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_digests(sha256sum: str) -> dict[str, str]:
-    """By file."""
+    """Read the digest of each file from the output of `sha256sum`."""
     return {name: digest for digest, _, name in (line.partition("  ") for line in sha256sum.splitlines())}
 
 
@@ -106,7 +106,7 @@ def read_binds(config: str) -> frozenset[SocketAddress]:
 
 
 def lacking(structure: str, taken: Iterable[SocketAddress]) -> str:
-    """What a structure is called that does without these binds."""
+    """Name a structure that does without these binds."""
     left_out = ",".join(sorted(map(str, taken)))
     return f"{structure} without {left_out}" if left_out else structure
 
@@ -133,7 +133,7 @@ def without_binds(config: str, taken: Collection[SocketAddress]) -> str:
 def held_by_others(
     wanted: Iterable[SocketAddress], ours: Container[SocketAddress], listening: str
 ) -> dict[SocketAddress, str]:
-    """Of the addresses to bind, those that another program listens on, with its name; from `ss -Hltnp`.
+    """Find the addresses to bind that another program listens on, with its name, from `ss -Hltnp`.
 
     An address is ours where HAProxy listens on just that one, and the file in force says so.
     """
@@ -159,7 +159,7 @@ def held_by_others(
 
 
 def not_heard(taken: Mapping[SocketAddress, str]) -> str:
-    """The problem in words."""
+    """Describe the problem that others hold these addresses."""
     held = ", ".join(f"{bind} (held by {name})" for bind, name in sorted(taken.items(), key=_as_text))
     return f"HAProxy cannot listen on {held}; all the rest is served. Stop what is there, or choose another port"
 

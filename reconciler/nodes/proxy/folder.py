@@ -20,7 +20,7 @@ _SWAP_BACK: Final = 'cd "$1" && [ -e "$3" ] && mv -f "$3" "$2"'
 
 
 class ProxyFolder:
-    """For one connection; used by the setup thread alone. What it does may raise NodeError."""
+    """The files of a host's HAProxy. Used by the setup thread alone; any method may raise NodeError."""
 
     def __init__(self, cluster: str, host: Shell) -> None:
         self._path = f"{state_directory(cluster)}/proxy"
@@ -54,7 +54,7 @@ class ProxyFolder:
         self._host.script("writing a file of the proxy", PUT, words, content)
 
     def put_files(self, files: Mapping[str, str | SecretText]) -> None:
-        """Those that are not there yet: a name holds a digest of what is in its file."""
+        """Write the files that are not there yet: a name holds a digest of what is in its file."""
         if not files:
             return
         folder = f"{self._path}/{FILES}"
@@ -91,5 +91,5 @@ class ProxyFolder:
 
 
 def digests_of(sources: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """Of the lists' files."""
+    """Digest the file of each list of networks."""
     return {name: source_digest(source_text(networks)) for name, networks in sources.items()}

@@ -12,7 +12,7 @@ a HAProxy that starts anew: a hundred changes a second are one file in ten secon
 Connections to a service without a pod that takes them are refused by the host itself: from before its last server
 goes until its first one is there.
 
-HAProxy refuses a whole file for one address that somebody else listens on. Such an address is left out, told of,
+HAProxy refuses a whole file for one address that somebody else listens on. Such an address is left out, reported,
 and tried again when it is free; every other service is heard, and kept up to date.
 """
 
@@ -39,7 +39,7 @@ from reconciler.nodes.proxy.files import (
     left_out_of,
     not_heard,
     read_binds,
-    read_heard,
+    read_listens,
     without_binds,
 )
 from reconciler.nodes.proxy.folder import ProxyFolder, digests_of
@@ -95,7 +95,7 @@ class Proxy:
         marker = self._folder.marker()
         file = self._folder.live()
         found, written, known = file.header, file.servers, self._in_force
-        self._in_force = replace(known, image="", structure="", bound=file.binds, listens=file.heard, applied={})
+        self._in_force = replace(known, image="", structure="", bound=file.binds, listens=file.listens, applied={})
         self._refusals.read()
         self._folder.read_sources()
         servers = self._process.servers() if self._serves() else None
@@ -203,10 +203,10 @@ class Proxy:
         touched = [section for section in new if commands[section.name] or other_sources(section, known.sources)]
         if touched:
             lists = [name for section in touched for name in other_sources(section, known.sources)]
-            told = [command for section in touched for command in commands[section.name]]
+            sent = [command for section in touched for command in commands[section.name]]
             shown = [f"show servers state {section.name}" for section in touched]
             self._refuse(known.listens, touched)
-            replies = self._process.ask(*command_lines([*told, *shown, *shown_sources(lists)]))
+            replies = self._process.ask(*command_lines([*sent, *shown, *shown_sources(lists)]))
             found = read_servers_state(replies)
             live = {section.name: found.get(section.name, {}) for section in touched}
             self._in_force = known.with_live(live, lists, read_sources(replies, lists))
@@ -238,7 +238,7 @@ class Proxy:
         self._in_force = replace(self._in_force, structure="")
         self._follow_ups = self._follow_ups.without_file()
         self._keep_state(wanted)
-        listens, binds = read_heard(config), read_binds(config)
+        listens, binds = read_listens(config), read_binds(config)
         self._refuse(listens, wanted.sections)
         self._folder.swap_in()
         self._in_force = replace(self._in_force, bound=self._in_force.bound | binds)

@@ -19,7 +19,7 @@ _ANSWER_SECONDS: Final = 2.0
 
 
 class HaproxyProcess:
-    """For one connection; used by the setup thread alone. What it does may raise NodeError."""
+    """The processes of a host's HAProxy. Used by the setup thread alone; any method may raise NodeError."""
 
     def __init__(self, inside: Shell) -> None:
         self._inside = inside

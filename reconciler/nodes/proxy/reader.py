@@ -28,7 +28,7 @@ class ProxyReader:
         self._closed = False
 
     def read(self, names: str = "") -> Sections:
-        """Of the sections whose names begin with this, within some seconds. Raises NodeError."""
+        """Read the statistics of the sections whose names begin with this. Takes seconds; raises NodeError."""
         try:
             return proxy_traffic(self._connected(), names)
         except NodeError:

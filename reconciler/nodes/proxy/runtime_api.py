@@ -113,7 +113,7 @@ def _take_out(where: str, live: Live) -> Iterator[str]:
 
 
 def command_lines(commands: Iterable[str]) -> Sequence[str]:
-    """As few lines as HAProxy takes; each is one connection to its socket."""
+    """Join commands to as few lines as HAProxy takes; each is one connection to its socket."""
     lines: list[str] = []
     for command in commands:
         if lines and len(lines[-1]) + len(command) < _LONGEST_LINE:
@@ -164,7 +164,7 @@ def read_sources(text: str, names: Sequence[str]) -> dict[str, frozenset[str]]:
 
 
 def kept_state(text: str, wanted: Iterable[ProxySection]) -> str:
-    """Of `show servers state`, what a new process should begin with: which of the wanted servers are down.
+    """Keep from `show servers state` what a new process should begin with: which wanted servers are down.
 
     One in maintenance is on its way out; of another address, it is another server."""
     addresses = {

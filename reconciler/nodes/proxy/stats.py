@@ -41,19 +41,19 @@ class Inside(Protocol):
 
 
 class Opener(Protocol):
-    """What starts a program on a host: its connection, or who keeps the lease there."""
+    """Starts a program on a host: its connection, or the keeper of the lease there."""
 
     def open(self, argv: Sequence[str]) -> paramiko.Channel: ...
 
 
 def proxy_shell(host: Opener, cluster: str, node: str) -> Shell:
-    """In the container of the host's proxy."""
+    """Open a shell in the container of the host's proxy."""
     command = ("docker", "exec", "-i", system_name(cluster, SYSTEM_PROXY), "sh")
     return Shell(lambda: host.open(command), f"{node}'s proxy")
 
 
 def proxy_traffic(inside: Inside, names: str = "") -> Sections:
-    """Of the sections whose names begin with this. Raises NodeError."""
+    """Read the traffic of the sections whose names begin with this. Raises NodeError."""
     script = ["sh", "-c", _ASK, "sh", f"{INSIDE}/{ADMIN_SOCKET}", names]
     try:
         reply = inside.run(script, timeout=_ANSWER_SECONDS)

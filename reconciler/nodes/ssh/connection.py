@@ -120,7 +120,7 @@ class SshConnection:
         return channel
 
     def explained(self, otherwise: str) -> str:
-        """Why nothing works on a host that has let us in: what it says of a command that cannot fail.
+        """Explain why nothing works on a host that has let us in, by what it says of a command that cannot fail.
 
         `otherwise`: what is known already, where the command runs."""
         channel = self.open(("printf", _WORD))

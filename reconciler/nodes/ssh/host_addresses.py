@@ -44,7 +44,7 @@ class Resolver:
         self._names: dict[str, _Name] = {}
 
     def resolve(self, hosts: Iterable[str]) -> Mapping[str, Answer]:
-        """Of names and of addresses, within `seconds`."""
+        """Resolve names and addresses within `seconds`."""
         wanted = set(hosts)
         numbers = {host: _answer(*usable(host, [host])) for host in wanted if is_ipv4(host)}
         with self._cond:
@@ -98,7 +98,8 @@ def look_up_ipv4(name: str) -> tuple[list[str], str]:
 
 
 def usable(host: str, addresses: Iterable[str]) -> tuple[list[str], str]:
-    """Those that lead other hosts to it, or why none does. A Debian's own name is 127.0.1.1 in its /etc/hosts."""
+    """Keep the addresses that lead other hosts to it, or say why none does. A Debian's own name is 127.0.1.1
+    in its /etc/hosts."""
     found = list(addresses)
     others = [address for address in found if not IPv4Address(address).is_loopback]
     if others:

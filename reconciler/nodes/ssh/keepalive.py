@@ -8,7 +8,8 @@ _REQUEST = "keepalive@openssh.com"
 
 
 class Keepalive:
-    """For one connection. Several threads may ask at once: the answer to one is a sign of life for all."""
+    """Asks one connection for a sign of life. Several threads may ask at once: the answer to one is a sign of
+    life for all."""
 
     def __init__(self, transport: paramiko.Transport) -> None:
         self._transport = transport

@@ -18,7 +18,9 @@ _SILENT_BEATS = 2
 _MOST_SILENT_BEATS = 4
 
 
-class Connection(Protocol):
+class Answering(Protocol):
+    """A connection that can be asked for a sign of life."""
+
     @property
     def alive(self) -> bool: ...
 
@@ -28,20 +30,21 @@ class Connection(Protocol):
 
 
 class Pulse:
-    """For one connection. `heard` is called with each sign of life, `silent` once, in words, where they end."""
+    """Watches one connection. `record` is called with each sign of life, `silent` once, in words, where they
+    end."""
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Answering,
         beat_seconds: float,
         inquiry: Inquiry,
-        heard: Callable[[], None],
+        record: Callable[[], None],
         silent: Callable[[str], None],
     ) -> None:
         self._connection = connection
         self._beat_seconds = beat_seconds
         self._inquiry = inquiry
-        self._heard = heard
+        self._record = record
         self._silent = silent
         self._stopped = threading.Event()
 
@@ -57,7 +60,7 @@ class Pulse:
                 if not self._answers_late(last):
                     return
                 self._inquiry.end()
-            self._heard()
+            self._record()
             last = time.monotonic()
 
     def _answers_late(self, last: float) -> bool:

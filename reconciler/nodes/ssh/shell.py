@@ -36,7 +36,8 @@ class Reply(Struct, frozen=True):
 
 
 class Shell:
-    """One shell, opened when first needed and again after a command that did not end. One command at a time."""
+    """A shell on a host, opened when first needed and again after a command that did not end. One command at a
+    time."""
 
     def __init__(self, open_channel: Callable[[], paramiko.Channel], where: str) -> None:
         self._open_channel = open_channel
@@ -66,7 +67,8 @@ class Shell:
         return reply.out
 
     def read(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> str:
-        """What a command says that says much, compressed on its way; whatever its exit status. Raises as `run`."""
+        """Return the output of a command that says much, compressed on its way, whatever its exit status.
+        Raises as `run`."""
         reply = self.run(("sh", "-c", _PACKED, "sh", *argv), stdin, timeout)
         try:
             return gzip.decompress(base64.b64decode(reply.out)).decode(errors="replace")

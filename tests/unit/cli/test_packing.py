@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.packing import Refused, packed, unpack
+from reconciler.cli.packing import UnsafeEntry, packed, unpack
 
 Entry = tuple[str, str, str | bytes]
 """kind, name, content or aim"""
@@ -81,7 +81,7 @@ def test_a_file_takes_the_name_of_the_target(put: Callable[..., list[str]], targ
 
 @pytest.mark.parametrize("name", ["../secret", "d/../../secret", "/etc/secret", "d/sub/../../../secret"])
 def test_a_name_that_leads_out_ends_the_copy(put: Callable[..., list[str]], target: Path, name: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(UnsafeEntry):
         put(("dir", "d", ""), ("file", name, b"after"))
     assert (target.parent / "secret").read_text() == "before"
 
@@ -107,7 +107,7 @@ def test_a_link_over_a_link_cannot_lead_out(put: Callable[..., list[str]], targe
 
 
 def test_nothing_is_written_through_a_link(put: Callable[..., list[str]], target: Path) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(UnsafeEntry):
         put(("dir", "d", ""), ("dir", "d/real", ""), ("sym", "d/link", "real"), ("file", "d/link/file", b"x"))
     assert not (target / "real/file").exists()
 
@@ -123,7 +123,7 @@ def test_a_file_replaces_a_link_and_does_not_follow_it(put: Callable[..., list[s
 def test_hard_links_stay_inside(put: Callable[..., list[str]], target: Path) -> None:
     put(("dir", "d", ""), ("file", "d/one", b"x"), ("hard", "d/two", "d/one"))
     assert (target / "two").read_bytes() == b"x"
-    with pytest.raises(Refused):
+    with pytest.raises(UnsafeEntry):
         put(("dir", "d", ""), ("hard", "d/three", "d/../../secret"))
 
 

@@ -13,7 +13,7 @@ from reconciler.model.observed import ObservedContainer
 from reconciler.model.setups import NodeDns
 from reconciler.nodes.dns import servers as dns_module
 from reconciler.nodes.dns.container import container_request, name_servers
-from reconciler.nodes.dns.query import InForce
+from reconciler.nodes.dns.query import ServerAnswers
 from reconciler.nodes.dns.servers import Dns
 from reconciler.nodes.docker.looks import HostContainer
 from reconciler.nodes.docker.system_container import SystemContainer
@@ -93,15 +93,15 @@ class Bench(Shell, SystemContainer):
 
     # --- the servers ----------------------------------------------------------------------------------------
 
-    def answer(self, _: object, server: str, wanted: NodeDns) -> InForce:
+    def answer(self, _: object, server: str, wanted: NodeDns) -> ServerAnswers:
         config = self._configs[server]
         if not config or "nonsense" in config:
-            return InForce()
+            return ServerAnswers()
         if not self.deaf:
             self._hosts[server] = self._text("hosts/version")
         known = wanted.hosts_name in self._hosts[server].split()
         answers = wanted.answers_name in self._text("answers/version").split() and not self.mute
-        return InForce(True, f"txt-record={wanted.config_name}," in config, known, answers)
+        return ServerAnswers(True, f"txt-record={wanted.config_name}," in config, known, answers)
 
     def _text(self, path: str) -> str:
         file = self.directory / path
@@ -229,7 +229,7 @@ def test_without_the_authority_only_what_it_knows_is_missing(bench: Bench) -> No
             bench.dns.ensure(other, full)
     assert bench.done == ["write", "USR1", "USR2", "HUP", "read", "HUP"], "no server was started anew for it"
     for server in (FIRST, SECOND):
-        assert bench.answer(None, server, other) == InForce(True, True, True, False)
+        assert bench.answer(None, server, other) == ServerAnswers(True, True, True, False)
     bench.mute = False
     assert bench.dns.ensure(other, full=False).fingerprint == other.fingerprint
 

@@ -5,7 +5,7 @@ import msgspec
 from reconciler.model.policies import Allowed, NodePolicy, PodPolicy, RuleSet
 from reconciler.model.setups import NodeNetwork, Route
 from reconciler.nodes.network.iptables import (
-    Table,
+    RuleTable,
     difference,
     filter_table,
     forward_rules,
@@ -25,10 +25,12 @@ DOCKERS = """\
 -A FORWARD -i docker0 -o docker0 -j ACCEPT
 -A DOCKER-USER -s 203.0.113.7/32 -j DROP
 """
-TABLE = Table("filter", {"RECONCILER-FWD": ["-A RECONCILER-FWD -j ACCEPT"]}, [("DOCKER-USER", "RECONCILER-FWD")])
+TABLE = RuleTable(
+    "filter", {"RECONCILER-FWD": ["-A RECONCILER-FWD -j ACCEPT"]}, [("DOCKER-USER", "RECONCILER-FWD")]
+)
 
 
-def in_force(table: Table) -> dict[str, list[str]]:
+def in_force(table: RuleTable) -> dict[str, list[str]]:
     """The rules of a host that has it."""
     has: dict[str, list[str]] = {name: list(rules) for name, rules in table.chains.items()}
     for hook, chain in table.jumps:
@@ -99,7 +101,7 @@ def test_a_jump_that_no_packet_gets_to_goes_to_the_top() -> None:
 
 
 def test_after_a_flush_dockers_own_place_for_rules_comes_back_too() -> None:
-    whole = Table("filter", TABLE.chains, [("FORWARD", "DOCKER-USER"), *TABLE.jumps])
+    whole = RuleTable("filter", TABLE.chains, [("FORWARD", "DOCKER-USER"), *TABLE.jumps])
     text, _ = difference(whole, read_rules("-P FORWARD DROP\n"))
     assert ":DOCKER-USER - [0:0]" in text
     assert "-I FORWARD -j DOCKER-USER" in text
@@ -127,7 +129,7 @@ def test_chains_of_ours_that_are_not_wanted_go_with_every_jump_to_them() -> None
 
 def test_nothing_of_others_is_removed_with_ours() -> None:
     shown = f"{DOCKERS}-N RECONCILER-FWD\n-A DOCKER-USER -j RECONCILER-FWD\n-A RECONCILER-FWD -j ACCEPT\n"
-    text, _ = difference(Table("filter", {}, ()), read_rules(shown))
+    text, _ = difference(RuleTable("filter", {}, ()), read_rules(shown))
     removed = [line for line in text.splitlines() if line.startswith(("-D", "-X", ":"))]
     assert removed == [":RECONCILER-FWD - [0:0]", "-D DOCKER-USER -j RECONCILER-FWD", "-X RECONCILER-FWD"]
 

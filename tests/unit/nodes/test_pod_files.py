@@ -9,7 +9,8 @@ from reconciler.model.observed import IN_MEMORY
 from reconciler.model.operations import VolumeFile, WriteFiles
 from reconciler.model.secrets import SecretText
 from reconciler.nodes.errors import NodeError
-from reconciler.nodes.pods.volumes import archive_of, read_listing, top_names
+from reconciler.nodes.pods.volume_archive import archive_of, top_names
+from reconciler.nodes.pods.volumes import read_listing
 
 
 def unpacked(operation: WriteFiles, user: str = "") -> dict[str, tuple[bytes, int, int, int]]:

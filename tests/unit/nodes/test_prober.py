@@ -139,7 +139,7 @@ def test_what_is_heard_while_a_new_file_is_waited_for_is_told_with_the_next_tell
     prober: Prober
 
     def a_file_is_written() -> None:
-        prober._heard = False
+        prober._reported_all = False
 
     def nothing() -> None:
         assert prober

@@ -18,7 +18,7 @@ from reconciler.nodes.proxy.files import (
     read_binds,
     read_digests,
     read_header,
-    read_heard,
+    read_listens,
     read_servers,
     source_digest,
     without_binds,
@@ -72,7 +72,7 @@ def test_servers_are_read_from_their_lines() -> None:
 def test_what_somebody_else_has_written_into_the_file_is_passed_over() -> None:
     text = "listen a_b_c\n    bind :80\n    bind 10.96.0.1:x\n    server a /run/a.sock\n    server b host:80\n"
     assert read_servers(text) == {"a_b_c": {}}
-    assert read_heard(text) == {"a_b_c": frozenset()}
+    assert read_listens(text) == {"a_b_c": frozenset()}
     assert left_out_of("4567 without nonsense,10.96.0.1:80") == {socket_address("10.96.0.1:80")}
     assert left_out_of("4567") == frozenset()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.nodes.images.pull_progress import Progress, failure
+from reconciler.nodes.images.pull_progress import PullProgress, failure
 
 
 @pytest.mark.fault(53)
@@ -42,7 +42,7 @@ def test_a_name_that_is_none_has_a_reason_of_its_own_and_the_unknown_is_told_as_
 
 
 def test_progress_counts_layers_and_bytes() -> None:
-    progress = Progress()
+    progress = PullProgress()
     assert progress.words() == "asking the registry"
     progress.hear({"status": "Pulling from team/web", "id": "1.0"})
     for layer in ("a", "b", "c"):

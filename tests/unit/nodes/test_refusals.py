@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.model.addresses import socket_address
 from reconciler.nodes.network.refusals import read_refusals, refusal_rules, silent_binds
-from reconciler.nodes.proxy.files import read_heard
+from reconciler.nodes.proxy.files import read_listens
 from reconciler.nodes.proxy.runtime_api import Live
 from reconciler.nodes.proxy.servers import LiveServers
 
@@ -40,7 +40,7 @@ def test_a_port_of_every_address_leaves_alone_who_listens_at_one() -> None:
 
 
 def test_a_service_is_refused_where_it_listens_while_no_server_takes_connections() -> None:
-    heard = read_heard(CONFIG)
+    heard = read_listens(CONFIG)
     assert "ingress" not in heard, "who has no servers of its own answers by itself"
     servers = LiveServers().updated({name: {} for name in heard})
     servers = servers.updated({"shop_db_5432": {"db-0": Live(socket_address("10.244.1.2:5432"))}})
