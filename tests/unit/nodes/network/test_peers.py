@@ -13,7 +13,7 @@ from reconciler.nodes.network.interfaces import Applied, apply_network, apply_po
 from reconciler.nodes.network.iptables import filter_table, nat_table
 from reconciler.nodes.ssh.host_addresses import Resolver
 from reconciler.nodes.ssh.shell import Reply, Shell
-from tests.unit.nodes.test_firewall import in_force
+from tests.unit.nodes.network.test_iptables import in_force
 
 NEAR, FAR = "192.0.2.2", "198.51.100.3"
 ROUTES = (Route("10.244.2.0/24", "near.example"), Route("10.244.3.0/24", "far.example"))
