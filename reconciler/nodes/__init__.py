@@ -3,6 +3,6 @@
 from reconciler.nodes.peers import Neighbours
 from reconciler.nodes.reset import Resetter, reset_node
 from reconciler.nodes.session import SshNodeSession
-from reconciler.nodes.ssh.connection import Credentials
+from reconciler.nodes.ssh.login import Credentials
 
 __all__ = ["Credentials", "Neighbours", "Resetter", "SshNodeSession", "reset_node"]

@@ -29,7 +29,8 @@ from reconciler.nodes.lease.script import look_command, read_lease
 from reconciler.nodes.network.interfaces import given_pod_cidr
 from reconciler.nodes.peers import Inquiry
 from reconciler.nodes.pods.runs import PodRun
-from reconciler.nodes.ssh.connection import Credentials, SshConnection
+from reconciler.nodes.ssh.connection import SshConnection
+from reconciler.nodes.ssh.login import Credentials
 from reconciler.nodes.ssh.pulse import Pulse
 from reconciler.nodes.tools import HostTools, Wire, disk_use, look_at_files, make_tools
 

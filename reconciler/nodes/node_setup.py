@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.observed import BootState, DnsState, ProxyState
@@ -87,26 +88,30 @@ class _Look:
             self._pause, self._next = _FIRST_PAUSE, now + self._every
 
 
+class HostParts(Struct, frozen=True):
+    """What a host has beside its pods, each with who keeps it."""
+
+    network: NetworkKeeper
+    dns: Dns
+    proxy: Proxy
+    prober: Prober
+    boot: Boot
+    look_at_files: Callable[[], None]
+    """Records the files of pods; may raise NodeError."""
+
+
 class SetupKeeper:
-    def __init__(
-        self,
-        cache: HostCache,
-        network: NetworkKeeper,
-        dns: Dns,
-        proxy: Proxy,
-        prober: Prober,
-        look_at_files: Callable[[], None],
-        boot: Boot,
-        puller: Puller,
-        recheck: float,
-    ) -> None:
+    """Keeps the parts of one host as they are wanted; `work` runs in a thread of its own."""
+
+    def __init__(self, cache: HostCache, parts: HostParts, puller: Puller, recheck: float) -> None:
+        """`recheck`: after so many seconds everything is looked at, though nothing has changed."""
         self._cache = cache
-        self._network = network
-        self._dns = dns
-        self._proxy = proxy
-        self._prober = prober
-        self._look_at_files = look_at_files
-        self._boot = boot
+        self._network = parts.network
+        self._dns = parts.dns
+        self._proxy = parts.proxy
+        self._prober = parts.prober
+        self._look_at_files = parts.look_at_files
+        self._boot = parts.boot
         self._images = SystemImages(puller)
         self._recheck = recheck
         self._cond = threading.Condition()

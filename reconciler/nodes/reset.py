@@ -19,7 +19,8 @@ from reconciler.nodes.network.iptables import TABLES, remove_chains
 from reconciler.nodes.network.links import SERVICES
 from reconciler.nodes.network.overlay import PROTOCOL, VXLAN
 from reconciler.nodes.proxy.container import state_directory
-from reconciler.nodes.ssh.connection import Credentials, SshConnection
+from reconciler.nodes.ssh.connection import SshConnection
+from reconciler.nodes.ssh.login import Credentials
 from reconciler.nodes.ssh.shell import Shell
 
 _SECONDS = 60.0

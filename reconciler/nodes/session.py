@@ -24,7 +24,7 @@ from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refu
 from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.lease.seat import connected_seat, differs, refused_epoch
 from reconciler.nodes.peers import Inquiry, Neighbours, Target, address_of
-from reconciler.nodes.ssh.connection import Credentials
+from reconciler.nodes.ssh.login import Credentials
 
 _WORKERS = 512
 """One for each pod with work under way, as in a kubelet: most wait, for a grace period to end, a hook or a pull.

@@ -28,7 +28,7 @@ from reconciler.nodes.images.record import PulledImages
 from reconciler.nodes.lease.lease import LeaseKeeper
 from reconciler.nodes.network.bridge_ports import Ports
 from reconciler.nodes.network.keeper import NetworkKeeper
-from reconciler.nodes.node_setup import SetupKeeper
+from reconciler.nodes.node_setup import HostParts, SetupKeeper
 from reconciler.nodes.pods.attached import detached
 from reconciler.nodes.pods.port_checks import Checker
 from reconciler.nodes.pods.volumes import PodFiles
@@ -145,17 +145,15 @@ def make_tools(wire: Wire) -> HostTools:
         cache,
         lambda: setup.container_changed(),
     )
-    setup = SetupKeeper(
-        cache,
+    parts = HostParts(
         NetworkKeeper(cluster, cache, acting, shell, boot.keep_network, log),
         Dns(cluster, system_container(SYSTEM_DNS), shell, wire.ssh.connect_to, cache),
         proxy,
         prober,
-        lambda: look_at_files(files, shell, cache),
         boot,
-        puller,
-        wire.cluster.spec.sync.relist_seconds,
+        lambda: look_at_files(files, shell, cache),
     )
+    setup = SetupKeeper(cache, parts, puller, wire.cluster.spec.sync.relist_seconds)
     return HostTools(
         info=info,
         shell=shell,

@@ -10,7 +10,8 @@ import pytest
 from reconciler.model.api.core.node import Node, SshAddress
 from reconciler.model.api.meta import ObjectMeta
 from reconciler.nodes.errors import ConnectionLost
-from reconciler.nodes.ssh.connection import Credentials, SshConnection
+from reconciler.nodes.ssh.connection import SshConnection
+from reconciler.nodes.ssh.login import Credentials
 from tests.git_server import GitServer
 
 SECONDS = 20.0

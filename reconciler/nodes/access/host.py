@@ -21,7 +21,8 @@ from reconciler.model.names import (
 )
 from reconciler.nodes.docker.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
 from reconciler.nodes.docker.streams import TwoWay, hijack
-from reconciler.nodes.ssh.connection import Credentials, SshConnection
+from reconciler.nodes.ssh.connection import SshConnection
+from reconciler.nodes.ssh.login import Credentials
 from reconciler.nodes.ssh.shell import Shell
 
 _CHANNELS = 4

@@ -5,8 +5,6 @@ import shlex
 from typing import Any
 
 from reconciler.model.names import (
-    LABEL_CLUSTER,
-    LABEL_CONTAINER,
     SYSTEM_BOOT,
     boot_directory,
     disk_directory,
@@ -14,7 +12,7 @@ from reconciler.model.names import (
 )
 from reconciler.model.operations import MakeDirectory
 from reconciler.model.setups import BootPart, BootPod
-from reconciler.nodes.docker.create_request import hashed
+from reconciler.nodes.docker.system_request import system_request
 from reconciler.nodes.pods.pins import SCRIPT
 from reconciler.nodes.pods.volume_scripts import MAKE_IN_MEMORY, volume_script
 from reconciler.nodes.pods.volumes import options_of
@@ -90,33 +88,26 @@ def _part(part: BootPart) -> dict[str, Any]:
 def container_request(cluster: str, image: str) -> dict[str, Any]:
     """The body of Docker's create request; its own hash, and with it the program's, is one of the labels."""
     _, digest = program()
-    return hashed(
+    return system_request(
+        cluster,
+        SYSTEM_BOOT,
+        image,
+        ["python3", "-B", "-m", "reconciler.prober.boot"],
         {
-            "Image": image,
-            "Entrypoint": ["python3", "-B", "-m", "reconciler.prober.boot"],
-            "Cmd": [cluster, boot_directory(cluster), INSIDE],
-            "Env": [f"PYTHONPATH={INSIDE}/program-{digest}"],
-            "WorkingDir": "/",
-            "User": "0:0",
-            "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_BOOT},
-            "HostConfig": {
-                # Of the host: where its first process is, hooks of pods are asked from, and root is root.
-                "PidMode": "host",
-                "NetworkMode": "host",
-                "UsernsMode": "host",
-                "RestartPolicy": {"Name": "always"},
-                "Binds": [
-                    f"{boot_directory(cluster)}:{INSIDE}:ro",
-                    "/var/run/docker.sock:/var/run/docker.sock",
-                ],
-                "Memory": _MEMORY_BYTES,
-                "PidsLimit": _PIDS,
-                "ReadonlyRootfs": True,
-                "CapDrop": ["ALL"],
-                "CapAdd": list(_CAPABILITIES),
-                # AppArmor's profile for containers forbids to mount.
-                "SecurityOpt": ["no-new-privileges", "apparmor=unconfined"],
-                "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
-            },
-        }
+            # Of the host: where its first process is, hooks of pods are asked from, and root is root.
+            "PidMode": "host",
+            "UsernsMode": "host",
+            "Binds": [
+                f"{boot_directory(cluster)}:{INSIDE}:ro",
+                "/var/run/docker.sock:/var/run/docker.sock",
+            ],
+            "Memory": _MEMORY_BYTES,
+            "PidsLimit": _PIDS,
+            "CapAdd": list(_CAPABILITIES),
+            # AppArmor's profile for containers forbids to mount.
+            "SecurityOpt": ["no-new-privileges", "apparmor=unconfined"],
+        },
+        command=[cluster, boot_directory(cluster), INSIDE],
+        Env=[f"PYTHONPATH={INSIDE}/program-{digest}"],
+        WorkingDir="/",
     )

@@ -8,13 +8,11 @@ from typing import Any
 
 from reconciler.model.names import (
     DNS_AUTHORITY,
-    LABEL_CLUSTER,
-    LABEL_CONTAINER,
     SYSTEM_DNS,
     disk_directory,
 )
 from reconciler.model.setups import NodeDns
-from reconciler.nodes.docker.create_request import hashed
+from reconciler.nodes.docker.system_request import system_request
 
 INSIDE = "/etc/reconciler"
 """Where the container sees the host's directory, read-only; docs/reference/host-contract.md."""
@@ -91,24 +89,15 @@ def _is_address(text: str) -> bool:
 
 def container_request(cluster: str, image: str, addresses: tuple[str, str]) -> dict[str, Any]:
     """The body of Docker's create request; its own hash is one of the labels."""
-    return hashed(
+    return system_request(
+        cluster,
+        SYSTEM_DNS,
+        image,
+        # As root, to listen on port 53; each server then becomes nobody, and has to be signalled all the same.
+        ["sh", "-c", _RUN, "sh", *addresses, authority_program()],
         {
-            "Image": image,
-            "Entrypoint": ["sh", "-c", _RUN, "sh", *addresses, authority_program()],
-            "Cmd": [],
-            # As root, to listen on port 53; each server then becomes nobody, and has to be signalled all the same.
-            "User": "0:0",
-            "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_DNS},
-            "HostConfig": {
-                "NetworkMode": "host",
-                "RestartPolicy": {"Name": "always"},
-                "Binds": [f"{disk_directory(cluster)}/dns:{INSIDE}:ro"],
-                "Memory": _MEMORY_BYTES,
-                "ReadonlyRootfs": True,
-                "CapDrop": ["ALL"],
-                "CapAdd": ["NET_BIND_SERVICE", "SETUID", "SETGID", "KILL"],
-                "SecurityOpt": ["no-new-privileges"],
-                "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
-            },
-        }
+            "Binds": [f"{disk_directory(cluster)}/dns:{INSIDE}:ro"],
+            "Memory": _MEMORY_BYTES,
+            "CapAdd": ["NET_BIND_SERVICE", "SETUID", "SETGID", "KILL"],
+        },
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_PROBER, disk_directory
+from reconciler.model.names import SYSTEM_PROBER, disk_directory
 from reconciler.model.probes import (
     CheckHealth,
     GetUrl,
@@ -23,7 +23,7 @@ from reconciler.model.probes import (
     RunCommand,
     Wait,
 )
-from reconciler.nodes.docker.create_request import hashed
+from reconciler.nodes.docker.system_request import system_request
 
 INSIDE = "/etc/reconciler"
 """Where the container sees the host's directory, read-only; docs/reference/host-contract.md."""
@@ -96,31 +96,24 @@ def program() -> tuple[str, str]:
 def container_request(cluster: str, image: str) -> dict[str, Any]:
     """The body of Docker's create request; its own hash, and with it the program's, is one of the labels."""
     _, digest = program()
-    return hashed(
+    return system_request(
+        cluster,
+        SYSTEM_PROBER,
+        image,
+        # As root: Docker's socket is root's.
+        ["python3", "-B", "-m", "reconciler.prober"],
         {
-            "Image": image,
-            "Entrypoint": ["python3", "-B", "-m", "reconciler.prober"],
-            "Cmd": [f"{INSIDE}/{PROBES}"],
-            "Env": [f"PYTHONPATH={INSIDE}/{PROGRAM}-{digest}"],
-            "WorkingDir": "/",
-            # As root: Docker's socket is root's.
-            "User": "0:0",
-            "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_PROBER},
-            "HostConfig": {
-                "NetworkMode": "host",
-                # Docker cannot end a command of a probe: the prober does, by the host's process numbers.
-                "PidMode": "host",
-                "CapAdd": ["KILL"],
-                "RestartPolicy": {"Name": "unless-stopped"},
-                "Binds": [
-                    f"{disk_directory(cluster)}/prober:{INSIDE}:ro",
-                    "/var/run/docker.sock:/var/run/docker.sock",
-                ],
-                "Memory": _MEMORY_BYTES,
-                "ReadonlyRootfs": True,
-                "CapDrop": ["ALL"],
-                "SecurityOpt": ["no-new-privileges"],
-                "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
-            },
-        }
+            # Docker cannot end a command of a probe: the prober does, by the host's process numbers.
+            "PidMode": "host",
+            "CapAdd": ["KILL"],
+            "RestartPolicy": {"Name": "unless-stopped"},
+            "Binds": [
+                f"{disk_directory(cluster)}/prober:{INSIDE}:ro",
+                "/var/run/docker.sock:/var/run/docker.sock",
+            ],
+            "Memory": _MEMORY_BYTES,
+        },
+        command=[f"{INSIDE}/{PROBES}"],
+        Env=[f"PYTHONPATH={INSIDE}/{PROGRAM}-{digest}"],
+        WorkingDir="/",
     )

@@ -4,10 +4,11 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, SYSTEM_PROXY
-from reconciler.nodes.docker.create_request import hashed, log_config
+from reconciler.model.names import SYSTEM_PROXY
+from reconciler.nodes.docker.create_request import log_config
 from reconciler.nodes.docker.engine import Engine
 from reconciler.nodes.docker.system_container import RecordRepair, SystemContainer
+from reconciler.nodes.docker.system_request import system_request
 from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.proxy.files import haproxy_complaint
 from reconciler.nodes.ssh.shell import Shell
@@ -95,26 +96,18 @@ def waiting_program() -> str:
 
 def container_request(cluster: str, image: str) -> dict[str, Any]:
     """The body of Docker's create request; its own hash is one of the labels."""
-    return hashed(
+    return system_request(
+        cluster,
+        SYSTEM_PROXY,
+        image,
+        # As root, to listen on ports below 1024 of the host's own network; the process that clients talk to
+        # becomes another user, and has to be signalled all the same.
+        ["sh", "-c", _RUN, "sh", waiting_program()],
         {
-            "Image": image,
-            "Entrypoint": ["sh", "-c", _RUN, "sh", waiting_program()],
-            "Cmd": [],
-            # As root, to listen on ports below 1024 of the host's own network; the process that clients talk to
-            # becomes another user, and has to be signalled all the same.
-            "User": "0:0",
-            "Labels": {LABEL_CLUSTER: cluster, LABEL_CONTAINER: SYSTEM_PROXY},
-            "HostConfig": {
-                "NetworkMode": "host",
-                "RestartPolicy": {"Name": "always"},
-                "Binds": [f"{state_directory(cluster)}/proxy:{INSIDE}"],
-                "Memory": _MEMORY_BYTES,
-                "PidsLimit": _PIDS,
-                "ReadonlyRootfs": True,
-                "CapDrop": ["ALL"],
-                "CapAdd": ["NET_BIND_SERVICE", "SETUID", "SETGID", "KILL"],
-                "SecurityOpt": ["no-new-privileges"],
-                "LogConfig": log_config(_LOG_BYTES, _LOG_FILES),
-            },
-        }
+            "Binds": [f"{state_directory(cluster)}/proxy:{INSIDE}"],
+            "Memory": _MEMORY_BYTES,
+            "PidsLimit": _PIDS,
+            "CapAdd": ["NET_BIND_SERVICE", "SETUID", "SETGID", "KILL"],
+            "LogConfig": log_config(_LOG_BYTES, _LOG_FILES),
+        },
     )

@@ -11,7 +11,8 @@ from reconciler.model.api.core.node import Node
 from reconciler.model.traffic import Sections
 from reconciler.nodes.errors import ConnectionLost, NodeError
 from reconciler.nodes.proxy.stats import proxy_shell, proxy_traffic
-from reconciler.nodes.ssh.connection import Credentials, SshConnection
+from reconciler.nodes.ssh.connection import SshConnection
+from reconciler.nodes.ssh.login import Credentials
 from reconciler.nodes.ssh.shell import Shell
 
 

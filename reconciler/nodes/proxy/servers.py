@@ -1,6 +1,5 @@
 """The servers of a running HAProxy, as last read back, and which pods they reach: counted as they change. Pure."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -26,15 +25,15 @@ class LiveServers(Struct, frozen=True):
 
     def updated(self, sections: Mapping[str, Mapping[str, Live]]) -> "LiveServers":
         """With these sections as they are now; the others stay."""
-        taking, leaving = Counter(self.taking), Counter(self.leaving)
+        taking, leaving = dict(self.taking), dict(self.leaving)
         for name, servers in sections.items():
             _count(self.of(name), -1, taking, leaving)
             _count(servers, 1, taking, leaving)
         silent = {name for name, servers in sections.items() if not any(live.takes for live in servers.values())}
         return LiveServers(
             {**self.sections, **sections},
-            +taking,
-            +leaving,
+            taking,
+            leaving,
             frozenset(self.silent - sections.keys() | silent),
         )
 
@@ -61,6 +60,11 @@ class LiveServers(Struct, frozen=True):
         ]
 
 
-def _count(servers: Mapping[str, Live], by: int, taking: Counter[str], leaving: Counter[str]) -> None:
+def _count(servers: Mapping[str, Live], by: int, taking: dict[str, int], leaving: dict[str, int]) -> None:
     for live in servers.values():
-        (taking if live.takes else leaving)[live.address.ip] += by
+        counts, ip = taking if live.takes else leaving, live.address.ip
+        count = counts.get(ip, 0) + by
+        if count:
+            counts[ip] = count
+        else:
+            del counts[ip]

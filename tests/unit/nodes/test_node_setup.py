@@ -15,7 +15,7 @@ from reconciler.model.setups import NodeDns, NodeNetwork, NodeSetup
 from reconciler.nodes import node_setup
 from reconciler.nodes.errors import CommandFailed, NodeError, OutcomeUnknown
 from reconciler.nodes.host_cache import HostCache
-from reconciler.nodes.node_setup import SetupKeeper
+from reconciler.nodes.node_setup import HostParts, SetupKeeper
 
 DEADLINE = 20.0
 NETWORK = NodeNetwork("10.244.9.0/24", "10.244.0.0/16", (), ())
@@ -69,7 +69,9 @@ class Stage:
         dns: Any = SimpleNamespace(ensure=self._dns)
         proxy: Any = self.proxy
         puller: Any = None
-        self.keeper = SetupKeeper(self.cache, network, dns, proxy, parts, lambda: None, parts, puller, 3600.0)
+        self.keeper = SetupKeeper(
+            self.cache, HostParts(network, dns, proxy, parts, parts, lambda: None), puller, 3600.0
+        )
         self._thread = threading.Thread(target=self.keeper.work, daemon=True)
         self._thread.start()
 

@@ -15,7 +15,8 @@ from paramiko.common import AUTH_FAILED
 from reconciler.model.api.core.node import Node, SshAddress
 from reconciler.model.api.meta import ObjectMeta
 from reconciler.nodes.errors import ConnectionLost, Refused
-from reconciler.nodes.ssh.connection import Credentials, SshConnection
+from reconciler.nodes.ssh.connection import SshConnection
+from reconciler.nodes.ssh.login import Credentials
 
 SECONDS = 0.5
 
