@@ -14,7 +14,7 @@ from pathlib import Path
 from reconciler.model.addresses import SocketAddress
 from reconciler.model.proxy import NodeProxy, ProxyServer, config_text, source_text
 from reconciler.model.secrets import SecretText
-from reconciler.services.ingress_backends import IngressBackend, backend_text
+from reconciler.services.ingress_backends import BackendSection, backend_text
 from reconciler.services.ingress_files import INSIDE, USERS
 from reconciler.services.ingress_haproxy import IngressSections
 
@@ -67,7 +67,7 @@ def write(
     return [word for name in files for word in ("-f", str(folder / name))]
 
 
-def _section(backend: IngressBackend, servers: Sequence[ProxyServer]) -> str:
+def _section(backend: BackendSection, servers: Sequence[ProxyServer]) -> str:
     words = " proto h2" if backend.protocol == "h2c" else ""
     lines = "".join(f"    server {server.name} {server.address}{words}\n" for server in servers)
     return f"\n{backend_text(backend)}{lines}"

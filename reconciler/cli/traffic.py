@@ -12,7 +12,7 @@ from reconciler.model.edges import edges
 from reconciler.model.names import Ref
 from reconciler.model.plan import IngressStatus, ServiceStatus, Status
 from reconciler.model.sections import Section, ServiceSection, sections_of
-from reconciler.model.traffic import ProxyTraffic, Sections, Silent, Told
+from reconciler.model.traffic import ProxyTraffic, Sections, Silent, TrafficReport
 from reconciler.nodes.proxy.reader import ProxyReader
 from reconciler.wiring.hosts import credentials_of
 
@@ -46,7 +46,7 @@ def _is_served(status: Status) -> bool:
 def _told(answer: Sections | Exception, ref: Ref) -> ProxyTraffic:
     if isinstance(answer, Exception):
         return Silent(str(answer))
-    return Told(tuple(one for one in answer if _owner(one.section) == ref))
+    return TrafficReport(tuple(one for one in answer if _owner(one.section) == ref))
 
 
 def _owner(section: Section) -> Ref:

@@ -6,6 +6,6 @@
 from reconciler.lab.errors import LabError
 from reconciler.lab.host import Host, Status
 from reconciler.lab.lab import Lab
-from reconciler.lab.state import NodeRecord
+from reconciler.lab.state import LabNode
 
-__all__ = ["Host", "Lab", "LabError", "NodeRecord", "Status"]
+__all__ = ["Host", "Lab", "LabError", "LabNode", "Status"]

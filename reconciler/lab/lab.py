@@ -13,7 +13,7 @@ from reconciler.lab.errors import LabError
 from reconciler.lab.host import Host, Status, remove_cgroups
 from reconciler.lab.images import ImageSet, ensure_images
 from reconciler.lab.network import DEFAULT_NUMBER, Network
-from reconciler.lab.state import LabState, NodeRecord, default_directory, locked, read_state, write_state
+from reconciler.lab.state import LabNode, LabState, default_directory, locked, read_state, write_state
 
 Progress = Callable[[str], None]
 DEFAULT_NODES = 3
@@ -54,7 +54,7 @@ class Lab:
         return self.directory / "keys" / "known_hosts"
 
     @property
-    def records(self) -> tuple[NodeRecord, ...]:
+    def records(self) -> tuple[LabNode, ...]:
         """How to reach each host, and the key it shows."""
         state = read_state(self.directory)
         return state.nodes if state else ()
@@ -176,7 +176,7 @@ class Lab:
             if processes.find_init(host.name, self.directory) is None:
                 host.prepare(client, legacy)
         records = tuple(
-            NodeRecord(h.name, h.index, h.address, h.ssh_port, disk.public_key(h.disk.host_key)) for h in hosts
+            LabNode(h.name, h.index, h.address, h.ssh_port, disk.public_key(h.disk.host_key)) for h in hosts
         )
         write_state(self.directory, LabState(records, self.network))
         self.known_hosts.write_text("".join(f"{record.ip} {record.host_key}\n" for record in records))

@@ -17,7 +17,7 @@ DEFAULT_DIRECTORY = Path("/var/lib/reconciler-lab")
 
 
 @dataclass(frozen=True)
-class NodeRecord:
+class LabNode:
     """One host in state.json: how to reach it, and the key it must show."""
 
     name: str
@@ -33,7 +33,7 @@ def default_directory() -> Path:
 
 @dataclass(frozen=True)
 class LabState:
-    nodes: tuple[NodeRecord, ...]
+    nodes: tuple[LabNode, ...]
     network: Network
 
 
@@ -42,7 +42,7 @@ def read_state(directory: Path) -> LabState | None:
     path = directory / "state.json"
     try:
         document: dict[str, Any] = json.loads(path.read_text())
-        nodes = tuple(NodeRecord(**node) for node in document["nodes"])
+        nodes = tuple(LabNode(**node) for node in document["nodes"])
         return LabState(nodes, Network(document["network"]))
     except FileNotFoundError:
         return None

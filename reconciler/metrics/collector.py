@@ -23,8 +23,8 @@ _FRESH_SECONDS: Final = 1.0
 _TURN_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-class Loop(Protocol):
-    """Of `control.loop.Loop`: what any thread may look at, as each of it is replaced and never changed."""
+class ObservedLoop(Protocol):
+    """What any thread may look at of `control.loop.Loop`: each of it is replaced, and never changed."""
 
     desired: Desired | None
     refusal: Rejected | Hold | None
@@ -33,7 +33,7 @@ class Loop(Protocol):
     took: Callable[[float], None]
 
 
-def registry_of(loop: Loop, scraper: Scraper) -> CollectorRegistry:
+def registry_of(loop: ObservedLoop, scraper: Scraper) -> CollectorRegistry:
     """Everything that a scrape gets; from now on the loop's turns are timed."""
     registry = CollectorRegistry(auto_describe=False)
     turns = Histogram(
@@ -49,7 +49,7 @@ def registry_of(loop: Loop, scraper: Scraper) -> CollectorRegistry:
 
 
 class ClusterCollector(Collector):
-    def __init__(self, loop: Loop, scraper: Scraper, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, loop: ObservedLoop, scraper: Scraper, clock: Callable[[], float] = time.monotonic) -> None:
         self._loop = loop
         self._scraper = scraper
         self._clock = clock
@@ -80,7 +80,7 @@ class _Answer(Struct, frozen=True):
     told: Mapping[str, Sections]
 
 
-def _state(loop: Loop) -> LoopState:
+def _state(loop: ObservedLoop) -> LoopState:
     turn = loop.turn
     return LoopState(
         revision=str(turn.revision) if turn is not None else "",

@@ -7,7 +7,7 @@ from msgspec import Struct
 from reconciler.model.sections import Section
 
 
-class Counts(Struct, frozen=True):
+class TrafficCounts(Struct, frozen=True):
     """Since HAProxy's process began; a reload begins a new one. Of a port that is balanced by request a session is
     a request, else a connection."""
 
@@ -50,7 +50,7 @@ class ServerTraffic(Struct, frozen=True):
     """`ip:port`."""
     state: str
     """HAProxy's word: UP, DOWN, MAINT (it leaves), DRAIN, NOLB, `no check`; `UP 1/2` is about to change."""
-    counts: Counts
+    counts: TrafficCounts
     weight: int = 1
     check: str = ""
     """HAProxy's word for the last check's result: L4OK, L4CON (no connection), L4TOUT (no answer)…"""
@@ -71,7 +71,7 @@ class ServerTraffic(Struct, frozen=True):
 
 class SectionTraffic(Struct, frozen=True):
     section: Section
-    counts: Counts
+    counts: TrafficCounts
     """Of all its pods, and of what got none."""
     servers: tuple[ServerTraffic, ...] = ()
     by_request: bool = False
@@ -83,7 +83,9 @@ Sections: TypeAlias = tuple[SectionTraffic, ...]
 """All that one proxy told."""
 
 
-class Told(Struct, frozen=True):
+class TrafficReport(Struct, frozen=True):
+    """What a proxy that answered has counted."""
+
     sections: Sections
 
 
@@ -93,4 +95,4 @@ class Silent(Struct, frozen=True):
     why: str
 
 
-ProxyTraffic: TypeAlias = Told | Silent
+ProxyTraffic: TypeAlias = TrafficReport | Silent

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.model.sections import ServiceSection
-from reconciler.model.traffic import Counts, ProxyTraffic, SectionTraffic, ServerTraffic, Silent
+from reconciler.model.traffic import ProxyTraffic, SectionTraffic, ServerTraffic, Silent, TrafficCounts
 
 _Object = dict[str, Any]
 _CODES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
@@ -45,7 +45,7 @@ def _server(server: ServerTraffic, by_request: bool) -> _Object:
     }
 
 
-def _counts(counts: Counts, by_request: bool) -> _Object:
+def _counts(counts: TrafficCounts, by_request: bool) -> _Object:
     return {
         "sessions": counts.sessions,
         "current": counts.current,

@@ -45,7 +45,7 @@ dns-forward-max=1000
 """
 
 
-class Host(Struct, frozen=True, order=True):
+class NamedHost(Struct, frozen=True, order=True):
     """An address and its names; its own name, for who asks by address, is the first."""
 
     ip: str
@@ -82,7 +82,7 @@ class Alias(Struct, frozen=True, order=True):
 class Zone(Struct, frozen=True):
     """Some of the names of a cluster: those of one service, say."""
 
-    hosts: tuple[Host, ...] = ()
+    hosts: tuple[NamedHost, ...] = ()
     srvs: tuple[Srv, ...] = ()
     """Those that change with their service alone."""
     delegated: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ def check_address(ip: str) -> None:
         raise ValueError(f"{ip!r} is no IPv4 address")
 
 
-def render_hosts(hosts: Iterable[Host]) -> str:
+def render_hosts(hosts: Iterable[NamedHost]) -> str:
     return "".join(f"{host.ip} {' '.join(host.names)}\n" for host in hosts)
 
 

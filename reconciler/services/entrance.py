@@ -18,7 +18,7 @@ from reconciler.services.acme import AcmeAtTheEdge
 from reconciler.services.certificates import certificates
 from reconciler.services.haproxy import Manner, server_options
 from reconciler.services.ingress import route
-from reconciler.services.ingress_backends import IngressBackend, backend_text
+from reconciler.services.ingress_backends import BackendSection, backend_text
 from reconciler.services.ingress_files import CERTIFICATES, INSIDE, USERS, Files
 from reconciler.services.ingress_haproxy import render_ingress
 from reconciler.services.parts import Part
@@ -77,7 +77,7 @@ def entrance(
     )
 
 
-def _backend(backend: IngressBackend, service: Service | None, checks: str) -> Part:
+def _backend(backend: BackendSection, service: Service | None, checks: str) -> Part:
     """Its pods are reached as they are by way of their Service; what they speak, the Ingress says."""
     options = service.options if service is not None else ServiceOptions()
     manner = Manner(backend.protocol, proxy_protocol=options.proxy_protocol, slow_start_ms=options.slow_start)

@@ -50,7 +50,7 @@ class CanaryTarget(Struct, frozen=True):
     target: Target
 
 
-class Route(Struct, frozen=True):
+class IngressRoute(Struct, frozen=True):
     """Requests to a host, at one path or at all below it."""
 
     host: str
@@ -69,7 +69,7 @@ class Route(Struct, frozen=True):
 
 
 class Routing(Struct, frozen=True):
-    routes: tuple[Route, ...] = ()
+    routes: tuple[IngressRoute, ...] = ()
     """The one to look at first comes first."""
     default: Target | None = None
     """For what no route matches."""
@@ -130,8 +130,8 @@ class _Making:
 
     def __init__(self, services: Mapping[Ref, Service]) -> None:
         self._services = services
-        self._routes: dict[_Key, Route] = {}
-        self._fallbacks: dict[_Key, Route] = {}
+        self._routes: dict[_Key, IngressRoute] = {}
+        self._fallbacks: dict[_Key, IngressRoute] = {}
         self._default: Target | None = None
         self._problems: list[str] = []
 
@@ -143,7 +143,7 @@ class _Making:
                 continue
             taken = self._fallbacks if claim.fallback else self._routes
             try:
-                route = Route(*claim.key, claim.target)
+                route = IngressRoute(*claim.key, claim.target)
             except ValueError as error:
                 self._problems.append(f"{ref} is not served at {claim.key}: {error}")
                 continue
@@ -221,7 +221,7 @@ def has_tls(ingress: Ingress, host: str) -> bool:
     return any(not tls.hosts or any(covers(name, host) for name in tls.hosts) for tls in ingress.spec.tls)
 
 
-def _precedence(route: Route) -> tuple[bool, bool, str, int, bool, str]:
+def _precedence(route: IngressRoute) -> tuple[bool, bool, str, int, bool, str]:
     """Exact hosts, then wildcards, then none; of one host the longest path, and of equal ones the exact."""
     length = len(route.path.rstrip("/"))
     return not route.host, route.host.startswith("*"), route.host, -length, not route.exact, route.path

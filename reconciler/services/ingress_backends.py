@@ -13,7 +13,7 @@ from reconciler.model.services import PortProtocol
 from reconciler.services.ingress import Target
 
 
-class IngressBackend(Struct, frozen=True):
+class BackendSection(Struct, frozen=True):
     """One for each Ingress, Service, port, and whether plain requests are sent to https."""
 
     name: str
@@ -28,8 +28,8 @@ class IngressBackend(Struct, frozen=True):
     """A server added at run time has a cookie only after `enable dynamic-cookie backend NAME`."""
 
 
-def backend_of(target: Target) -> IngressBackend:
-    return IngressBackend(
+def backend_of(target: Target) -> BackendSection:
+    return BackendSection(
         name=backend_name(target),
         service=target.service,
         port=target.port,
@@ -39,7 +39,7 @@ def backend_of(target: Target) -> IngressBackend:
     )
 
 
-def backend_text(backend: IngressBackend) -> str:
+def backend_text(backend: BackendSection) -> str:
     """Its section of haproxy.cfg, after the text of `IngressSections`, but for its servers."""
     return "".join([f"backend {backend.name} from ingress\n", *(f"    {line}\n" for line in backend.lines)])
 

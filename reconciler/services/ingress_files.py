@@ -9,7 +9,7 @@ from reconciler.model.names import Ref
 from reconciler.model.secrets import SecretText
 from reconciler.services.acme import Challenges
 from reconciler.services.certificates import Certificates
-from reconciler.services.ingress import Route, Routing, Target
+from reconciler.services.ingress import IngressRoute, Routing, Target
 from reconciler.services.ingress_backends import backend_name, users_list
 
 Files: TypeAlias = Mapping[str, str | SecretText]
@@ -27,13 +27,13 @@ ANY: Final = "*"
 """In place of a host: any."""
 
 
-def marks(routing: Routing) -> Mapping[Route, str]:
+def marks(routing: Routing) -> Mapping[IngressRoute, str]:
     """What is put behind the backend's name for a route that has a canary: `@1`, `@2`…"""
     shared = (route for route in routing.routes if route.canary is not None)
     return {route: f"@{number}" for number, route in enumerate(shared, start=1)}
 
 
-def map_files(routing: Routing, marked: Mapping[Route, str]) -> Files:
+def map_files(routing: Routing, marked: Mapping[IngressRoute, str]) -> Files:
     """A prefix is held with a `/` behind it, so that whole elements match."""
     values = {route: f"{backend_name(route.target)}{marked.get(route, '')}" for route in routing.routes}
     keys = {route: f"{route.host or ANY}{route.path}{'' if route.exact else '/'}" for route in routing.routes}

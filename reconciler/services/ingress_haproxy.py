@@ -5,8 +5,8 @@ any), then its host and path among the exact ones, then among the prefixes, of w
 prefix is held as `host/path/` and looked up with a `/` put behind the path, so that whole elements match. What is
 found is the backend; settings are rules in the backend's section.
 
-No text of a manifest goes on as it is: hosts, paths and names are checked by `Route` and `Target`, numbers and
-words by `IngressOptions`, passwords by `htpasswd`, and certificates are written anew.
+No text of a manifest goes on as it is: hosts, paths and names are checked by `IngressRoute` and `Target`, numbers
+and words by `IngressOptions`, passwords by `htpasswd`, and certificates are written anew.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +22,9 @@ from reconciler.model.names import Ref
 from reconciler.model.secrets import SecretText
 from reconciler.services.acme import NO_CHALLENGES, Challenges
 from reconciler.services.certificates import Certificates
-from reconciler.services.ingress import Route, Routing, Target
+from reconciler.services.ingress import IngressRoute, Routing, Target
 from reconciler.services.ingress_backends import (
-    IngressBackend,
+    BackendSection,
     backend_name,
     backend_of,
     clients_section,
@@ -134,7 +134,7 @@ class IngressSections(Struct, frozen=True):
 
     text: str = ""
     """Defaults, tables and the frontend."""
-    backends: tuple[IngressBackend, ...] = ()
+    backends: tuple[BackendSection, ...] = ()
     """Each to be added, with its servers, after `backend_text`."""
     files: Files = {}
     """By the path below the proxy's directory; a SecretText is for its owner's eyes alone (0600)."""
@@ -193,7 +193,7 @@ def _tls(strict: bool) -> str:
     return f"ssl crt-list {INSIDE}/{CERTIFICATES} alpn h2,http/1.1 ssl-min-ver TLSv1.2{refusing}"
 
 
-def _one_way_to_read(routing: Routing, marked: Mapping[Route, str]) -> Iterator[str]:
+def _one_way_to_read(routing: Routing, marked: Mapping[IngressRoute, str]) -> Iterator[str]:
     """Refuses a path that leads elsewhere when it is read otherwise, unless a manifest has that very path."""
     written = sorted({f"{backend_name(r.target)}{marked.get(r, '')}" for r in routing.routes if ";" in r.path})
     for start in range(0, len(written), _WORDS):
@@ -222,7 +222,7 @@ def _no_route(default: Target | None) -> Iterator[str]:
         yield f'    http-request return status 404 content-type text/plain string "404 not found" {unless}\n'
 
 
-def _shared(route: Route, mark: str) -> Iterator[str]:
+def _shared(route: IngressRoute, mark: str) -> Iterator[str]:
     """A canary's part: the first word decides, of the header, the cookie, and chance."""
     assert route.canary is not None
     here = f"{{ var(txn.route) -m end {mark} }}"

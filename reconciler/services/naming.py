@@ -25,7 +25,7 @@ from reconciler.model.services import is_headless
 from reconciler.model.setups import NodeDns
 from reconciler.services.dns import (
     Alias,
-    Host,
+    NamedHost,
     Srv,
     Zone,
     answers_name,
@@ -137,11 +137,11 @@ def zone_of(
     ]
     if not is_headless(service):
         ip = record.cluster_ip or service.spec.cluster_ip
-        hosts = (Host(ip, (name,)),) if ip else ()
+        hosts = (NamedHost(ip, (name,)),) if ip else ()
         return Zone(hosts, tuple(Srv(srv, name, port) for _, srv, port in ports if hosts))
     published = [(one, f"{one.hostname or one.ip.replace('.', '-')}.{name}") for one in endpoints if one.ready]
     return Zone(
-        hosts=tuple(sorted({Host(one.ip, (own, name)) for one, own in published})),
+        hosts=tuple(sorted({NamedHost(one.ip, (own, name)) for one, own in published})),
         delegated=tuple(dict.fromkeys(srv for _, srv, _ in ports)),
         ports=tuple(
             sorted(
@@ -177,7 +177,7 @@ def _named(spec: ClusterSpec, services: Mapping[Ref, _Rendered]) -> Named:
     hosts = _files(services)
     if _SERVERS not in services:
         name = f"{_SERVERS.name}.{_SERVERS.namespace}.svc.{spec.cluster_domain}"
-        hosts["servers"] = render_hosts(Host(address, (name,)) for address in addresses)
+        hosts["servers"] = render_hosts(NamedHost(address, (name,)) for address in addresses)
     answers: dict[str, str] = {}
     for rendered in services.values():
         if rendered.answers:

@@ -16,7 +16,7 @@ from reconciler.model.plan import Endpoint
 from reconciler.model.proxy import ProxySection, config_text
 from reconciler.model.sections import Section, ServiceSection
 from reconciler.model.service_options import ServiceOptions
-from reconciler.model.traffic import Counts, SectionTraffic
+from reconciler.model.traffic import SectionTraffic, TrafficCounts
 from reconciler.nodes.proxy.stats import read_stats
 from reconciler.services.balancing import lay_out
 from reconciler.services.haproxy import node_proxy
@@ -74,7 +74,9 @@ class Site:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
-    def counted(self, which: Section, enough: Callable[[Counts], bool], seconds: float = 5.0) -> SectionTraffic:
+    def counted(
+        self, which: Section, enough: Callable[[TrafficCounts], bool], seconds: float = 5.0
+    ) -> SectionTraffic:
         """Once it is: HAProxy counts what it has done a moment after the client has seen it."""
         deadline = time.monotonic() + seconds
         while not enough((found := self.stats()[which]).counts) and time.monotonic() < deadline:
@@ -110,7 +112,7 @@ def test_requests_are_counted_by_their_status_and_with_their_pod(site: Site) -> 
 
 
 def test_connections_are_counted_while_they_last(site: Site) -> None:
-    assert site.stats()[RAW].counts == Counts()
+    assert site.stats()[RAW].counts == TrafficCounts()
     with Client(site.raw) as client:
         assert client.get("h", "/")[0] == 200
         during = site.stats()[RAW]

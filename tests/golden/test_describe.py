@@ -49,7 +49,14 @@ from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
 from reconciler.model.secrets import SecretText
 from reconciler.model.sections import IngressSection, ServiceSection
-from reconciler.model.traffic import Counts, ProxyTraffic, SectionTraffic, ServerTraffic, Silent, Told
+from reconciler.model.traffic import (
+    ProxyTraffic,
+    SectionTraffic,
+    ServerTraffic,
+    Silent,
+    TrafficCounts,
+    TrafficReport,
+)
 from reconciler.reporting import Line, table, table_lines, traffic_objects
 from reconciler.reporting.describing import (
     describe_claim,
@@ -228,7 +235,7 @@ def test_how_a_service_does_as_each_proxy_sees_it(golden: Golden) -> None:
     spec = {"ports": [{"name": "http", "port": 80, "appProtocol": "http"}, {"name": "db", "port": 5432}]}
     ports = {"http": ServiceSection(SERVICE.ref, "http"), "db": ServiceSection(SERVICE.ref, "db")}
     pods = ("web-7c4f1-0", "10.244.0.7:8080"), ("web-7c4f1-1", "10.244.1.7:8080")
-    busy = Counts(
+    busy = TrafficCounts(
         *(120, 2, 12, 80, 52100, 993000, 0, 1, 3, 2),
         responses=(0, 117, 0, 2, 1),
         connect_ms=1,
@@ -236,16 +243,18 @@ def test_how_a_service_does_as_each_proxy_sees_it(golden: Golden) -> None:
         total_ms=15,
     )
     up = [ServerTraffic(*pod, "UP", busy, check="L4OK", changed_seconds=3600) for pod in pods]
-    down = ServerTraffic(*pods[1], "DOWN", Counts(4, connect_errors=2), 1, "L4CON", "No route to host", 95)
-    leaving = ServerTraffic("web-5d2aa-0", "10.244.0.5:8080", "MAINT", Counts(9, connect_ms=1), changed_seconds=4)
-    idle = SectionTraffic(ports["db"], Counts())
+    down = ServerTraffic(*pods[1], "DOWN", TrafficCounts(4, connect_errors=2), 1, "L4CON", "No route to host", 95)
+    leaving = ServerTraffic(
+        "web-5d2aa-0", "10.244.0.5:8080", "MAINT", TrafficCounts(9, connect_ms=1), changed_seconds=4
+    )
+    idle = SectionTraffic(ports["db"], TrafficCounts())
     from_outside = replace(ports["http"], way="external")
     told: dict[str, ProxyTraffic] = {
-        "node-1": Told((SectionTraffic(ports["http"], busy, tuple(up), by_request=True, denied=7), idle)),
-        "node-2": Told(
+        "node-1": TrafficReport((SectionTraffic(ports["http"], busy, tuple(up), by_request=True, denied=7), idle)),
+        "node-2": TrafficReport(
             (
-                SectionTraffic(ports["http"], Counts(4), (up[0], down, leaving), by_request=True),
-                SectionTraffic(from_outside, Counts(), (up[0],), by_request=True),
+                SectionTraffic(ports["http"], TrafficCounts(4), (up[0], down, leaving), by_request=True),
+                SectionTraffic(from_outside, TrafficCounts(), (up[0],), by_request=True),
             )
         ),
         "node-3": Silent("root@192.0.2.3:22 does not answer: No route to host; is the host up?"),
@@ -258,10 +267,10 @@ def test_how_a_service_does_as_each_proxy_sees_it(golden: Golden) -> None:
 def test_how_an_ingress_does(golden: Golden) -> None:
     section = IngressSection(INGRESS.ref, "web", "http", https_only=True)
     server = ServerTraffic(
-        "web-0", "10.244.0.7:8080", "UP", Counts(3, responses=(0, 3, 0, 0, 0), response_ms=4), check="L4OK"
+        "web-0", "10.244.0.7:8080", "UP", TrafficCounts(3, responses=(0, 3, 0, 0, 0), response_ms=4), check="L4OK"
     )
     told: dict[str, ProxyTraffic] = {
-        "node-1": Told((SectionTraffic(section, server.counts, (server,), by_request=True),))
+        "node-1": TrafficReport((SectionTraffic(section, server.counts, (server,), by_request=True),))
     }
     golden("describe/ingress-traffic.txt", text(describe_ingress(INGRESS, {}, (), NOON, told)))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.lab.images.recipes import Image
-from reconciler.lab.images.rootfs import Entry
+from reconciler.lab.images.rootfs import RootfsEntry
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -25,7 +25,7 @@ class LayerTar:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def layer_tar(entries: Sequence[Entry]) -> LayerTar:
+def layer_tar(entries: Sequence[RootfsEntry]) -> LayerTar:
     """The layer's tar: parents before children, no times, owned by root."""
     out = io.BytesIO()
     written: set[str] = set()
@@ -34,7 +34,7 @@ def layer_tar(entries: Sequence[Entry]) -> LayerTar:
         for entry in entries:
             for parent in reversed(Path(entry.path).parents[:-1]):
                 if str(parent) not in written | explicit:
-                    _add(tar, Entry(str(parent), 0o755))
+                    _add(tar, RootfsEntry(str(parent), 0o755))
                     written.add(str(parent))
             _add(tar, entry)
             written.add(entry.path)
@@ -68,12 +68,12 @@ def write_archive(path: Path, images: Sequence[Image], layers: Mapping[str, Laye
     ids: dict[str, str] = {}
     with tarfile.open(path, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for layer in layers.values():
-            _add(tar, Entry(f"{layer.digest}.tar", 0o644, layer.data))
+            _add(tar, RootfsEntry(f"{layer.digest}.tar", 0o644, layer.data))
         for image in images:
             own = [layers[name] for name in image.layers]
             config = image_config(image, own)
             digest = hashlib.sha256(config).hexdigest()
-            _add(tar, Entry(f"{digest}.json", 0o644, config))
+            _add(tar, RootfsEntry(f"{digest}.json", 0o644, config))
             ids[image.tag] = f"sha256:{digest}"
             manifest.append(
                 {
@@ -82,11 +82,11 @@ def write_archive(path: Path, images: Sequence[Image], layers: Mapping[str, Laye
                     "Layers": [f"{layer.digest}.tar" for layer in own],
                 }
             )
-        _add(tar, Entry("manifest.json", 0o644, json.dumps(manifest).encode()))
+        _add(tar, RootfsEntry("manifest.json", 0o644, json.dumps(manifest).encode()))
     return ids
 
 
-def _add(tar: tarfile.TarFile, entry: Entry) -> None:
+def _add(tar: tarfile.TarFile, entry: RootfsEntry) -> None:
     info = tarfile.TarInfo(entry.path)
     info.mode = entry.mode
     if entry.target is not None:

@@ -15,7 +15,7 @@ _LIBRARY = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Entry:
+class RootfsEntry:
     """One thing in a layer: a file (`data`), a symbolic link (`target`) or a directory (neither)."""
 
     path: str
@@ -32,7 +32,7 @@ def unpack_packages(directory: Path) -> None:
     run(["mmdebstrap", "--quiet", "--variant=extract", f"--include={include}", SUITE, str(directory)], timeout=300)
 
 
-def layer_entries(layer: Layer, root: Path, below: Mapping[str, Entry]) -> list[Entry]:
+def layer_entries(layer: Layer, root: Path, below: Mapping[str, RootfsEntry]) -> list[RootfsEntry]:
     """Everything of the layer that the layers `below` do not have, sorted by path."""
     entries = {entry.path: entry for entry in _entries(layer, root)}
     return [entry for path, entry in sorted(entries.items()) if below.get(path) != entry]
@@ -65,9 +65,9 @@ def parse_libraries(listing: str) -> list[str]:
     return _LIBRARY.findall(listing)
 
 
-def _entries(layer: Layer, root: Path) -> Iterator[Entry]:
+def _entries(layer: Layer, root: Path) -> Iterator[RootfsEntry]:
     for directory in layer.directories:
-        yield Entry(directory, 0o1777 if directory in ("tmp", "var/tmp") else 0o755)
+        yield RootfsEntry(directory, 0o1777 if directory in ("tmp", "var/tmp") else 0o755)
     for program in layer.programs:
         yield from _with_libraries(program, root)
         if program == "/bin/busybox":
@@ -75,19 +75,19 @@ def _entries(layer: Layer, root: Path) -> Iterator[Entry]:
     for tree in layer.trees:
         yield from _tree(tree, layer.without, root)
     for path, target in layer.links.items():
-        yield Entry(path, 0o777, target=target)
+        yield RootfsEntry(path, 0o777, target=target)
     files = resources.files("reconciler.lab.images") / "files"
     for path, source_name in layer.files.items():
         mode = 0o755 if path.startswith("bin/") else 0o644
-        yield Entry(path, mode, files.joinpath(source_name).read_bytes())
+        yield RootfsEntry(path, mode, files.joinpath(source_name).read_bytes())
 
 
-def _with_libraries(program: str, root: Path) -> Iterator[Entry]:
+def _with_libraries(program: str, root: Path) -> Iterator[RootfsEntry]:
     for path in (program, *_libraries(program, root)):
-        yield Entry(path.lstrip("/"), 0o755, resolve_inside(root, path).read_bytes())
+        yield RootfsEntry(path.lstrip("/"), 0o755, resolve_inside(root, path).read_bytes())
 
 
-def _tree(tree: str, without: Collection[str], root: Path) -> Iterator[Entry]:
+def _tree(tree: str, without: Collection[str], root: Path) -> Iterator[RootfsEntry]:
     """Its files; a link among them becomes a copy of what it leads to."""
     top = root / tree.lstrip("/")
     for source in sorted(top.rglob("*")):
@@ -98,7 +98,7 @@ def _tree(tree: str, without: Collection[str], root: Path) -> Iterator[Entry]:
         if source.suffix == ".so" and not source.is_symlink():
             yield from _with_libraries(path, root)
         elif (found := resolve_inside(root, path)).is_file():
-            yield Entry(path.lstrip("/"), 0o644, found.read_bytes())
+            yield RootfsEntry(path.lstrip("/"), 0o644, found.read_bytes())
 
 
 def _libraries(program: str, root: Path) -> list[str]:
@@ -109,7 +109,7 @@ def _libraries(program: str, root: Path) -> list[str]:
     return parse_libraries(run(["chroot", str(root), loader, "--list", program]).stdout)
 
 
-def _applets(root: Path) -> Iterator[Entry]:
+def _applets(root: Path) -> Iterator[RootfsEntry]:
     for applet in run(["chroot", str(root), "/bin/busybox", "--list"]).stdout.split():
         if applet != "busybox":
-            yield Entry(f"bin/{applet}", 0o777, target="busybox")
+            yield RootfsEntry(f"bin/{applet}", 0o777, target="busybox")

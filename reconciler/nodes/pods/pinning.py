@@ -1,6 +1,6 @@
 """The pins of one host's containers, made and removed through its shell; pins.py has the script, and says why.
 
-Called by pods/mounts.py and pods/containers.py around what Docker does with a container.
+Called by pods/mounts.py and pods/container_runtime.py around what Docker does with a container.
 """
 
 import re

@@ -14,7 +14,7 @@ from reconciler.model.names import Uid
 from reconciler.model.operations import ContainerStop, Remark
 from reconciler.model.probes import Hook
 from reconciler.nodes.errors import ConnectionLost, OutcomeUnknown
-from reconciler.nodes.pods.containers import Containers, FoundContainer
+from reconciler.nodes.pods.container_runtime import ContainerRuntime, PodContainer
 from reconciler.nodes.pods.failures import Failed
 from reconciler.nodes.pods.lifecycle_hooks import HookFailed, Hooks
 
@@ -43,7 +43,7 @@ class Budget:
 class Stopper:
     """Ends containers of pods on one host."""
 
-    def __init__(self, containers: Containers, hooks: Hooks, log: BoundLogger) -> None:
+    def __init__(self, containers: ContainerRuntime, hooks: Hooks, log: BoundLogger) -> None:
         self._containers = containers
         self._hooks = hooks
         self._log = log
@@ -62,7 +62,7 @@ class Stopper:
             # What is not known weighs most: all must be looked at again then.
             raise min(failures, key=lambda failure: not isinstance(failure, OutcomeUnknown | ConnectionLost))
 
-    def run_post_start(self, hook: Hook, name: str, found: FoundContainer) -> None:
+    def run_post_start(self, hook: Hook, name: str, found: PodContainer) -> None:
         """Failed, after the container was stopped, where the hook fails."""
         try:
             self._hooks.run(hook, found.id, _POST_START_SECONDS)
@@ -80,7 +80,7 @@ class Stopper:
         self._end(stop.container, found, seconds)
 
     def _run_pre_stop(
-        self, hook: Hook, name: str, found: FoundContainer, seconds: float, record_remark: RecordRemark
+        self, hook: Hook, name: str, found: PodContainer, seconds: float, record_remark: RecordRemark
     ) -> float:
         """What is left of the time. One that fails keeps nothing from its end, as upstream."""
         deadline = time.monotonic() + seconds
@@ -90,7 +90,7 @@ class Stopper:
             record_remark(Remark("FailedPreStopHook", f"the preStop hook of {name} failed: {failure}"))
         return max(deadline - time.monotonic(), _LEAST_SECONDS)
 
-    def _end(self, name: str, found: FoundContainer, seconds: float) -> None:
+    def _end(self, name: str, found: PodContainer, seconds: float) -> None:
         for signal, patience in ((found.stop_signal, seconds), ("SIGKILL", _KILL_SECONDS)):
             try:
                 self._containers.signal(found.id, signal)

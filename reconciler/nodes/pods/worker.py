@@ -36,7 +36,7 @@ from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
 from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.images.pull import Puller
-from reconciler.nodes.pods.containers import Containers
+from reconciler.nodes.pods.container_runtime import ContainerRuntime
 from reconciler.nodes.pods.failures import Failed
 from reconciler.nodes.pods.lifecycle_hooks import Connect, Hooks
 from reconciler.nodes.pods.mounts import Mounts
@@ -81,7 +81,7 @@ class PodWorker:
         self._puller = puller
         self._turns = threading.BoundedSemaphore(_TURNS)
         self._under_way: dict[int, PodWork] = {}
-        self._containers = Containers(engine, Mounts(engine, shell, files), cluster, cache, watcher)
+        self._containers = ContainerRuntime(engine, Mounts(engine, shell, files), cluster, cache, watcher)
         self._stopper = Stopper(self._containers, Hooks(engine, connect, self._containers.ended_within), log)
 
     def awaited_images(self) -> frozenset[str]:

@@ -17,7 +17,7 @@ import paramiko
 
 from reconciler.model.names import SYSTEM_PROXY, system_name
 from reconciler.model.sections import section_called
-from reconciler.model.traffic import Counts, Sections, SectionTraffic, ServerTraffic
+from reconciler.model.traffic import Sections, SectionTraffic, ServerTraffic, TrafficCounts
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
 from reconciler.nodes.proxy.container import ADMIN_SOCKET, INSIDE
 from reconciler.nodes.ssh.shell import Reply, Shell
@@ -117,8 +117,8 @@ def _server(row: _Row) -> ServerTraffic:
     )
 
 
-def _counts(row: _Row) -> Counts:
-    return Counts(
+def _counts(row: _Row) -> TrafficCounts:
+    return TrafficCounts(
         sessions=_number(row, "stot"),
         current=_number(row, "scur"),
         rate=_number(row, "rate"),

@@ -4,7 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.model.sections import Section, ServiceSection
-from reconciler.model.traffic import Counts, ProxyTraffic, SectionTraffic, ServerTraffic, Silent, Told
+from reconciler.model.traffic import (
+    ProxyTraffic,
+    SectionTraffic,
+    ServerTraffic,
+    Silent,
+    TrafficCounts,
+    TrafficReport,
+)
 from reconciler.reporting.ages import age
 from reconciler.reporting.describing.page import NONE, Entry, heading, rows
 
@@ -27,7 +34,7 @@ def traffic_entries(expected: Sequence[Section], traffic: Traffic) -> Iterator[E
     A proxy that is silent is a row of each, with the reason: it is not one without traffic."""
     if not traffic:
         return
-    found = {one.section for told in traffic.values() if isinstance(told, Told) for one in told.sections}
+    found = {one.section for told in traffic.values() if isinstance(told, TrafficReport) for one in told.sections}
     ports = [section.port for section in expected]
     sections = sorted(
         {*found, *expected}, key=lambda one: (ports.index(one.port) if one.port in ports else len(ports), one.name)
@@ -87,7 +94,7 @@ def _row(
     return node, backend, address, state, *counted, message
 
 
-def _counted(counts: Counts, by_request: bool) -> tuple[str, ...]:
+def _counted(counts: TrafficCounts, by_request: bool) -> tuple[str, ...]:
     """Averages of nothing are not told."""
     connect = f"{counts.connect_ms}ms" if counts.sessions else "-"
     response = f"{counts.response_ms}ms" if counts.sessions and by_request else "-"

@@ -12,9 +12,13 @@ from reconciler.lab.errors import LabError
 from reconciler.lab.images.archive import image_config, layer_tar, write_archive
 from reconciler.lab.images.cache import fingerprint
 from reconciler.lab.images.recipes import IMAGES, LAYERS, Image
-from reconciler.lab.images.rootfs import Entry, parse_libraries, resolve_inside
+from reconciler.lab.images.rootfs import RootfsEntry, parse_libraries, resolve_inside
 
-ENTRIES = [Entry("bin/tool", 0o755, b"code"), Entry("bin/alias", 0o777, target="tool"), Entry("tmp", 0o1777)]
+ENTRIES = [
+    RootfsEntry("bin/tool", 0o755, b"code"),
+    RootfsEntry("bin/alias", 0o777, target="tool"),
+    RootfsEntry("tmp", 0o1777),
+]
 
 
 def test_a_layer_has_parents_before_children_and_no_times() -> None:
@@ -26,12 +30,14 @@ def test_a_layer_has_parents_before_children_and_no_times() -> None:
 
 
 def test_a_layer_does_not_repeat_a_directory_that_is_named_later() -> None:
-    with tarfile.open(fileobj=io.BytesIO(layer_tar([Entry("a/b", 0o644, b""), Entry("a", 0o700)]).data)) as tar:
+    with tarfile.open(
+        fileobj=io.BytesIO(layer_tar([RootfsEntry("a/b", 0o644, b""), RootfsEntry("a", 0o700)]).data)
+    ) as tar:
         assert tar.getnames().count("a") == 1
 
 
 def test_an_archive_names_every_image_by_the_digest_of_its_config(tmp_path: Path) -> None:
-    layers = {"base": layer_tar(ENTRIES), "web": layer_tar([Entry("web", 0o644, b"x")])}
+    layers = {"base": layer_tar(ENTRIES), "web": layer_tar([RootfsEntry("web", 0o644, b"x")])}
     image = Image("lab/x:1", ("base", "web"), command=("sh",), environment=("A=b",), port=80)
     ids = write_archive(tmp_path / "images.tar", [image], layers)
     with tarfile.open(tmp_path / "images.tar") as tar:

@@ -6,7 +6,7 @@ import pygit2
 import pytest
 import yaml
 
-from reconciler.lab import Lab, LabError, NodeRecord
+from reconciler.lab import Lab, LabError, LabNode
 from reconciler.lab.network import Network
 from reconciler.lab.repo import ensure_repository, node_manifests
 from reconciler.lab.state import LabState, write_state
@@ -31,7 +31,7 @@ def example(tmp_path: Path) -> Path:
 
 def with_nodes(tmp_path: Path, count: int) -> Lab:
     nodes = tuple(
-        NodeRecord(f"node-{i}", i, f"10.77.0.{10 + i}", 22, f"ssh-ed25519 KEY{i}") for i in range(1, count + 1)
+        LabNode(f"node-{i}", i, f"10.77.0.{10 + i}", 22, f"ssh-ed25519 KEY{i}") for i in range(1, count + 1)
     )
     write_state(tmp_path / "lab", LabState(nodes, Network()))
     return Lab.open(tmp_path / "lab")

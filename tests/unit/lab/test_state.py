@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.lab import Lab, LabError, NodeRecord
+from reconciler.lab import Lab, LabError, LabNode
 from reconciler.lab.disk import daemon_json
 from reconciler.lab.host import cgroup_parent
 from reconciler.lab.network import Network, hardware_address
 from reconciler.lab.state import LabState, locked, read_state, write_state
 
-NODE = NodeRecord("node-1", 1, "10.80.0.11", 22, "ssh-ed25519 AAAA")
+NODE = LabNode("node-1", 1, "10.80.0.11", 22, "ssh-ed25519 AAAA")
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

@@ -23,12 +23,12 @@ from reconciler.model.names import Ref
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Hold
 from reconciler.model.sections import ServiceSection
-from reconciler.model.traffic import Counts, Sections, SectionTraffic
+from reconciler.model.traffic import Sections, SectionTraffic, TrafficCounts
 from reconciler.nodes.errors import ConnectionLost
 from tests.fake_node import FakeNodeSession
 from tests.simulated import desired, node
 
-WEB = SectionTraffic(ServiceSection(Ref("Service", "shop", "web"), "http"), Counts(7))
+WEB = SectionTraffic(ServiceSection(Ref("Service", "shop", "web"), "http"), TrafficCounts(7))
 CLUSTER = Cluster(ObjectMeta("test"), ClusterSpec())
 
 

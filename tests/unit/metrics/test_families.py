@@ -11,11 +11,11 @@ from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, Unreachable
 from reconciler.model.plan import ContainerStatus, PodStatus, Status
 from reconciler.model.sections import IngressSection, ServiceSection
-from reconciler.model.traffic import Counts, Sections, SectionTraffic, ServerTraffic
+from reconciler.model.traffic import Sections, SectionTraffic, ServerTraffic, TrafficCounts
 
 WEB = ServiceSection(Ref("Service", "shop", "web"), "http")
 SITE = IngressSection(Ref("Ingress", "shop", "site"), "web", "http", https_only=True)
-COUNTS = Counts(
+COUNTS = TrafficCounts(
     *(9, 1, 2, 3, 100, 2000, 4, 5, 6, 7), responses=(0, 6, 1, 2, 3), connect_ms=2, response_ms=30, total_ms=45
 )
 AT = {"namespace": "shop", "service": "web", "port": "http", "way": "", "node": "node-1"}
@@ -72,7 +72,7 @@ def test_a_service_is_told_with_its_units() -> None:
 
 
 def test_what_a_port_by_connection_does_not_count_is_not_told() -> None:
-    plain = SectionTraffic(WEB, Counts(9))
+    plain = SectionTraffic(WEB, TrafficCounts(9))
     names = {name for name, _ in read_back(traffic_families(["node-1"], told(plain)))}
     assert "reconciler_service_sessions_total" in names
     assert not names & {"reconciler_service_http_responses_total", "reconciler_service_response_seconds"}
@@ -89,7 +89,9 @@ def test_the_ways_to_a_port_and_the_backends_of_an_ingress_are_series_of_their_o
     edge = ServiceSection(WEB.service, WEB.port, "edge")
     plain = IngressSection(SITE.ingress, SITE.service, SITE.port)
     found = read_back(
-        traffic_families(["node-1"], told(*(SectionTraffic(one, Counts(9)) for one in (WEB, edge, SITE, plain))))
+        traffic_families(
+            ["node-1"], told(*(SectionTraffic(one, TrafficCounts(9)) for one in (WEB, edge, SITE, plain)))
+        )
     )
     assert of(found, "reconciler_service_sessions_total", **{**AT, "way": "edge"}) == 9
     at = {"namespace": "shop", "ingress": "site", "service": "web", "port": "http", "node": "node-1"}

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.services.dns import (
     Alias,
-    Host,
+    NamedHost,
     Srv,
     Zone,
     render_answers,
@@ -20,7 +20,7 @@ NETWORKS = ("10.96.0.0/16", "10.244.0.0/16")
 
 
 def test_an_address_and_its_names_are_a_line() -> None:
-    assert render_hosts([Host("10.96.0.1", ("a.b", "c.d"))]) == "10.96.0.1 a.b c.d\n"
+    assert render_hosts([NamedHost("10.96.0.1", ("a.b", "c.d"))]) == "10.96.0.1 a.b c.d\n"
 
 
 def test_the_cluster_answers_for_its_own_names_and_addresses_and_asks_nobody_else() -> None:
@@ -72,15 +72,15 @@ def test_a_network_as_zones_of_reverse_names(network: str, zones: list[str]) -> 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Host("10.96.0.1\n10.0.0.1", ("a",)),
-        lambda: Host("fd00::1", ("a",)),
-        lambda: Host("10.96.0.1", ("a b",)),
-        lambda: Host("10.96.0.1", ("a\nserver=192.0.2.66",)),
-        lambda: Host("10.96.0.1", ("a#",)),
-        lambda: Host("10.96.0.1", ("",)),
-        lambda: Host("10.96.0.1", ("a..b",)),
-        lambda: Host("10.96.0.1", (f"{'a' * 64}.b",)),
-        lambda: Host("10.96.0.1", (".".join(["a" * 63] * 4),)),
+        lambda: NamedHost("10.96.0.1\n10.0.0.1", ("a",)),
+        lambda: NamedHost("fd00::1", ("a",)),
+        lambda: NamedHost("10.96.0.1", ("a b",)),
+        lambda: NamedHost("10.96.0.1", ("a\nserver=192.0.2.66",)),
+        lambda: NamedHost("10.96.0.1", ("a#",)),
+        lambda: NamedHost("10.96.0.1", ("",)),
+        lambda: NamedHost("10.96.0.1", ("a..b",)),
+        lambda: NamedHost("10.96.0.1", (f"{'a' * 64}.b",)),
+        lambda: NamedHost("10.96.0.1", (".".join(["a" * 63] * 4),)),
         lambda: Srv("_a._tcp.b,evil", "b", 80),
         lambda: Srv("_a._tcp.b", "b", 0),
         lambda: Alias("a", "b,c"),

@@ -10,7 +10,7 @@ from reconciler.model.api.networking import Ingress, IngressTLS
 from reconciler.model.ingress_options import Canary
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
-from reconciler.services.ingress import Route, Routing, Target, covers, route
+from reconciler.services.ingress import IngressRoute, Routing, Target, covers, route
 from tests.ingress_oracle import ingress, rule
 
 HOST = "shop.example.org"
@@ -167,13 +167,13 @@ def test_a_port_that_is_not_there_is_a_problem_of_its_path_alone() -> None:
 @pytest.mark.parametrize("path", ["/a b", "/a\n", '/"', "/a//b", "a", "/%41", "/é", "/a#b"])
 def test_a_path_that_could_be_read_as_anything_else_is_no_route(path: str) -> None:
     with pytest.raises(ValueError, match="cannot be a path"):
-        Route(HOST, path, True, Target(Ref("Ingress", "a", "a"), Ref("Service", "a", "a"), 0, "80"))
+        IngressRoute(HOST, path, True, Target(Ref("Ingress", "a", "a"), Ref("Service", "a", "a"), 0, "80"))
 
 
 @pytest.mark.parametrize("host", ["a b", "a\n", "*", "*.*.org", "A.org", "a..org", ".org", "a_b", "a" * 300])
 def test_a_host_that_could_be_read_as_anything_else_is_no_route(host: str) -> None:
     with pytest.raises(ValueError, match="cannot be a host"):
-        Route(host, "", False, Target(Ref("Ingress", "a", "a"), Ref("Service", "a", "a"), 0, "80"))
+        IngressRoute(host, "", False, Target(Ref("Ingress", "a", "a"), Ref("Service", "a", "a"), 0, "80"))
 
 
 def test_a_wildcard_is_one_label() -> None:

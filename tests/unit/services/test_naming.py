@@ -6,7 +6,7 @@ from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint
 from reconciler.model.setups import NodeDns
-from reconciler.services.dns import Host, Srv, Zone
+from reconciler.services.dns import NamedHost, Srv, Zone
 from reconciler.services.naming import Naming, zone_of
 from tests.simulated import with_kinds
 from tests.unit.services.test_layer import desired
@@ -35,7 +35,7 @@ def headless(*endpoints: Endpoint, ports: tuple[ServicePort, ...] = (HTTP,)) -> 
 def test_a_service_with_an_address_and_its_named_ports() -> None:
     web = service(WEB, HTTP, ServicePort(9100))
     assert zone_of(WEB, web, ServiceRecord("10.96.0.1"), (endpoint("10.244.0.2"),), "cluster.local") == Zone(
-        (Host("10.96.0.1", ("web.shop.svc.cluster.local",)),),
+        (NamedHost("10.96.0.1", ("web.shop.svc.cluster.local",)),),
         (Srv("_http._tcp.web.shop.svc.cluster.local", "web.shop.svc.cluster.local", 80),),
     )
 
@@ -49,8 +49,8 @@ def test_a_headless_service_is_each_of_its_ready_pods() -> None:
         endpoint("10.244.1.2"), endpoint("10.244.0.2", hostname="db-0"), endpoint("10.244.0.3", ready=False)
     )
     assert zone.hosts == (
-        Host("10.244.0.2", ("db-0.db.shop.svc.cluster.local", "db.shop.svc.cluster.local")),
-        Host("10.244.1.2", ("10-244-1-2.db.shop.svc.cluster.local", "db.shop.svc.cluster.local")),
+        NamedHost("10.244.0.2", ("db-0.db.shop.svc.cluster.local", "db.shop.svc.cluster.local")),
+        NamedHost("10.244.1.2", ("10-244-1-2.db.shop.svc.cluster.local", "db.shop.svc.cluster.local")),
     )
     assert zone.delegated == ("_http._tcp.db.shop.svc.cluster.local",)
     assert zone.ports == (

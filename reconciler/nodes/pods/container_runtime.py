@@ -36,7 +36,7 @@ _PORT: Final = re.compile(r":(\d+)(?: failed|: bind|/| )")
 _BEING_REMOVED: Final = ("removing", "dead")
 
 
-class FoundContainer(Struct, frozen=True):
+class PodContainer(Struct, frozen=True):
     id: str
     status: str
     stop_signal: str
@@ -50,7 +50,7 @@ class FoundContainer(Struct, frozen=True):
         return self.status in ("running", "paused", "restarting")
 
 
-class Containers:
+class ContainerRuntime:
     """The containers of pods on one host, brought from state to state."""
 
     def __init__(self, engine: Engine, mounts: Mounts, cluster: str, cache: HostCache, watcher: Watcher) -> None:
@@ -72,7 +72,7 @@ class Containers:
             made = self._adopt(config, uid, request)
         self._watcher.look_at(made)
 
-    def start(self, name: str, uid: Uid) -> FoundContainer:
+    def start(self, name: str, uid: Uid) -> PodContainer:
         found = self.expect(name, uid)
         if found.sources and not found.runs and not self._mounts.is_current(found.labels, found.sources):
             self.remove(name, uid)
@@ -168,7 +168,7 @@ class Containers:
 
     # --- looking --------------------------------------------------------------------------------------------
 
-    def find(self, name: str, uid: Uid) -> FoundContainer | None:
+    def find(self, name: str, uid: Uid) -> PodContainer | None:
         """The container of this name, if it is this pod's; NotOurs for anybody else's."""
         if (inspected := self._inspect(name)) is None:
             return None
@@ -181,7 +181,7 @@ class Containers:
                 f"a container named {name} exists and is {whose}: left alone; rename or remove it by hand"
             )
         seconds = config.get("StopTimeout")
-        return FoundContainer(
+        return PodContainer(
             inspected["Id"],
             inspected["State"]["Status"],
             config.get("StopSignal") or "SIGTERM",
@@ -194,12 +194,12 @@ class Containers:
             ),
         )
 
-    def expect(self, name: str, uid: Uid) -> FoundContainer:
+    def expect(self, name: str, uid: Uid) -> PodContainer:
         if (found := self.find(name, uid)) is None:
             raise EngineError(404, f"the container {name} is gone")
         return found
 
-    def see(self, found: FoundContainer | None) -> None:
+    def see(self, found: PodContainer | None) -> None:
         if found is not None:
             self._watcher.look_at(found.id)
 

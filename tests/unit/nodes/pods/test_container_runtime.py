@@ -11,9 +11,9 @@ from reconciler.model.operations import ContainerStop
 from reconciler.nodes.docker.watch import Watcher
 from reconciler.nodes.errors import EngineError
 from reconciler.nodes.host_cache import HostCache
-from reconciler.nodes.pods import containers
+from reconciler.nodes.pods import container_runtime
 from reconciler.nodes.pods import termination as stopping
-from reconciler.nodes.pods.containers import Containers
+from reconciler.nodes.pods.container_runtime import ContainerRuntime
 from reconciler.nodes.pods.failures import Failed
 from reconciler.nodes.pods.lifecycle_hooks import Hooks
 from reconciler.nodes.pods.mounts import Mounts
@@ -71,15 +71,15 @@ class StuckEngine:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "_REMOVAL_SECONDS", 0.3)
+    monkeypatch.setattr(container_runtime, "_REMOVAL_SECONDS", 0.3)
     monkeypatch.setattr(stopping, "_KILL_SECONDS", 0.1)
 
 
-def on(engine: Any) -> tuple[Containers, Stopper]:
+def on(engine: Any) -> tuple[ContainerRuntime, Stopper]:
     cache = HostCache(lambda: None)
     shell = Shell(lambda: pytest.fail("nothing is to be asked of the shell"), "node-1")
     mounts = Mounts(engine, shell, PodFiles("demo", shell, cache))
-    found = Containers(engine, mounts, "demo", cache, Watcher(engine, "demo", cache))
+    found = ContainerRuntime(engine, mounts, "demo", cache, Watcher(engine, "demo", cache))
     found.see(found.find("web", "u1"))
     hooks = Hooks(engine, lambda *_: pytest.fail("no hook"), found.ended_within)
     return found, Stopper(found, hooks, structlog.get_logger())
