@@ -1,5 +1,5 @@
-"""From services to what HAProxy listens on: a `Part` for each port of a service, or more where it is reached in
-different ways from the inside and the outside.
+"""From services to what HAProxy listens on: a `ProxyPart` for each port of a service, or more where it is reached
+in different ways from the inside and the outside.
 
 A port is balanced by connection unless its appProtocol or an annotation says HTTP: then by request. A service that
 cannot be served is left out and told of; it never takes another one down with it.
@@ -19,7 +19,7 @@ from reconciler.model.names import Ref
 from reconciler.model.sections import ServiceSection, ServiceWay
 from reconciler.model.services import is_headless, port_protocol
 from reconciler.services.haproxy import Bind, Manner, check_options, listen_text, server_options
-from reconciler.services.parts import Part
+from reconciler.services.parts import ProxyPart
 
 _EVERY_ADDRESS: Final = "0.0.0.0"
 
@@ -27,7 +27,7 @@ _EVERY_ADDRESS: Final = "0.0.0.0"
 class Layout(Struct, frozen=True):
     """What HAProxy serves, but for the pods, and what it cannot."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ProxyPart, ...]
     addresses: tuple[str, ...]
     """The services' virtual addresses, sorted: each node must have them before HAProxy binds them."""
     problems: tuple[str, ...]
@@ -45,7 +45,7 @@ def lay_out(
     the first has it. The Ingresses have what is `taken`. `edge_hosts`: the addresses of the edges; who has a port
     at all addresses of an edge has it at these."""
     claims = _Claims(IPv4Network(service_cidr), taken, frozenset(edge_hosts))
-    drafts: list[tuple[Part, Manner]] = []
+    drafts: list[tuple[ProxyPart, Manner]] = []
     problems: list[str] = []
     for ref, service in sorted(services.items()):
         if is_headless(service) or service.spec.type == "ExternalName":
@@ -79,13 +79,13 @@ class _Opening(Struct, frozen=True):
     """On edges only."""
 
 
-def _part(opening: _Opening) -> Part:
+def _part(opening: _Opening) -> ProxyPart:
     """All of it but its servers' options; ValueError for what cannot be in the file."""
     everywhere = listen_text(opening.name, opening.binds, opening.manner) if opening.binds else ""
     at_edges = everywhere
     if opening.edge_binds:
         at_edges = listen_text(opening.name, (*opening.binds, *opening.edge_binds), opening.manner)
-    return Part(opening.name, everywhere, at_edges, opening.service, opening.port, local=opening.local)
+    return ProxyPart(opening.name, everywhere, at_edges, opening.service, opening.port, local=opening.local)
 
 
 def _openings(ref: Ref, service: Service, record: ServiceRecord, address: str) -> Iterator[_Opening]:

@@ -21,13 +21,13 @@ from reconciler.services.ingress import route
 from reconciler.services.ingress_backends import BackendSection, backend_text
 from reconciler.services.ingress_files import CERTIFICATES, INSIDE, USERS, Files
 from reconciler.services.ingress_haproxy import render_ingress
-from reconciler.services.parts import Part
+from reconciler.services.parts import ProxyPart
 
 PLAIN, SECURE = (SocketAddress("0.0.0.0", port) for port in INGRESS_PORTS)
 
 
 class Entrance(Struct, frozen=True):
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ProxyPart, ...] = ()
     files: Files = {}
     """By a name that carries a digest, as `NodeProxy.files` has them."""
     users: SecretText = SecretText("")
@@ -67,7 +67,7 @@ def entrance(
     named = _Named(files)
     return Entrance(
         (
-            Part("ingress", "", named.in_text(rendered.text), listens=False),
+            ProxyPart("ingress", "", named.in_text(rendered.text), listens=False),
             *(_backend(backend, services.get(backend.service), checks) for backend in rendered.backends),
         ),
         named.files(),
@@ -77,11 +77,11 @@ def entrance(
     )
 
 
-def _backend(backend: BackendSection, service: Service | None, checks: str) -> Part:
+def _backend(backend: BackendSection, service: Service | None, checks: str) -> ProxyPart:
     """Its pods are reached as they are by way of their Service; what they speak, the Ingress says."""
     options = service.options if service is not None else ServiceOptions()
     manner = Manner(backend.protocol, proxy_protocol=options.proxy_protocol, slow_start_ms=options.slow_start)
-    return Part(
+    return ProxyPart(
         backend.name,
         "",
         backend_text(backend),

@@ -34,7 +34,7 @@ from reconciler.services.haproxy import check_options, guarded, node_proxy
 from reconciler.services.ingress_policy import Closed, Closing
 from reconciler.services.naming import Naming
 from reconciler.services.network import Networks
-from reconciler.services.parts import Part, left_out, section
+from reconciler.services.parts import ProxyPart, left_out, section
 from reconciler.services.policy import Addresses, Isolation, Policies
 from reconciler.services.sources import ANYBODY, Sources, Sourcing, hosts_own
 
@@ -207,11 +207,11 @@ class _Inputs(Struct, frozen=True):
 class _Sections:
     """The sections of each node, made once for each change of their endpoints, and shared where they are alike."""
 
-    def __init__(self, parts: tuple[Part, ...], entrance: Entrance, given: str = "") -> None:
+    def __init__(self, parts: tuple[ProxyPart, ...], entrance: Entrance, given: str = "") -> None:
         self._parts = parts
         self._entrance = entrance
         self._given = given
-        self._of_service: defaultdict[Ref, list[Part]] = defaultdict(list)
+        self._of_service: defaultdict[Ref, list[ProxyPart]] = defaultdict(list)
         for part in parts:
             if part.service:
                 self._of_service[part.service].append(part)
@@ -255,21 +255,21 @@ class _Sections:
         """The same for nodes that serve alike."""
         return node if self._differ_by_node else "", edge and self._differ_at_edges
 
-    def _section(self, part: Part, node: str, edge: bool) -> ProxySection | None:
+    def _section(self, part: ProxyPart, node: str, edge: bool) -> ProxySection | None:
         known, key = self._made[part.name], (node if part.local else "", edge and part.text != part.edge_text)
         if key not in known:
             made = section(part, node, edge, self._of(part))
             known[key] = made and self._guarded(part, made)
         return known[key]
 
-    def _guarded(self, part: Part, made: ProxySection) -> ProxySection:
+    def _guarded(self, part: ProxyPart, made: ProxySection) -> ProxySection:
         """A pod sees the proxy and not its client: the policies of both are kept here."""
         ports = self._sources.get(part.service, ()) if part.service and part.listens else ()
         if part.port >= len(ports) or ports[part.port] == ANYBODY:
             return made
         return guarded(made, ports[part.port].allowed, ports[part.port].denied)
 
-    def _of(self, part: Part) -> tuple[Endpoint, ...]:
+    def _of(self, part: ProxyPart) -> tuple[Endpoint, ...]:
         """Without those that policies close to the Ingresses, where they are reached by way of one."""
         if part.service is None:
             return ()

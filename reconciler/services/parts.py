@@ -11,7 +11,7 @@ from reconciler.model.proxy import ProxySection, ProxyServer
 from reconciler.services.haproxy import check_server
 
 
-class Part(Struct, frozen=True):
+class ProxyPart(Struct, frozen=True):
     """A section on every node, or on some: the edges may have another text, and each node other servers."""
 
     name: str
@@ -31,7 +31,7 @@ class Part(Struct, frozen=True):
     """As of `ProxySection`."""
 
 
-def section(part: Part, node: str, edge: bool, endpoints: Iterable[Endpoint]) -> ProxySection | None:
+def section(part: ProxyPart, node: str, edge: bool, endpoints: Iterable[Endpoint]) -> ProxySection | None:
     """As this node has it; None: it has not."""
     text = part.edge_text if edge else part.text
     if not text:
@@ -62,7 +62,7 @@ def unusable(endpoint: Endpoint, port: int) -> str:
     return ""
 
 
-def left_out(part: Part, endpoints: Iterable[Endpoint]) -> list[str]:
+def left_out(part: ProxyPart, endpoints: Iterable[Endpoint]) -> list[str]:
     """Endpoints that could get nothing, each with the reason."""
     problems: list[str] = []
     seen: dict[str, Endpoint] = {}

@@ -185,8 +185,8 @@ def test_a_pod_on_its_hosts_network_has_the_hosts_address_and_is_found_listening
 def test_what_the_prober_says_counts_for_the_run_it_speaks_of(host: Host) -> None:
     host.do("u1", *started(sandbox()))
     found = seen(host)
-    view = host.session._view  # type: ignore[attr-defined]
-    view.record_probes({found.id: (found.run, Probed(started=True, ready=True))})
+    cache = host.session._cache  # type: ignore[attr-defined]
+    cache.record_probes({found.id: (found.run, Probed(started=True, ready=True))})
     assert seen(host).probed == Probed(started=True, ready=True)
     stop(host, 1, ContainerStop("web_POD"))
     host.do("u1", StartContainer("web_POD"))
