@@ -4,10 +4,11 @@ A value is read into a number, a network, or one of a few words; no text of an a
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from reconciler.manifests.annotations.values import Setting, duration, one_of, truth
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
 from reconciler.model.ingress_options import Canary, IngressOptions
@@ -15,19 +16,9 @@ from reconciler.model.names import GROUP
 from reconciler.model.quantities import Quantity
 
 _AT: Final[Pointer] = ("metadata", "annotations")
-_UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
-_DURATION: Final = re.compile(r"([0-9]{1,8})(ms|s|m|h)")
+_HOUR: Final = 3_600_000
 _NUMBER: Final = re.compile(r"[0-9]{1,7}")
 _DEFAULT_COOKIE: Final = "INGRESSCOOKIE"
-
-
-class _Setting(NamedTuple):
-    field: str
-    """Of IngressOptions, or of Canary where it begins with `canary_`."""
-    read: Callable[[str], Any]
-    """ValueError for what is no such value."""
-    form: str
-    """How it is written."""
 
 
 def read_options(annotations: Mapping[str, str]) -> tuple[IngressOptions, tuple[Finding, ...]]:
@@ -95,12 +86,6 @@ def _contradictions(annotations: Mapping[str, str], values: Mapping[str, Any]) -
         yield Finding((*_AT, f"{GROUP}/canary"), Code.INVALID_ANNOTATION, message, fix, at_key=True)
 
 
-def _duration(text: str) -> int:
-    if (match := _DURATION.fullmatch(text)) is None or int(match[1]) == 0:
-        raise ValueError
-    return int(match[1]) * _UNITS[match[2]]
-
-
 def _bytes(text: str) -> int:
     size = Quantity.parse(text)
     if size.value != size.whole or size.value < 0:
@@ -124,19 +109,6 @@ def _networks(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(ip_network(part.strip())) for part in text.split(",")))
 
 
-def _truth(text: str) -> bool:
-    return _one_of("true", "false")(text) == "true"
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in words:
-            raise ValueError
-        return text
-
-    return read
-
-
 def _text(text: str) -> str:
     """The types refuse what they must."""
     if not text:
@@ -146,35 +118,35 @@ def _text(text: str) -> str:
 
 _TIME: Final = 'a time of at most a day, like "500ms", "30s", "5m" or "1h"'
 _COOKIE: Final = "letters, digits, `-` and `_`, at most 64"
-SETTINGS: Final[Mapping[str, _Setting]] = {
+SETTINGS: Final[Mapping[str, Setting]] = {
     f"{GROUP}/{name}": setting
     for name, setting in {
-        "timeout-connect": _Setting("timeout_connect", _duration, _TIME),
-        "timeout-server": _Setting("timeout_server", _duration, _TIME),
-        "timeout-tunnel": _Setting("timeout_tunnel", _duration, _TIME),
-        "body-size": _Setting("body_size", _bytes, 'whole bytes, like "512Ki", "8M" or "1Gi"; "0": any size'),
-        "balance": _Setting(
+        "timeout-connect": Setting("timeout_connect", duration(24 * _HOUR), _TIME),
+        "timeout-server": Setting("timeout_server", duration(24 * _HOUR), _TIME),
+        "timeout-tunnel": Setting("timeout_tunnel", duration(24 * _HOUR), _TIME),
+        "body-size": Setting("body_size", _bytes, 'whole bytes, like "512Ki", "8M" or "1Gi"; "0": any size'),
+        "balance": Setting(
             "balance",
-            _one_of("roundrobin", "leastconn", "random", "source", "uri"),
+            one_of("roundrobin", "leastconn", "random", "source", "uri"),
             "roundrobin, leastconn, random, source or uri",
         ),
-        "backend-protocol": _Setting("backend_protocol", _one_of("http", "h2c"), "http, or h2c (for gRPC)"),
-        "affinity": _Setting("affinity", _one_of("cookie"), '"cookie"'),
-        "affinity-cookie-name": _Setting("affinity_cookie", _text, _COOKIE),
-        "rate-limit": _Setting("rate_limit", _positive, 'a number of requests of one client, like "50"'),
-        "rate-limit-period": _Setting("rate_period", _duration, 'a time from "1s" to "1h"'),
-        "allow-list": _Setting("allow", _networks, 'networks, like "10.0.0.0/8, 192.0.2.7/32", separated by `,`'),
-        "auth-secret": _Setting("auth_secret", _text, "the name of a Secret of this namespace"),
-        "auth-realm": _Setting("auth_realm", _text, "letters, digits, blanks and `._-`, at most 64"),
-        "ssl-redirect": _Setting("ssl_redirect", _truth, '"true" or "false"'),
-        "acme": _Setting("acme", _truth, '"true" or "false"'),
-        "canary": _Setting("canary", _truth, '"true" or "false"'),
-        "canary-weight": _Setting("canary_weight", _number, 'a percentage without its sign, from "0" to "100"'),
-        "canary-by-header": _Setting("canary_header", _text, "a header's name: letters, digits, `-` and `_`"),
-        "canary-by-header-value": _Setting(
+        "backend-protocol": Setting("backend_protocol", one_of("http", "h2c"), "http, or h2c (for gRPC)"),
+        "affinity": Setting("affinity", one_of("cookie"), '"cookie"'),
+        "affinity-cookie-name": Setting("affinity_cookie", _text, _COOKIE),
+        "rate-limit": Setting("rate_limit", _positive, 'a number of requests of one client, like "50"'),
+        "rate-limit-period": Setting("rate_period", duration(_HOUR), 'a time from "1s" to "1h"'),
+        "allow-list": Setting("allow", _networks, 'networks, like "10.0.0.0/8, 192.0.2.7/32", separated by `,`'),
+        "auth-secret": Setting("auth_secret", _text, "the name of a Secret of this namespace"),
+        "auth-realm": Setting("auth_realm", _text, "letters, digits, blanks and `._-`, at most 64"),
+        "ssl-redirect": Setting("ssl_redirect", truth, '"true" or "false"'),
+        "acme": Setting("acme", truth, '"true" or "false"'),
+        "canary": Setting("canary", truth, '"true" or "false"'),
+        "canary-weight": Setting("canary_weight", _number, 'a percentage without its sign, from "0" to "100"'),
+        "canary-by-header": Setting("canary_header", _text, "a header's name: letters, digits, `-` and `_`"),
+        "canary-by-header-value": Setting(
             "canary_header_value", _text, "letters, digits and `._~:/+=@-`, at most 128"
         ),
-        "canary-by-cookie": _Setting("canary_cookie", _text, _COOKIE),
+        "canary-by-cookie": Setting("canary_cookie", _text, _COOKIE),
     }.items()
 }
 """Every annotation of an Ingress, by its name."""

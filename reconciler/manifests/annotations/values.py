@@ -16,10 +16,11 @@ class Setting(NamedTuple):
     """An annotation that becomes a field of an object's options."""
 
     field: str
+    """The name of the field; of an Ingress's Canary, after `canary_`."""
     read: Callable[[str], Any]
-    """ValueError for what is no such value."""
+    """Raises ValueError for what is no such value."""
     form: str
-    """How it is written."""
+    """How the value is written, for people."""
 
 
 def read_settings(
