@@ -19,6 +19,7 @@ from reconciler.planning.decisions import Wanted
 from reconciler.planning.host_ports import host_ports
 from reconciler.planning.resource_requests import NO_REQUESTS, Requests, requests_of
 from reconciler.planning.scheduling.cycle import Placed, Placement
+from reconciler.planning.scheduling.node_info import NO_NODES
 from reconciler.planning.state.nodes import NodeView
 
 MIB = 1024 * 1024
@@ -47,7 +48,7 @@ def place(
         Unplaced(owner, len(pods_short), scheduler.reasons(pods_short[0]), scheduler.pending(pods_short))
         for (owner, _), pods_short in short.items()
     ]
-    return Placement(tuple(placed), tuple(unplaced), scheduler.moved_cursors(), scheduler.incarnations)
+    return Placement(tuple(placed), tuple(unplaced), scheduler.moved_cursors(), scheduler.incarnations, NO_NODES)
 
 
 class Room:

@@ -13,6 +13,7 @@ from reconciler.planning.decisions import Decision, Wanted
 from reconciler.planning.reconcile import reconcile
 from reconciler.planning.scheduling.cycle import NOTHING_PLACED, Placement, place
 from reconciler.planning.scheduling.node_info import snapshot_of
+from reconciler.planning.scheduling.preemption import DryRun
 from reconciler.planning.state.pods import PodView, by_owner, new_pod
 from reconciler.planning.state.volume_binding import claim_records
 from reconciler.planning.world import World
@@ -39,7 +40,7 @@ class Decided(Struct, frozen=True, dict=True):
 def decide(world: World) -> Decided:
     """Decide which pods come and go, and where those that come are to run."""
     decision = reconcile(world)
-    placement = _placement(world, decision.wanted) if decision.wanted else NOTHING_PLACED
+    placement = _placement(world, decision.wanted)
     decision = _making_room(world, decision, placement)
     pods = _pods_after(world, decision, placement)
     intents = {**world.done, **{uid: pod.intent for uid, pod in pods.items()}}
@@ -47,10 +48,11 @@ def decide(world: World) -> Decided:
     return Decided(decision, placement, pods, intents, claims)
 
 
-def _placement(world: World, wanted: Sequence[Wanted], gone: frozenset[Uid] = frozenset()) -> Placement:
-    """Place these pods on the nodes as they are, or would be if some pods were gone."""
-    staying = {uid: pod.intent for uid, pod in world.pods.items() if uid not in gone}
-    snapshot = snapshot_of(world.nodes, staying, world.memory.pods)
+def _placement(world: World, wanted: Sequence[Wanted]) -> Placement:
+    if not wanted:
+        return NOTHING_PLACED
+    intents = {uid: pod.intent for uid, pod in world.pods.items()}
+    snapshot = snapshot_of(world.nodes, intents, world.memory.pods)
     return place(world.desired, wanted, snapshot, world.memory, world.claims)
 
 
@@ -68,11 +70,8 @@ def _making_room(world: World, decision: Decision, placement: Placement) -> Deci
         return decision
     busy = {one.wanted.owner for one in placement.placed} | {pod.owner for pod in pods.values() if not pod.ready}
     for owner in sorted({one.owner for one in placement.unplaced} - busy):
-        asked = [one for one in decision.wanted if one.owner == owner][:1]
-
-        def fits_without(gone: frozenset[Uid], asked: Sequence[Wanted] = asked) -> bool:
-            return bool(_placement(world, asked, gone).placed)
-
+        stuck = next(one for one in decision.wanted if one.owner == owner)
+        fits_without = DryRun(world.desired, stuck, placement.before, world.claims).fits_without
         if leaver := makes_room(world, decision.staying, owner, fits_without):
             staying = {uid: refs for uid, refs in decision.staying.items() if uid != leaver.uid}
             return replace(decision, leaving=(*decision.leaving, leaver), staying=staying)

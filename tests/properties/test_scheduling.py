@@ -21,6 +21,7 @@ from reconciler.model.quantities import Quantity
 from reconciler.planning.decisions import Wanted
 from reconciler.planning.scheduling.cycle import Placement, place
 from reconciler.planning.scheduling.node_info import NO_NODES, Snapshot, snapshot_of
+from reconciler.planning.scheduling.preemption import DryRun
 from reconciler.planning.state.nodes import NodeView
 from tests import plain_scheduler
 from tests.simulated import GIB, desired, node, template_hash
@@ -217,8 +218,21 @@ def _check(scene: Scene, before: Snapshot) -> tuple[Placement, Snapshot]:
         assert sum(one.turned_away.values()) == len(one.reasons) == len(scene.nodes)
     assert found.records == plain.records
     assert found.incarnations == plain.incarnations
+    _check_preemption(scene, snapshot)
     assert snapshot == snapshot_of(scene.nodes, scene.pods, scene.memory.pods), "a snapshot is a value"
     return found, snapshot
+
+
+def _check_preemption(scene: Scene, snapshot: Snapshot) -> None:
+    """Whether a pod would fit if others were gone is what the plain scheduler finds when they are."""
+    remembered = replace(scene.memory, pods={**scene.memory.pods, **scene.pods})
+    snapshot = snapshot_of(scene.nodes, scene.pods, remembered.pods, snapshot)
+    for pod in {(one.owner, one.hash): one for one in scene.wanted}.values():
+        dry_run = DryRun(scene.revision, pod, snapshot, scene.claims)
+        for gone in ([], [*scene.pods][:1], [*scene.pods][1::3], [*scene.pods]):
+            left = {uid: intent for uid, intent in scene.pods.items() if uid not in gone}
+            plain = plain_scheduler.place(scene.revision, [pod], scene.nodes, left, remembered, scene.claims)
+            assert dry_run.fits_without(frozenset(gone)) == bool(plain.placed)
 
 
 @pytest.mark.parametrize("part", range(10))

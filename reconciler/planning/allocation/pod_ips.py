@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network
+from itertools import chain
 
 from reconciler.model.desired import Desired
 
@@ -58,9 +59,8 @@ class PodAddresses:
             self.last = self._next[1]
 
     def _find(self) -> tuple[str, int] | None:
-        room = self._end - _RESERVED
-        for step in range(room):
-            offset = _RESERVED + (max(self.last, _RESERVED - 1) + 1 + step - _RESERVED) % room
+        first = max(self.last + 1, _RESERVED)
+        for offset in chain(range(first, self._end), range(_RESERVED, min(first, self._end))):
             address = _written(self._base + offset)
             if address not in self._taken:
                 return address, offset

@@ -21,6 +21,7 @@ The pipeline, as upstream's (https://kubernetes.io/docs/concepts/scheduling-evic
 | `template_queue.py` | the best node for the next pod of a template, without a look at every node |
 | `identities.py` | the names and uids of new pods |
 | `cycle.py` | `place`: the whole of it |
+| `preemption.py` | the point after the filters: would a pod find a node if others were gone? |
 | `taints.py` | which taints are tolerated, also of pods that run already |
 
 Vocabulary

@@ -17,7 +17,7 @@ from reconciler.planning.scheduling.equivalence import EquivalenceClass, Equival
 from reconciler.planning.scheduling.framework import CycleState, Verdicts, bind, equivalence, verdicts
 from reconciler.planning.scheduling.identities import Identities
 from reconciler.planning.scheduling.ledger import Ledger
-from reconciler.planning.scheduling.node_info import Snapshot
+from reconciler.planning.scheduling.node_info import NO_NODES, Snapshot
 from reconciler.planning.scheduling.profile import PROFILE
 from reconciler.planning.scheduling.template_queue import TemplateQueue
 from reconciler.planning.state.nodes import NodeView
@@ -43,10 +43,11 @@ class Placement(Struct, frozen=True):
     """The nodes whose address cursor moved."""
     incarnations: Mapping[Ref, int]
     """How many pods there ever were, of each owner that got some."""
+    before: Snapshot
+    """The nodes as they were before: a caller may keep this, and begin the next snapshot with it."""
 
 
-NOTHING_PLACED: Final = Placement((), (), {}, {})
-_EQUAL: Final = "the first by name of equals"
+NOTHING_PLACED: Final = Placement((), (), {}, {}, NO_NODES)
 
 
 def place(
@@ -74,6 +75,20 @@ def place(
         tuple([cycle.unplaced(pods) for pods in short.values()]),
         cycle.moved_cursors(),
         cycle.incarnations(),
+        snapshot,
+    )
+
+
+def state_of(desired: Desired, snapshot: Snapshot, claims: Mapping[Ref, ClaimRecord]) -> CycleState:
+    """Gather what plugins may look at beside the pod and one node."""
+    nodes = {name: info.node for name, info in snapshot.nodes.items()}
+    return CycleState(
+        desired.cluster.metadata.name,
+        nodes,
+        claims,
+        volumes_found(nodes),
+        unlisted(nodes),
+        [node for node in nodes.values() if node.record.hidden],
     )
 
 
@@ -92,15 +107,7 @@ class _Cycle:
         self._claims = dict(claims)
         self._identities = Identities(desired.cluster.metadata.name, memory.incarnations, snapshot.pods)
         self._ledger = Ledger(snapshot, {pod.owner for pod in wanted}, _largest(wanted))
-        nodes = {name: info.node for name, info in snapshot.nodes.items()}
-        self._state = CycleState(
-            desired.cluster.metadata.name,
-            nodes,
-            self._claims,
-            volumes_found(nodes),
-            unlisted(nodes),
-            [node for node in nodes.values() if node.record.hidden],
-        )
+        self._state = state_of(desired, snapshot, self._claims)
         self._classes = EquivalenceClasses(PROFILE, self._ledger, self._state)
         self._queues: dict[tuple[Ref, str, int], TemplateQueue] = {}
         self._verdicts: dict[Hashable, Verdicts] = {}
@@ -201,5 +208,7 @@ def _chosen(nodes: EquivalenceClass, number: int, best: int, next_best: int | No
     fitting = nodes.fitting
     if next_best is None:
         return f"the only one of {number} nodes that fits" if fitting == 1 else "the only one with an address left"
-    decisive = next((words for weight, words in nodes.decisive if best // weight != next_best // weight), _EQUAL)
-    return f"{fitting} of {number} nodes fit, {decisive}"
+    for weight, words in nodes.decisive:
+        if best // weight != next_best // weight:
+            return f"{fitting} of {number} nodes fit, {words}"
+    return f"{fitting} of {number} nodes fit, the first by name of equals"

@@ -30,8 +30,8 @@ class EquivalenceClass:
         order.refresh()
         self.order = order
         self.candidates = next((one.candidates for one in reversed(plugins) if one.candidates), None)
-        self.reserves = tuple([one.reserve for one in plugins if one.reserve])
-        self.exhausted = ledger.exhausted if self.reserves else _NOBODY
+        self.reserve = next((one.reserve for one in plugins if one.reserve), None)
+        self.exhausted = ledger.exhausted if self.reserve else _NOBODY
         """The nodes that are known to have no address left, where one is needed."""
         self._filters = [one.filter.why for one in plugins if one.filter and one.filter.fills]
         self._ledger = ledger
@@ -73,11 +73,15 @@ class EquivalenceClass:
 
     def refuses(self, node: NodeInfo, addresses: PodAddresses) -> bool:
         """Tell whether the node cannot have the pod although it passes every filter."""
-        return bool(self.reserves) and any(reserve(node, addresses) for reserve in self.reserves)
+        return self.reserve is not None and self.reserve(node, addresses) != ""
 
     def refresh(self) -> None:
         """Look at the nodes that have changed since the last time."""
         self.order.refresh()
+        self.refresh_filters()
+
+    def refresh_filters(self) -> None:
+        """Ask the filters about the nodes that may have become too full since the last time."""
         filled = self._ledger.filled
         while self._seen < len(filled):
             rank = filled[self._seen]

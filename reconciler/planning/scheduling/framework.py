@@ -174,14 +174,18 @@ def verdicts(
     counts = {plugin.name: 0 for plugin in plugins}
     for rank, node in enumerate(nodes):
         for plugin in plugins:
-            why = plugin.filter.why(node) if plugin.filter else ""
-            if not why and plugin.reserve:
-                why = plugin.reserve(node, addresses(rank))
-            if why:
+            if why := turned_away_by(plugin, node, partial(addresses, rank)):
                 reasons[node.name] = why
                 counts[plugin.name] += 1
                 break
     return Verdicts(reasons, {name: count for name, count in counts.items() if count})
+
+
+def turned_away_by(plugin: BoundPlugin, node: NodeInfo, addresses: Callable[[], PodAddresses]) -> str:
+    """Return why this plugin keeps the pod off the node, by its filter or by what it would reserve; empty: it does
+    not."""
+    why = plugin.filter.why(node) if plugin.filter else ""
+    return why or (plugin.reserve(node, addresses()) if plugin.reserve else "")
 
 
 def _bound_score(score: Score[State], state: State) -> BoundScore:

@@ -9,7 +9,7 @@ from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.planning.allocation.pod_ips import PodAddresses
 from reconciler.planning.resource_requests import Requests
-from reconciler.planning.scheduling.node_info import Snapshot
+from reconciler.planning.scheduling.node_info import Snapshot, addresses_of
 
 
 class Holders:
@@ -58,11 +58,7 @@ class Ledger:
         """Return the addresses of the node's pod CIDR, with those that are taken."""
         known = self._addresses.get(rank)
         if known is None:
-            node = self.nodes[rank]
-            last, record = node.node.last, node.node.record
-            taken = {container.ip for container in last.containers} if last else set()
-            taken.update([intent.ip for intent in node.pods])
-            known = self._addresses[rank] = PodAddresses(record.pod_cidr, record.last_ip, taken)
+            known = self._addresses[rank] = addresses_of(self.nodes[rank])
         return known
 
     def take(self, rank: int, intent: PodIntent, holders: Holders) -> None:

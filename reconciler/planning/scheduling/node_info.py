@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
+from reconciler.planning.allocation.pod_ips import PodAddresses
 from reconciler.planning.resource_requests import NO_REQUESTS, Requests
 from reconciler.planning.state.nodes import NodeView
 from reconciler.planning.state.pod_info import shape_of
@@ -147,6 +148,14 @@ def node_info(node: NodeView, pods: Sequence[PodIntent], foreign_ports: Mapping[
     allocatable = _allocatable(node)
     empty = NodeInfo(node, (), allocatable, *allocatable, ports=foreign_ports, foreign_ports=foreign_ports)
     return empty.with_pods(pods) if pods else empty
+
+
+def addresses_of(node: NodeInfo) -> PodAddresses:
+    """Return the addresses of the node's pod CIDR, with those that its pods and containers have."""
+    last, record = node.node.last, node.node.record
+    taken = {container.ip for container in last.containers} if last else set()
+    taken.update([intent.ip for intent in node.pods])
+    return PodAddresses(record.pod_cidr, record.last_ip, taken)
 
 
 def _still_holds(

@@ -5,15 +5,18 @@ lanes of the equivalence class. Both are lazy: keys only rise as nodes fill, so 
 and is put right when it comes first.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import inf
+from typing import Final
 
 from reconciler.model.names import Ref
 from reconciler.planning.scheduling.equivalence import EquivalenceClass
 from reconciler.planning.scheduling.ledger import Ledger
 from reconciler.planning.scheduling.node_info import NodeInfo
+
+_MOST_WANTED: Final = 32
 
 
 class TemplateQueue:
@@ -35,14 +38,48 @@ class TemplateQueue:
         """No key below this one is of any more use."""
         self._passed: list[int] = []
         """Keys of nodes that had no address left."""
+        self._ahead: list[int] = []
+        """The keys that come next, in order, if no node changes but those that this queue has named."""
+        self._named = -1
+        """The rank of the node that was named last."""
+        self._changes = 0
+        """How many changes the ledger had when that node was named."""
+        self._wanted = 2
+        """How many keys to look for at once: more and more, while the same queue is asked again and again."""
 
     def best(self) -> tuple[int, int | None] | None:
         """Return the keys of the best node and of the next best one, if any; None where no node is left.
 
         A node that is known to have no address left is passed over, but may be the next best one."""
-        self._activate()
+        found = self._looked_ahead() or self._search()
+        self._changes = len(self._ledger.changed)
+        at = self._first_open(found)
+        if at < 0:
+            return None
+        self._floor = found[at]
+        self._named = found[at] % self._number
+        self._ahead = found[at + 1 :]
+        return found[at], found[at + 1] if at + 1 < len(found) else None
+
+    def _looked_ahead(self) -> list[int] | None:
+        """Return what the last search has found beyond what was needed, where that still holds."""
+        changed, nodes, ahead = self._ledger.changed, self.nodes, self._ahead
+        if len(ahead) < 2 or nodes.queue is not self or nodes.exhausted:
+            return None
+        if len(changed) != self._changes + 1 or changed[-1] != self._named:
+            return None
+        nodes.refresh_filters()
+        self._meet_siblings()
+        return ahead if not self._siblings or self._siblings[0] > ahead[1] else None
+
+    def _search(self) -> list[int]:
+        """Find the keys that come next, at least the first with an address and the one after it."""
+        if self.nodes.queue is not self:
+            self._take_over()
+        self.nodes.refresh()
+        self._meet_siblings()
         found: list[int] = []
-        limit = inf
+        limit = horizon = inf
         lanes, siblings = self.nodes.lanes, self._siblings
         lanes_back: list[tuple[int, int]] = []
         siblings_back: list[int] = []
@@ -61,32 +98,35 @@ class TemplateQueue:
                 keys, least = self._walk(index, bound)
                 if keys:
                     found = sorted([*found, *keys]) if found else keys
+                    horizon = min(horizon, keys[-1])
                     lanes_back.append((least, index))
                 elif least >= 0:
                     self.nodes.aside.append((least, index))
             after = self._first_open(found) + 1
             limit = found[after] if 0 < after < len(found) else inf
+        horizon = max(min(horizon, lane_bound, sibling_bound), limit)
         for entry in lanes_back:
             heappush(lanes, entry)
+        self._give_back(siblings_back, found)
+        self._wanted = min(2 * self._wanted, _MOST_WANTED)
+        return found if not found or found[-1] <= horizon else found[: bisect_right(found, horizon)]
+
+    def _give_back(self, keys: Sequence[int], found: Sequence[int]) -> None:
+        """Put siblings that were looked at back on their heap, but for those that are passed over for good."""
         at = self._first_open(found)
-        self._floor = found[at] if at >= 0 else self._floor
-        for key in siblings_back:
-            if key >= self._floor:
-                heappush(siblings, key)
+        least = found[at] if at >= 0 else self._floor
+        for key in keys:
+            if key >= least:
+                heappush(self._siblings, key)
             else:
                 self._passed.append(key)
-        if at < 0:
-            return None
-        return found[at], found[at + 1] if at + 1 < len(found) else None
 
-    def _activate(self) -> None:
-        nodes, holders = self.nodes, self.holders.order
-        if nodes.queue is not self:
-            self._take_over()
-        nodes.refresh()
+    def _meet_siblings(self) -> None:
+        """Put the nodes that have pods of the owner since the last time on the heap."""
+        holders = self.holders.order
         while self._known < len(holders):
             rank = holders[self._known]
-            if nodes.has(rank):
+            if self.nodes.has(rank):
                 heappush(self._siblings, self._key(rank))
             self._known += 1
 
@@ -95,7 +135,7 @@ class TemplateQueue:
         self.nodes.begin(self)
         for key in self._passed:
             heappush(self._siblings, key)
-        self._passed, self._floor = [], -1
+        self._passed, self._floor, self._wanted = [], -1, 2
 
     def _key(self, rank: int) -> int:
         nodes = self.nodes
@@ -140,9 +180,9 @@ class TemplateQueue:
             rank = keys[at] % number
             if rank not in holders and rank not in turned_away:
                 found.append(keys[at] + offset)
-                if is_open:
+                if is_open and len(found) >= self._wanted:
                     break
-                is_open = rank not in exhausted
+                is_open = is_open or rank not in exhausted
         return found, least
 
     def _first_open(self, found: Sequence[int]) -> int:
