@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from msgspec.structs import replace
 
+from reconciler.control.heap import expect_to_stay
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import Memory, NodeRecord, PodIntent
 from reconciler.model.names import Ref, Uid
@@ -21,7 +22,9 @@ NODES = 5_000
 
 
 def everything() -> Iterator[Measured]:
+    """The collector is told what the control loop tells it."""
     nodes = _nodes()
+    expect_to_stay()
     yield _rate(
         f"placing 100,000 pods, {NODES:,} nodes, templates of 10, CPU", nodes, _templates(10_000, 10, 1), 50_000
     )

@@ -60,6 +60,8 @@ class PodAddresses:
 
     def _find(self) -> tuple[str, int] | None:
         first = max(self.last + 1, _RESERVED)
+        if first < self._end and (address := _written(self._base + first)) not in self._taken:
+            return address, first
         for offset in chain(range(first, self._end), range(_RESERVED, min(first, self._end))):
             address = _written(self._base + offset)
             if address not in self._taken:
