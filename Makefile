@@ -9,7 +9,7 @@ PACKAGES := python3-venv git docker.io docker-registry openssh-server iproute2 i
 DEMO     := .demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check format schemas test bench demo demo-down clean
+.PHONY: help setup packages check format schemas test test-fast bench demo demo-down clean
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ schemas: $(STAMP) ## schemas/ and the page of a pod's fields, from upstream's sh
 # Tests on real hosts mostly wait: each of three workers has a lab of its own.
 test: setup ## every tier of tests, the lab on real engines included
 	$(BIN)/pytest -n 3 --dist loadfile --durations=15
+
+# One worker for each core: without the lab, the tests compute.
+test-fast: setup ## every tier of tests, without those that need the lab
+	$(BIN)/pytest -n 2 --dist loadfile -m "not lab" --durations=15
 
 bench: setup ## the bars, measured; prints a table
 	$(BIN)/python -m tests.bench

@@ -11,6 +11,17 @@ from _pytest.terminal import TerminalReporter
 TESTS = Path(__file__).parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that needs the lab, so that `-m "not lab"` brings up none.
+
+    A test that asks for the fixture by name while it runs (`getfixturevalue`) has the mark on its parameter.
+    """
+    for item in items:
+        uses_it = isinstance(item, pytest.Function) and "lab" in item.fixturenames
+        if uses_it or TESTS / "lab" in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
     """A command that a test calls says where all logs go from then on."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from tests.lab.pods import Stage
 from tests.lab.world import World
 from tests.own_lab import own_lab, share_images
 
-HERE = Path(__file__).parent
 PIDS = 200
 """What one container may have of processes and threads."""
 STAGE = f"""\
@@ -28,12 +26,6 @@ spec:
     hostPaths: [{{path: /srv/shown}}, {{path: /srv/lent, readOnly: false}}]
     hostPorts: [8093]
 """
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.lab)
 
 
 @pytest.fixture(scope="session")
