@@ -100,7 +100,7 @@ def _feed(channel: paramiko.Channel, process: "subprocess.Popen[bytes]") -> None
         while data := channel.recv(32768):
             process.stdin.write(data)
         process.stdin.close()
-    except (BrokenPipeError, OSError):
+    except (OSError, ValueError):  # ValueError: git was ended while more came, and its pipe is closed
         process.kill()
 
 

@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import urllib.parse
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,6 +37,20 @@ def image_ids(path: Path) -> dict[str, str]:
     _, body = _call(path, "GET", "/images/json", timeout=30)
     images: list[dict[str, Any]] = json.loads(body)
     return {tag: image["Id"] for image in images for tag in image.get("RepoTags") or ()}
+
+
+def labelled_containers(path: Path, label: str) -> list[dict[str, Any]]:
+    """The containers that have this label, running or not, as the engine lists them."""
+    filters = urllib.parse.quote(json.dumps({"label": [label]}))
+    try:
+        status, body = _call(path, "GET", f"/containers/json?all=1&filters={filters}", timeout=60)
+    except OSError as error:
+        raise LabError(f"the engine at {path} does not list its containers: {error}") from error
+    if status != 200:
+        said = body.decode(errors="replace").strip()
+        raise LabError(f"the engine at {path} does not list its containers (HTTP {status}): {said}")
+    found: list[dict[str, Any]] = json.loads(body)
+    return found
 
 
 def load_images(path: Path, archive: BinaryIO, size: int, timeout: float = 120.0) -> None:

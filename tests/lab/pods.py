@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from reconciler.control.ports import StoreReader
 from reconciler.model.names import Ref
 from reconciler.model.plan import PodStatus
 from reconciler.reporting import status_object
@@ -133,17 +134,14 @@ class Stage:
         """
         mark = self.write(*objects, file=file)
         this = f"revision {self.world.revision()} "
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            ours = False
-            for number, event in enumerate(self.running.events[mark:], mark):
-                if event["reason"] in ("Accepted", "Rejected"):
-                    ours = event["message"].startswith(this)
-                if ours and event["reason"] == "Accepted":
-                    return number
-                if ours and event["reason"] == "Problem":
-                    raise AssertionError(event["message"])
-            time.sleep(0.02)
+        ours = False
+        for number, event in self.running.arriving(mark, timeout):
+            if event["reason"] in ("Accepted", "Rejected"):
+                ours = event["message"].startswith(this)
+            if ours and event["reason"] == "Accepted":
+                return number
+            if ours and event["reason"] == "Problem":
+                raise AssertionError(event["message"])
         raise AssertionError(f"not read within {timeout} s; {self.running.errors}")
 
     def event(self, reason: str, text: str = "", timeout: float = 40.0) -> Json:
@@ -154,12 +152,7 @@ class Stage:
 
     def pods(self, app: str) -> list[Json]:
         """The pods of this name, or of this Deployment, as `reconciler get pods -o json` prints them."""
-        owner = Ref("Deployment", "default", app)
-        return [
-            status_object(status)
-            for status in self._published()
-            if status.ref.name == app or status.owner == owner
-        ]
+        return _pods_of(app, self._published())
 
     def pod(self, app: str) -> Json:
         """The only one; empty while there is none, or more."""
@@ -169,14 +162,22 @@ class Stage:
     def wait(self, app: str, holds: Callable[[Json], object], timeout: float = 40.0) -> Json:
         """The pod's status, once `holds` of it; the last one seen is in the failure."""
         deadline = time.monotonic() + timeout
-        while not ((seen := self.pod(app)) and holds(seen)):
-            if time.monotonic() > deadline:
-                told = self.running.events[self.events_from :][-25:]
-                shown = [f"{each['reason']} {each['kind']} {each['name']}: {each['message']}" for each in told]
-                last = json.dumps(seen or self.pods(app), indent=1)
-                raise AssertionError("\n".join([f"after {timeout} s: {last}", *shown, self.running.errors]))
-            time.sleep(0.05)
-        return seen
+        pods: list[Json] = []
+        read_at: float | None = None
+        with open_reader(self.world.state) as reader:
+            while True:
+                published_at = reader.published_at()
+                if published_at != read_at:
+                    pods, read_at = _pods_of(app, _statuses(reader)), published_at
+                if len(pods) == 1 and holds(pods[0]):
+                    return pods[0]
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.05)
+        told = self.running.events[self.events_from :][-25:]
+        shown = [f"{each['reason']} {each['kind']} {each['name']}: {each['message']}" for each in told]
+        last = json.dumps(pods[0] if len(pods) == 1 else pods, indent=1)
+        raise AssertionError("\n".join([f"after {timeout} s: {last}", *shown, self.running.errors]))
 
     def up(self, app: str, timeout: float = 40.0) -> Json:
         """Wait until the pod is ready."""
@@ -184,7 +185,7 @@ class Stage:
 
     def _published(self) -> list[PodStatus]:
         with open_reader(self.world.state) as reader:
-            return [status for status in reader.statuses().values() if isinstance(status, PodStatus)]
+            return _statuses(reader)
 
     # What is on the hosts
 
@@ -238,6 +239,16 @@ class Stage:
 
 
 # Reading a pod's status
+
+
+def _statuses(reader: StoreReader) -> list[PodStatus]:
+    return [status for status in reader.statuses().values() if isinstance(status, PodStatus)]
+
+
+def _pods_of(app: str, statuses: list[PodStatus]) -> list[Json]:
+    """The pods of this name, or of this Deployment."""
+    owner = Ref("Deployment", "default", app)
+    return [status_object(each) for each in statuses if each.ref.name == app or each.owner == owner]
 
 
 def is_ready(pod: Json) -> bool:

@@ -10,12 +10,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from reconciler.lab import Host, Lab
+from reconciler.lab.engine import labelled_containers
 from reconciler.lab.repo import node_manifests
 from reconciler.model.desired import Unavailable
 from reconciler.sources.folder import FolderSource
@@ -106,7 +107,7 @@ spec:
 
 @dataclass(frozen=True)
 class OnHost:
-    """A container as `docker ps -a` on its host shows it."""
+    """A container as its host's engine lists it."""
 
     node: str
     id: str
@@ -147,21 +148,28 @@ class Running:
         """How many events there were so far: waiting can begin here."""
         return len(self.events)
 
-    def wait_for(self, reason: str, text: str = "", timeout: float = 60.0, since: int = 0) -> dict[str, Any]:
-        """The first event with this reason, and this text in it, after `since`."""
+    def arriving(self, since: int = 0, timeout: float = 60.0) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The events after `since` with their numbers, each as it comes; ends with the time, or the process."""
         deadline = time.monotonic() + timeout
         at = since
-        with self._arrived:
-            while True:
-                for event in self.events[at:]:
-                    if event["reason"] == reason and text in json.dumps(event):
-                        return event
-                at = len(self.events)
-                left = deadline - time.monotonic()
-                if left <= 0 or self.process.poll() is not None:
-                    seen = "\n".join(json.dumps(event) for event in self.events[-40:])
-                    raise AssertionError(f"no {reason} {text!r} within {timeout} s:\n{seen}\n{self.errors}")
-                self._arrived.wait(min(left, 0.5))
+        while True:
+            while at < len(self.events):
+                yield at, self.events[at]
+                at += 1
+            left = deadline - time.monotonic()
+            if left <= 0 or self.process.poll() is not None:
+                return
+            with self._arrived:
+                if at >= len(self.events):
+                    self._arrived.wait(min(left, 0.5))
+
+    def wait_for(self, reason: str, text: str = "", timeout: float = 60.0, since: int = 0) -> dict[str, Any]:
+        """The first event with this reason, and this text in it, after `since`."""
+        for _, event in self.arriving(since, timeout):
+            if event["reason"] == reason and text in json.dumps(event):
+                return event
+        seen = "\n".join(json.dumps(event) for event in self.events[-40:])
+        raise AssertionError(f"no {reason} {text!r} within {timeout} s:\n{seen}\n{self.errors}")
 
     def accepted(self, text: str = "", timeout: float = 60.0, since: int = 0) -> int:
         """Wait until a revision is; the answer is where to wait for what follows from it.
@@ -262,19 +270,22 @@ class World:
 
     def containers(self, app: str = "", nodes: Collection[str] = ()) -> list[OnHost]:
         """Every container of ours on every host (or these), running or not; with `app`, of that Deployment."""
-        found = []
-        for host in self.lab.nodes:
-            if nodes and host.name not in nodes:
-                continue
-            listed = host.docker(
-                "ps", "-a", "--no-trunc", "--filter", "label=reconciler.dev/pod", "--format", "{{json .}}"
+        hosts = [host for host in self.lab.nodes if not nodes or host.name in nodes]
+        found = [
+            OnHost(
+                host.name,
+                row["Id"],
+                ",".join(name.removeprefix("/") for name in row["Names"]),
+                row["Image"],
+                row["State"],
+                row["Labels"],
             )
-            for line in listed.stdout.splitlines():
-                row = json.loads(line)
-                labels = dict(pair.split("=", 1) for pair in row["Labels"].split(",") if "=" in pair)
-                if not app or labels.get("reconciler.dev/owner") == f"Deployment/{app}":
-                    found.append(OnHost(host.name, row["ID"], row["Names"], row["Image"], row["State"], labels))
-        return found
+            for host in hosts
+            for row in labelled_containers(host.docker_socket, "reconciler.dev/pod")
+        ]
+        return [
+            each for each in found if not app or each.labels.get("reconciler.dev/owner") == f"Deployment/{app}"
+        ]
 
     def url(self, port: int, node: str = "node-1") -> str:
         return f"http://{self.lab.node(node).address}:{port}/"
