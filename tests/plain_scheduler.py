@@ -14,10 +14,10 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, Memory, NodeRecord, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Action, PendingPod, Unplaced
+from reconciler.model.resource_requests import NO_REQUESTS, Requests, requests_of
 from reconciler.planning.allocation.identity import pod_name, pod_uid
 from reconciler.planning.decisions import Wanted
 from reconciler.planning.host_ports import host_ports
-from reconciler.planning.resource_requests import NO_REQUESTS, Requests, requests_of
 from reconciler.planning.scheduling.cycle import Placed, Placement
 from reconciler.planning.scheduling.node_info import NO_NODES
 from reconciler.planning.state.nodes import NodeView

@@ -127,7 +127,17 @@ def template(each: Object) -> Template | None:
 
 def template_hash(spec: PodSpec) -> str:
     """Stands in for what `manifests` computes: ten hex digits of the spec."""
-    return hashlib.sha256(msgspec.json.encode(spec, enc_hook=str)).hexdigest()[:10]
+    return hashlib.sha256(msgspec.json.encode(_whole(spec), enc_hook=str)).hexdigest()[:10]
+
+
+def _whole(value: Any) -> Any:
+    """With all defaults: so that the hash, and with it the names of pods, stays what it is."""
+    if isinstance(value, msgspec.Struct):
+        fields = msgspec.structs.fields(value)
+        return {field.encode_name: _whole(getattr(value, field.name)) for field in fields}
+    if isinstance(value, tuple):
+        return [_whole(one) for one in value]
+    return {key: _whole(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def manifest_digest(each: Object) -> str:

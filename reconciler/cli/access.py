@@ -19,10 +19,14 @@ from reconciler.cli.options import host_options, namespace_option
 from reconciler.kinds import ADMITTED
 from reconciler.kinds.cluster.hosts import read_hosts
 from reconciler.model.api.cluster import Cluster
+from reconciler.model.api.core.container_status import ContainerStatus
 from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.pod import Pod, container_statuses_of, is_pod_ready
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.meta import controller_of, ref_of
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.plan import ContainerStatus, PodStatus, Status
+from reconciler.model.plan import Status
 from reconciler.nodes.access.host import HostAccess, reaching
 from reconciler.nodes.errors import NodeError
 from reconciler.settings import Settings
@@ -59,19 +63,19 @@ class ClusterAccess(Struct, frozen=True):
     memory: Memory
     settings: Settings
 
-    def pod(self, word: str, namespace: str) -> PodStatus:
+    def pod(self, word: str, namespace: str) -> Pod:
         """`NAME`, `pod/NAME`, `deploy/NAME` or `svc/NAME`; of the latter two their first ready pod.
 
         ClickException where there is none, or it is on no node."""
         ref = target(word, namespace)
         pod = self._named(ref) if ref.kind == "Pod" else self._first_of(ref)
-        if not pod.node:
-            why = f": {pod.message or pod.reason}" if pod.message or pod.reason else ""
-            raise click.ClickException(f"{pod.ref} is on no node yet{why}")
+        if not pod.spec.node_name:
+            why = pod.status.message or pod.status.reason
+            raise click.ClickException(f"{ref_of(pod)} is on no node yet{f': {why}' if why else ''}")
         return pod
 
-    def pods(self) -> list[PodStatus]:
-        return [status for status in self.statuses.values() if isinstance(status, PodStatus)]
+    def pods(self) -> list[Pod]:
+        return [one for one in self.statuses.values() if isinstance(one, Pod)]
 
     def hosts(self) -> tuple[Cluster, Mapping[str, Node]]:
         """As the revision planned last names them. ClickException where there is none."""
@@ -93,31 +97,33 @@ class ClusterAccess(Struct, frozen=True):
 
     # --- inside -------------------------------------------------------------------------------------------------
 
-    def _named(self, ref: Ref) -> PodStatus:
+    def _named(self, ref: Ref) -> Pod:
         found = self.statuses.get(ref)
-        if isinstance(found, PodStatus):
+        if isinstance(found, Pod):
             return found
         raise click.ClickException(self._not_found(ref))
 
-    def _first_of(self, ref: Ref) -> PodStatus:
+    def _first_of(self, ref: Ref) -> Pod:
         if ref not in self.statuses:
             raise click.ClickException(self._not_found(ref))
-        pods = sorted(self._pods_of(ref), key=lambda pod: (not pod.ready, not pod.node, pod.ref))
+        pods = sorted(
+            self._pods_of(ref), key=lambda pod: (not is_pod_ready(pod), not pod.spec.node_name, ref_of(pod))
+        )
         if not pods:
             raise click.ClickException(f"{ref} has no pods now")
         return pods[0]
 
-    def _pods_of(self, ref: Ref) -> Iterator[PodStatus]:
-        selector: Mapping[str, str] = self.memory.applied.get(ref, {}).get("spec", {}).get("selector") or {}
+    def _pods_of(self, ref: Ref) -> Iterator[Pod]:
+        service = self.statuses.get(ref)
+        selector = service.spec.selector if isinstance(service, Service) else {}
         for pod in self.pods():
-            if pod.ref.namespace != ref.namespace:
+            if pod.metadata.namespace != ref.namespace:
                 continue
-            intent = self.memory.pods.get(pod.uid)
-            labels = intent.labels if intent else {}
             if ref.kind == "Deployment":
-                if pod.owner == ref:
+                owner = controller_of(pod.metadata)
+                if owner is not None and (owner.kind, owner.name) == (ref.kind, ref.name):
                     yield pod
-            elif selector and selector.items() <= dict(labels).items():
+            elif selector and selector.items() <= pod.metadata.labels.items():
                 yield pod
 
     def _not_found(self, ref: Ref) -> str:
@@ -162,34 +168,35 @@ def target(word: str, namespace: str) -> Ref:
     return Ref(_KINDS[kind.lower()], namespace, name)
 
 
-def choose_container(pod: PodStatus, name: str, *, quiet: bool = False) -> ContainerStatus:
+def choose_container(pod: Pod, name: str, *, quiet: bool = False) -> ContainerStatus:
     """The one of this name; without a name the first main one, which is said where there are others."""
+    containers = container_statuses_of(pod)
     if name:
-        for container in pod.containers:
+        for container in containers:
             if container.name == name:
                 return container
         raise click.ClickException(
-            f"container {name!r} is not in {pod.ref}; it has: {', '.join(_listed(pod)) or 'none'}"
+            f"container {name!r} is not in {ref_of(pod)}; it has: {', '.join(_listed(pod)) or 'none'}"
         )
-    if not pod.containers:
-        raise click.ClickException(f"nothing is known of the containers of {pod.ref}")
-    main = next((one for one in pod.containers if one.kind == "container"), pod.containers[0])
-    if len(pod.containers) > 1 and not quiet:
+    if not containers:
+        raise click.ClickException(f"nothing is known of the containers of {ref_of(pod)}")
+    main = (pod.status.container_statuses or containers)[0]
+    if len(containers) > 1 and not quiet:
         click.echo(f'Defaulted container "{main.name}" out of: {", ".join(_listed(pod))}', err=True)
     return main
 
 
-def on_host(host: HostAccess, pod: PodStatus, container: str) -> str:
+def on_host(host: HostAccess, pod: Pod, container: str) -> str:
     """The container's id. ClickException where it has not been made."""
-    found = host.containers_of(pod.uid).get(container)
+    found = host.containers_of(pod.metadata.uid).get(container)
     if found is None:
-        status = next((one for one in pod.containers if one.name == container), None)
-        why = f": {status.reason}" if status and status.reason else ""
-        raise click.ClickException(f"container {container!r} of {pod.ref} is not on {pod.node}{why}")
+        status = next((one for one in container_statuses_of(pod) if one.name == container), None)
+        why = f": {status.state.reason}" if status and status.state.reason else ""
+        raise click.ClickException(f"container {container!r} of {ref_of(pod)} is not on {pod.spec.node_name}{why}")
     return found
 
 
-def _listed(pod: PodStatus) -> list[str]:
+def _listed(pod: Pod) -> list[str]:
     """As kubectl lists them: the main ones first, init containers marked."""
-    main = [one.name for one in pod.containers if one.kind == "container"]
-    return main + [f"{one.name} (init)" for one in pod.containers if one.kind != "container"]
+    main = [one.name for one in pod.status.container_statuses]
+    return main + [f"{one.name} (init)" for one in pod.status.init_container_statuses]

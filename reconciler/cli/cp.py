@@ -44,7 +44,7 @@ def cp(source: str, target: str, container: str, namespace: str, **given: Any) -
     state = known(host_settings(given))
     status = state.pod(remote.pod, remote.namespace or namespace)
     name = choose_container(status, container).name
-    with state.reaching(status.node) as host:
+    with state.reaching(status.spec.node_name) as host:
         found = on_host(host, status, name)
         if here.pod:
             _download(host, found, here.path, Path(there.path))

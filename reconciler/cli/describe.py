@@ -15,29 +15,22 @@ from reconciler.cli.kind_argument import KindArgument
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, namespace_option, output_option
 from reconciler.cli.traffic import traffic_of
+from reconciler.kinds import KIND_BY_NAME, KINDS
 from reconciler.model.acme import IssuedCertificate
+from reconciler.model.api.meta import ref_of
+from reconciler.model.api.networking import Ingress
 from reconciler.model.kinds import Names
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.plan import (
-    ClaimStatus,
-    DeploymentStatus,
-    IngressStatus,
-    NodeStatus,
-    PodStatus,
-    ServiceStatus,
-    Status,
-)
-from reconciler.model.records import Event
-from reconciler.model.traffic import ProxyTraffic
-from reconciler.reporting import Line, certificate_objects, event_json, status_object, traffic_objects
-from reconciler.reporting.describing import (
-    describe_claim,
-    describe_deployment,
-    describe_ingress,
-    describe_node,
-    describe_pod,
-    describe_service,
+from reconciler.model.plan import Status
+from reconciler.reporting import (
+    Context,
+    Line,
+    certificates_json,
+    event_json,
+    object_json,
+    pods_by_node,
+    traffic_objects,
 )
 from reconciler.stores import open_reader
 
@@ -57,67 +50,39 @@ def describe(kind: Names, name: str, namespace: str, output: str, **given: Any) 
     configure_logging()
     settings = host_settings(given)
     with open_reader(settings.state_dir) as reader:
-        statuses, memory = reader.statuses(), reader.memory()
-        status = the_one(statuses, kind, name, namespace)
-        events = [event for event in reader.events() if event.about == status.ref]
+        objects, memory = reader.statuses(), reader.memory()
+        thing = the_one(_described(objects), kind, name, namespace)
+        ref = ref_of(thing)
+        events = [event for event in reader.events() if event.about == ref]
         say_age(reader)
-    traffic = traffic_of(ClusterAccess(statuses, memory, settings), status)
+    traffic = traffic_of(ClusterAccess(objects, memory, settings), thing)
+    issued = _issued_for(thing, memory)
     if output == "text":
-        show_lines(_page(status, statuses, memory, events, traffic))
+        context = Context(time.time(), True, objects, pods_by_node(objects.values()), events, traffic, issued)
+        show_lines(_page(thing, context))
     else:
-        shown = status_object(status, memory.applied.get(status.ref))
         told: dict[str, Any] = {"traffic": traffic_objects(traffic)} if traffic else {}
-        if issued := _issued_for(status.ref, memory):
-            told["certificates"] = certificate_objects(issued)
-        echo_object({**shown, **told, "events": [event_json(event) for event in events]}, output)
+        if issued:
+            told["certificates"] = certificates_json(issued)
+        events_json = [event_json(event) for event in events]
+        echo_object({**object_json(thing, kind), **told, "events": events_json}, output)
 
 
-def _page(
-    status: Status,
-    statuses: Mapping[Ref, Status],
-    memory: Memory,
-    events: list[Event],
-    traffic: Mapping[str, ProxyTraffic],
-) -> list[Line]:
-    now = time.time()
-    manifest = memory.applied.get(status.ref, {})
-    pods = [other for other in statuses.values() if isinstance(other, PodStatus)]
-    match status:
-        case PodStatus():
-            return describe_pod(
-                status, memory.pods.get(status.uid), _annotations(status, manifest, memory), events, now
-            )
-        case DeploymentStatus():
-            own = [pod for pod in pods if pod.owner == status.ref]
-            return describe_deployment(status, manifest, own, events, now)
-        case NodeStatus():
-            there = [pod for pod in pods if pod.node == status.ref.name]
-            return describe_node(status, manifest, there, events, now)
-        case ServiceStatus():
-            return describe_service(status, manifest, events, now, traffic)
-        case IngressStatus():
-            return describe_ingress(status, manifest, events, now, traffic, _issued_for(status.ref, memory))
-        case ClaimStatus():
-            users = [pod.ref.name for pod in pods if _mounts(pod, status, memory)]
-            return describe_claim(status, manifest, users, events, now)
+def _described(objects: Mapping[Ref, Status]) -> dict[Ref, Status]:
+    """The objects of kinds that have a page."""
+    with_page = {kind.names.kind for kind in KINDS if kind.view is not None and kind.view.describe is not None}
+    return {ref: thing for ref, thing in objects.items() if ref.kind in with_page}
 
 
-def _issued_for(ref: Ref, memory: Memory) -> Mapping[str, IssuedCertificate]:
+def _page(thing: Status, context: Context) -> list[Line]:
+    view = KIND_BY_NAME[type(thing).__name__].view
+    assert view is not None
+    assert view.describe is not None
+    return view.describe(thing, context)
+
+
+def _issued_for(thing: Status, memory: Memory) -> Mapping[str, IssuedCertificate]:
     """The certificates that an Ingress uses and an ACME server gave, by the name of the Secret of each."""
-    used = memory.applied.get(ref, {}).get("spec", {}).get("tls", ()) if ref.kind == "Ingress" else ()
-    secrets = {Ref("Secret", ref.namespace, one.get("secretName", "")) for one in used}
+    used = thing.spec.tls if isinstance(thing, Ingress) else ()
+    secrets = {Ref("Secret", thing.metadata.namespace, one.secret_name) for one in used}
     return {secret.name: memory.certificates[secret] for secret in sorted(secrets & memory.certificates.keys())}
-
-
-def _annotations(pod: PodStatus, manifest: Mapping[str, Any], memory: Memory) -> Mapping[str, str]:
-    if pod.owner is not None:
-        manifest = memory.applied.get(pod.owner, {}).get("spec", {}).get("template", {})
-    found: Mapping[str, str] = manifest.get("metadata", {}).get("annotations", {})
-    return found
-
-
-def _mounts(pod: PodStatus, claim: ClaimStatus, memory: Memory) -> bool:
-    intent = memory.pods.get(pod.uid)
-    volumes = intent.spec.volumes if intent is not None and intent.spec is not None else ()
-    claims = {one.persistent_volume_claim.claim_name for one in volumes if one.persistent_volume_claim}
-    return pod.ref.namespace == claim.ref.namespace and claim.ref.name in claims

@@ -52,7 +52,7 @@ def exec(
     state = known(host_settings(given))
     status = state.pod(pod, namespace)
     name = choose_container(status, container).name
-    with state.reaching(status.node) as host:
+    with state.reaching(status.spec.node_name) as host:
         execution = start(host, on_host(host, status, name), command, stdin=stdin, tty=tty)
         try:
             if tty:

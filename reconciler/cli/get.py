@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,25 +15,22 @@ from reconciler.cli.console import show_lines
 from reconciler.cli.kind_argument import KindArgument, kinds_in_words
 from reconciler.cli.options import output_option, state_option
 from reconciler.control.ports import StoreReader
-from reconciler.kinds.core.endpoints import ENDPOINTS
-from reconciler.kinds.core.event import EVENT
-from reconciler.kinds.core.service import SERVICE
+from reconciler.kinds import KIND_BY_NAME, Kind
 from reconciler.model.kinds import Names
 from reconciler.model.names import Ref
-from reconciler.model.plan import ServiceStatus
+from reconciler.model.plan import PUBLISHED
 from reconciler.reporting import (
-    Table,
-    endpoints_object,
-    endpoints_table,
+    Context,
     event_json,
     events_table,
-    manifest_object,
-    manifests_table,
+    manifest_json,
+    object_json,
     object_list,
-    status_object,
-    table,
+    pods_by_node,
     table_lines,
+    table_of,
 )
+from reconciler.store import read_back
 from reconciler.stores import open_reader
 
 Thing = TypeVar("Thing")
@@ -56,25 +53,36 @@ def get(
 ) -> None:
     """Print the objects of one kind, or one object: a table, or as JSON or YAML."""
     where = None if all_namespaces else namespace
+    kind = KIND_BY_NAME[wanted.kind]
     with open_reader(state_dir) as reader:
-        if wanted == EVENT.names:
+        if kind.view is None:
             _events(reader, name, where, output)
-        elif wanted == ENDPOINTS.names:
-            _endpoints(reader, name, where, output)
-        elif wanted.has_status:
-            show_statuses(reader, wanted, name, where, output)
         else:
-            _manifests(reader, wanted, name, where, output)
+            show_objects(reader, kind, name, where, output)
 
 
-def show_statuses(reader: StoreReader, kind: Names, name: str | None, namespace: str | None, output: str) -> None:
+def show_objects(
+    reader: StoreReader, kind: Kind[Any], name: str | None, namespace: str | None, output: str
+) -> None:
     """`namespace` None: all of them. ClickException where `name` is given and not found."""
-    found = _picked(reader.statuses(), kind, name, namespace)
-    applied = reader.memory().applied
-    shown = table(list(found.values()), wide=output == "wide", namespaces=namespace is None, now=time.time())
-    objects = [status_object(status, applied.get(ref)) for ref, status in found.items()]
-    say_age(reader)
-    _print(shown, objects, output, one=name is not None, everywhere=namespace is None)
+    objects = reader.statuses()
+    published = kind.type in PUBLISHED
+    things: Mapping[Ref, Any] = objects if published else reader.memory().applied
+    found = _picked(things, kind.names, name, namespace)
+    if published:
+        say_age(reader)
+        shown = [object_json(thing, kind.names) for thing in found.values()]
+    else:
+        shown = [manifest_json(manifest) for manifest in found.values()]
+    if output in ("json", "yaml"):
+        echo_object(shown[0] if name is not None else object_list(shown), output)
+        return
+    typed = found.values() if published else [read_back(manifest, kind.type) for manifest in found.values()]
+    context = Context(time.time(), output == "wide", objects, pods_by_node(objects.values()))
+    assert kind.view is not None
+    show_lines(table_lines(table_of(kind.view, typed, context, namespaces=namespace is None)))
+    if not found and namespace is not None:
+        click.echo("(-n NAMESPACE names one other than `default`, and -A all of them)", err=True)
 
 
 def the_one(things: Mapping[Ref, Thing], kind: Names, name: str, namespace: str) -> Thing:
@@ -82,24 +90,6 @@ def the_one(things: Mapping[Ref, Thing], kind: Names, name: str, namespace: str)
     is none."""
     (found,) = _picked(things, kind, name, namespace).values()
     return found
-
-
-def _endpoints(reader: StoreReader, name: str | None, namespace: str | None, output: str) -> None:
-    """Of the services: theirs have no status of their own."""
-    found = _picked(reader.statuses(), SERVICE.names, name, namespace)
-    services = [status for status in found.values() if isinstance(status, ServiceStatus)]
-    shown = endpoints_table(services, wide=output == "wide", namespaces=namespace is None, now=time.time())
-    say_age(reader)
-    objects = [endpoints_object(service) for service in services]
-    _print(shown, objects, output, one=name is not None, everywhere=namespace is None)
-
-
-def _manifests(reader: StoreReader, kind: Names, name: str | None, namespace: str | None, output: str) -> None:
-    """Of the revision in force."""
-    found = _picked(reader.memory().applied, kind, name, namespace)
-    objects = [manifest_object(manifest) for manifest in found.values()]
-    shown = manifests_table(found, namespaces=namespace is None)
-    _print(shown, objects, output, one=name is not None, everywhere=namespace is None)
 
 
 def _picked(things: Mapping[Ref, Thing], kind: Names, name: str | None, namespace: str | None) -> dict[Ref, Thing]:
@@ -114,15 +104,6 @@ def _picked(things: Mapping[Ref, Thing], kind: Names, name: str | None, namespac
         where = f" in namespace {namespace}" if namespace and kind.namespaced else ""
         raise click.ClickException(f"{kind.singular} {name!r} not found{where}")
     return found
-
-
-def _print(shown: Table, objects: Sequence[dict[str, Any]], output: str, *, one: bool, everywhere: bool) -> None:
-    if output in ("json", "yaml"):
-        echo_object(objects[0] if one else object_list(objects), output)
-    else:
-        show_lines(table_lines(shown))
-        if not objects and not everywhere:
-            click.echo("(-n NAMESPACE names one other than `default`, and -A all of them)", err=True)
 
 
 def echo_object(value: dict[str, Any], output: str) -> None:

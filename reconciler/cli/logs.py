@@ -11,7 +11,8 @@ import click
 from reconciler.cli.access import choose_container, container_option, known, on_host, pod_options
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import Duration, host_settings
-from reconciler.model.plan import ContainerStatus, PodStatus
+from reconciler.model.api.core.container_status import ContainerStatus
+from reconciler.model.api.core.pod import Pod, container_statuses_of
 from reconciler.nodes.access.host import HostAccess
 from reconciler.nodes.access.log_lines import LogLine
 from reconciler.nodes.access.logs import LogRequest, now_there, read_log, start_of_run
@@ -55,10 +56,10 @@ def logs(
     state = known(host_settings(given))
     status = state.pod(pod, namespace)
     if all_containers:
-        chosen = list(status.containers)
+        chosen = list(container_statuses_of(status))
     else:
         chosen = [choose_container(status, container)]
-    with state.reaching(status.node) as host:
+    with state.reaching(status.spec.node_name) as host:
         start = now_there(host) - int(since * 1e9) if since is not None else 0
         wanted = LogRequest(follow, previous, tail, start)
         shown = [_Shown(host, status, one, prefix, timestamps) for one in chosen]
@@ -77,12 +78,12 @@ class _Shown:
     """What was written last, for any of them, has no line's end."""
 
     def __init__(
-        self, host: HostAccess, pod: PodStatus, container: ContainerStatus, prefix: bool, timestamps: bool
+        self, host: HostAccess, pod: Pod, container: ContainerStatus, prefix: bool, timestamps: bool
     ) -> None:
         self._host = host
         self._pod = pod
         self._container = container
-        self._prefix = f"[pod/{pod.ref.name}/{container.name}] " if prefix else ""
+        self._prefix = f"[pod/{pod.metadata.name}/{container.name}] " if prefix else ""
         self._timestamps = timestamps
 
     def show(self, wanted: LogRequest, *, skips: bool) -> None:
@@ -93,14 +94,14 @@ class _Shown:
             if skips:
                 return
             raise
-        ended = self._container.last_end.at if self._container.last_end else ""
-        start = start_of_run(found, ended, self._container.restarts)
+        last = self._container.last_state
+        ended = last.terminated.finished_at if last is not None and last.terminated is not None else ""
+        start = start_of_run(found, ended, self._container.restart_count)
         if wanted.previous and not start:
             if skips:
                 return
-            raise click.ClickException(
-                f'previous terminated container "{self._container.name}" in pod "{self._pod.ref.name}" not found'
-            )
+            pod, container = self._pod.metadata.name, self._container.name
+            raise click.ClickException(f'previous terminated container "{container}" in pod "{pod}" not found')
         for line in read_log(self._host, found, wanted, start):
             self._write(line)
 

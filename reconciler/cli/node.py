@@ -9,7 +9,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from reconciler.cli.get import show_statuses
+from reconciler.cli.get import show_objects
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import (
     host_options,
@@ -41,7 +41,7 @@ def node() -> None:
 def list_nodes(state_dir: Path, output: str) -> None:
     """Every node with what runs on it, as the running reconciler last saw it."""
     with open_reader(state_dir) as reader:
-        show_statuses(reader, NODE.names, None, None, output)
+        show_objects(reader, NODE, None, None, output)
 
 
 @node.command("reset")

@@ -12,8 +12,10 @@ import click
 from reconciler.cli.access import ClusterAccess, known, pod_options, target
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_settings
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.meta import ref_of
 from reconciler.model.names import Ref
-from reconciler.model.plan import PodStatus
 from reconciler.nodes.ssh.forwarding import Forwarder
 
 _LOOK_SECONDS = 1.0
@@ -42,19 +44,21 @@ def port_forward(pod: str, ports: tuple[str, ...], address: str, namespace: str,
     configure_logging()
     state = known(host_settings(given))
     status = state.pod(pod, namespace)
-    if not status.ip:
-        raise click.ClickException(f"{status.ref} has no address yet: {status.reason or status.phase}")
+    ip, node = status.status.pod_ip, status.spec.node_name
+    if not ip:
+        why = status.status.reason or status.status.phase
+        raise click.ClickException(f"{ref_of(status)} has no address yet: {why}")
     wanted = [_pair(text) for text in ports]
     numbers = [_number(state, target(pod, namespace), status, pair.remote) for pair in wanted]
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with state.reaching(status.node) as host, ExitStack() as open_ones:
+    with state.reaching(node) as host, ExitStack() as open_ones:
         for pair, port in zip(wanted, numbers, strict=True):
             local = pair.local
             for where in _addresses(address):
                 try:
-                    forwarder = Forwarder(host.ssh, (where, local), (status.ip, port), _complain)
+                    forwarder = Forwarder(host.ssh, (where, local), (ip, port), _complain)
                 except OSError as error:
                     raise click.ClickException(
                         f"cannot listen at {where}:{local}: {error.strerror or error}"
@@ -66,7 +70,7 @@ def port_forward(pod: str, ports: tuple[str, ...], address: str, namespace: str,
                 local = forwarder.port
         while not ended.wait(_LOOK_SECONDS):
             if not host.ssh.alive:
-                raise click.ClickException(f"the connection to {status.node} was lost")
+                raise click.ClickException(f"the connection to {node} was lost")
 
 
 def _complain(why: str) -> None:
@@ -86,7 +90,7 @@ def _pair(text: str) -> _Pair:
     return _Pair(int(local or 0), remote)
 
 
-def _number(state: ClusterAccess, ref: Ref, pod: PodStatus, remote: str) -> int:
+def _number(state: ClusterAccess, ref: Ref, pod: Pod, remote: str) -> int:
     """The pod's port that is meant."""
     if ref.kind == "Service":
         remote = _of_service(state, ref, remote)
@@ -94,24 +98,24 @@ def _number(state: ClusterAccess, ref: Ref, pod: PodStatus, remote: str) -> int:
         if not 0 < int(remote) < 65536:
             raise click.UsageError(f"{remote} is no port")
         return int(remote)
-    intent = state.memory.pods.get(pod.uid)
     named = {
         port.name: port.container_port
-        for container in (intent.spec.containers if intent and intent.spec else ())
+        for container in pod.spec.containers
         for port in container.ports
         if port.name
     }
     if remote not in named:
         has = f"it has: {', '.join(named)}" if named else "it names none"
-        raise click.ClickException(f"{pod.ref} has no port named {remote!r}; {has}")
+        raise click.ClickException(f"{ref_of(pod)} has no port named {remote!r}; {has}")
     return named[remote]
 
 
 def _of_service(state: ClusterAccess, ref: Ref, remote: str) -> str:
     """The service's own port, as its targetPort."""
-    ports: list[dict[str, Any]] = state.memory.applied.get(ref, {}).get("spec", {}).get("ports") or []
+    service = state.statuses.get(ref)
+    ports = service.spec.ports if isinstance(service, Service) else ()
     for port in ports:
-        if remote in (str(port["port"]), port.get("name")):
-            return str(port.get("targetPort") or port["port"])
-    has = ", ".join(str(port["port"]) for port in ports) or "none"
+        if remote in (str(port.port), port.name):
+            return str(port.target_port or port.port)
+    has = ", ".join(str(port.port) for port in ports) or "none"
     raise click.ClickException(f"{ref} has no port {remote}; it has: {has}")

@@ -14,7 +14,10 @@ from rich.text import Text
 
 from reconciler.cli.piped_console import PipedConsole
 from reconciler.control.cycle import Turn
-from reconciler.model.plan import DeploymentStatus, NodeStatus, PodStatus
+from reconciler.model.api.apps import Deployment, is_rolled_out
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.pod import Pod, is_pod_ready
+from reconciler.model.api.meta import message_of, ref_of
 from reconciler.model.records import Event
 from reconciler.reporting import event_json, event_line
 
@@ -69,45 +72,46 @@ class Progress:
 
     def conclude(self, words: str, turn: Turn | None, *, converged: bool) -> None:
         """The last word on stdout."""
-        statuses = tuple(turn.plan.statuses.values()) if turn else ()
-        workloads = [status for status in statuses if isinstance(status, DeploymentStatus)]
-        pods = [status for status in statuses if isinstance(status, PodStatus)]
+        objects = tuple(turn.plan.statuses.values()) if turn else ()
+        workloads = [one for one in objects if isinstance(one, Deployment)]
+        pods = [one for one in objects if isinstance(one, Pod)]
         if self._as_json:
             summary = {
                 "converged": converged,
                 "message": words,
                 "deployments": {
-                    f"{status.ref.namespace}/{status.ref.name}": {
-                        "available": status.available,
-                        "replicas": status.replicas,
+                    f"{one.metadata.namespace}/{one.metadata.name}": {
+                        "available": one.status.available_replicas,
+                        "replicas": one.spec.replicas,
                     }
-                    for status in workloads
+                    for one in workloads
                 },
                 "pods": len(pods),
             }
             click.echo(json.dumps(summary, indent=2))
             return
-        for status in workloads:
-            if not status.complete:
-                click.echo(
-                    f"{status.ref}: {status.available}/{status.replicas} available {status.message}".rstrip()
-                )
-        for node in (status for status in statuses if isinstance(status, NodeStatus)):
-            if node.message and not converged:
-                click.echo(f"{node.ref}: {node.message}")
+        for one in workloads:
+            if not is_rolled_out(one):
+                message = message_of(one.status.conditions, "Available")
+                counts = f"{one.status.available_replicas}/{one.spec.replicas} available"
+                click.echo(f"{ref_of(one)}: {counts} {message}".rstrip())
+        for node in (one for one in objects if isinstance(one, Node)):
+            if (message := message_of(node.status.conditions, "Ready")) and not converged:
+                click.echo(f"{ref_of(node)}: {message}")
         for pod in pods:
-            if not pod.ready and pod.reason:
-                click.echo(f"{pod.ref} on {pod.node}: {pod.reason} {pod.message}".rstrip())
+            if not is_pod_ready(pod) and pod.status.reason:
+                where, status = pod.spec.node_name, pod.status
+                click.echo(f"{ref_of(pod)} on {where}: {status.reason} {status.message}".rstrip())
         click.echo(words)
 
 
 def _workloads(turn: Turn) -> Table:
     table = Table("WORKLOAD", "UPDATED", "AVAILABLE", "WANTED", box=None, pad_edge=False)
-    for status in turn.plan.statuses.values():
-        if isinstance(status, DeploymentStatus):
-            style = "green" if status.complete else "yellow"
-            cells = (str(status.ref), str(status.updated), str(status.available), str(status.replicas))
-            table.add_row(*cells, style=style)
+    for one in turn.plan.statuses.values():
+        if isinstance(one, Deployment):
+            style = "green" if is_rolled_out(one) else "yellow"
+            counts = one.status.updated_replicas, one.status.available_replicas, one.spec.replicas
+            table.add_row(str(ref_of(one)), *map(str, counts), style=style)
     return table
 
 

@@ -11,8 +11,10 @@ from reconciler.cli.access import ClusterAccess, ask_each, known, pod_options
 from reconciler.cli.console import show_lines, show_values
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, output_option
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.meta import ref_of
 from reconciler.model.names import Ref, Uid
-from reconciler.model.plan import NodeStatus, PodStatus
 from reconciler.nodes.access.host import HostAccess
 from reconciler.nodes.access.usage import ContainerUsage, containers_usage, host_usage
 from reconciler.nodes.errors import NodeError
@@ -50,8 +52,11 @@ def top_pods(
     if name is not None:
         pods = [state.pod(name, namespace)]
     else:
-        pods = [pod for pod in state.pods() if pod.node and (all_namespaces or pod.ref.namespace == namespace)]
-    told, failed = _ask(state, sorted({pod.node for pod in pods}), lambda host, _: containers_usage(host))
+        placed = [pod for pod in state.pods() if pod.spec.node_name]
+        pods = [pod for pod in placed if all_namespaces or pod.metadata.namespace == namespace]
+    told, failed = _ask(
+        state, sorted({pod.spec.node_name for pod in pods}), lambda host, _: containers_usage(host)
+    )
     usages = _by_pod(pods, [one for each in told for one in each], apart=containers)
     if output == "json":
         show_values([usage_json(one) for one in usages])
@@ -69,14 +74,17 @@ def top_nodes(ctx: click.Context, /, name: str | None, output: str, **given: Any
     """Of every node, or of NAME alone: the whole host, whatever else runs on it."""
     configure_logging()
     state = known(host_settings(given))
-    nodes = [status for status in state.statuses.values() if isinstance(status, NodeStatus)]
-    chosen = {node.ref.name: node for node in nodes if name in (None, node.ref.name)}
+    nodes = [one for one in state.statuses.values() if isinstance(one, Node)]
+    chosen = {node.metadata.name: node for node in nodes if name in (None, node.metadata.name)}
     if name is not None and not chosen:
         raise click.ClickException(f"node {name!r} not found")
 
     def look(host: HostAccess, node: str) -> NodeUsage:
-        used, status = host_usage(host, node), chosen[node]
-        return NodeUsage(node, used.cpu_milli, used.memory_bytes, status.cpu_milli, status.memory_bytes)
+        used, capacity = host_usage(host, node), chosen[node].status.capacity
+        cpu, memory = capacity.get("cpu"), capacity.get("memory")
+        return NodeUsage(
+            node, used.cpu_milli, used.memory_bytes, cpu.milli if cpu else 0, memory.whole if memory else 0
+        )
 
     told, failed = _ask(state, list(chosen), look)
     if output == "json":
@@ -106,9 +114,9 @@ def _ask(
     return told, failed
 
 
-def _by_pod(pods: Collection[PodStatus], measured: Sequence[ContainerUsage], *, apart: bool) -> list[PodUsage]:
+def _by_pod(pods: Collection[Pod], measured: Sequence[ContainerUsage], *, apart: bool) -> list[PodUsage]:
     """By name; of a pod of which nothing runs there is nothing to say."""
-    refs: dict[Uid, Ref] = {pod.uid: pod.ref for pod in pods}
+    refs: dict[Uid, Ref] = {pod.metadata.uid: ref_of(pod) for pod in pods}
     single = sorted(
         (
             PodUsage(refs[one.uid], one.container, one.usage.cpu_milli, one.usage.memory_bytes)

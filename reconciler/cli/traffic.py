@@ -8,9 +8,12 @@ from contextlib import closing
 import click
 
 from reconciler.cli.access import ClusterAccess, ask_each
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.meta import ref_of
+from reconciler.model.api.networking import Ingress
 from reconciler.model.edges import edges
 from reconciler.model.names import Ref
-from reconciler.model.plan import IngressStatus, ServiceStatus, Status
+from reconciler.model.plan import Status
 from reconciler.model.sections import Section, ServiceSection, sections_of
 from reconciler.model.traffic import ProxyTraffic, Sections, Silent, TrafficReport
 from reconciler.nodes.proxy.reader import ProxyReader
@@ -27,20 +30,20 @@ def traffic_of(state: ClusterAccess, status: Status) -> Mapping[str, ProxyTraffi
     except click.ClickException as error:
         click.echo(f"error: how it does now cannot be asked: {error}", err=True)
         return {}
-    asked = edges(nodes) if isinstance(status, IngressStatus) else tuple(nodes)
-    credentials, names = credentials_of(state.settings), sections_of(status.ref)
+    asked = edges(nodes) if isinstance(status, Ingress) else tuple(nodes)
+    credentials, names = credentials_of(state.settings), sections_of(ref_of(status))
 
     def look(node: str) -> Sections:
         with closing(ProxyReader(nodes[node], cluster, credentials)) as reader:
             return reader.read(names)
 
-    return {node: _told(answer, status.ref) for node, answer in ask_each(asked, look).items()}
+    return {node: _told(answer, ref_of(status)) for node, answer in ask_each(asked, look).items()}
 
 
 def _is_served(status: Status) -> bool:
-    if isinstance(status, ServiceStatus):
-        return status.cluster_ip not in ("", "None")
-    return isinstance(status, IngressStatus)
+    if isinstance(status, Service):
+        return status.spec.cluster_ip not in ("", "None")
+    return isinstance(status, Ingress)
 
 
 def _told(answer: Sections | Exception, ref: Ref) -> ProxyTraffic:

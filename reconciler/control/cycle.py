@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.meta import condition_of
 from reconciler.model.desired import Desired, Revision
 from reconciler.model.edges import edges
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import PodWork, StartContainer
-from reconciler.model.plan import NodeStatus, Plan
+from reconciler.model.plan import Plan
 from reconciler.model.setups import NodeSetup
 from reconciler.planning import NO_ORDERS, Due, Rules, certificates_due, plan
 from reconciler.services import ServiceLayer
@@ -56,11 +58,13 @@ def turn(
         return Turn(revision=desired.revision, plan=planned, setups={}, work=())
     setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed, planned.booting, at)
     answering = {name: node for name, node in observed.nodes.items() if isinstance(node, Reachable)}
-    stand = {name: planned.statuses.get(Ref("Node", "", name)) for name in answering}
+    nodes = {name: planned.statuses.get(Ref("Node", "", name)) for name in answering}
     refused = {
-        name: status.message
-        for name, status in stand.items()
-        if isinstance(status, NodeStatus) and not status.ready
+        name: ready.message
+        for name, node in nodes.items()
+        if isinstance(node, Node)
+        and (ready := condition_of(node.status.conditions, "Ready")) is not None
+        and ready.status != "True"
     }
     reachable = {name: node for name, node in answering.items() if name not in refused}
     serving = {name for name, node in reachable.items() if name in setups and _serves(node, setups[name])}

@@ -15,10 +15,17 @@ from msgspec.structs import replace
 
 from reconciler.control.processes import UNKNOWN, has_ended
 from reconciler.model.api.cluster import Cluster
-from reconciler.model.api.meta import ref_of
+from reconciler.model.api.core.node import (
+    ANNOTATION_LEADER,
+    ANNOTATION_LEASE_EPOCH,
+    Node,
+    NodeStatus,
+    SshAddress,
+)
+from reconciler.model.api.meta import Condition, ObjectMeta, ref_of
 from reconciler.model.leases import Claim, HostLease, Seat
 from reconciler.model.names import Ref
-from reconciler.model.plan import NodeStatus, Status
+from reconciler.model.plan import Status
 from reconciler.model.records import Event
 
 LEASE_SECONDS: Final = 15.0
@@ -230,9 +237,31 @@ def with_leaders(statuses: Mapping[Ref, Status], seats: Mapping[str, Seat]) -> d
     led = dict(statuses)
     for name, seat in seats.items():
         ref = Ref("Node", "", name)
-        known = led.get(ref, NodeStatus(ref, seat.connected, "another reconciler leads: see LEADER", 0))
-        leader, epoch = (seat.lease.holder, seat.lease.epoch) if seat.lease and seat.lease.live else ("", 0)
-        if isinstance(known, NodeStatus):
-            same = (known.leader, known.lease_epoch) == (leader, epoch)
-            led[ref] = known if same else replace(known, leader=leader, lease_epoch=epoch)
+        known = led.get(ref)
+        if known is None:
+            led[ref] = _with_lease(_unplanned(name, seat), seat.lease)
+        elif isinstance(known, Node):
+            led[ref] = _with_lease(known, seat.lease)
     return led
+
+
+def _unplanned(name: str, seat: Seat) -> Node:
+    """A node of which no plan of ours has told anything yet."""
+    message = "another reconciler leads: see LEADER"
+    ready = Condition("Ready", "True" if seat.connected else "False", message=message)
+    return Node(ObjectMeta(name), SshAddress("", ""), status=NodeStatus(conditions=(ready,)))
+
+
+def _with_lease(node: Node, lease: HostLease | None) -> Node:
+    """The node given, itself, if its annotations say who has the lease."""
+    given = {}
+    if lease is not None and lease.live:
+        given = {ANNOTATION_LEADER: lease.holder, ANNOTATION_LEASE_EPOCH: str(lease.epoch)}
+    before = node.metadata.annotations
+    if {key: before[key] for key in _LEASE_ANNOTATIONS if key in before} == given:
+        return node
+    others = {key: note for key, note in before.items() if key not in _LEASE_ANNOTATIONS}
+    return replace(node, metadata=replace(node.metadata, annotations={**others, **given}))
+
+
+_LEASE_ANNOTATIONS = (ANNOTATION_LEADER, ANNOTATION_LEASE_EPOCH)

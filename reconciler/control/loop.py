@@ -37,7 +37,7 @@ from reconciler.control.pod_narration import of_containers, of_statuses, of_work
 from reconciler.control.ports import Issuer, Store
 from reconciler.control.pulls import Pulls
 from reconciler.control.refresh import Load
-from reconciler.control.stamping import NOTHING_PLANNED, stamped
+from reconciler.control.timestamps import NOTHING_PLANNED, with_timestamps
 from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed
@@ -301,7 +301,7 @@ class Loop:
         if last is None:
             expect_to_stay()
         planned = last.plan.statuses if last else NOTHING_PLANNED
-        published = stamped(self._published, current.plan.statuses, time.time(), planned)
+        published = with_timestamps(self._published, current.plan.statuses, time.time(), planned)
         self._published = with_leaders(published, self._fleet.seats())
         self._store.publish(self._published)  # Before the events: who reacts to one finds what it tells of.
         self._tell(self._pulls.begun(current.work, observed, now))

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from msgspec.structs import replace
-
 from reconciler.control.cycle import Turn
 from reconciler.model.acme import IssuedCertificate, Order
+from reconciler.model.api.apps import Deployment, is_rolled_out
+from reconciler.model.api.meta import ref_of
 from reconciler.model.desired import Desired, Rejected, Revision, Unavailable
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
-from reconciler.model.plan import Action, DeploymentStatus, Hold, PodChange
+from reconciler.model.plan import Action, Hold, PodChange
 from reconciler.model.records import Event
 from reconciler.planning import retry_delay, stays_until
 
@@ -72,11 +72,11 @@ def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
                 unplaced.owner, "Warning", "FailedScheduling", f"{unplaced.count} pod(s) fit nowhere: {why}"
             )
     earlier = before.plan.statuses if before else {}
-    for ref, status in after.plan.statuses.items():
-        if isinstance(status, DeploymentStatus):
+    for ref, now in after.plan.statuses.items():
+        if isinstance(now, Deployment):
             was = earlier.get(ref)
-            if isinstance(was, DeploymentStatus) and replace(was, message="") != replace(status, message=""):
-                yield _of_progress(status)
+            if was is not now and isinstance(was, Deployment) and _counts(was) != _counts(now):
+                yield _of_progress(now)
     yield from _of_succession(before, after)
     for orphan in sorted(set(after.plan.orphans) - set(before.plan.orphans if before else ())):
         yield Event(
@@ -204,6 +204,14 @@ def _of_change(change: PodChange) -> Event:
     )
 
 
-def _of_progress(status: DeploymentStatus) -> Event:
-    counts = f"{status.available}/{status.replicas} available, {status.updated} updated, {status.total} in all"
-    return Event(status.ref, "Normal", "Complete" if status.complete else "Progressing", counts)
+def _of_progress(deployment: Deployment) -> Event:
+    wanted, total, updated, _, available = _counts(deployment)
+    counts = f"{available}/{wanted} available, {updated} updated, {total} in all"
+    reason = "Complete" if is_rolled_out(deployment) else "Progressing"
+    return Event(ref_of(deployment), "Normal", reason, counts)
+
+
+def _counts(deployment: Deployment) -> tuple[int, ...]:
+    status = deployment.status
+    counts = status.replicas, status.updated_replicas, status.ready_replicas, status.available_replicas
+    return deployment.spec.replicas, *counts

@@ -5,6 +5,8 @@ Words and reasons are kubelet's where it has any.
 
 from collections.abc import Iterator, Mapping
 
+from reconciler.model.api.core.container_status import ContainerStatus
+from reconciler.model.api.core.pod import Pod, container_statuses_of, is_terminating
 from reconciler.model.names import LABEL_CONTAINER, SANDBOX, Ref
 from reconciler.model.observed import Ended, Observation, Observed, ObservedContainer, Reachable
 from reconciler.model.operations import (
@@ -15,7 +17,7 @@ from reconciler.model.operations import (
     StartContainer,
     WriteFiles,
 )
-from reconciler.model.plan import ContainerStatus, PodStatus, Status
+from reconciler.model.plan import Status
 from reconciler.model.records import Event
 
 _BACKING_OFF = frozenset({"CrashLoopBackOff", "ImagePullBackOff"})
@@ -45,15 +47,17 @@ def of_statuses(before: Mapping[Ref, Status] | None, after: Mapping[Ref, Status]
     """Back-offs that began since."""
     if before is None:
         return
-    for ref, status in after.items():
+    for ref, pod in after.items():
         was = before.get(ref)
-        if not isinstance(status, PodStatus) or was is status:
+        if not isinstance(pod, Pod) or was is pod:
             continue
-        known = was.containers if isinstance(was, PodStatus) and was.uid == status.uid else ()
-        reasons = {container.name: container.reason for container in known}
-        for container in status.containers:
-            if container.reason in _BACKING_OFF and reasons.get(container.name) != container.reason:
-                yield Event(ref, "Warning", "BackOff", _back_off(container), node=status.node)
+        same = isinstance(was, Pod) and was.metadata.uid == pod.metadata.uid
+        known = container_statuses_of(was) if isinstance(was, Pod) and same else ()
+        reasons = {container.name: container.state.reason for container in known}
+        for container in container_statuses_of(pod):
+            reason = container.state.reason
+            if reason in _BACKING_OFF and reasons.get(container.name) != reason:
+                yield Event(ref, "Warning", "BackOff", _back_off(container), node=pod.spec.node_name)
 
 
 def of_work_done(node: str, outcome: Outcome) -> Iterator[Event]:
@@ -120,10 +124,11 @@ def _end(container: ObservedContainer, ended: Ended) -> str:
 
 def _back_off(container: ContainerStatus) -> str:
     """Of a crash without the time it lasts: the same event each time, which is counted."""
-    if container.reason == "CrashLoopBackOff":
+    if container.state.reason == "CrashLoopBackOff":
         return f"Back-off restarting failed container {container.name}"
     words = f'Back-off pulling image "{container.image}"'
-    return f"{words}: {container.message}" if container.message else words
+    message = container.state.message
+    return f"{words}: {message}" if message else words
 
 
 def _last_seen(observation: Observation | None) -> Reachable | None:
@@ -131,13 +136,14 @@ def _last_seen(observation: Observation | None) -> Reachable | None:
 
 
 def _is_meant_to_run(container: ObservedContainer, statuses: Mapping[Ref, Status]) -> bool:
-    status = statuses.get(Ref("Pod", container.namespace, container.pod))
+    pod = statuses.get(Ref("Pod", container.namespace, container.pod))
     return (
         bool(container.pod)
         and container.container != SANDBOX
-        and isinstance(status, PodStatus)
-        and status.uid == container.uid
-        and status.phase not in ("Terminating", "Succeeded")
+        and isinstance(pod, Pod)
+        and pod.metadata.uid == container.uid
+        and (pod.status.phase == "Unknown" or not is_terminating(pod))
+        and pod.status.phase != "Succeeded"
     )
 
 

@@ -3,7 +3,7 @@
 A room fills a `Kind`: the names, the type, and the facets that the engines define.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.kinds.apps.deployment import DEPLOYMENT
@@ -51,4 +51,7 @@ ADMITTED: Final[AdmittedKinds] = admitted_kinds(
 WORKLOADS: Final[Workloads] = {kind.names.kind: kind.workload for kind in KINDS if kind.workload is not None}
 """The kinds of objects that pods exist for, as planning takes them."""
 
-__all__ = ["ADMITTED", "KINDS", "Kind", "WORKLOADS"]
+KIND_BY_NAME: Final[Mapping[str, Kind[Any]]] = {kind.names.kind: kind for kind in KINDS}
+"""Every kind under its name in CamelCase."""
+
+__all__ = ["ADMITTED", "KINDS", "KIND_BY_NAME", "Kind", "WORKLOADS"]

@@ -7,6 +7,7 @@ from msgspec import Struct
 from reconciler.manifests.admission import Admission
 from reconciler.model.kinds import Names
 from reconciler.planning.workload import Workload
+from reconciler.reporting.view import View
 
 T = TypeVar("T")
 
@@ -21,3 +22,5 @@ class Kind(Struct, Generic[T], frozen=True):
     """How manifests of the kind are read and checked; None for objects that only the reconciler makes."""
     workload: Workload[T] | None = None
     """How planning treats its objects; None for a kind that no pods exist for."""
+    view: View[T] | None = None
+    """How its objects are shown; None for what is not an object, and has a table of its own."""

@@ -11,9 +11,12 @@ from typing import Final
 from msgspec import Struct
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
+from reconciler.model.api.certificates import Certificate
+from reconciler.model.api.core.pod import Pod, container_statuses_of, is_terminating
+from reconciler.model.moments import unix_seconds
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, Reachable
-from reconciler.model.plan import IngressStatus, PodStatus, Status
+from reconciler.model.plan import Status
 from reconciler.model.sections import IngressSection, ServiceSection
 from reconciler.model.traffic import Sections, SectionTraffic
 
@@ -39,7 +42,7 @@ class LoopState(Struct, frozen=True):
 
 def loop_families(state: LoopState) -> Iterator[Metric]:
     """How the cluster stands, without a question to any host."""
-    pods = Counter(status.phase for status in state.statuses.values() if isinstance(status, PodStatus))
+    pods = Counter(_phase(pod) for pod in state.statuses.values() if isinstance(pod, Pod))
     phases = GaugeMetricFamily("reconciler_pods", "Pods, by phase.", labels=("phase",))
     for phase in _PHASES:
         phases.add_metric((phase,), pods[phase])
@@ -66,6 +69,11 @@ def loop_families(state: LoopState) -> Iterator[Metric]:
     yield up
 
 
+def _phase(pod: Pod) -> str:
+    """A pod that is about to go is counted apart from those that run."""
+    return "Terminating" if is_terminating(pod) and pod.status.phase != "Unknown" else pod.status.phase
+
+
 def _waiting(statuses: Iterable[Status]) -> Metric:
     """As upstream, a pod that crashes again and again is Running: what it waits for tells the two apart."""
     waiting = GaugeMetricFamily(
@@ -73,15 +81,16 @@ def _waiting(statuses: Iterable[Status]) -> Metric:
         "Pods with a container that waits, by Kubernetes' reason: CrashLoopBackOff, ImagePullBackOff…",
         labels=("reason",),
     )
-    pods = [status for status in statuses if isinstance(status, PodStatus)]
-    counted = Counter(
-        reason
-        for pod in pods
-        for reason in {one.reason for one in pod.containers if one.state == "waiting" and one.reason}
-    )
+    pods = [one for one in statuses if isinstance(one, Pod)]
+    counted = Counter(reason for pod in pods for reason in _reasons(pod))
     for reason, number in sorted(counted.items()):
         waiting.add_metric((reason,), number)
     return waiting
+
+
+def _reasons(pod: Pod) -> set[str]:
+    waiting = (one.state.waiting for one in container_statuses_of(pod))
+    return {state.reason for state in waiting if state is not None and state.reason}
 
 
 def _certificate_ends(statuses: Iterable[Status]) -> Metric:
@@ -91,10 +100,9 @@ def _certificate_ends(statuses: Iterable[Status]) -> Metric:
         labels=("namespace", "secret"),
     )
     found = {
-        (status.ref.namespace, secret): certificate.not_after
-        for status in statuses
-        if isinstance(status, IngressStatus)
-        for secret, certificate in status.certificates.items()
+        (one.metadata.namespace, one.metadata.name): unix_seconds(one.status.not_after)
+        for one in statuses
+        if isinstance(one, Certificate)
     }
     for labels, end in sorted(found.items()):
         ends.add_metric(labels, end)

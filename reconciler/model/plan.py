@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.certificates import Certificate
+from reconciler.model.api.core.endpoints import Endpoints
+from reconciler.model.api.core.node import Node
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.service import Service
+from reconciler.model.api.networking import Ingress
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
-from reconciler.model.observed import Ended
 from reconciler.model.operations import PodWork
 from reconciler.model.probes import ProbedContainer
 from reconciler.model.problems import Place
@@ -87,143 +94,6 @@ class Unplaced(Struct, frozen=True):
     """How many nodes each plugin of the scheduler turned away."""
 
 
-class ContainerStatus(Struct, frozen=True):
-    name: str
-    image: str
-    state: Literal["waiting", "running", "terminated"]
-    reason: str = ""
-    """Kubernetes' own words: CrashLoopBackOff, ImagePullBackOff, ContainerCreating, Error, OOMKilled…"""
-    message: str = ""
-    restarts: int = 0
-    exit_code: int | None = None
-    kind: Literal["init", "sidecar", "container"] = "container"
-    ready: bool = False
-    started: bool = False
-    """It runs, and its startup probe, if any, has succeeded."""
-    started_at: str = ""
-    finished_at: str = ""
-    """Both RFC 3339, from the host's clock."""
-    last_end: Ended | None = None
-    """Of the run before."""
-
-
-class Condition(Struct, frozen=True):
-    """As upstream: PodScheduled, Initialized, ContainersReady, Ready, and each readiness gate."""
-
-    type: str
-    status: bool
-    reason: str = ""
-    message: str = ""
-    since: float = 0.0
-    """Unix seconds of its last change of status. 0 in a Plan, which knows no clock: written when published."""
-
-
-Phase: TypeAlias = Literal["Pending", "Running", "Succeeded", "Failed", "Unknown", "Terminating"]
-
-
-class PodStatus(Struct, frozen=True):
-    ref: Ref
-    uid: Uid
-    node: str
-    ip: str
-    phase: Phase
-    ready: bool
-    """Every container is ready, each port that a service sends connections to has answered, every gate is open."""
-    hash: str = ""
-    owner: Ref | None = None
-    reason: str = ""
-    message: str = ""
-    containers: tuple[ContainerStatus, ...] = ()
-    """Init containers and sidecars first, then the others, in the manifest's order; `kind` tells them apart."""
-    conditions: tuple[Condition, ...] = ()
-    qos: Literal["Guaranteed", "Burstable", "BestEffort"] = "BestEffort"
-    created: float = 0.0
-    """Unix seconds of when it was first published; 0 in a Plan, as with conditions."""
-    made: float = 0.0
-    """Unix seconds, by the host's clock: when its first container was made, whoever remembers it; 0: not yet."""
-
-
-class ClaimStatus(Struct, frozen=True):
-    ref: Ref
-    phase: Literal["Pending", "Bound", "Lost"]
-    node: str = ""
-    volume: str = ""
-    """The Docker volume's name."""
-    message: str = ""
-
-
-class DeploymentStatus(Struct, frozen=True):
-    ref: Ref
-    replicas: int
-    """Wanted."""
-    total: int
-    updated: int
-    ready: int
-    available: int
-    message: str = ""
-
-    @property
-    def complete(self) -> bool:
-        return self.updated == self.available == self.total == self.replicas
-
-
-class NodeStatus(Struct, frozen=True):
-    ref: Ref
-    ready: bool
-    message: str
-    pods: int
-    cpu_milli: int = 0
-    memory_bytes: int = 0
-    """Capacity; 0 while unknown."""
-    cpu_milli_requested: int = 0
-    memory_bytes_requested: int = 0
-    unschedulable: bool = False
-    pod_cidr: str = ""
-    engine_version: str = ""
-    leader: str = ""
-    """Who has the lease on the host, in words; empty in a Plan, and where nobody has."""
-    lease_epoch: int = 0
-
-
-class ServiceStatus(Struct, frozen=True):
-    ref: Ref
-    type: str
-    cluster_ip: str
-    ports: tuple[str, ...]
-    """As kubectl writes them: `80:30080/TCP`."""
-    endpoints: tuple[str, ...]
-    """`10.244.1.7:8080`, in rotation; of a service without ports the addresses alone."""
-    external: tuple[str, ...] = ()
-    """Where it is reached from outside: its edges and external addresses. What an ExternalName stands for."""
-    message: str = ""
-    """What it asks for and has not got."""
-    created: float = 0.0
-    """Unix seconds of when it was first published; 0 in a Plan, as with pods."""
-
-
-class CertificateStatus(Struct, frozen=True):
-    not_after: float = 0.0
-    """Unix seconds of when it ends; 0: there is none that can be used."""
-    message: str = ""
-    """Why there is none."""
-
-
-class IngressStatus(Struct, frozen=True):
-    ref: Ref
-    class_name: str
-    """Empty: it names none."""
-    hosts: tuple[str, ...]
-    """Empty: every host."""
-    addresses: tuple[str, ...]
-    """Where it is heard."""
-    ports: tuple[int, ...]
-    message: str = ""
-    created: float = 0.0
-    """Unix seconds of when it was first published; 0 in a Plan, as with pods."""
-    certificates: Mapping[str, CertificateStatus] = {}
-    """By the name of the Secret."""
-
-
 class Endpoint(Struct, frozen=True, gc=False):
     """Who answers for a service: a pod that it selects, or an endpoint of its EndpointSlices."""
 
@@ -242,7 +112,10 @@ class Endpoint(Struct, frozen=True, gc=False):
     """Its own name below the service's, where its pod has a hostname and the service's name as subdomain."""
 
 
-Status: TypeAlias = PodStatus | DeploymentStatus | NodeStatus | ServiceStatus | IngressStatus | ClaimStatus
+Status: TypeAlias = Pod | Deployment | Node | Service | Endpoints | Ingress | Certificate | PersistentVolumeClaim
+"""An object that the reconciler keeps a status of, or makes itself."""
+PUBLISHED: Final = frozenset[type[Any]](get_args(Status))
+"""The types of such objects."""
 
 
 class Hold(Struct, frozen=True):
@@ -270,6 +143,8 @@ class Plan(Struct, frozen=True):
     memory: Memory
     """To be stored before any of `work` begins; the same object as given where nothing changed."""
     statuses: Mapping[Ref, Status]
+    """The objects with their statuses, as they stand after this step. What only a clock or the store can give
+    (times, generations, uids of what is in manifests) is added where they are published."""
     endpoints: Mapping[Ref, tuple[Endpoint, ...]] = {}
     """For each Service, the running pods it selects, by name; a leaving one stays, not ready, to its end. Of one
     without a selector, the endpoints of its EndpointSlices."""

@@ -21,7 +21,7 @@ from reconciler.planning.kubelet.sync import sync_pods
 from reconciler.planning.memory import records_of, remember
 from reconciler.planning.outlook import due, pod_changes, unsettled
 from reconciler.planning.progress import progress_of, with_failures
-from reconciler.planning.status.all import Standpoint, standing_of
+from reconciler.planning.status.all import Standpoint, cluster_status
 from reconciler.planning.world import Rules, view_world
 
 
@@ -54,18 +54,18 @@ def plan(
     synced = sync_pods(world, decided, progress)
     collected = collect_garbage(world, decided, progress, synced)
     work = (*synced.work, *collected.work)
-    standing = standing_of(Standpoint(world, decided, progress, records, behind))
+    status = cluster_status(Standpoint(world, decided, progress, records, behind))
     return Plan(
         changes=(*pod_changes(world, decided), *synced.changes, *collected.changes),
         objects=objects,
         work=work,
         memory=remember(world, decided, records, with_failures(progress, memory, work)),
-        statuses=standing.statuses,
+        statuses=status.statuses,
         endpoints=behind,
         probed=probed_containers((pod.intent for pod in decided.pods.values() if pod.shape.probed), desired),
         booting=booting_pods((pod.intent for pod in decided.pods.values()), desired),
         unplaced=decided.placement.unplaced,
         orphans=tuple(f"{stray.node}/{stray.container.name}" for stray in world.adopted.orphans),
-        due=due(world, decided, progress, (*standing.due, *synced.due, *collected.due)),
-        unsettled=unsettled(world, decided, progress, work, (ref for ref, _ in synced.due)) | standing.incomplete,
+        due=due(world, decided, progress, (*status.due, *synced.due, *collected.due)),
+        unsettled=unsettled(world, decided, progress, work, (ref for ref, _ in synced.due)) | status.incomplete,
     )

@@ -5,42 +5,43 @@ Nothing here prints, colours or measures the terminal: the command line does, so
 
 from reconciler.reporting.events import event_json, event_line, events_table
 from reconciler.reporting.lines import Line, Style, inert
-from reconciler.reporting.objects import manifest_object, object_list, status_object
+from reconciler.reporting.objects import certificates_json, manifest_json, object_json, object_list
 from reconciler.reporting.plan_json import plan_json
 from reconciler.reporting.plan_markdown import plan_markdown
 from reconciler.reporting.plan_report import PlanReport, RejectedBase, UnreachableNode, not_compared_words
 from reconciler.reporting.plan_text import plan_text
 from reconciler.reporting.problems import problems_github, problems_json, problems_text
-from reconciler.reporting.service_objects import certificate_objects, endpoints_object
-from reconciler.reporting.tables import Table, endpoints_table, manifests_table, table, table_lines
+from reconciler.reporting.tables import Table, table_lines
 from reconciler.reporting.traffic_objects import traffic_objects
+from reconciler.reporting.view import Column, Context, View, pods_by_node, table_of
 
 __all__ = [
+    "Column",
+    "Context",
     "Line",
     "PlanReport",
     "RejectedBase",
     "Style",
     "Table",
     "UnreachableNode",
-    "certificate_objects",
-    "endpoints_object",
-    "endpoints_table",
+    "View",
+    "certificates_json",
     "event_json",
     "event_line",
     "events_table",
     "inert",
-    "manifest_object",
-    "manifests_table",
+    "manifest_json",
     "not_compared_words",
+    "object_json",
     "object_list",
     "plan_json",
     "plan_markdown",
     "plan_text",
+    "pods_by_node",
     "problems_github",
     "problems_json",
     "problems_text",
-    "status_object",
-    "table",
     "table_lines",
+    "table_of",
     "traffic_objects",
 ]

@@ -1,40 +1,35 @@
-"""Statuses as Kubernetes objects: what `reconciler get -o json|yaml` prints, for jq and for habits.
+"""Objects as JSON: what `reconciler get -o json|yaml` prints, for jq and for habits.
 
-Field names and places are upstream's; a field that we know nothing of is left out.
+Field names and places are upstream's; a field that has its default is left out, as in the manifest.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from reconciler.model.names import Ref
-from reconciler.model.plan import (
-    ClaimStatus,
-    DeploymentStatus,
-    IngressStatus,
-    NodeStatus,
-    PodStatus,
-    ServiceStatus,
-    Status,
-)
-from reconciler.reporting.pod_objects import pod_object
-from reconciler.reporting.service_objects import service_object
+import msgspec
 
-LEADER = "reconciler.dev/leader"
-LEASE_EPOCH = "reconciler.dev/lease-epoch"
-"""Annotations of a Node: who has the lease on the host, and with which epoch."""
+from reconciler.model.acme import IssuedCertificate
+from reconciler.model.api.meta import Object
+from reconciler.model.kinds import Names
+from reconciler.model.moments import rfc3339
+from reconciler.model.quantities import Quantity
 
-_Object = dict[str, Any]
+Json = dict[str, Any]
+
+_FROM_ANNOTATIONS: Final = frozenset({"ssh", "hostKey", "options"})
+"""Fields that hold what annotations say: they are shown as those."""
+_SECRET_FIELDS: Final = ("data", "stringData")
 
 
-_SECRET_FIELDS = ("data", "stringData")
+def object_json(thing: Object, names: Names) -> Json:
+    """An object that is published: its metadata, its spec and its status."""
+    fields = _without_nulls(msgspec.to_builtins(thing, enc_hook=_plain))
+    shown = {name: value for name, value in fields.items() if name not in _FROM_ANNOTATIONS}
+    return {"apiVersion": names.api_version, "kind": names.kind, **shown}
 
 
-def object_list(objects: Sequence[_Object]) -> _Object:
-    return {"apiVersion": "v1", "kind": "List", "items": list(objects)}
-
-
-def manifest_object(manifest: Mapping[str, Any]) -> _Object:
-    """An object that has no status, as it was written; of a Secret, that there are values, and nothing of them."""
+def manifest_json(manifest: Mapping[str, Any]) -> Json:
+    """An object that has no status, as it was written; of a Secret its keys, and nothing of their values."""
     shown = dict(manifest)
     if shown.get("kind") == "Secret":
         for field in _SECRET_FIELDS:
@@ -43,97 +38,34 @@ def manifest_object(manifest: Mapping[str, Any]) -> _Object:
     return shown
 
 
-def status_object(status: Status, manifest: Mapping[str, Any] | None = None) -> _Object:
-    """How an object stands; with the manifest it follows from, what that asks for, too."""
-    shown = _standing(status, manifest or {})
-    if manifest is None:
-        return shown
-    merged = {field: {**manifest.get(field, {}), **shown.get(field, {})} for field in ("metadata", "spec")}
-    return {**manifest, **shown, **merged}
+def object_list(objects: Sequence[Json]) -> Json:
+    """Several objects as one, as `kubectl get -o json` prints them."""
+    return {"apiVersion": "v1", "kind": "List", "items": list(objects)}
 
 
-def _standing(status: Status, manifest: Mapping[str, Any]) -> _Object:
-    match status:
-        case PodStatus():
-            return pod_object(status)
-        case DeploymentStatus():
-            return _deployment(status)
-        case NodeStatus():
-            return _node(status)
-        case ServiceStatus():
-            return service_object(status, manifest.get("spec", {}).get("ports", ()))
-        case IngressStatus():
-            return _ingress(status)
-        case ClaimStatus():
-            return _claim(status)
+def certificates_json(issued: Mapping[str, IssuedCertificate]) -> list[Json]:
+    """The certificates of an ACME server, by the name of the Secret of each; nothing here is secret."""
+    return [
+        {
+            "secretName": name,
+            "hosts": list(one.names),
+            "issuer": one.server,
+            "notBefore": rfc3339(one.not_before),
+            "notAfter": rfc3339(one.not_after),
+        }
+        for name, one in sorted(issued.items())
+    ]
 
 
-def _deployment(deployment: DeploymentStatus) -> _Object:
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": _metadata(deployment.ref),
-        "spec": {"replicas": deployment.replicas},
-        "status": {
-            "replicas": deployment.total,
-            "updatedReplicas": deployment.updated,
-            "readyReplicas": deployment.ready,
-            "availableReplicas": deployment.available,
-            "conditions": [
-                _condition("Available", deployment.available >= deployment.replicas, deployment.message)
-            ],
-        },
-    }
+def _plain(value: object) -> str:
+    if isinstance(value, Quantity):
+        return value.text
+    raise TypeError(f"a {type(value).__name__} is never shown")
 
 
-def _node(node: NodeStatus) -> _Object:
-    lease = {LEADER: node.leader, LEASE_EPOCH: str(node.lease_epoch)} if node.leader else {}
-    capacity = {"cpu": f"{node.cpu_milli}m", "memory": str(node.memory_bytes)}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": _metadata(node.ref) | ({"annotations": lease} if lease else {}),
-        "spec": {**_known({"podCIDR": node.pod_cidr}), "unschedulable": node.unschedulable},
-        "status": {
-            **({"capacity": capacity} if node.cpu_milli or node.memory_bytes else {}),
-            "conditions": [_condition("Ready", node.ready, node.message)],
-            "nodeInfo": _known(
-                {"containerRuntimeVersion": node.engine_version and f"docker://{node.engine_version}"}
-            ),
-        },
-    }
-
-
-def _ingress(ingress: IngressStatus) -> _Object:
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": _metadata(ingress.ref),
-        "spec": _known({"ingressClassName": ingress.class_name}),
-        "status": {
-            "loadBalancer": {"ingress": [{"ip": address} for address in ingress.addresses]},
-            **_known({"message": ingress.message}),
-        },
-    }
-
-
-def _claim(claim: ClaimStatus) -> _Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": _metadata(claim.ref),
-        "spec": _known({"volumeName": claim.volume}),
-        "status": {"phase": claim.phase, **_known({"nodeName": claim.node, "message": claim.message})},
-    }
-
-
-def _metadata(ref: Ref) -> _Object:
-    return _known({"name": ref.name, "namespace": ref.namespace})
-
-
-def _condition(kind: str, holds: bool, message: str = "") -> _Object:
-    return {"type": kind, "status": "True" if holds else "False", **_known({"message": message})}
-
-
-def _known(texts: dict[str, str]) -> _Object:
-    return {key: text for key, text in texts.items() if text}
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [_without_nulls(inner) for inner in value]
+    return value

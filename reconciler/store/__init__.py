@@ -2,7 +2,8 @@
 
 Everybody but `reconciler.stores`, which opens one, knows a store by the ports of `control`."""
 
+from reconciler.store.encoding import read_back
 from reconciler.store.errors import StoreFailed, StoreLocked
 from reconciler.store.ownership import Holder
 
-__all__ = ["Holder", "StoreFailed", "StoreLocked"]
+__all__ = ["Holder", "StoreFailed", "StoreLocked", "read_back"]

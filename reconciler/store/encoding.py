@@ -9,24 +9,14 @@ from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Json
 from reconciler.model.memory import ClaimRecord, IngressRecord, NodeRecord, Runs, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.plan import (
-    ClaimStatus,
-    DeploymentStatus,
-    IngressStatus,
-    NodeStatus,
-    PodStatus,
-    ServiceStatus,
-    Status,
-)
+from reconciler.model.plan import PUBLISHED, Status
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
 
 T = TypeVar("T")
 
-STATUS_TYPES: dict[str, type[Status]] = {
-    kind.__name__: kind
-    for kind in (PodStatus, DeploymentStatus, NodeStatus, ServiceStatus, IngressStatus, ClaimStatus)
-}
+PUBLISHED_TYPES: dict[str, type[Status]] = {kind.__name__: kind for kind in PUBLISHED}
+"""The types of published objects, by their kind."""
 
 
 def _to_json(value: Any) -> str:
@@ -67,7 +57,7 @@ decode_runs = decoder(dict[str, Runs]).decode
 decode_number = decoder(int).decode
 decode_manifest = decoder(Json).decode
 decode_text = decoder(str).decode
-_status_decoders = {name: decoder(kind) for name, kind in STATUS_TYPES.items()}
+_object_decoders = {kind: decoder(type_) for kind, type_ in PUBLISHED_TYPES.items()}
 
 
 def encode(value: object) -> str:
@@ -80,8 +70,14 @@ def encode_revealed(value: object) -> str:
     return _revealing_encoder.encode(value).decode()
 
 
-def decode_status(type_name: str, payload: str) -> Status:
-    return _status_decoders[type_name].decode(payload)
+def decode_object(kind: str, payload: str) -> Status:
+    """A published object; KeyError for a kind of which this version publishes nothing."""
+    return _object_decoders[kind].decode(payload)
+
+
+def read_back(manifest: Json, kind: type[T]) -> T:
+    """The object that a manifest in memory describes; values of a Secret are its fingerprints."""
+    return msgspec.convert(manifest, kind, dec_hook=_from_json)
 
 
 def key_of(ref: Ref) -> str:

@@ -3,14 +3,16 @@
 import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from msgspec.structs import replace
 
 from reconciler.model.desired import Revision, Snapshot
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.plan import Status
 from reconciler.model.records import Event
-from reconciler.store.encoding import decode_status, ref_of_key
+from reconciler.store.encoding import decode_object, ref_of_key
 from reconciler.store.ownership import Holder, holder_of
 from reconciler.store.schema import (
     DATABASE_FILE,
@@ -39,10 +41,10 @@ class SqliteReader:
         return float(row[0]) if row else None
 
     def statuses(self) -> dict[Ref, Status]:
-        """In the order of the references."""
+        """In the order of the references; the resourceVersion of each is the counter when it was written."""
         with self._failing():
-            rows = self._connection.execute("SELECT ref, type, status FROM statuses").fetchall()
-            found = {ref_of_key(key): decode_status(type_name, payload) for key, type_name, payload in rows}
+            rows = self._connection.execute("SELECT ref, type, status, version FROM statuses").fetchall()
+            found = {ref_of_key(key): _with_version(decode_object(*row), version) for key, *row, version in rows}
         return {ref: found[ref] for ref in sorted(found)}
 
     def events(self) -> tuple[Event, ...]:
@@ -84,3 +86,8 @@ class SqliteReader:
 def open_reader(directory: str | Path) -> SqliteReader:
     """StoreFailed where there is no state, or one that this version cannot read."""
     return SqliteReader(Path(directory), open_for_reading(Path(directory)))
+
+
+def _with_version(thing: Status, version: int) -> Status:
+    fresh: Any = replace(thing, metadata=replace(thing.metadata, resource_version=str(version)))
+    return fresh  # type: ignore[no-any-return]

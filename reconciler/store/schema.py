@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -11,55 +11,15 @@ from urllib.parse import quote
 from msgspec import MsgspecError
 
 from reconciler.model.desired import Revision, Snapshot, SourceFile
-from reconciler.model.memory import Memory, PodIntent
-from reconciler.store.encoding import decoder, encode
+from reconciler.model.memory import Memory
 from reconciler.store.errors import StoreFailed
+from reconciler.store.migrations import MIGRATIONS
 from reconciler.store.rows import memory_of
-from reconciler.store.templates import TEMPLATES, encode_intent, template_of
 
 DATABASE_FILE = "state.db"
 APPLICATION_ID: Final = 0x7265636F
 """SQLite's own mark of whose file it is: "reco"."""
 BUSY_SECONDS = 5.0
-
-
-def _move_specs_apart(connection: sqlite3.Connection) -> None:
-    """Until version 2 each pod's row had the spec of its template in it."""
-    decode = decoder(PodIntent).decode
-    rows = connection.execute("SELECT key, value FROM memory WHERE part = 'pods'").fetchall()
-    intents = {key: decode(value) for key, value in rows}
-    specs = {template_of(intent): intent.spec for intent in intents.values() if intent.spec is not None}
-    put = "INSERT OR REPLACE INTO memory VALUES (?, ?, ?)"
-    connection.executemany(put, ((TEMPLATES, digest, encode(spec)) for digest, spec in specs.items()))
-    connection.executemany(put, (("pods", key, encode_intent(intent)) for key, intent in intents.items()))
-
-
-MIGRATIONS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
-    """
-    CREATE TABLE memory (
-        part TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
-        PRIMARY KEY (part, key)
-    ) WITHOUT ROWID;
-    CREATE TABLE statuses (ref TEXT PRIMARY KEY, type TEXT NOT NULL, status TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE published (only INTEGER PRIMARY KEY CHECK (only = 1), at REAL NOT NULL);
-    CREATE TABLE events (
-        about TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL, type TEXT NOT NULL,
-        node TEXT NOT NULL, at REAL NOT NULL, count INTEGER NOT NULL, turn INTEGER NOT NULL,
-        PRIMARY KEY (about, reason, message)
-    );
-    CREATE INDEX events_by_turn ON events (turn);
-    CREATE TABLE revision (
-        only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL, origin TEXT NOT NULL, title TEXT NOT NULL
-    );
-    CREATE TABLE revision_files (path TEXT PRIMARY KEY, digest TEXT NOT NULL, content BLOB NOT NULL);
-    """,
-    """
-    CREATE TABLE identity (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL);
-    INSERT INTO identity VALUES (1, lower(hex(randomblob(16))));
-    """,
-    _move_specs_apart,
-)
-"""Migration n brings a database from version n to n + 1; a released one is never edited."""
 
 
 def open_for_writing(directory: Path) -> sqlite3.Connection:

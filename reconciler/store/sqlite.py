@@ -24,7 +24,7 @@ from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Status
 from reconciler.model.records import Event
-from reconciler.store.encoding import decode_status, encode, key_of, ref_of_key
+from reconciler.store.encoding import decode_object, encode, key_of, ref_of_key
 from reconciler.store.errors import StateLost, StoreFailed
 from reconciler.store.files import WatchedFiles
 from reconciler.store.ownership import Ownership
@@ -91,6 +91,9 @@ class SqliteStore:
 
     def publish(self, statuses: Mapping[Ref, Status], changed: Collection[Ref] | None = None) -> None:
         with self._lock:
+            if self._statuses is None:
+                self._check()
+                self._statuses = self._read_published()
             before = self._statuses or {}
             looked_at = statuses if changed is None or self._statuses is None else changed
             written = [
@@ -111,19 +114,14 @@ class SqliteStore:
                 with self._transaction(durable=False) as connection:
                     if replaces_all:
                         connection.execute("DELETE FROM statuses")
-                    connection.executemany("INSERT OR REPLACE INTO statuses VALUES (?, ?, ?)", written)
+                    version = _next_version(connection)
+                    connection.executemany(f"INSERT OR REPLACE INTO statuses VALUES (?, ?, ?, {version})", written)
                     connection.executemany("DELETE FROM statuses WHERE ref = ?", removed)
-                    connection.execute("INSERT OR REPLACE INTO published VALUES (1, ?)", (time.time(),))
             self._statuses = statuses
 
     def published(self) -> Mapping[Ref, Status]:
-        with self._lock, failing_as_store(self._path):
-            rows = self._connection.execute("SELECT ref, type, status FROM statuses").fetchall()
-        found: dict[Ref, Status] = {}
-        for key, type_name, payload in rows:
-            with suppress(MsgspecError, KeyError, ValueError):  # another version wrote it
-                found[ref_of_key(key)] = decode_status(type_name, payload)
-        return found
+        with self._lock:
+            return self._read_published() or {}
 
     def record(self, events: Sequence[Event]) -> None:
         rows = [
@@ -198,6 +196,14 @@ class SqliteStore:
         where = f"{row[0] if row else ''} {_machine()} {self._files.inode}"
         return hashlib.sha256(where.encode()).hexdigest()[:16]
 
+    def _read_published(self) -> Mapping[Ref, Status] | None:
+        """None where there is something that another version wrote: all of it is written anew then."""
+        with failing_as_store(self._path):
+            rows = self._connection.execute("SELECT ref, type, status FROM statuses").fetchall()
+        with suppress(MsgspecError, KeyError, ValueError):
+            return {ref_of_key(key): decode_object(kind, payload) for key, kind, payload in rows}
+        return None
+
     def _stored(self) -> MemoryRows:
         if self._rows is None:
             with failing_as_store(self._path):
@@ -251,3 +257,13 @@ def _make_private(directory: Path) -> None:
                 "other users may write to the state directory",
                 f"make it this user's own: chown and chmod 700 {directory}",
             )
+
+
+def _next_version(connection: Connection) -> int:
+    """The counter that every write of published objects raises; its value is the rows' resourceVersion."""
+    (version,) = connection.execute(
+        """INSERT INTO published VALUES (1, ?, 1)
+           ON CONFLICT DO UPDATE SET at = excluded.at, version = version + 1 RETURNING version""",
+        (time.time(),),
+    ).fetchone()
+    return int(version)

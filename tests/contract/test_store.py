@@ -10,8 +10,10 @@ import pytest
 from reconciler.control.ports import Store
 from reconciler.model.acme import AcmeAccount, IssuedCertificate, OrderTry
 from reconciler.model.api.core.container import Container, ResourceRequirements
+from reconciler.model.api.core.container_status import ContainerState, ContainerStateTerminated
 from reconciler.model.api.core.env import EnvVar, EnvVarSource, ObjectFieldSelector
 from reconciler.model.api.core.pod import PodSpec, Toleration
+from reconciler.model.api.core.service import ServicePort
 from reconciler.model.desired import Revision, Snapshot, SourceFile
 from reconciler.model.memory import (
     Backoff,
@@ -26,19 +28,13 @@ from reconciler.model.memory import (
 )
 from reconciler.model.names import Ref
 from reconciler.model.observed import Ended
-from reconciler.model.plan import (
-    ContainerStatus,
-    DeploymentStatus,
-    NodeStatus,
-    PodStatus,
-    ServiceStatus,
-    Status,
-)
+from reconciler.model.plan import Status
 from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
 from reconciler.model.secrets import SecretText
 from reconciler.store.reader import open_reader
 from reconciler.store.sqlite import SqliteStore
+from tests import published
 from tests.fake_store import FakeStore
 
 WEB = Ref("Deployment", "shop", "web")
@@ -54,6 +50,12 @@ class Opened(Protocol):
     def restarted(self) -> Store: ...
 
 
+def _without_version(thing: Status) -> Any:
+    """The resourceVersion is the store's own."""
+    metadata = msgspec.structs.replace(thing.metadata, resource_version="")
+    return msgspec.structs.replace(thing, metadata=metadata)
+
+
 class OpenedSqlite:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -61,7 +63,8 @@ class OpenedSqlite:
 
     def statuses(self) -> dict[Ref, Status]:
         with open_reader(self._directory) as reader:
-            return reader.statuses()
+            found = reader.statuses()
+        return {ref: _without_version(thing) for ref, thing in found.items()}
 
     def events(self) -> tuple[Event, ...]:
         with open_reader(self._directory) as reader:
@@ -194,23 +197,22 @@ def test_a_revision_is_kept_whole_and_replaced_whole(opened: Opened) -> None:
     assert opened.restarted().last_revision() == second
 
 
-STATUSES: dict[Ref, Status] = {
-    WEB: DeploymentStatus(WEB, 2, 2, 1, 1, 1, "rolling out"),
-    Ref("Node", "", "node-1"): NodeStatus(Ref("Node", "", "node-1"), True, "", 3, 4000, 8 << 30),
-    Ref("Pod", "shop", "web-1"): PodStatus(
+ENDED = ContainerState(terminated=ContainerStateTerminated(137, "OOMKilled", "the end", finished_at="t"))
+STATUSES: dict[Ref, Status] = published.by_ref(
+    published.deployment(WEB, 2, 2, 1, 1, 1, "rolling out"),
+    published.node("node-1", cpu_milli=4000, memory_bytes=8 << 30, labels={"zone": "a"}),
+    published.pod(
         Ref("Pod", "shop", "web-1"),
-        "web-1-abc",
-        "node-1",
-        "10.244.1.2",
-        "Running",
-        True,
+        published.running("app", "web:1", ready=True, restart_count=2, last_state=ENDED),
+        uid="web-1-abc",
+        ip="10.244.1.2",
         owner=WEB,
-        containers=(ContainerStatus("app", "web:1", "running", restarts=2, exit_code=137),),
+        created=1e9,
+        spec=intent().spec,
     ),
-    Ref("Service", "shop", "web"): ServiceStatus(
-        Ref("Service", "shop", "web"), "NodePort", "10.96.0.10", ("80:30080/TCP",), ("10.244.1.2:8080",)
-    ),
-}
+    published.service(Ref("Service", "shop", "web"), "NodePort", ports=(ServicePort(80, node_port=30080),)),
+    published.endpoints(Ref("Service", "shop", "web"), 8080, "10.244.1.2"),
+)
 
 
 def test_published_statuses_are_what_others_see(opened: Opened) -> None:

@@ -2,10 +2,19 @@
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
+from reconciler.kinds import KIND_BY_NAME
 from reconciler.model.acme import IssuedCertificate
+from reconciler.model.api.apps import (
+    DeploymentSpec,
+    DeploymentStrategy,
+    MatchLabelsSelector,
+    RollingUpdateDeployment,
+)
+from reconciler.model.api.certificates import Certificate, CertificateStatus
 from reconciler.model.api.core.container import (
     Container,
     ContainerPort,
@@ -13,6 +22,12 @@ from reconciler.model.api.core.container import (
     HTTPGetAction,
     Probe,
     ResourceRequirements,
+)
+from reconciler.model.api.core.container_status import (
+    ContainerState,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
 )
 from reconciler.model.api.core.env import (
     EnvFromRef,
@@ -22,7 +37,14 @@ from reconciler.model.api.core.env import (
     KeySelector,
     ObjectFieldSelector,
 )
-from reconciler.model.api.core.pod import PodSpec, Toleration
+from reconciler.model.api.core.node import Taint
+from reconciler.model.api.core.persistent_volume_claim import (
+    PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
+    PersistentVolumeClaimStatus,
+)
+from reconciler.model.api.core.pod import Pod, PodSpec, PodStatus, PodTemplateSpec, TemplateMeta, Toleration
+from reconciler.model.api.core.service import LoadBalancerIngress, LoadBalancerStatus, ServicePort
 from reconciler.model.api.core.volume import (
     ConfigMapVolumeSource,
     EmptyDirVolumeSource,
@@ -31,20 +53,21 @@ from reconciler.model.api.core.volume import (
     Volume,
     VolumeMount,
 )
-from reconciler.model.memory import PodIntent
-from reconciler.model.names import Ref
-from reconciler.model.observed import Ended
-from reconciler.model.plan import (
-    CertificateStatus,
-    ClaimStatus,
-    Condition,
-    ContainerStatus,
-    DeploymentStatus,
+from reconciler.model.api.meta import ObjectMeta, ref_of
+from reconciler.model.api.networking import (
+    HTTPIngressPath,
+    HTTPIngressRuleValue,
+    Ingress,
+    IngressBackend,
+    IngressRule,
+    IngressServiceBackend,
+    IngressSpec,
     IngressStatus,
-    NodeStatus,
-    PodStatus,
-    ServiceStatus,
+    IngressTLS,
+    ServiceBackendPort,
 )
+from reconciler.model.moments import rfc3339, unix_seconds
+from reconciler.model.names import Ref
 from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
 from reconciler.model.secrets import SecretText
@@ -57,17 +80,10 @@ from reconciler.model.traffic import (
     TrafficCounts,
     TrafficReport,
 )
-from reconciler.reporting import Line, table, table_lines, traffic_objects
-from reconciler.reporting.describing import (
-    describe_claim,
-    describe_deployment,
-    describe_ingress,
-    describe_node,
-    describe_pod,
-    describe_service,
-)
-from reconciler.reporting.moments import unix_seconds
+from reconciler.reporting import Context, Line, Table, pods_by_node, table_lines, table_of, traffic_objects
 from reconciler.reporting.usage import NodeUsage, PodUsage, nodes_usage_table, pods_usage_table
+from tests import published
+from tests.published import condition, running, terminated
 
 Golden = Callable[[str, str], None]
 
@@ -117,58 +133,42 @@ SPEC = PodSpec(
     node_selector={"zone": "a"},
     tolerations=(Toleration("dedicated", "Equal", "shop", "NoSchedule"), Toleration("spot", "Exists")),
 )
-INTENT = PodIntent("u1", "shop", REF.name, "node-1", "7c4f1", "r", "10.244.0.7", WEB, {"app": "web"}, SPEC)
-POD = PodStatus(
+ENDED = ContainerStateTerminated(
+    1, "Error", "connecting to db:5432\nfatal: no route to host\n", finished_at="2026-11-23T11:59:30Z"
+)
+CRASHES = ContainerStateWaiting("CrashLoopBackOff", "back-off 40s restarting failed container")
+POD = published.pod(
     REF,
-    "u1",
-    "node-1",
-    "10.244.0.7",
-    "Running",
-    False,
+    ContainerStatus(
+        "web",
+        "shop/web:1.2",
+        restart_count=3,
+        state=ContainerState(waiting=CRASHES),
+        last_state=ContainerState(terminated=ENDED),
+    ),
+    ip="10.244.0.7",
     owner=WEB,
-    containers=(
-        ContainerStatus(
-            "migrate",
-            "shop/migrate:1.2",
-            "terminated",
-            "Completed",
-            exit_code=0,
-            kind="init",
-            started_at="2026-11-23T11:30:01.5Z",
-            finished_at="2026-11-23T11:30:02.5Z",
+    init=(
+        terminated(
+            "migrate", "shop/migrate:1.2", 0, "Completed", "", "2026-11-23T11:30:01.5Z", "2026-11-23T11:30:02.5Z"
         ),
-        ContainerStatus(
-            "mesh",
-            "shop/mesh:3",
-            "running",
-            kind="sidecar",
-            ready=True,
-            started=True,
-            started_at="2026-11-23T11:30:03Z",
-        ),
-        ContainerStatus(
-            "web",
-            "shop/web:1.2",
-            "waiting",
-            "CrashLoopBackOff",
-            "back-off 40s restarting failed container",
-            restarts=3,
-            last_end=Ended(1, at="2026-11-23T11:59:30Z", log="connecting to db:5432\nfatal: no route to host\n"),
-        ),
+        running("mesh", "shop/mesh:3", ready=True, at="2026-11-23T11:30:03Z"),
     ),
     conditions=(
-        Condition("PodScheduled", True, since=NOON - 1800),
-        Condition("Initialized", True, since=NOON - 1790),
-        Condition("ContainersReady", False, "ContainersNotReady", "containers with unready status: web"),
-        Condition("Ready", False, "ContainersNotReady", "containers with unready status: web"),
-        Condition("shop/warm", True),
+        condition("PodScheduled", True, since=NOON - 1800),
+        condition("Initialized", True, since=NOON - 1790),
+        condition("ContainersReady", False, "ContainersNotReady", "containers with unready status: web"),
+        condition("Ready", False, "ContainersNotReady", "containers with unready status: web"),
+        condition("shop/warm", True),
     ),
     qos="Burstable",
+    spec=replace(SPEC, node_name="node-1"),
     created=NOON - 1800,
+    labels={"app": "web"},
+    annotations={"team": "shop"},
 )
-PENDING = PodStatus(
-    Ref("Pod", "shop", "job"), "", "", "", "Pending", False, reason="Unschedulable", message="1 pod fits nowhere"
-)
+UNSCHEDULABLE = PodStatus("Pending", "BestEffort", message="1 pod fits nowhere", reason="Unschedulable")
+PENDING = Pod(ObjectMeta("job", "shop"), PodSpec(()), UNSCHEDULABLE)
 EVENTS = (
     Event(REF, "Normal", "Scheduled", "replica 1 of 2", "node-1", NOON - 1800),
     Event(REF, "Normal", "Pulled", 'Successfully pulled image "shop/web:1.2" in 3.2s', "node-1", NOON - 1795),
@@ -182,58 +182,80 @@ EVENTS = (
         3,
     ),
 )
-DEPLOYMENT = DeploymentStatus(WEB, 2, 2, 2, 1, 1)
-NODE = NodeStatus(
-    Ref("Node", "", "node-1"), True, "", 1, 4000, 8 << 30, 100, 64 << 20, False, "10.244.0.0/24", "20.10.24"
+DEPLOYMENT = published.deployment(WEB, 2, 2, 2, 1, 1)
+ASKS = ResourceRequirements({"cpu": Quantity.parse("100m"), "memory": Quantity.parse("64Mi")})
+NODE = published.node("node-1", True, "", 4000, 8 << 30, False, "10.244.0.0/24", "20.10.24")
+HEARD = IngressStatus(LoadBalancerStatus((LoadBalancerIngress("192.0.2.7"),)))
+INGRESS = Ingress(
+    ObjectMeta("web", "shop", creation_timestamp=rfc3339(NOON - 60)),
+    IngressSpec("haproxy", rules=(IngressRule("shop.example.org"),), tls=(IngressTLS(),)),
+    status=HEARD,
 )
-INGRESS = IngressStatus(
-    Ref("Ingress", "shop", "web"), "haproxy", ("shop.example.org",), ("192.0.2.7",), (80, 443), created=NOON - 60
+SERVICE_REF = Ref("Service", "shop", "web")
+SERVICE = published.service(
+    SERVICE_REF,
+    "NodePort",
+    "10.96.0.7",
+    (ServicePort(80, "http", target_port="http", node_port=30080),),
+    selector={"app": "web"},
 )
-SERVICE = ServiceStatus(Ref("Service", "shop", "web"), "NodePort", "10.96.0.7", ("80:30080/TCP",), ())
-CLAIM = ClaimStatus(Ref("PersistentVolumeClaim", "shop", "data"), "Bound", "node-1", "prod_shop_data")
+CLAIM = PersistentVolumeClaim(
+    ObjectMeta("data", "shop", annotations={"volume.kubernetes.io/selected-node": "node-1"}),
+    PersistentVolumeClaimSpec(
+        ("ReadWriteOnce",), ResourceRequirements({"storage": Quantity.parse("1Gi")}), "prod_shop_data"
+    ),
+    PersistentVolumeClaimStatus("Bound"),
+)
 
 
 def text(lines: Sequence[Line]) -> str:
     return "".join(f"{line.text}\n" for line in lines)
 
 
+def page(thing: Any, *beside: Any, events: Sequence[Event] = (), **more: Any) -> str:
+    """The page of an object; `beside`: what else is published."""
+    view = KIND_BY_NAME[type(thing).__name__].view
+    assert view is not None
+    assert view.describe is not None
+    objects = published.by_ref(thing, *beside)
+    context = Context(NOON, True, objects, pods_by_node(beside), events, **more)
+    return text(view.describe(thing, context))
+
+
+def table(things: Sequence[Any], namespaces: bool = False) -> Table:
+    view = KIND_BY_NAME[type(things[0]).__name__].view
+    assert view is not None
+    return table_of(view, things, Context(NOON, True), namespaces=namespaces)
+
+
 def test_a_pod(golden: Golden) -> None:
-    golden("describe/pod.txt", text(describe_pod(POD, INTENT, {"team": "shop"}, EVENTS, NOON)))
+    golden("describe/pod.txt", page(POD, events=EVENTS))
 
 
 def test_a_pod_that_is_nowhere(golden: Golden) -> None:
-    golden("describe/pending.txt", text(describe_pod(PENDING, None, {}, (), NOON)))
+    golden("describe/pending.txt", page(PENDING))
 
 
 def test_a_deployment(golden: Golden) -> None:
-    manifest = {
-        "metadata": {"labels": {"team": "shop"}},
-        "spec": {
-            "selector": {"matchLabels": {"app": "web"}},
-            "strategy": {"rollingUpdate": {"maxSurge": 1}},
-            "template": {
-                "metadata": {"labels": {"app": "web"}},
-                "spec": {"containers": [{"name": "web", "image": "shop/web:1.2"}]},
-            },
-        },
-    }
-    golden("describe/deployment.txt", text(describe_deployment(DEPLOYMENT, manifest, [POD], (), NOON)))
+    template = PodTemplateSpec(PodSpec((Container("web", "shop/web:1.2"),)), TemplateMeta({"app": "web"}))
+    strategy = DeploymentStrategy(rolling_update=RollingUpdateDeployment(max_surge=1))
+    spec = DeploymentSpec(MatchLabelsSelector({"app": "web"}), template, 2, strategy)
+    labelled = replace(DEPLOYMENT.metadata, labels={"team": "shop"})
+    golden("describe/deployment.txt", page(replace(DEPLOYMENT, metadata=labelled, spec=spec), POD))
 
 
 def test_a_node(golden: Golden) -> None:
-    manifest = {"spec": {"taints": [{"key": "dedicated", "value": "shop", "effect": "NoSchedule"}]}}
-    golden("describe/node.txt", text(describe_node(NODE, manifest, [POD], (), NOON)))
+    tainted = replace(NODE, spec=replace(NODE.spec, taints=(Taint("dedicated", "NoSchedule", "shop"),)))
+    golden("describe/node.txt", page(tainted, POD))
 
 
 def test_a_service(golden: Golden) -> None:
-    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
-    manifest = {"spec": {"selector": {"app": "web"}, "ports": ports}}
-    golden("describe/service.txt", text(describe_service(SERVICE, manifest, (), NOON)))
+    golden("describe/service.txt", page(SERVICE))
 
 
 def test_how_a_service_does_as_each_proxy_sees_it(golden: Golden) -> None:
-    spec = {"ports": [{"name": "http", "port": 80, "appProtocol": "http"}, {"name": "db", "port": 5432}]}
-    ports = {"http": ServiceSection(SERVICE.ref, "http"), "db": ServiceSection(SERVICE.ref, "db")}
+    declared = (ServicePort(80, "http", app_protocol="http", node_port=30080), ServicePort(5432, "db"))
+    ports = {"http": ServiceSection(SERVICE_REF, "http"), "db": ServiceSection(SERVICE_REF, "db")}
     pods = ("web-7c4f1-0", "10.244.0.7:8080"), ("web-7c4f1-1", "10.244.1.7:8080")
     busy = TrafficCounts(
         *(120, 2, 12, 80, 52100, 993000, 0, 1, 3, 2),
@@ -259,91 +281,97 @@ def test_how_a_service_does_as_each_proxy_sees_it(golden: Golden) -> None:
         ),
         "node-3": Silent("root@192.0.2.3:22 does not answer: No route to host; is the host up?"),
     }
-    shown = text(describe_service(SERVICE, {"spec": spec}, (), NOON, told))
-    golden("describe/traffic.txt", shown)
+    balanced = replace(SERVICE, spec=replace(SERVICE.spec, ports=declared, selector={}))
+    golden("describe/traffic.txt", page(balanced, traffic=told))
     golden("describe/traffic.json", json.dumps(traffic_objects(told), indent=2) + "\n")
 
 
 def test_how_an_ingress_does(golden: Golden) -> None:
-    section = IngressSection(INGRESS.ref, "web", "http", https_only=True)
+    section = IngressSection(ref_of(INGRESS), "web", "http", https_only=True)
     server = ServerTraffic(
         "web-0", "10.244.0.7:8080", "UP", TrafficCounts(3, responses=(0, 3, 0, 0, 0), response_ms=4), check="L4OK"
     )
     told: dict[str, ProxyTraffic] = {
         "node-1": TrafficReport((SectionTraffic(section, server.counts, (server,), by_request=True),))
     }
-    golden("describe/ingress-traffic.txt", text(describe_ingress(INGRESS, {}, (), NOON, told)))
+    golden("describe/ingress-traffic.txt", page(replace(INGRESS, spec=IngressSpec("haproxy")), traffic=told))
 
 
 def test_where_no_proxy_tells_anything_it_is_said_why() -> None:
     told: dict[str, ProxyTraffic] = {"node-1": Silent("no connection")}
-    assert "node-1  <unknown>           <unknown>" in text(describe_ingress(INGRESS, {}, (), NOON, told))
+    assert "node-1  <unknown>           <unknown>" in page(INGRESS, traffic=told)
 
 
 def test_a_load_balancer(golden: Golden) -> None:
-    spec = {
-        "selector": {"app": "web"},
-        "ports": [
-            {"name": "http", "port": 80, "targetPort": "http", "appProtocol": "http"},
-            {"name": "tls", "port": 443},
-        ],
-        "externalIPs": ["198.51.100.9"],
-        "sessionAffinity": "ClientIP",
-        "externalTrafficPolicy": "Local",
-        "loadBalancerSourceRanges": ["192.0.2.0/24"],
-        "publishNotReadyAddresses": True,
-    }
-    balancer = ServiceStatus(
-        SERVICE.ref,
+    balancer = published.service(
+        SERVICE_REF,
         "LoadBalancer",
         "10.96.0.7",
-        ("80:30080/TCP", "443/TCP"),
-        ("10.244.0.7:8080", "10.244.1.7:8080"),
-        ("192.0.2.11", "192.0.2.12", "198.51.100.9"),
+        (
+            ServicePort(80, "http", target_port="http", app_protocol="http", node_port=30080),
+            ServicePort(443, "tls"),
+        ),
+        ("192.0.2.11", "192.0.2.12"),
         "node port 30443 belongs to Service shop/api: choose another nodePort, or leave it out",
+        selector={"app": "web"},
+        external_ips=("198.51.100.9",),
+        session_affinity="ClientIP",
+        external_traffic_policy="Local",
+        load_balancer_source_ranges=("192.0.2.0/24",),
+        publish_not_ready_addresses=True,
     )
-    golden("describe/balancer.txt", text(describe_service(balancer, {"spec": spec}, (), NOON)))
+    answering = published.endpoints(SERVICE_REF, 8080, "10.244.0.7", "10.244.1.7")
+    golden("describe/balancer.txt", page(balancer, answering))
 
 
 def test_an_external_name(golden: Golden) -> None:
-    alias = ServiceStatus(Ref("Service", "shop", "mail"), "ExternalName", "", (), (), ("mail.example.org",))
-    golden("describe/alias.txt", text(describe_service(alias, {}, (), NOON)))
+    alias = published.service(
+        Ref("Service", "shop", "mail"), "ExternalName", "", (), external_name="mail.example.org"
+    )
+    golden("describe/alias.txt", page(alias))
 
 
 def test_an_ingress(golden: Golden) -> None:
-    service = {"service": {"name": "web", "port": {"name": "http"}}}
-    paths = [{"path": "/", "pathType": "Prefix", "backend": service}]
-    spec = {
-        "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}},
-        "rules": [{"host": "shop.example.org", "http": {"paths": paths}}, {"host": "www.example.org"}],
-        "tls": [
-            {"hosts": ["shop.example.org"], "secretName": "site"},
-            {"secretName": "old"},
-            {"secretName": "own"},
-            {"secretName": "bad"},
-            {},
-        ],
-    }
+    backend = IngressBackend(IngressServiceBackend("web", ServiceBackendPort("http")))
+    by_number = IngressBackend(IngressServiceBackend("web", ServiceBackendPort(number=80)))
+    paths = HTTPIngressRuleValue((HTTPIngressPath("Prefix", backend, "/"),))
+    spec = IngressSpec(
+        "haproxy",
+        by_number,
+        (IngressRule("shop.example.org", paths), IngressRule("www.example.org")),
+        (
+            IngressTLS(("shop.example.org",), "site"),
+            IngressTLS(secret_name="old"),
+            IngressTLS(secret_name="own"),
+            IngressTLS(secret_name="bad"),
+            IngressTLS(),
+        ),
+    )
     server, nothing = "https://acme.example.org/directory", SecretText("")
     issued = {
         name: IssuedCertificate(("shop.example.org",), server, nothing, nothing, NOON - 86400, NOON + left)
         for name, left in (("site", 89 * 86400.0), ("old", -1.0))
     }
-    ends = {name: CertificateStatus(one.not_after) for name, one in issued.items()}
-    ends |= {"own": CertificateStatus(NOON + 3 * 86400), "bad": CertificateStatus(message="tls.crt is no PEM")}
-    ingress = replace(INGRESS, certificates=ends)
-    golden("describe/ingress.txt", text(describe_ingress(ingress, {"spec": spec}, (), NOON, issued=issued)))
+    certificates = [certificate(name, one.not_after) for name, one in issued.items()]
+    certificates += [certificate("own", NOON + 3 * 86400), certificate("bad", message="tls.crt is no PEM")]
+    golden("describe/ingress.txt", page(replace(INGRESS, spec=spec), *certificates, issued=issued))
+
+
+def certificate(name: str, end: float = 0.0, message: str = "") -> Certificate:
+    ready = condition("Ready", bool(end), message=message)
+    return Certificate(ObjectMeta(name, "shop"), CertificateStatus(rfc3339(end), (ready,)))
 
 
 def test_a_claim(golden: Golden) -> None:
-    manifest = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
-    golden("describe/claim.txt", text(describe_claim(CLAIM, manifest, [REF.name], (), NOON)))
+    volume = Volume("data", persistent_volume_claim=PersistentVolumeClaimVolumeSource("data"))
+    user = published.pod(REF, spec=PodSpec((), volumes=(volume,), node_name="node-1"))
+    golden("describe/claim.txt", page(CLAIM, user))
 
 
 def test_tables(golden: Golden) -> None:
-    pods = table([POD, PENDING], wide=True, namespaces=True, now=NOON)
-    claims = table([CLAIM], wide=True)
-    ingresses = table([INGRESS], wide=True, now=NOON)
+    pods = table([POD, PENDING], namespaces=True)
+    claims = table([CLAIM])
+    ingresses = table([INGRESS])
     usages = [PodUsage(REF, "mesh", 3, 12 << 20), PodUsage(REF, "web", 120, 90 << 20)]
     top = pods_usage_table(usages, namespaces=True, containers=True)
     nodes = nodes_usage_table([NodeUsage("node-1", 250, 2 << 30, 4000, 8 << 30), NodeUsage("node-2", 1, 1, 0, 0)])

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from reconciler.control.ports import StoreReader
+from reconciler.kinds.core.pod import POD
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.meta import controller_of
 from reconciler.model.names import Ref
-from reconciler.model.plan import PodStatus
-from reconciler.reporting import status_object
+from reconciler.reporting import object_json
 from reconciler.stores import open_reader
 from tests.lab.world import OnHost, Running, World, engine_events, eventually
 
@@ -183,7 +185,7 @@ class Stage:
         """Wait until the pod is ready."""
         return self.wait(app, is_ready, timeout)
 
-    def _published(self) -> list[PodStatus]:
+    def _published(self) -> list[Pod]:
         with open_reader(self.world.state) as reader:
             return _statuses(reader)
 
@@ -238,17 +240,22 @@ class Stage:
         return self.world.lab.node(node).docker(*arguments, check=check).stdout.strip()
 
 
+def _owner(pod: Pod) -> Ref | None:
+    owner = controller_of(pod.metadata)
+    return Ref(owner.kind, pod.metadata.namespace, owner.name) if owner else None
+
+
 # Reading a pod's status
 
 
-def _statuses(reader: StoreReader) -> list[PodStatus]:
-    return [status for status in reader.statuses().values() if isinstance(status, PodStatus)]
+def _statuses(reader: StoreReader) -> list[Pod]:
+    return [one for one in reader.statuses().values() if isinstance(one, Pod)]
 
 
-def _pods_of(app: str, statuses: list[PodStatus]) -> list[Json]:
+def _pods_of(app: str, pods: list[Pod]) -> list[Json]:
     """The pods of this name, or of this Deployment."""
     owner = Ref("Deployment", "default", app)
-    return [status_object(each) for each in statuses if each.ref.name == app or each.owner == owner]
+    return [object_json(pod, POD.names) for pod in pods if pod.metadata.name == app or _owner(pod) == owner]
 
 
 def is_ready(pod: Json) -> bool:

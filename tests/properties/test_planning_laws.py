@@ -11,14 +11,15 @@ from msgspec.structs import replace
 from reconciler.kinds.apps.rollout import limits_of
 from reconciler.model.api.apps import Deployment, DeploymentStrategy, RollingUpdateDeployment
 from reconciler.model.api.core.container import Container, ContainerPort, Probe, TCPSocketAction
-from reconciler.model.api.core.node import NodeSpec, Taint
+from reconciler.model.api.core.node import Node, NodeSpec, Taint
 from reconciler.model.api.meta import Object
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import ObservedContainer, Probed, Reachable
 from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StartContainer, StopContainers
-from reconciler.model.plan import Action, NodeStatus, Plan
+from reconciler.model.plan import Action, Plan
+from reconciler.model.resource_requests import requests_of
 from tests.planner import forecast, plan
 from tests.simulated import PLAIN_NODE, World, container, deployment, desired, node, pod, service
 
@@ -207,8 +208,10 @@ def _every_pod_that_goes_has_a_reason(step: Plan) -> None:
 
 
 def _no_node_is_overcommitted(step: Plan) -> None:
-    nodes = [status for status in step.statuses.values() if isinstance(status, NodeStatus) and status.cpu_milli]
-    assert all(node.cpu_milli_requested <= node.cpu_milli for node in nodes)
+    for each in (one for one in step.statuses.values() if isinstance(one, Node) and one.status.capacity):
+        pods = [one for one in step.memory.pods.values() if one.node == each.metadata.name and one.spec]
+        requested = sum(requests_of(one.spec).cpu_milli for one in pods if one.spec)
+        assert requested <= each.status.capacity["cpu"].milli
 
 
 def _a_bare_pod_waits_for_the_one_before(world: World, step: Plan) -> None:

@@ -8,10 +8,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from reconciler.model.api.core.pod import Pod, is_pod_ready
+from reconciler.model.api.meta import controller_of
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observation, Observed, ObservedContainer, Reachable
-from reconciler.model.plan import Plan, PodChange, PodStatus, Status
+from reconciler.model.plan import Plan, PodChange, Status
 from reconciler.planning import Forecast
 from tests.planner import forecast
 from tests.properties.test_planning_laws import ChosenWorld, check, happen, new_world, revision_of, revisions
@@ -139,8 +141,11 @@ def standing(seen: Forecast) -> list[tuple[object, ...]]:
     """How all is in the end, but for names."""
 
     def of(ref: Ref, status: Status) -> tuple[object, ...]:
-        if isinstance(status, PodStatus):
-            return ("Pod", str(status.owner or ref), status.node, status.phase, status.ready, status.reason)
+        if isinstance(status, Pod):
+            owner = controller_of(status.metadata)
+            of_whom = f"{owner.kind}/{owner.name}" if owner else str(ref)
+            phase, reason = status.status.phase, status.status.reason
+            return ("Pod", of_whom, status.spec.node_name, phase, is_pod_ready(status), reason)
         return ref.kind, ref.name
 
     return sorted((of(ref, status) for ref, status in seen.final.statuses.items()), key=str)

@@ -20,16 +20,21 @@ import pytest
 from reconciler.control.cycle import Turn
 from reconciler.control.narration import of_nodes, of_turn
 from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
+from reconciler.kinds import KIND_BY_NAME
 from reconciler.kinds.apps.rollout import limits_of
 from reconciler.model.api.apps import Deployment
+from reconciler.model.api.certificates import Certificate
+from reconciler.model.api.core.node import Node
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, ObservedContainer, Reachable
 from reconciler.model.operations import CreateContainer, RemoveContainer, StartContainer, StopContainers
-from reconciler.model.plan import Action, NodeStatus, Status
+from reconciler.model.plan import Action, Status
 from reconciler.model.records import Event
+from reconciler.model.resource_requests import requests_of
 from reconciler.reporting import (
+    Context,
     PlanReport,
     UnreachableNode,
     event_line,
@@ -37,8 +42,8 @@ from reconciler.reporting import (
     plan_json,
     plan_markdown,
     plan_text,
-    table,
     table_lines,
+    table_of,
 )
 from reconciler.store.rows import changed_rows
 from tests.haproxy_process import accepted
@@ -202,8 +207,15 @@ class Step:
         assert max(Counter(each.ip for each in self.plan.memory.pods.values()).values(), default=1) == 1
         assert max(Counter(each.ref for each in run).values(), default=1) == 1
         placed = {change.node for change in self.plan.changes if change.action in (Action.CREATE, Action.MOVE)}
-        nodes = [each for each in self.plan.statuses.values() if isinstance(each, NodeStatus)]
-        assert all(each.cpu_milli_requested <= each.cpu_milli for each in nodes if each.ref.name in placed)
+        requested: Counter[str] = Counter()
+        for each in self.plan.memory.pods.values():
+            requested[each.node] += requests_of(each.spec).cpu_milli if each.spec else 0
+        nodes = [each for each in self.plan.statuses.values() if isinstance(each, Node)]
+        assert all(
+            requested[each.metadata.name] <= each.status.capacity["cpu"].milli
+            for each in nodes
+            if each.metadata.name in placed
+        )
 
     def intent_comes_before_effect(self) -> None:
         """8: whatever is made or started is in the memory that is stored before."""
@@ -314,7 +326,11 @@ class Step:
         kinds: dict[type, list[Status]] = {}
         for status in self.plan.statuses.values():
             kinds.setdefault(type(status), []).append(status)
-        tables = [table(of_kind, wide=True, namespaces=True) for of_kind in kinds.values()]
+        context = Context(wide=True, objects=self.plan.statuses)
+        views = [
+            (KIND_BY_NAME[each.__name__].view, things) for each, things in kinds.items() if each is not Certificate
+        ]
+        tables = [table_of(view, things, context, namespaces=True) for view, things in views if view is not None]
         events = [*self.events()]
         lines = [
             *(line.text for line in plan_text(report)),

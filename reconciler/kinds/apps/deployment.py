@@ -1,6 +1,7 @@
 """A Deployment: so many pods of one template, replaced a few at a time when the template changes."""
 
 from reconciler.kinds.apps.deployment_admission import DEPLOYMENT_ADMISSION
+from reconciler.kinds.apps.deployment_view import DEPLOYMENT_VIEW
 from reconciler.kinds.apps.rollout import ROLLOUT
 from reconciler.kinds.kind import Kind
 from reconciler.model.api.apps import Deployment
@@ -13,4 +14,5 @@ DEPLOYMENT = Kind(
     type=Deployment,
     admission=DEPLOYMENT_ADMISSION,
     workload=ROLLOUT,
+    view=DEPLOYMENT_VIEW,
 )

@@ -9,6 +9,7 @@ from reconciler.manifests.findings import Finding, warning
 from reconciler.manifests.reading.decoding import decode_as
 from reconciler.model.api.core.namespace import Namespace
 from reconciler.model.kinds import Names
+from reconciler.reporting.view import View, name_column
 
 
 def _validate(namespace: Namespace) -> Iterator[Finding]:
@@ -23,4 +24,5 @@ NAMESPACE = Kind(
     names=Names(kind="Namespace", plural="namespaces", short=("ns",), namespaced=False),
     type=Namespace,
     admission=Admission(decode=decode_as(Namespace), validate=_validate),
+    view=View(columns=(name_column(),)),
 )

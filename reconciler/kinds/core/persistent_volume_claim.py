@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from reconciler.kinds.core.persistent_volume_claim_view import PERSISTENT_VOLUME_CLAIM_VIEW
 from reconciler.kinds.kind import Kind
 from reconciler.manifests.admission import Admission
 from reconciler.manifests.codes import Code
@@ -33,4 +34,5 @@ PERSISTENT_VOLUME_CLAIM = Kind(
         validate=_validate,
         annotations={ANNOTATION_RECLAIM: ("Retain", "Delete")},
     ),
+    view=PERSISTENT_VOLUME_CLAIM_VIEW,
 )

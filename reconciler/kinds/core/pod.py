@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from reconciler.kinds.core.bare_pod import BARE_POD
+from reconciler.kinds.core.pod_view import POD_VIEW
 from reconciler.kinds.kind import Kind
 from reconciler.manifests.admission import Admission
 from reconciler.manifests.annotations.placement import check_conditions
@@ -35,4 +36,5 @@ POD = Kind(
         annotations={ANNOTATION_CONDITIONS: (), ANNOTATION_RESTART_ON_CHANGE: ("true", "false")},
     ),
     workload=BARE_POD,
+    view=POD_VIEW,
 )

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from reconciler.kinds.core.service_view import SERVICE_VIEW
 from reconciler.kinds.kind import Kind
 from reconciler.manifests.across.selectors import check_service_selector
 from reconciler.manifests.across.unique_addresses import SERVICE_ADDRESSES
@@ -58,4 +59,5 @@ SERVICE = Kind(
         revision_checks=(SERVICE_ADDRESSES,),
         annotations=dict.fromkeys(SERVICE_SETTINGS, ()),
     ),
+    view=SERVICE_VIEW,
 )

@@ -15,6 +15,7 @@ from reconciler.manifests.reading.decoding import decode_as
 from reconciler.manifests.relations import Reference, Relations, label_pairs
 from reconciler.model.api.discovery import LABEL_SERVICE_NAME, EndpointSlice, service_of
 from reconciler.model.kinds import Names
+from reconciler.reporting.view import Column, View, name_column
 
 
 def _refers(endpoint_slice: EndpointSlice) -> Relations:
@@ -30,6 +31,8 @@ def _validate_among(manifest: Manifest[EndpointSlice], index: Index) -> Iterator
     yield from check_slice_addresses(manifest.object, cluster_spec(index))
 
 
+_UNSET = "<unset>"
+
 ENDPOINT_SLICE = Kind(
     names=Names(kind="EndpointSlice", plural="endpointslices", group="discovery.k8s.io"),
     type=EndpointSlice,
@@ -38,5 +41,13 @@ ENDPOINT_SLICE = Kind(
         validate=check_endpoint_slice,
         refers=_refers,
         validate_among=_validate_among,
+    ),
+    view=View(
+        columns=(
+            name_column(),
+            Column("ADDRESSTYPE", lambda one, _: one.address_type),
+            Column("PORTS", lambda one, _: ",".join(str(port.port) for port in one.ports) or _UNSET),
+            Column("ENDPOINTS", lambda one, _: ",".join(each.addresses[0] for each in one.endpoints) or _UNSET),
+        )
     ),
 )

@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from reconciler.kinds.kind import Kind
+from reconciler.kinds.networking.ingress_view import INGRESS_VIEW
 from reconciler.manifests.across.ingress_backends import check_backends
 from reconciler.manifests.across.ingress_reach import INGRESS_REACH
 from reconciler.manifests.admission import Admission, ReadValue
@@ -54,4 +55,5 @@ INGRESS = Kind(
         revision_checks=(INGRESS_REACH,),
         annotations=dict.fromkeys(SETTINGS, ()),
     ),
+    view=INGRESS_VIEW,
 )

@@ -15,6 +15,13 @@ from reconciler.model.desired import Json
 from reconciler.model.quantities import Quantity
 
 T = TypeVar("T")
+_GIVEN: Final = frozenset(
+    {
+        *("uid", "generation", "resourceVersion", "creationTimestamp", "ownerReferences"),
+        *("deletionTimestamp", "deletionGracePeriodSeconds"),
+    }
+)
+"""Fields of metadata that objects have once they are published."""
 DEFAULT_NAMESPACE: Final = "default"
 
 
@@ -49,6 +56,7 @@ class Decoder:
 
     def _decode(self, kind: str, document: Json) -> Any:
         known = self._kinds.by_kind[kind]
+        document = _without_given(document)
         if known.names.namespaced and not document["metadata"].get("namespace"):
             document = {**document, "metadata": {**document["metadata"], "namespace": DEFAULT_NAMESPACE}}
         return known.admission.decode(document, self._value)
@@ -59,6 +67,17 @@ class Decoder:
         if (known := self._quantities.get(text)) is None:
             known = self._quantities[text] = Quantity.parse(text)
         return known
+
+
+def _without_given(document: Json) -> Json:
+    """Without what an API server gives to objects: a manifest that was read from one has it, and it changes
+    nothing here."""
+    metadata = document["metadata"]
+    if "status" in document:
+        document = {field: value for field, value in document.items() if field != "status"}
+    if not isinstance(metadata, dict) or _GIVEN.isdisjoint(metadata):
+        return document
+    return {**document, "metadata": {field: value for field, value in metadata.items() if field not in _GIVEN}}
 
 
 def decode_as(wanted: type[T]) -> Callable[[Json, ReadValue], T]:

@@ -5,30 +5,30 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from reconciler.model.api.core.pod import PodTemplateSpec
-from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.meta import Condition, ObjectMeta
 
 IntOrPercent: TypeAlias = int | str
 """`2`, or `25%`: of the wanted replicas, rounded up for a surge and down for unavailability."""
 
 
-class MatchLabelsSelector(Struct, frozen=True, rename="camel"):
+class MatchLabelsSelector(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A label selector without expressions, as workloads have it here."""
 
     match_labels: dict[str, str] = {}
 
 
-class RollingUpdateDeployment(Struct, frozen=True, rename="camel"):
+class RollingUpdateDeployment(Struct, frozen=True, rename="camel", omit_defaults=True):
     max_surge: IntOrPercent = "25%"
     max_unavailable: IntOrPercent = "25%"
 
 
-class DeploymentStrategy(Struct, frozen=True, rename="camel"):
+class DeploymentStrategy(Struct, frozen=True, rename="camel", omit_defaults=True):
     type: Literal["RollingUpdate", "Recreate"] = "RollingUpdate"
     rolling_update: RollingUpdateDeployment | None = None
     """Of RollingUpdate alone; its defaults where absent."""
 
 
-class DeploymentSpec(Struct, frozen=True, rename="camel"):
+class DeploymentSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     selector: MatchLabelsSelector
     template: PodTemplateSpec
     replicas: int = 1
@@ -37,6 +37,30 @@ class DeploymentSpec(Struct, frozen=True, rename="camel"):
     paused: bool = False
 
 
-class Deployment(Struct, frozen=True, rename="camel"):
+class DeploymentStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How far a Deployment has come. Pods that are about to go count for nothing."""
+
+    observed_generation: int = 0
+    """The generation that the rest is about; 0 in a plan, as generations are given where objects are published."""
+    replicas: int = 0
+    """All of its pods that stay."""
+    updated_replicas: int = 0
+    """Its pods of the present template."""
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    unavailable_replicas: int = 0
+    conditions: tuple[Condition, ...] = ()
+    """Available, whose message names what keeps pods from being so; and Progressing."""
+
+
+class Deployment(Struct, frozen=True, rename="camel", omit_defaults=True):
     metadata: ObjectMeta
     spec: DeploymentSpec
+    status: DeploymentStatus = DeploymentStatus()
+
+
+def is_rolled_out(deployment: Deployment) -> bool:
+    """Whether it has as many pods as it asks for, all of the present template and available."""
+    status = deployment.status
+    counts = status.updated_replicas, status.available_replicas, status.replicas
+    return all(count == deployment.spec.replicas for count in counts)

@@ -11,25 +11,25 @@ from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.quantities import Quantity
 
 
-class ClusterImages(Struct, frozen=True, rename="camel"):
+class ClusterImages(Struct, frozen=True, rename="camel", omit_defaults=True):
     pause: str = "registry.k8s.io/pause:3.10"
     proxy: str = "reconciler-proxy:1"
     """Made once by the cluster's owner: docs/how-to/proxy-image.md."""
 
 
-class SshDefaults(Struct, frozen=True, rename="camel"):
+class SshDefaults(Struct, frozen=True, rename="camel", omit_defaults=True):
     user: str = "root"
     port: int = 22
     connect_timeout_seconds: float = 5.0
 
 
-class Sync(Struct, frozen=True, rename="camel"):
+class Sync(Struct, frozen=True, rename="camel", omit_defaults=True):
     relist_seconds: float = 30.0
     """How often every host is listed in full, beside its event stream."""
     heartbeat_seconds: float = 1.0
 
 
-class Guard(Struct, frozen=True, rename="camel"):
+class Guard(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What a revision may not do by accident."""
 
     max_delete_percent: int = 50
@@ -38,7 +38,7 @@ class Guard(Struct, frozen=True, rename="camel"):
     """The percentage is not looked at below this many running objects."""
 
 
-class NodeLifecycle(Struct, frozen=True, rename="camel"):
+class NodeLifecycle(Struct, frozen=True, rename="camel", omit_defaults=True):
     lost_after_seconds: float = 3.0
     """A node that neither we nor another node reaches for longer has its Deployment pods replaced elsewhere."""
     max_lost_percent: int = 50
@@ -48,7 +48,7 @@ class NodeLifecycle(Struct, frozen=True, rename="camel"):
 SecurityLevel: TypeAlias = Literal["privileged", "baseline", "restricted"]
 
 
-class HostPathRule(Struct, frozen=True, rename="camel"):
+class HostPathRule(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A path of the hosts, and everything below it, that pods may mount."""
 
     path: str
@@ -57,7 +57,7 @@ class HostPathRule(Struct, frozen=True, rename="camel"):
     """Empty: all."""
 
 
-class PodSecurity(Struct, frozen=True, rename="camel"):
+class PodSecurity(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What pods may ask for: the levels of the Pod Security Standards, and exceptions by name.
 
     Rules: https://kubernetes.io/docs/concepts/security/pod-security-standards/
@@ -71,7 +71,7 @@ class PodSecurity(Struct, frozen=True, rename="camel"):
     """Ports (`8080`) and ranges (`"8000-8999"`) allowed below the level privileged."""
 
 
-class PodLimits(Struct, frozen=True, rename="camel"):
+class PodLimits(Struct, frozen=True, rename="camel", omit_defaults=True):
     pids: int = 1024
     """Processes and threads of one container; 0: no limit."""
     container_log_max_size: Quantity = Quantity.parse("10Mi")
@@ -80,7 +80,7 @@ class PodLimits(Struct, frozen=True, rename="camel"):
     """Of one container's log; the oldest goes."""
 
 
-class ImageGc(Struct, frozen=True, rename="camel"):
+class ImageGc(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Of images that reconciler pulled itself and that no container uses."""
 
     high_threshold_percent: int = 85
@@ -89,7 +89,7 @@ class ImageGc(Struct, frozen=True, rename="camel"):
     """Disk use at which that ends."""
 
 
-class DnsSettings(Struct, frozen=True, rename="camel"):
+class DnsSettings(Struct, frozen=True, rename="camel", omit_defaults=True):
     upstreams: tuple[str, ...] = ()
     """Name servers asked for every name outside of the cluster; empty: those of each host."""
 
@@ -97,7 +97,7 @@ class DnsSettings(Struct, frozen=True, rename="camel"):
 NetworkMode: TypeAlias = Literal["auto", "routes", "vxlan"]
 
 
-class ExternalIpRule(Struct, frozen=True, rename="camel"):
+class ExternalIpRule(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Addresses outside of the cluster that Services may be open at."""
 
     cidr: str
@@ -105,7 +105,7 @@ class ExternalIpRule(Struct, frozen=True, rename="camel"):
     """Empty: all."""
 
 
-class ClusterNetwork(Struct, frozen=True, rename="camel"):
+class ClusterNetwork(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How packets get from pod to pod, and who may have which address outside."""
 
     mode: NetworkMode = "auto"
@@ -118,7 +118,7 @@ class ClusterNetwork(Struct, frozen=True, rename="camel"):
     """What a Service may name as one of its externalIPs; empty: nothing."""
 
 
-class ClusterSpec(Struct, frozen=True, rename="camel"):
+class ClusterSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     pod_cidr: str = field(default="10.244.0.0/16", name="podCIDR")
     node_prefix: int = 24
     """Prefix length of each node's part of the pod CIDR."""
@@ -138,7 +138,7 @@ class ClusterSpec(Struct, frozen=True, rename="camel"):
     """None: certificates are in Secrets alone."""
 
 
-class Cluster(Struct, frozen=True, rename="camel"):
+class Cluster(Struct, frozen=True, rename="camel", omit_defaults=True):
     metadata: ObjectMeta
     spec: ClusterSpec = ClusterSpec()
 

@@ -11,11 +11,11 @@ LABEL_SERVICE_NAME: Final = "kubernetes.io/service-name"
 """On an EndpointSlice: whose endpoints it holds."""
 
 
-class EndpointConditions(Struct, frozen=True, rename="camel"):
+class EndpointConditions(Struct, frozen=True, rename="camel", omit_defaults=True):
     ready: bool = True
 
 
-class SliceEndpoint(Struct, frozen=True, rename="camel"):
+class SliceEndpoint(Struct, frozen=True, rename="camel", omit_defaults=True):
     addresses: tuple[str, ...]
     """The first one is used, as by kube-proxy: they all lead to the same."""
     conditions: EndpointConditions = EndpointConditions()
@@ -23,14 +23,14 @@ class SliceEndpoint(Struct, frozen=True, rename="camel"):
     node_name: str = ""
 
 
-class SlicePort(Struct, frozen=True, rename="camel"):
+class SlicePort(Struct, frozen=True, rename="camel", omit_defaults=True):
     port: int
     name: str = ""
     """That of the Service's port."""
     protocol: Literal["TCP"] = "TCP"
 
 
-class EndpointSlice(Struct, frozen=True, rename="camel"):
+class EndpointSlice(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Who answers for a Service without a selector."""
 
     metadata: ObjectMeta

@@ -1,6 +1,6 @@
 """What objects of every kind have: metadata, and selectors of labels."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -8,16 +8,55 @@ from msgspec import Struct
 from reconciler.model.names import Ref
 
 
-class ObjectMeta(Struct, frozen=True, rename="camel"):
-    """Who an object is, and what is noted on it."""
+class OwnerReference(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An object for whose sake another one exists."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str = ""
+    """Empty in a plan: it is looked up where objects are published."""
+    controller: bool = False
+    """Whether the owner makes and removes the object."""
+
+
+class ObjectMeta(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Who an object is, what is noted on it, and what is given to it when it is published.
+
+    Rule: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
+    """
 
     name: str
     namespace: str = ""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+    uid: str = ""
+    """Tells an object from an earlier one of the same name; empty until it is published."""
+    generation: int = 0
+    """How many different specs the object has had; 0 until it is published."""
+    resource_version: str = ""
+    """The store's counter when the object was written last; empty until it is stored."""
+    creation_timestamp: str = ""
+    """When the object was published first, as RFC 3339 in UTC."""
+    owner_references: tuple[OwnerReference, ...] = ()
+    deletion_timestamp: str = ""
+    """Of an object that is about to go: when it is to be gone, as RFC 3339 in UTC."""
+    deletion_grace_period_seconds: int | None = None
+    """How long an object that is about to go has for that; None for one that stays."""
 
 
-class LabelSelectorRequirement(Struct, frozen=True, rename="camel"):
+class Condition(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One statement on how an object is doing, and whether it holds."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str = ""
+    """When the status changed last, as RFC 3339 in UTC; empty in a plan, which knows no clock."""
+
+
+class LabelSelectorRequirement(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One condition on the value of one label."""
 
     key: str
@@ -25,7 +64,7 @@ class LabelSelectorRequirement(Struct, frozen=True, rename="camel"):
     values: tuple[str, ...] = ()
 
 
-class LabelSelector(Struct, frozen=True, rename="camel"):
+class LabelSelector(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What labels an object must have. All of it must hold; an empty one selects everything."""
 
     match_labels: dict[str, str] = {}
@@ -56,6 +95,28 @@ class Object(Protocol):
 
     @property
     def metadata(self) -> ObjectMeta: ...
+
+
+def condition_of(conditions: Iterable[Condition], type_name: str) -> Condition | None:
+    """The condition of this type; None if there is none."""
+    return next((one for one in conditions if one.type == type_name), None)
+
+
+def holds(conditions: Iterable[Condition], type_name: str) -> bool:
+    """Whether there is a condition of this type, and it is true."""
+    found = condition_of(conditions, type_name)
+    return found is not None and found.status == "True"
+
+
+def message_of(conditions: Iterable[Condition], type_name: str) -> str:
+    """The message of the condition of this type; empty if there is none."""
+    found = condition_of(conditions, type_name)
+    return found.message if found is not None else ""
+
+
+def controller_of(metadata: ObjectMeta) -> OwnerReference | None:
+    """The owner that makes and removes an object; None if it has none."""
+    return next((one for one in metadata.owner_references if one.controller), None)
 
 
 def ref_of(thing: Object) -> Ref:

@@ -8,13 +8,14 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from reconciler.model.api.core.service import LoadBalancerStatus
 from reconciler.model.api.meta import LabelSelector, ObjectMeta
 from reconciler.model.ingress_options import IngressOptions
 
 PathType: TypeAlias = Literal["Exact", "Prefix", "ImplementationSpecific"]
 
 
-class ServiceBackendPort(Struct, frozen=True, rename="camel"):
+class ServiceBackendPort(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One of the two."""
 
     name: str = ""
@@ -24,58 +25,64 @@ class ServiceBackendPort(Struct, frozen=True, rename="camel"):
         return self.name or str(self.number)
 
 
-class IngressServiceBackend(Struct, frozen=True, rename="camel"):
+class IngressServiceBackend(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     port: ServiceBackendPort = ServiceBackendPort()
 
 
-class IngressBackend(Struct, frozen=True, rename="camel"):
+class IngressBackend(Struct, frozen=True, rename="camel", omit_defaults=True):
     service: IngressServiceBackend
 
 
-class HTTPIngressPath(Struct, frozen=True, rename="camel"):
+class HTTPIngressPath(Struct, frozen=True, rename="camel", omit_defaults=True):
     path_type: PathType
     backend: IngressBackend
     path: str = ""
     """Empty, for ImplementationSpecific alone: every path."""
 
 
-class HTTPIngressRuleValue(Struct, frozen=True, rename="camel"):
+class HTTPIngressRuleValue(Struct, frozen=True, rename="camel", omit_defaults=True):
     paths: tuple[HTTPIngressPath, ...] = ()
 
 
-class IngressRule(Struct, frozen=True, rename="camel"):
+class IngressRule(Struct, frozen=True, rename="camel", omit_defaults=True):
     host: str = ""
     """`shop.example.org`, or `*.example.org` for any one label; empty: every host that no other rule names."""
     http: HTTPIngressRuleValue = HTTPIngressRuleValue()
 
 
-class IngressTLS(Struct, frozen=True, rename="camel"):
+class IngressTLS(Struct, frozen=True, rename="camel", omit_defaults=True):
     hosts: tuple[str, ...] = ()
     """Empty: those of the rules."""
     secret_name: str = ""
 
 
-class IngressSpec(Struct, frozen=True, rename="camel"):
+class IngressSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     ingress_class_name: str = ""
     default_backend: IngressBackend | None = None
     rules: tuple[IngressRule, ...] = ()
     tls: tuple[IngressTLS, ...] = field(default=())
 
 
-class Ingress(Struct, frozen=True, rename="camel"):
+class IngressStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+    """Where it is heard: the edges, unless it is left to another controller."""
+
+
+class Ingress(Struct, frozen=True, rename="camel", omit_defaults=True):
     metadata: ObjectMeta
     spec: IngressSpec
     options: IngressOptions = IngressOptions()
     """From its annotations `reconciler.dev/…`."""
+    status: IngressStatus = IngressStatus()
 
 
-class IPBlock(Struct, frozen=True, rename="camel"):
+class IPBlock(Struct, frozen=True, rename="camel", omit_defaults=True):
     cidr: str
     without: tuple[str, ...] = field(default=(), name="except")
 
 
-class NetworkPolicyPeer(Struct, frozen=True, rename="camel"):
+class NetworkPolicyPeer(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Pods, by their own labels and their namespace's; or addresses."""
 
     pod_selector: LabelSelector | None = None
@@ -84,21 +91,21 @@ class NetworkPolicyPeer(Struct, frozen=True, rename="camel"):
     ip_block: IPBlock | None = None
 
 
-class NetworkPolicyPort(Struct, frozen=True, rename="camel"):
+class NetworkPolicyPort(Struct, frozen=True, rename="camel", omit_defaults=True):
     protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
     port: int | str | None = None
     """None: all; a name is that of the port in the pod that is connected to."""
     end_port: int | None = None
 
 
-class NetworkPolicyIngressRule(Struct, frozen=True, rename="camel"):
+class NetworkPolicyIngressRule(Struct, frozen=True, rename="camel", omit_defaults=True):
     peers: tuple[NetworkPolicyPeer, ...] = field(default=(), name="from")
     """Empty: from anywhere."""
     ports: tuple[NetworkPolicyPort, ...] = ()
     """Empty: all."""
 
 
-class NetworkPolicyEgressRule(Struct, frozen=True, rename="camel"):
+class NetworkPolicyEgressRule(Struct, frozen=True, rename="camel", omit_defaults=True):
     peers: tuple[NetworkPolicyPeer, ...] = field(default=(), name="to")
     ports: tuple[NetworkPolicyPort, ...] = ()
 
@@ -106,7 +113,7 @@ class NetworkPolicyEgressRule(Struct, frozen=True, rename="camel"):
 PolicyType: TypeAlias = Literal["Ingress", "Egress"]
 
 
-class NetworkPolicySpec(Struct, frozen=True, rename="camel"):
+class NetworkPolicySpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     pod_selector: LabelSelector = LabelSelector()
     ingress: tuple[NetworkPolicyIngressRule, ...] = ()
     egress: tuple[NetworkPolicyEgressRule, ...] = ()
@@ -114,7 +121,7 @@ class NetworkPolicySpec(Struct, frozen=True, rename="camel"):
     """Empty: Ingress, and Egress too where there are rules for it."""
 
 
-class NetworkPolicy(Struct, frozen=True, rename="camel"):
+class NetworkPolicy(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Pods that one selects have only the traffic that some policy allows; replies are always allowed."""
 
     metadata: ObjectMeta

@@ -3,15 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from reconciler.model.acme import IssuedCertificate
+from reconciler.model.api.certificates import Certificate, CertificateStatus
 from reconciler.model.api.core.config import Secret
-from reconciler.model.api.meta import ref_of
-from reconciler.model.api.networking import Ingress
+from reconciler.model.api.core.service import LoadBalancerStatus, load_balancer_ingress
+from reconciler.model.api.meta import Condition, ObjectMeta
+from reconciler.model.api.networking import Ingress, IngressStatus
 from reconciler.model.desired import Desired
-from reconciler.model.ingress import ingress_class, is_served_here
+from reconciler.model.ingress import is_served_here
 from reconciler.model.memory import IngressRecord, Memory
+from reconciler.model.moments import rfc3339
 from reconciler.model.names import Ref
-from reconciler.model.plan import CertificateStatus, IngressStatus
 from reconciler.model.tls import read_certificate
 from reconciler.planning.state.nodes import NodeView
 
@@ -39,33 +43,28 @@ def ingress_records(
     return {ref: known.get(ref, newest) for ref in sorted(desired.of(Ingress))}
 
 
-def ingress_status(
+def ingress_with_status(ingress: Ingress, edges: Sequence[str]) -> Ingress:
+    """`edges` are the addresses at which the outside reaches the nodes."""
+    heard = tuple(load_balancer_ingress(one) for one in edges) if is_served_here(ingress) else ()
+    return replace(ingress, status=IngressStatus(LoadBalancerStatus(heard)))
+
+
+def certificates_of(
     ingress: Ingress,
-    edges: Sequence[str],
     secrets: Mapping[Ref, Secret] = _NO_SECRETS,
     issued: Mapping[Ref, IssuedCertificate] = _NONE_ISSUED,
-) -> IngressStatus:
-    """`edges` are the addresses at which the outside reaches the nodes; `issued` are from an ACME server."""
-    ours = is_served_here(ingress)
-    return IngressStatus(
-        ref=ref_of(ingress),
-        class_name=ingress_class(ingress),
-        hosts=tuple(dict.fromkeys(rule.host for rule in ingress.spec.rules if rule.host)),
-        addresses=tuple(edges) if ours else (),
-        ports=(80, 443) if ingress.spec.tls else (80,),
-        message="" if ours else "left to another controller",
-        certificates=dict(_certificates(ingress, secrets, issued)) if ours else {},
-    )
-
-
-def _certificates(
-    ingress: Ingress, secrets: Mapping[Ref, Secret], issued: Mapping[Ref, IssuedCertificate]
-) -> Iterator[tuple[str, CertificateStatus]]:
+) -> Iterator[Certificate]:
+    """The certificates that an Ingress uses, if it is served here; `issued` are from an ACME server."""
+    if not is_served_here(ingress):
+        return
+    namespace = ingress.metadata.namespace
     for name in dict.fromkeys(tls.secret_name for tls in ingress.spec.tls if tls.secret_name):
-        ref = Ref("Secret", ingress.metadata.namespace, name)
-        if ref not in secrets:
+        ref = Ref("Secret", namespace, name)
+        if ref in secrets:
+            read = read_certificate(secrets[ref])
+            end, why = (0.0, read) if isinstance(read, str) else (read.not_after, "")
+        else:
             end = issued[ref].not_after if ref in issued else 0.0
-            yield name, CertificateStatus(end, "" if end else "it has not been issued yet")
-            continue
-        read = read_certificate(secrets[ref])
-        yield name, CertificateStatus(message=read) if isinstance(read, str) else CertificateStatus(read.not_after)
+            why = "" if end else "it has not been issued yet"
+        ready = Condition("Ready", "True" if end else "False", message=why)
+        yield Certificate(ObjectMeta(name, namespace), CertificateStatus(rfc3339(end), (ready,)))

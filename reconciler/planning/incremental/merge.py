@@ -19,7 +19,7 @@ from reconciler.planning.kubelet.booting import booting_pods
 from reconciler.planning.kubelet.probes import probed_containers
 from reconciler.planning.state.nodes import view_nodes
 from reconciler.planning.state.pod_info import shape_of
-from reconciler.planning.status.workloads import node_statuses
+from reconciler.planning.status.workloads import nodes_with_status
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -81,9 +81,8 @@ def merged_plan(
         for intent in (before.pods.get(uid), memory.pods.get(uid))
         if intent is not None
     }
-    touched = {*nodes, *moved}
     statuses = {ref: status for ref, status in plan.statuses.items() if _is_of_part(ref, reach)}
-    statuses |= _node_statuses(touched, desired, observed, before, memory, index, now)
+    statuses |= _node_statuses(set(nodes), desired, observed, before, now)
     gone = reach.owners | {before.pods[uid].ref for uid in reach.uids if uid in before.pods}
     changed = {
         ref: status
@@ -113,8 +112,11 @@ def merged_plan(
 
 
 def _is_of_part(ref: Ref, reach: Reach) -> bool:
-    """A node has other pods beside, and a Service that is only looked at has others behind it."""
-    return ref.kind != "Node" and (ref.kind != "Service" or ref in reach.services)
+    """Whether its status in the plan of the part is the whole one: a Service that is only looked at has others
+    behind it, and nodes are told of by themselves."""
+    if ref.kind in ("Service", "Endpoints"):
+        return Ref("Service", ref.namespace, ref.name) in reach.services
+    return ref.kind != "Node"
 
 
 def _node_statuses(
@@ -122,8 +124,6 @@ def _node_statuses(
     desired: Desired,
     observed: Observed,
     before: Memory,
-    memory: Memory,
-    index: PodIndex,
     now: float,
 ) -> Mapping[Ref, Status]:
     if not names:
@@ -137,7 +137,7 @@ def _node_statuses(
         desired.manifests,
     )
     views = view_nodes(alone, Observed({name: observed.nodes[name] for name in names}), before, now)
-    return {**node_statuses(views, [memory.pods[uid] for name in names for uid in index.on_node(name)])}
+    return {**nodes_with_status(views)}
 
 
 def _is_probed(intent: PodIntent) -> bool:

@@ -10,9 +10,9 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, Memory, NodeRecord, PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.plan import PendingPod, Unplaced
+from reconciler.model.resource_requests import Requests
 from reconciler.planning.allocation.pod_ips import PodAddresses
 from reconciler.planning.decisions import Wanted
-from reconciler.planning.resource_requests import Requests
 from reconciler.planning.scheduling.equivalence import EquivalenceClass, EquivalenceClasses
 from reconciler.planning.scheduling.framework import CycleState, Verdicts, bind, equivalence, verdicts
 from reconciler.planning.scheduling.identities import Identities

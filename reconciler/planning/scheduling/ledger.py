@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
+from reconciler.model.resource_requests import Requests
 from reconciler.planning.allocation.pod_ips import PodAddresses
-from reconciler.planning.resource_requests import Requests
 from reconciler.planning.scheduling.node_info import Snapshot, addresses_of
 
 

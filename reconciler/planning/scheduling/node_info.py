@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
+from reconciler.model.resource_requests import NO_REQUESTS, Requests
 from reconciler.planning.allocation.pod_ips import PodAddresses
-from reconciler.planning.resource_requests import NO_REQUESTS, Requests
 from reconciler.planning.state.nodes import NodeView
 from reconciler.planning.state.pod_info import shape_of
 

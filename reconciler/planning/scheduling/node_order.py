@@ -8,7 +8,7 @@ nodes make a lane, which is sorted once for all pods. An equivalence class then 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 
-from reconciler.planning.resource_requests import Requests
+from reconciler.model.resource_requests import Requests
 from reconciler.planning.scheduling.ledger import Ledger
 from reconciler.planning.scheduling.node_info import NodeInfo
 

@@ -9,10 +9,10 @@ from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import PodSpec, RestartPolicy
 from reconciler.model.limits import Limits, limits
 from reconciler.model.names import SANDBOX
+from reconciler.model.resource_requests import NO_REQUESTS, Requests, requests_of
 from reconciler.planning.host_ports import host_ports
 from reconciler.planning.kubelet.container_config import has_sandbox, restart_policy_of
 from reconciler.planning.kubelet.resources import Qos, limits_of, qos_of
-from reconciler.planning.resource_requests import NO_REQUESTS, Requests, requests_of
 from reconciler.planning.state.pod_containers import lasting
 
 

@@ -5,15 +5,20 @@ claim that no record binds waits for every node that was never seen.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from msgspec.structs import replace
 
-from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.persistent_volume_claim import (
+    ANNOTATION_SELECTED_NODE,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimStatus,
+)
 from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.meta import Condition, ref_of
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, PodIntent
 from reconciler.model.names import ANNOTATION_RECLAIM, Ref, Uid
-from reconciler.model.plan import ClaimStatus
 from reconciler.planning.kubelet.volumes import claim_of_volume, claim_volume
 from reconciler.planning.state.nodes import NodeView
 
@@ -91,18 +96,33 @@ def undecided(cluster: str, ref: Ref, unlisted: NodeView | None, found: Found) -
     return f"its claim {ref.name} may have data on {unlisted.name}, {why}"
 
 
-def claim_status(
-    cluster: str, ref: Ref, record: ClaimRecord | None, nodes: Mapping[str, NodeView], found: Found
-) -> ClaimStatus:
+def claim_with_status(
+    cluster: str,
+    claim: PersistentVolumeClaim,
+    record: ClaimRecord | None,
+    nodes: Mapping[str, NodeView],
+    found: Found,
+) -> PersistentVolumeClaim:
+    """A claim with the volume and the node that have its data."""
     if record is None:
-        return ClaimStatus(ref, "Pending", message=undecided(cluster, ref, unlisted(nodes), found) or _WAITS)
+        why = undecided(cluster, ref_of(claim), unlisted(nodes), found) or _WAITS
+        return replace(claim, status=PersistentVolumeClaimStatus("Pending", conditions=(_bound("False", why),)))
+    metadata, spec = claim.metadata, replace(claim.spec, volume_name=record.volume)
+    given = {**metadata.annotations, ANNOTATION_SELECTED_NODE: record.node}
     if record.node not in nodes:
-        return ClaimStatus(
-            ref, "Lost", record.node, record.volume, _WAY_OUT.format(node=record.node, volume=record.volume)
-        )
-    others = [name for name in found.get(record.volume, ()) if name != record.node]
-    message = f"there is a volume of it on {' and on '.join(others)} too, which is not used" if others else ""
-    return ClaimStatus(ref, "Bound", record.node, record.volume, message)
+        why = _WAY_OUT.format(node=record.node, volume=record.volume)
+        status = PersistentVolumeClaimStatus("Lost", conditions=(_bound("False", why),))
+    else:
+        others = [name for name in found.get(record.volume, ()) if name != record.node]
+        message = f"there is a volume of it on {' and on '.join(others)} too, which is not used" if others else ""
+        requests = spec.resources.requests
+        capacity = {"storage": requests["storage"]} if "storage" in requests else {}
+        status = PersistentVolumeClaimStatus("Bound", spec.access_modes, capacity, (_bound("True", message),))
+    return replace(claim, metadata=replace(metadata, annotations=given), spec=spec, status=status)
+
+
+def _bound(status: Literal["True", "False"], message: str) -> Condition:
+    return Condition("Bound", status, message=message)
 
 
 def volumes_found(nodes: Mapping[str, NodeView]) -> Found:

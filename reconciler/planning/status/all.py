@@ -4,32 +4,34 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.model.api.apps import Deployment
+from reconciler.model.api.apps import Deployment, is_rolled_out
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.core.service import Service
+from reconciler.model.api.meta import ref_of
 from reconciler.model.api.networking import Ingress
 from reconciler.model.edges import edge_addresses
 from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint, Status, Unplaced
-from reconciler.planning.controllers.ingress import ingress_status
+from reconciler.planning.controllers.ingress import certificates_of, ingress_with_status
 from reconciler.planning.decided import Decided
 from reconciler.planning.memory import Records
 from reconciler.planning.progress import Progress
-from reconciler.planning.state.volume_binding import claim_status
-from reconciler.planning.status.pods import done_status, pod_statuses
+from reconciler.planning.state.volume_binding import claim_with_status
+from reconciler.planning.status.pods import done_pod, pod_statuses
 from reconciler.planning.status.workloads import (
-    departed_statuses,
-    deployment_status,
-    node_statuses,
-    service_status,
+    departed_nodes,
+    deployment_with_status,
+    endpoints_of,
+    nodes_with_status,
+    service_with_status,
 )
 from reconciler.planning.workload import availability_of
 from reconciler.planning.world import World
 
 
-class Standing(Struct, frozen=True):
+class ClusterStatus(Struct, frozen=True):
     statuses: Mapping[Ref, Status]
     incomplete: frozenset[Ref]
     """The Deployments and Pods that are not as wanted."""
@@ -47,16 +49,16 @@ class Standpoint(Struct, frozen=True):
     endpoints: Mapping[Ref, Sequence[Endpoint]]
 
 
-def standing_of(at: Standpoint) -> Standing:
-    """Tell how every object stands."""
+def cluster_status(at: Standpoint) -> ClusterStatus:
+    """Every object with its status, and what is left to wait for."""
     world, decided, progress = at.world, at.decided, at.progress
     desired, nodes, pods, owned = world.desired, world.nodes, decided.pods, decided.owned
     unplaced, done, memory = decided.placement.unplaced, world.done, world.memory
     statuses: dict[Ref, Status] = {}
-    statuses.update(node_statuses(nodes, (pod.intent for pod in pods.values())))
-    statuses.update(departed_statuses(memory.nodes, nodes))
-    statuses.update((intent.ref, done_status(intent)) for intent in done.values())
-    statuses.update(pod_statuses(pods, unplaced, progress))
+    statuses.update(nodes_with_status(nodes))
+    statuses.update(departed_nodes(memory.nodes, nodes))
+    statuses.update((intent.ref, done_pod(intent)) for intent in done.values())
+    statuses.update(pod_statuses(desired, pods, unplaced, progress))
     incomplete: set[Ref] = set()
     due: list[tuple[Ref, float]] = []
     short: dict[Ref, list[Unplaced]] = {}
@@ -65,17 +67,12 @@ def standing_of(at: Standpoint) -> Standing:
     for ref, deployment in desired.of(Deployment).items():
         mine = world.owned_by(ref, owned.get(ref, ()))
         availability = availability_of(world.rules.workloads[ref.kind], mine)
-        status = deployment_status(
-            ref,
-            deployment.spec.replicas,
-            mine.template.hash,
-            mine.staying,
-            availability,
-            short.get(ref, ()),
-            statuses,
+        floor = world.rules.workloads[ref.kind].least_available(deployment)
+        stands = deployment_with_status(
+            deployment, mine.template.hash, mine.staying, availability, floor, short.get(ref, ()), statuses
         )
-        statuses[ref] = status
-        if not status.complete:
+        statuses[ref] = stands
+        if not is_rolled_out(stands):
             incomplete.add(ref)
         if availability.wake_at is not None:
             due.append((ref, availability.wake_at))
@@ -84,10 +81,16 @@ def standing_of(at: Standpoint) -> Standing:
             incomplete.add(ref)
     edges = edge_addresses(desired.nodes)
     for ref, service in desired.of(Service).items():
-        statuses[ref] = service_status(service, at.records.services[ref], at.endpoints[ref], edges)
+        statuses[ref] = service_with_status(service, at.records.services[ref], edges)
+        if service.spec.type != "ExternalName":
+            statuses[Ref("Endpoints", ref.namespace, ref.name)] = endpoints_of(service, at.endpoints[ref])
     for ref, ingress in desired.of(Ingress).items():
-        statuses[ref] = ingress_status(ingress, edges, desired.of(Secret), memory.certificates)
+        statuses[ref] = ingress_with_status(ingress, edges)
+        for certificate in certificates_of(ingress, desired.of(Secret), memory.certificates):
+            statuses[ref_of(certificate)] = certificate
     found = world.volumes if desired.of(PersistentVolumeClaim) else {}
-    for ref in desired.of(PersistentVolumeClaim):
-        statuses[ref] = claim_status(desired.cluster.metadata.name, ref, decided.claims.get(ref), nodes, found)
-    return Standing(statuses, frozenset(incomplete), tuple(due))
+    for ref, claim in desired.of(PersistentVolumeClaim).items():
+        statuses[ref] = claim_with_status(
+            desired.cluster.metadata.name, claim, decided.claims.get(ref), nodes, found
+        )
+    return ClusterStatus(statuses, frozenset(incomplete), tuple(due))

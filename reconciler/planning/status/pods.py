@@ -4,119 +4,184 @@ Rules: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
-from reconciler.model.api.core.pod import PodSpec
+from msgspec.structs import replace
+
+from reconciler.model.api.apps import Deployment
+from reconciler.model.api.core.container import Container, is_sidecar
+from reconciler.model.api.core.container_status import ContainerState, ContainerStateWaiting, ContainerStatus
+from reconciler.model.api.core.pod import Pod, PodIP, PodPhase, PodSpec, PodStatus
+from reconciler.model.api.meta import Condition, ObjectMeta, OwnerReference
+from reconciler.model.desired import Desired
 from reconciler.model.memory import Backoff, Crashes, PodIntent, Runs
+from reconciler.model.moments import rfc3339
 from reconciler.model.names import SANDBOX, Ref, Uid
-from reconciler.model.plan import Condition, ContainerStatus, Phase, PodStatus, Unplaced
+from reconciler.model.plan import Unplaced
 from reconciler.planning.controllers.succession import stays_until
 from reconciler.planning.progress import Progress
 from reconciler.planning.state.pod_containers import has_begun, is_initialized
+from reconciler.planning.state.pod_info import shape_of
 from reconciler.planning.state.pods import PodView
-from reconciler.planning.status.containers import Told, container_statuses
+from reconciler.planning.status.containers import ContainerStatuses, Recorded, container_statuses
 from reconciler.planning.status.workloads import EXPECTED_REASONS, in_words
 
 _NO_CRASHES: Final[Mapping[str, Crashes]] = {}
 _NO_RUNS: Final[Mapping[str, Runs]] = {}
+_NO_ANNOTATIONS: Final[dict[str, str]] = {}
 _NO_FAILURES: Final[Mapping[str, Backoff]] = {}
-_SCHEDULED: Final = Condition("PodScheduled", True)
+_SCHEDULED: Final = Condition("PodScheduled", "True")
+_NOTHING: Final = PodSpec(containers=())
+"""Of a pod that was adopted from a host, and whose template nobody knows any more."""
 _MOST_NODES: Final = 5
-"""That the status of each pod without a node tells of: the Deployment's status and the event tell of all."""
+"""How many nodes the status of a pod without a node names; the Deployment's status and the event name all."""
 _ALL_WELL: Final = (
     _SCHEDULED,
-    Condition("Initialized", True),
-    Condition("ContainersReady", True),
-    Condition("Ready", True),
+    Condition("Initialized", "True"),
+    Condition("ContainersReady", "True"),
+    Condition("Ready", "True"),
 )
+_MOST_SPECS: Final = 1 << 16
+_specs: Final[dict[tuple[int, str], tuple[PodSpec, PodSpec]]] = {}
+"""By the identity of a template's spec, which is kept alive with it, and node."""
 
 
 def pod_statuses(
-    pods: Mapping[Uid, PodView], unplaced: Sequence[Unplaced], progress: Progress
-) -> dict[Ref, PodStatus]:
-    """Of two pods of one name the one that stays is shown."""
-    statuses = {status.ref: status for one in unplaced for status in pending_statuses(one)}
+    desired: Desired, pods: Mapping[Uid, PodView], unplaced: Sequence[Unplaced], progress: Progress
+) -> dict[Ref, Pod]:
+    """Every pod with its status; of two pods of one name the one that stays."""
+    statuses = {
+        Ref("Pod", pod.metadata.namespace, pod.metadata.name): pod for one in unplaced for pod in pending_pods(one)
+    }
     for uid, pod in pods.items():
-        crashes, runs = progress.crashes.get(uid, _NO_CRASHES), progress.runs.get(uid, _NO_RUNS)
-        told = Told(
-            progress.backoffs.get(uid), progress.failures.get(uid, _NO_FAILURES), crashes, runs, progress.now
-        )
-        status = pod_status(pod, told)
-        if pod.intent.wanted == "run" or status.ref not in statuses:
-            statuses[status.ref] = status
+        ref = pod.intent.ref
+        if pod.intent.wanted == "run" or ref not in statuses:
+            crashes, runs = progress.crashes.get(uid, _NO_CRASHES), progress.runs.get(uid, _NO_RUNS)
+            failures = progress.failures.get(uid, _NO_FAILURES)
+            recorded = Recorded(progress.backoffs.get(uid), failures, crashes, runs, progress.now)
+            statuses[ref] = pod_with_status(pod, recorded, _annotations(desired, pod.owner))
     return statuses
 
 
-def pending_statuses(unplaced: Unplaced) -> Iterable[PodStatus]:
+def pending_pods(unplaced: Unplaced) -> Iterable[Pod]:
     """The pods that no node can have now: each is Pending, with the reasons of some nodes."""
     why = in_words(unplaced, _MOST_NODES)
-    conditions = (Condition("PodScheduled", False, "Unschedulable", why),)
+    conditions = (Condition("PodScheduled", "False", "Unschedulable", why),)
     owner = None if unplaced.owner.kind == "Pod" else unplaced.owner
+    waiting = ContainerState(waiting=ContainerStateWaiting())
     for pod in unplaced.pods:
-        yield PodStatus(
-            pod.ref,
-            pod.uid,
-            "",
-            "",
-            "Pending",
-            False,
-            pod.hash,
-            owner,
-            reason="Unschedulable",
-            message=why,
-            containers=tuple(ContainerStatus(name, image, "waiting") for name, image in pod.images.items()),
-            conditions=conditions,
+        yield Pod(
+            ObjectMeta(pod.ref.name, pod.ref.namespace, uid=pod.uid, owner_references=_owned_by(owner, pod.hash)),
+            PodSpec(tuple(Container(name, image) for name, image in pod.images.items())),
+            PodStatus(
+                "Pending",
+                "BestEffort",
+                conditions,
+                why,
+                "Unschedulable",
+                container_statuses=tuple(
+                    ContainerStatus(name, image, state=waiting) for name, image in pod.images.items()
+                ),
+            ),
         )
 
 
-def done_status(intent: PodIntent) -> PodStatus:
+def done_pod(intent: PodIntent) -> Pod:
     """A bare Pod that ran to its end on a node that is gone: all that is known of it is that it did."""
     why = f"it ran to its end on {intent.node}, which is not in this revision"
-    conditions = (_SCHEDULED, Condition("Ready", False, _completed(intent.ended == "Succeeded"), why))
-    return PodStatus(
-        intent.ref,
-        intent.uid,
-        intent.node,
-        intent.ip,
+    conditions = (_SCHEDULED, Condition("Ready", "False", _completed(intent.ended == "Succeeded"), why))
+    status = PodStatus(
         intent.ended or "Unknown",
-        False,
-        intent.hash,
-        reason=intent.end_reason,
-        message=why,
-        conditions=conditions,
+        shape_of(intent.spec).qos,
+        conditions,
+        why,
+        intent.end_reason,
+        pod_ip=intent.ip,
+        pod_ips=_ips(intent.ip),
     )
+    return Pod(_metadata(intent, _NO_ANNOTATIONS), spec_on_node(intent.spec, intent.node), status)
 
 
-def pod_status(pod: PodView, told: Told) -> PodStatus:
+def _annotations(desired: Desired, owner: Ref) -> dict[str, str]:
+    """The annotations of the template that an owner has now."""
+    if (deployment := desired.of(Deployment).get(owner)) is not None:
+        return deployment.spec.template.metadata.annotations
+    bare = desired.of(Pod).get(owner)
+    return bare.metadata.annotations if bare is not None else _NO_ANNOTATIONS
+
+
+def pod_with_status(pod: PodView, recorded: Recorded, annotations: dict[str, str]) -> Pod:
+    """A pod as it is published, but for what only a clock can tell."""
     intent = pod.intent
-    containers = container_statuses(pod, told)
+    containers = container_statuses(pod, recorded)
     well = pod.ready and intent.wanted == "run"
     stays = stays_until(intent.succeeded_by) if intent.succeeded_by else ""
-    reason, message = ("", stays) if well else _why(pod, told, containers)
-    return PodStatus(
-        intent.ref,
-        intent.uid,
-        intent.node,
-        intent.ip,
-        "Running" if well else _phase(pod),
-        pod.ready,
-        intent.hash,
-        intent.owner,
-        reason,
-        message,
-        containers,
-        _ALL_WELL if pod.ready and not pod.shape.gated else tuple(_conditions(pod, containers)),
-        pod.shape.qos,
-        made=pod.created,
+    reason, message = ("", stays) if well else _why(pod, recorded, containers)
+    last = pod.node.last
+    return Pod(
+        _metadata(intent, annotations, rfc3339(pod.created)),
+        spec_on_node(intent.spec, intent.node),
+        PodStatus(
+            "Running" if well else _phase(pod),
+            pod.shape.qos,
+            _ALL_WELL if pod.ready and not pod.shape.gated else tuple(_conditions(pod, containers)),
+            message,
+            reason,
+            last.facts.address if last is not None else "",
+            intent.ip,
+            _ips(intent.ip),
+            init_container_statuses=containers.init,
+            container_statuses=containers.main,
+        ),
     )
 
 
-def _phase(pod: PodView) -> Phase:
+def spec_on_node(spec: PodSpec | None, node: str) -> PodSpec:
+    """The spec of a template with the node that one of its pods was given to; the same object for the same."""
+    if spec is None:
+        spec = _NOTHING
+    known = _specs.get((id(spec), node))
+    if known is not None and known[0] is spec:
+        return known[1]
+    if len(_specs) >= _MOST_SPECS:
+        _specs.clear()
+    placed = replace(spec, node_name=node)
+    _specs[id(spec), node] = (spec, placed)
+    return placed
+
+
+def _metadata(intent: PodIntent, annotations: dict[str, str], created: str = "") -> ObjectMeta:
+    """`created`: when its first container was made, which is the latest moment that it can have come at."""
+    leaves = intent.wanted == "leave"
+    grace = (intent.spec or _NOTHING).termination_grace_period_seconds if leaves else None
+    return ObjectMeta(
+        intent.name,
+        intent.namespace,
+        dict(intent.labels) if intent.labels.__class__ is not dict else intent.labels,
+        annotations,
+        intent.uid,
+        creation_timestamp=created,
+        owner_references=_owned_by(intent.owner, intent.hash),
+        deletion_grace_period_seconds=grace,
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _owned_by(owner: Ref | None, template_hash: str) -> tuple[OwnerReference, ...]:
+    return () if owner is None else (OwnerReference("apps/v1", owner.kind, owner.name, controller=True),)
+
+
+def _ips(ip: str) -> tuple[PodIP, ...]:
+    return (PodIP(ip),) if ip else ()
+
+
+def _phase(pod: PodView) -> PodPhase:
     """As upstream, a pod is Pending until each of its main containers has been started once."""
     if pod.node.silent is not None:
         return "Unknown"
     if pod.intent.wanted == "leave":
-        return "Terminating"
+        return "Running"
     if pod.finished:
         return pod.finished
     if pod.running:
@@ -127,30 +192,35 @@ def _phase(pod: PodView) -> Phase:
     return "Running" if names and begun else "Pending"
 
 
-def _why(pod: PodView, told: Told, containers: Iterable[ContainerStatus]) -> tuple[str, str]:
-    """Of the pod as a whole. First match wins."""
+def _why(pod: PodView, recorded: Recorded, containers: ContainerStatuses) -> tuple[str, str]:
+    """The reason and the message of the pod as a whole. First match wins."""
     intent, silent = pod.intent, pod.node.silent
+    backoff = recorded.backoff
     if silent is not None:
         return "NodeLost" if pod.node.lost else "NodeUnreachable", silent.why
     if intent.wanted == "leave":
-        return "Leaving", f"{intent.reason}; {told.backoff.message}" if told.backoff else intent.reason
+        return "Leaving", f"{intent.reason}; {backoff.message}" if backoff else intent.reason
     if intent.end_reason:
         return intent.end_reason, _end_message(intent)
     if pod.running:
         return "", ""
-    troubled = [one for one in containers if one.reason and one.state != "running" and not _is_done(one)]
+    undone = [one for one, ends in _init_statuses(pod, containers) if not (ends and one.ready)]
+    troubled = [one.state for one in (*undone, *containers.main) if one.state.reason]
     if pod.finished:
-        troubled = [one for one in containers if one.reason and one.kind == "container"] or troubled
+        troubled = [one.state for one in containers.main if one.state.reason] or troubled
     first = next(
-        (one for one in troubled if one.reason not in EXPECTED_REASONS), troubled[0] if troubled else None
+        (state for state in troubled if state.reason not in EXPECTED_REASONS), troubled[0] if troubled else None
     )
     if first is None:
-        return ("", told.backoff.message) if told.backoff else ("", "")
-    return first.reason, first.message or (told.backoff.message if told.backoff else "")
+        return ("", backoff.message) if backoff else ("", "")
+    return first.reason, first.message or (backoff.message if backoff else "")
 
 
-def _is_done(one: ContainerStatus) -> bool:
-    return one.kind == "init" and one.ready
+def _init_statuses(pod: PodView, containers: ContainerStatuses) -> Iterable[tuple[ContainerStatus, bool]]:
+    """Each init container and sidecar, and whether it is one that ends before the others begin."""
+    spec = pod.intent.spec
+    for status, one in zip(containers.init, spec.init_containers if spec else (), strict=True):
+        yield status, not is_sidecar(one)
 
 
 def _end_message(intent: PodIntent) -> str:
@@ -159,54 +229,68 @@ def _end_message(intent: PodIntent) -> str:
     return f"it was active for longer than its activeDeadlineSeconds, {intent.spec.active_deadline_seconds}"
 
 
-def _conditions(pod: PodView, containers: Sequence[ContainerStatus]) -> Iterable[Condition]:
+def _conditions(pod: PodView, containers: ContainerStatuses) -> Iterable[Condition]:
     yield _SCHEDULED
     yield _initialized(pod, containers)
     yield _containers_ready(pod, containers)
     yield _ready(pod, containers)
     spec = pod.intent.spec
     for gate in spec.readiness_gates if spec else ():
-        yield Condition(gate.condition_type, gate.condition_type not in pod.gates)
+        yield Condition(gate.condition_type, "False" if gate.condition_type in pod.gates else "True")
 
 
-def _initialized(pod: PodView, containers: Iterable[ContainerStatus]) -> Condition:
+def _initialized(pod: PodView, containers: ContainerStatuses) -> Condition:
     spec = pod.intent.spec
     if pod.finished == "Succeeded":
-        return Condition("Initialized", True, "PodCompleted")
+        return Condition("Initialized", "True", "PodCompleted")
     if spec is None or not spec.init_containers or pod.running or _is_initialized(pod, spec):
-        return Condition("Initialized", True)
-    undone = [one.name for one in containers if one.kind == "init" and not one.ready]
-    undone += [one.name for one in containers if one.kind == "sidecar" and not one.started]
+        return Condition("Initialized", "True")
+    initial = list(_init_statuses(pod, containers))
+    undone = [one.name for one, ends in initial if ends and not one.ready]
+    undone += [one.name for one, ends in initial if not ends and not one.started]
     message = f"containers with incomplete status: [{' '.join(undone)}]"
-    return Condition("Initialized", False, "ContainersNotInitialized", message)
+    return Condition("Initialized", "False", "ContainersNotInitialized", message)
 
 
 def _is_initialized(pod: PodView, spec: PodSpec) -> bool:
     return is_initialized(spec, pod.containers, pod.told.runs, sandbox_needed=pod.shape.sandbox)
 
 
-def _containers_ready(pod: PodView, containers: Iterable[ContainerStatus]) -> Condition:
+def _containers_ready(pod: PodView, containers: ContainerStatuses) -> Condition:
     if pod.finished:
-        return Condition("ContainersReady", False, _finished(pod))
+        return Condition("ContainersReady", "False", _finished(pod))
     if pod.node.silent is not None:
-        return Condition("ContainersReady", False, "NodeUnreachable", pod.node.silent.why)
-    unready = [one.name for one in containers if one.kind != "init" and not one.ready]
+        return Condition("ContainersReady", "False", "NodeUnreachable", pod.node.silent.why)
+    staying = [one for one, ends in _init_statuses(pod, containers) if not ends]
+    unready = [one.name for one in (*staying, *containers.main) if not one.ready]
     if unready or not pod.running:
-        message = f"containers with unready status: [{' '.join(unready)}]"
-        return Condition("ContainersReady", False, "ContainersNotReady", message)
-    return Condition("ContainersReady", True)
+        notes = (note for name in unready if (note := _note(pod, name)))
+        message = "; ".join([f"containers with unready status: [{' '.join(unready)}]", *notes])
+        return Condition("ContainersReady", "False", "ContainersNotReady", message)
+    return Condition("ContainersReady", "True")
 
 
-def _ready(pod: PodView, containers: Iterable[ContainerStatus]) -> Condition:
+def _note(pod: PodView, name: str) -> str:
+    """Why a container that runs is not ready, as far as that is known."""
+    found = pod.containers.get(name)
+    if found is None:
+        return ""
+    if found.state == "paused":
+        return f"{name}: paused"
+    probed = found.probed if found.state == "running" else None
+    return f"{name}: {probed.message}" if probed is not None and not probed.ready and probed.message else ""
+
+
+def _ready(pod: PodView, containers: ContainerStatuses) -> Condition:
     if pod.ready:
-        return Condition("Ready", True)
+        return Condition("Ready", "True")
     rest = _containers_ready(pod, containers)
-    if not rest.status:
-        return Condition("Ready", False, rest.reason, rest.message)
+    if rest.status == "False":
+        return Condition("Ready", "False", rest.reason, rest.message)
     if pod.gates:
         gates = "; ".join(f'the status of pod readiness gate "{gate}" is not "True"' for gate in pod.gates)
-        return Condition("Ready", False, "ReadinessGatesNotReady", gates)
-    return Condition("Ready", False, "PortsNotAnswering", "a port that a service uses has not answered yet")
+        return Condition("Ready", "False", "ReadinessGatesNotReady", gates)
+    return Condition("Ready", "False", "PortsNotAnswering", "a port that a service uses has not answered yet")
 
 
 def _finished(pod: PodView) -> str:

@@ -1,67 +1,101 @@
-"""How Deployments, nodes and Services stand, in Kubernetes' own words; pods have a module of their own."""
+"""How Deployments, nodes and Services stand, as Kubernetes' own statuses; pods have a module of their own."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from itertools import islice
+from functools import lru_cache
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Final
 
-from reconciler.model.api.core.service import Service
-from reconciler.model.api.meta import ref_of
-from reconciler.model.memory import NodeRecord, PodIntent, ServiceRecord
-from reconciler.model.names import Ref
-from reconciler.model.plan import (
-    DeploymentStatus,
-    Endpoint,
-    NodeStatus,
-    PodStatus,
-    ServiceStatus,
-    Status,
-    Unplaced,
+from msgspec.structs import replace
+
+from reconciler.model.api.apps import Deployment, DeploymentStatus, is_rolled_out
+from reconciler.model.api.core.endpoints import (
+    EndpointAddress,
+    EndpointPort,
+    Endpoints,
+    EndpointSubset,
+    ObjectReference,
 )
+from reconciler.model.api.core.node import Node, NodeAddress, NodeSpec, NodeStatus, NodeSystemInfo, SshAddress
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.service import (
+    LoadBalancerStatus,
+    Service,
+    ServiceStatus,
+    load_balancer_ingress,
+)
+from reconciler.model.api.meta import Condition, ObjectMeta, ref_of
+from reconciler.model.memory import NodeRecord, ServiceRecord
+from reconciler.model.names import Ref
+from reconciler.model.plan import Endpoint, Status, Unplaced
+from reconciler.model.quantities import Quantity
 from reconciler.model.services import is_headless
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.state.nodes import NodeView
-from reconciler.planning.state.pod_info import shape_of
 from reconciler.planning.state.pods import PodView
 
 EXPECTED_REASONS: Final = frozenset({"", "PodInitializing", "ContainerCreating", "Completed"})
 """Reasons of a pod or a container that tell of no trouble."""
 
 
-def deployment_status(
-    ref: Ref,
-    replicas: int,
+def deployment_with_status(
+    deployment: Deployment,
     template_hash: str,
     staying: Sequence[PodView],
     availability: Availability,
+    floor: int,
     unplaced: Sequence[Unplaced],
     pods: Mapping[Ref, Status],
-) -> DeploymentStatus:
-    """`pods` has the status of each pod: the message names what keeps one from being available."""
+) -> Deployment:
+    """`floor` is how many pods its rollouts keep available; `pods` has every pod with its status: the message
+    names what keeps one from being available."""
     available = [availability.of(pod) for pod in staying]
     waiting = [pod for pod, is_available in zip(staying, available, strict=True) if not is_available]
-    return DeploymentStatus(
-        ref=ref,
-        replicas=replicas,
-        total=len(staying),
-        updated=sum([pod.intent.hash == template_hash for pod in staying]),
-        ready=sum([pod.ready for pod in staying]),
-        available=sum(available),
-        message="; ".join([*(in_words(one) for one in unplaced), *_troubles(waiting, pods)]),
+    message = "; ".join([*(in_words(one) for one in unplaced), *_troubles(waiting, pods)])
+    counts = DeploymentStatus(
+        replicas=len(staying),
+        updated_replicas=sum([pod.intent.hash == template_hash for pod in staying]),
+        ready_replicas=sum([pod.ready for pod in staying]),
+        available_replicas=sum(available),
+        unavailable_replicas=max(0, len(staying) - sum(available)),
     )
+    counted = replace(deployment, status=counts)
+    conditions = (_available(counted, floor, message), _progressing(counted))
+    return replace(deployment, status=replace(counts, conditions=conditions))
+
+
+def _available(deployment: Deployment, floor: int, message: str) -> Condition:
+    """As upstream: as many pods are available as a rollout keeps, or all of them where it keeps none."""
+    if deployment.spec.strategy.type == "Recreate":
+        floor = deployment.spec.replicas
+    if deployment.status.available_replicas >= floor:
+        return Condition("Available", "True", "MinimumReplicasAvailable", message)
+    return Condition("Available", "False", "MinimumReplicasUnavailable", message)
+
+
+def _progressing(deployment: Deployment) -> Condition:
+    if is_rolled_out(deployment):
+        return _ROLLED_OUT
+    return _PAUSED if deployment.spec.paused else _ROLLING_OUT
+
+
+_ROLLED_OUT: Final = Condition("Progressing", "True", "NewReplicaSetAvailable")
+_ROLLING_OUT: Final = Condition("Progressing", "True", "ReplicaSetUpdated")
+_PAUSED: Final = Condition("Progressing", "Unknown", "DeploymentPaused")
 
 
 def _troubles(waiting: Iterable[PodView], pods: Mapping[Ref, Status]) -> Iterable[str]:
     """Each different reason once, with the first pod that has it and how many others do."""
-    by_reason: dict[str, list[PodStatus]] = {}
-    for pod in waiting:
-        status = pods.get(pod.intent.ref)
-        if isinstance(status, PodStatus) and status.reason not in EXPECTED_REASONS:
-            by_reason.setdefault(status.reason, []).append(status)
+    by_reason: dict[str, list[Pod]] = {}
+    for view in waiting:
+        pod = pods.get(view.intent.ref)
+        if isinstance(pod, Pod) and pod.status.reason not in EXPECTED_REASONS:
+            by_reason.setdefault(pod.status.reason, []).append(pod)
     for reason, troubled in sorted(by_reason.items()):
-        first = min(troubled, key=lambda status: status.ref)
+        first = min(troubled, key=ref_of)
         others = f" and {len(troubled) - 1} more" if len(troubled) > 1 else ""
-        words = f"{reason}: {first.message}" if first.message else reason
-        yield f"pod {first.ref.name}{others}: {words}"
+        words = f"{reason}: {first.status.message}" if first.status.message else reason
+        yield f"pod {first.metadata.name}{others}: {words}"
 
 
 def in_words(unplaced: Unplaced, most: int | None = None) -> str:
@@ -72,50 +106,57 @@ def in_words(unplaced: Unplaced, most: int | None = None) -> str:
     return f"{pods} nowhere: " + ", ".join([*told, *([f"and {more} more nodes"] if more else [])])
 
 
-def node_statuses(nodes: Mapping[str, NodeView], pods: Iterable[PodIntent]) -> dict[Ref, NodeStatus]:
-    counts = dict.fromkeys(nodes, 0)
-    cpu = dict.fromkeys(nodes, 0)
-    memory = dict.fromkeys(nodes, 0)
-    for intent in pods:
-        name = intent.node
-        requests = shape_of(intent.spec).requests
-        counts[name] += 1
-        cpu[name] += requests.cpu_milli
-        memory[name] += requests.memory_bytes
-    statuses = {}
-    for name, node in nodes.items():
-        facts = node.last.facts if node.last else None
-        ref = ref_of(node.manifest)
-        statuses[ref] = NodeStatus(
-            ref=ref,
-            ready=node.answers is not None,
-            message=_node_message(node),
-            pods=counts[name],
-            cpu_milli=facts.cpus * 1000 if facts else 0,
-            memory_bytes=facts.memory_bytes if facts else 0,
-            cpu_milli_requested=cpu[name],
-            memory_bytes_requested=memory[name],
-            unschedulable=node.manifest.spec.unschedulable,
-            pod_cidr=node.record.pod_cidr,
-            engine_version=facts.engine_version if facts else "",
+def nodes_with_status(nodes: Mapping[str, NodeView]) -> dict[Ref, Node]:
+    """Every node of the revision with its status, and with the pod CIDR that it has."""
+    return {Ref("Node", "", name): _node_with_status(node) for name, node in nodes.items()}
+
+
+def _node_with_status(node: NodeView) -> Node:
+    manifest, facts = node.manifest, node.last.facts if node.last else None
+    ready = Condition("Ready", "True" if node.answers is not None else "False", message=_node_message(node))
+    status = NodeStatus(conditions=(ready,))
+    if facts is not None:
+        capacity = _capacity(facts.cpus, facts.memory_bytes)
+        addresses = (NodeAddress("InternalIP", facts.address),) if facts.address else ()
+        status = NodeStatus(
+            capacity,
+            capacity,
+            (ready,),
+            (*addresses, NodeAddress("Hostname", manifest.metadata.name)),
+            NodeSystemInfo(
+                kernel_version=facts.kernel,
+                os_image=facts.os,
+                container_runtime_version=f"docker://{facts.engine_version}",
+                operating_system="linux",
+                architecture=facts.architecture,
+                machine_id=facts.engine_id,
+            ),
         )
-    return statuses
+    return replace(manifest, spec=replace(manifest.spec, pod_cidr=node.record.pod_cidr), status=status)
 
 
-def departed_statuses(records: Mapping[str, NodeRecord], nodes: Container[str]) -> dict[Ref, NodeStatus]:
+@lru_cache(maxsize=1 << 12)
+def _capacity(cpus: int, memory_bytes: int) -> dict[str, Quantity]:
+    return {"cpu": Quantity.parse(cpus), "memory": Quantity.parse(memory_bytes)}
+
+
+def departed_nodes(records: Mapping[str, NodeRecord], nodes: Container[str]) -> dict[Ref, Node]:
     """Nodes that the revision does not have any more, until a reset takes off them what still runs there."""
-    return {
-        (ref := Ref("Node", "", name)): NodeStatus(
-            ref=ref,
-            ready=False,
-            message="it is not in the manifests: what runs there is left as it is, and counts for nothing; "
-            f"`reconciler node reset {name} SOURCE` takes it away, with --forget where the host is gone",
-            pods=0,
-            pod_cidr=record.pod_cidr,
-        )
-        for name, record in records.items()
-        if name not in nodes and record.engine_id
-    }
+    departed = {}
+    for name, record in records.items():
+        if name not in nodes and record.engine_id:
+            why = (
+                "it is not in the manifests: what runs there is left as it is, and counts for nothing; "
+                f"`reconciler node reset {name} SOURCE` takes it away, with --forget where the host is gone"
+            )
+            departed[Ref("Node", "", name)] = Node(
+                ObjectMeta(name),
+                record.ssh or SshAddress("", ""),
+                record.host_key,
+                NodeSpec(pod_cidr=record.pod_cidr),
+                NodeStatus(conditions=(Condition("Ready", "False", message=why),)),
+            )
+    return departed
 
 
 def _node_message(node: NodeView) -> str:
@@ -130,30 +171,39 @@ def _node_message(node: NodeView) -> str:
     return "; ".join(dict.fromkeys(filter(None, (network.error, network.unresolved, proxy.error, dns.error))))
 
 
-def service_status(
-    service: Service, record: ServiceRecord, endpoints: Sequence[Endpoint], edges: tuple[str, ...]
-) -> ServiceStatus:
-    """`edges`: the addresses where a load balancer is reached."""
+def service_with_status(service: Service, record: ServiceRecord, edges: tuple[str, ...]) -> Service:
+    """A Service with the address and the node ports that it has. `edges`: where a load balancer is reached."""
     spec = service.spec
-    ports = [
-        f"{port.port}:{given}/{port.protocol}" if given else f"{port.port}/{port.protocol}"
+    address = spec.cluster_ip if is_headless(service) else record.cluster_ip
+    ports = tuple(
+        port if port.node_port == given else replace(port, node_port=given)
         for port, given in zip(spec.ports, record.node_ports, strict=True)
-    ]
-    ready = [one for one in endpoints if one.ready]
-    rotation = [f"{one.ip}:{port}" for one in ready for port in one.ports if port]
-    return ServiceStatus(
-        ref=ref_of(service),
-        type=spec.type,
-        cluster_ip=spec.cluster_ip if is_headless(service) else record.cluster_ip,
-        ports=tuple(ports),
-        endpoints=tuple(rotation if spec.ports else [one.ip for one in ready]),
-        external=_external(service, edges),
-        message=record.message,
     )
+    if (address, ports) != (spec.cluster_ip, spec.ports):
+        spec = replace(spec, cluster_ip=address, ports=ports)
+    balancer = tuple(load_balancer_ingress(one) for one in edges) if spec.type == "LoadBalancer" else ()
+    refused = (Condition("Allocated", "False", "NotAvailable", record.message),) if record.message else ()
+    return replace(service, spec=spec, status=ServiceStatus(LoadBalancerStatus(balancer), refused))
 
 
-def _external(service: Service, edges: tuple[str, ...]) -> tuple[str, ...]:
-    spec = service.spec
-    if spec.type == "ExternalName":
-        return (spec.external_name,)
-    return (*(edges if spec.type == "LoadBalancer" else ()), *spec.external_ips)
+def endpoints_of(service: Service, endpoints: Sequence[Endpoint]) -> Endpoints:
+    """Who answers for a Service, in rotation, in the order given: those with the same ports are one subset."""
+    subsets = []
+    ready = [one for one in endpoints if one.ready]
+    for numbers, same in groupby(ready, key=attrgetter("ports")):
+        ports = tuple(
+            EndpointPort(number, port.name)
+            for number, port in zip(numbers, service.spec.ports, strict=False)
+            if number
+        )
+        if ports or not service.spec.ports:
+            subsets.append(EndpointSubset(tuple(_address(service, one) for one in same), ports))
+    meta = service.metadata
+    return Endpoints(ObjectMeta(meta.name, meta.namespace), tuple(subsets))
+
+
+def _address(service: Service, endpoint: Endpoint) -> EndpointAddress:
+    target = (
+        ObjectReference("Pod", service.metadata.namespace, endpoint.pod, endpoint.uid) if endpoint.uid else None
+    )
+    return EndpointAddress(endpoint.ip, endpoint.hostname, endpoint.node, target)

@@ -3,61 +3,60 @@
 from collections.abc import Iterator
 
 from reconciler.model.api.core.container import Container, Probe
+from reconciler.model.api.core.container_status import ContainerStateTerminated, ContainerStatus
 from reconciler.model.api.core.env import EnvFromSource, EnvVar
 from reconciler.model.api.core.volume import VolumeMount
-from reconciler.model.plan import ContainerStatus
 from reconciler.model.quantities import Quantity
 from reconciler.reporting.describing.page import NONE, Entry, entry, heading, known, moment_of
-from reconciler.reporting.pod_objects import end_reason
 
 
 def container_entry(status: ContainerStatus, spec: Container | None) -> Entry:
-    """`spec` None: the pod was adopted from a host, and nobody knows what it was made from."""
+    """`spec` is None if the pod was adopted from a host, and nobody knows what it was made from."""
     return heading(
         status.name,
         (
             entry("Image", status.image),
-            *(_wanted_before(spec) if spec else ()),
-            *_standing(status),
-            *(_wanted_after(spec) if spec else ()),
+            *(_declared_before(spec) if spec else ()),
+            *_status(status),
+            *(_declared_after(spec) if spec else ()),
         ),
     )
 
 
-def _standing(status: ContainerStatus) -> Iterator[Entry]:
-    match status.state:
-        case "running":
-            yield _state(
-                "Running", (*known("Reason", status.reason), *known("Started", moment_of(status.started_at)))
-            )
-        case "waiting":
-            yield _state("Waiting", (*known("Reason", status.reason), *known("Message", status.message)))
-        case "terminated":
-            inside = (
-                *known("Reason", status.reason),
-                *known("Message", status.message),
-                *(known("Exit Code", str(status.exit_code)) if status.exit_code is not None else ()),
-                *known("Started", moment_of(status.started_at)),
-                *known("Finished", moment_of(status.finished_at)),
-            )
-            yield _state("Terminated", inside)
-    if end := status.last_end:
-        inside = (
-            entry("Reason", end_reason(end.exit_code, end.oom_killed)),
-            entry("Exit Code", str(end.exit_code)),
-            *known("Finished", moment_of(end.at)),
-            *((Entry("Log", tuple(end.log.rstrip().splitlines())),) if end.log.strip() else ()),
-        )
-        yield heading("Last State", inside, "Terminated")
+def _status(status: ContainerStatus) -> Iterator[Entry]:
+    state = status.state
+    if state.running is not None:
+        yield heading("State", known("Started", moment_of(state.running.started_at)), "Running")
+    elif state.waiting is not None:
+        inside = (*known("Reason", state.waiting.reason), *known("Message", state.waiting.message))
+        yield heading("State", inside, "Waiting")
+    elif state.terminated is not None:
+        yield heading("State", _terminated(state.terminated), "Terminated")
+    if status.last_state is not None and status.last_state.terminated is not None:
+        yield heading("Last State", _ended_before(status.last_state.terminated), "Terminated")
     yield entry("Ready", str(status.ready))
-    yield entry("Restart Count", str(status.restarts))
+    yield entry("Restart Count", str(status.restart_count))
 
 
-def _state(word: str, inside: tuple[Entry, ...]) -> Entry:
-    return heading("State", inside, word)
+def _terminated(end: ContainerStateTerminated) -> Iterator[Entry]:
+    yield from known("Reason", end.reason)
+    yield from known("Message", end.message)
+    if end.exit_code is not None:
+        yield entry("Exit Code", str(end.exit_code))
+    yield from known("Started", moment_of(end.started_at))
+    yield from known("Finished", moment_of(end.finished_at))
 
 
-def _wanted_before(spec: Container) -> Iterator[Entry]:
+def _ended_before(end: ContainerStateTerminated) -> Iterator[Entry]:
+    """The message of an earlier run is the last that it wrote."""
+    yield entry("Reason", end.reason)
+    yield entry("Exit Code", str(end.exit_code))
+    yield from known("Finished", moment_of(end.finished_at))
+    if end.message.strip():
+        yield Entry("Log", tuple(end.message.rstrip().splitlines()))
+
+
+def _declared_before(spec: Container) -> Iterator[Entry]:
     several = "s" if len(spec.ports) > 1 else ""
     yield entry(
         f"Port{several}", ", ".join(f"{port.container_port}/{port.protocol}" for port in spec.ports) or NONE
@@ -70,7 +69,7 @@ def _wanted_before(spec: Container) -> Iterator[Entry]:
         yield heading("Args", [Entry("", spec.args)])
 
 
-def _wanted_after(spec: Container) -> Iterator[Entry]:
+def _declared_after(spec: Container) -> Iterator[Entry]:
     if spec.resources.limits:
         yield heading("Limits", _amounts(spec.resources.limits))
     if spec.resources.requests:

@@ -1,18 +1,25 @@
 """A page of labelled values: aligned among siblings, indented below their heading."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.api.core.node import ANNOTATION_LEADER, ANNOTATION_LEASE_EPOCH
+from reconciler.model.api.core.persistent_volume_claim import ANNOTATION_SELECTED_NODE
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.moments import rfc3339, unix_seconds
 from reconciler.model.records import Event
 from reconciler.reporting.ages import age
 from reconciler.reporting.lines import Line, Style, inert
-from reconciler.reporting.moments import rfc3339, unix_seconds
 
 NONE: Final = "<none>"
 _WEEKDAYS: Final = ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+_GIVEN: Final = frozenset({ANNOTATION_LEADER, ANNOTATION_LEASE_EPOCH, ANNOTATION_SELECTED_NODE})
+"""Annotations that the reconciler adds, and for which the pages have lines of their own."""
 
 
 class Entry(Struct, frozen=True):
@@ -41,14 +48,14 @@ def pairs(label: str, values: Mapping[str, str], sign: str = "=") -> Entry:
     return Entry(label, tuple(f"{key}{sign}{values[key]}" for key in sorted(values)) or (NONE,))
 
 
-def named(name: str, namespace: str, manifest: Mapping[str, Any]) -> tuple[Entry, ...]:
-    """How every page begins."""
-    meta: Mapping[str, Any] = manifest.get("metadata", {})
+def named(metadata: ObjectMeta) -> tuple[Entry, ...]:
+    """How every page begins: with the name, and with what the manifest notes on the object."""
+    written = {key: note for key, note in metadata.annotations.items() if key not in _GIVEN}
     return (
-        entry("Name", name),
-        *known("Namespace", namespace),
-        pairs("Labels", meta.get("labels", {})),
-        pairs("Annotations", meta.get("annotations", {}), ": "),
+        entry("Name", metadata.name),
+        *known("Namespace", metadata.namespace),
+        pairs("Labels", metadata.labels),
+        pairs("Annotations", written, ": "),
     )
 
 

@@ -9,43 +9,42 @@ from reconciler.cli.access import ClusterAccess, choose_container, target
 from reconciler.cli.cp import _end as copy_end
 from reconciler.cli.port_forward import _number, _pair
 from reconciler.model.api.core.container import Container, ContainerPort
-from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.memory import Memory, PodIntent
+from reconciler.model.api.core.pod import Pod, PodSpec
+from reconciler.model.api.core.service import ServicePort
+from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.plan import ContainerStatus, DeploymentStatus, PodStatus, ServiceStatus
 from reconciler.settings import Settings
+from tests import published
 
 WEB = Ref("Deployment", "shop", "web")
 SERVICE = Ref("Service", "shop", "web")
-CONTAINERS = (
-    ContainerStatus("setup", "i", "terminated", kind="init"),
-    ContainerStatus("proxy", "i", "running", kind="sidecar"),
-    ContainerStatus("web", "i", "running"),
-    ContainerStatus("log", "i", "running"),
-)
 
 
-def pod(name: str, node: str = "node-1", ready: bool = True, owner: Ref | None = WEB) -> PodStatus:
-    ref = Ref("Pod", "shop", name)
-    return PodStatus(ref, f"u-{name}", node, "10.244.0.2", "Running", ready, owner=owner, containers=CONTAINERS)
-
-
-def intent(name: str) -> PodIntent:
-    spec = PodSpec((Container("web", "i", ports=(ContainerPort(8080, "http"),)),))
-    return PodIntent(f"u-{name}", "shop", name, "node-1", "h", "r", labels={"app": name[:3]}, spec=spec)
+def pod(name: str, node: str = "node-1", ready: bool = True, owner: Ref | None = WEB) -> Pod:
+    return published.pod(
+        Ref("Pod", "shop", name),
+        published.running("web"),
+        published.running("log"),
+        init=(published.terminated("setup"), published.running("proxy")),
+        uid=f"u-{name}",
+        ip="10.244.0.2",
+        ready=ready,
+        owner=owner,
+        labels={"app": name[:3]},
+        spec=PodSpec((Container("web", "i", ports=(ContainerPort(8080, "http"),)),), node_name=node),
+    )
 
 
 PODS = (pod("web-a", ready=False), pod("web-b"), pod("api-a", owner=None), pod("job", node="", owner=None))
-MANIFESTS = {
-    SERVICE: {"spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "name": "main", "targetPort": "http"}]}}
-}
 KNOWN = ClusterAccess(
     {
-        **{one.ref: one for one in PODS},
-        WEB: DeploymentStatus(WEB, 2, 2, 2, 1, 1),
-        SERVICE: ServiceStatus(SERVICE, "ClusterIP", "10.96.0.2", ("80/TCP",), ()),
+        **published.by_ref(*PODS),
+        WEB: published.deployment(WEB, 2, 2, 2, 1, 1),
+        SERVICE: published.service(
+            SERVICE, ports=(ServicePort(80, "main", target_port="http"),), selector={"app": "web"}
+        ),
     },
-    Memory(pods={f"u-{name}": intent(name) for name in ("web-a", "web-b", "api-a")}, applied=MANIFESTS),
+    Memory(),
     Settings(Path("/nowhere")),
 )
 
@@ -55,7 +54,7 @@ KNOWN = ClusterAccess(
     [("web-a", "web-a"), ("pod/web-a", "web-a"), ("deploy/web", "web-b"), ("svc/web", "web-b")],
 )
 def test_a_pod_by_its_name_or_the_first_ready_one_of_something(word: str, name: str) -> None:
-    assert KNOWN.pod(word, "shop").ref.name == name
+    assert KNOWN.pod(word, "shop").metadata.name == name
 
 
 @pytest.mark.parametrize(

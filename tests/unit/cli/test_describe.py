@@ -8,10 +8,11 @@ import yaml
 from click.testing import CliRunner, Result
 
 from reconciler.cli import cli
+from reconciler.model.api.core.service import ServicePort
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
-from reconciler.model.plan import ServiceStatus
 from reconciler.store.sqlite import SqliteStore
+from tests.published import by_ref, endpoints, service
 
 WEB = Ref("Service", "default", "web")
 MANIFESTS: dict[Ref, dict[str, Any]] = {
@@ -34,7 +35,8 @@ def state(folder: Path, cluster_ip: str = "10.96.0.2", hosts: bool = True) -> No
     store = SqliteStore(folder)
     applied = {ref: manifest for ref, manifest in MANIFESTS.items() if hosts or ref == WEB}
     store.save(Memory(applied=applied, revision="r1"))
-    store.publish({WEB: ServiceStatus(WEB, "ClusterIP", cluster_ip, ("80/TCP",), ("10.244.0.2:8080",))})
+    web = service(WEB, cluster_ip=cluster_ip, ports=(ServicePort(80, "http"),))
+    store.publish(by_ref(web, endpoints(WEB, 8080, "10.244.0.2")))
     store.close()
 
 
@@ -59,7 +61,7 @@ def test_structured_it_says_the_same(tmp_path: Path) -> None:
     (told,) = as_json["traffic"]
     assert told["node"] == "node-1"
     assert "127.0.0.1:1 does not answer" in told["error"]
-    assert as_json["status"]["endpoints"] == ["10.244.0.2:8080"]
+    assert as_json["spec"]["ports"] == [{"name": "http", "port": 80}]
     assert as_json["events"] == []
 
 

@@ -7,9 +7,9 @@ from click.testing import CliRunner, Result
 
 from reconciler.cli import cli
 from reconciler.model.names import Ref
-from reconciler.model.plan import ServiceStatus
 from reconciler.model.records import Event
 from reconciler.store.sqlite import SqliteStore
+from tests.published import by_ref, endpoints, service
 
 
 def get(state: Path, *arguments: str) -> Result:
@@ -45,10 +45,11 @@ def test_endpoints_are_those_of_the_services(tmp_path: Path) -> None:
     web, mail = Ref("Service", "default", "web"), Ref("Service", "default", "mail")
     store = SqliteStore(tmp_path)
     store.publish(
-        {
-            web: ServiceStatus(web, "ClusterIP", "10.96.0.2", ("80/TCP",), ("10.244.0.2:8080",), created=1.0),
-            mail: ServiceStatus(mail, "ExternalName", "", (), (), ("mail.example.org",)),
-        }
+        by_ref(
+            service(web, created=1.0),
+            endpoints(web, 8080, "10.244.0.2"),
+            service(mail, "ExternalName", "", (), external_name="mail.example.org"),
+        )
     )
     store.close()
     header, *rows = get(tmp_path, "endpoints").stdout.splitlines()

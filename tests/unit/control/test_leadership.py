@@ -7,9 +7,9 @@ from reconciler.model.api.cluster import Cluster, ClusterSpec
 from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.leases import Claim, HostLease, Seat
 from reconciler.model.names import Ref
-from reconciler.model.plan import NodeStatus
 from reconciler.model.records import Event
 from tests.fake_node import FakeLease
+from tests.published import node
 
 CLUSTER = Cluster(ObjectMeta("demo"), ClusterSpec())
 
@@ -206,10 +206,11 @@ def test_without_any_host_there_is_nothing_to_ask() -> None:
 
 def test_nodes_say_who_leads() -> None:
     ref = Ref("Node", "", "a")
-    known = NodeStatus(ref, True, "", 3)
+    known = node("a")
     seat = Seat(True, HostLease("first", 4, "me@here", 9.0))
     (led,) = with_leaders({ref: known}, {"a": seat}).values()
-    assert led == NodeStatus(ref, True, "", 3, leader="me@here", lease_epoch=4)
+    annotations = {"reconciler.dev/leader": "me@here", "reconciler.dev/lease-epoch": "4"}
+    assert led == node("a", annotations=annotations)
     assert with_leaders({ref: led}, {"a": seat})[ref] is led
     ended = Seat(True, HostLease("first", 4, "me@here", 0.0))
     assert with_leaders({ref: led}, {"a": ended})[ref] == known

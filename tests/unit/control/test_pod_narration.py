@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
 from reconciler.control.pulls import Pulls
+from reconciler.model.api.core.pod import Pod
 from reconciler.model.containers import ContainerConfig, PodAddress
 from reconciler.model.names import LABEL_CONTAINER, SANDBOX, Ref
 from reconciler.model.observed import (
@@ -26,21 +27,21 @@ from reconciler.model.operations import (
     StartContainer,
     WriteFiles,
 )
-from reconciler.model.plan import ContainerStatus, PodStatus
 from reconciler.model.records import Event
+from tests import published
 
 REF = Ref("Pod", "shop", "web-0")
 WEB = ObservedContainer(
     "id1", "c_shop_web-0_web_u1", "w:1", "running", "c", "shop", "web-0", "u1", "web", probed=Probed(started=True)
 )
-RUNNING = {REF: PodStatus(REF, "u1", "node-1", "", "Running", True)}
+RUNNING = {REF: published.pod(REF, ready=True)}
 
 
 def seen(*containers: ObservedContainer, images: frozenset[str] = frozenset()) -> Observed:
     return Observed({"node-1": Reachable(Facts("e", "20", "", "", "", 2, 1), containers, images)})
 
 
-def told(before: Observed | None, after: Observed, status: PodStatus = RUNNING[REF]) -> list[tuple[str, str]]:
+def told(before: Observed | None, after: Observed, status: Pod = RUNNING[REF]) -> list[tuple[str, str]]:
     return [(event.reason, event.message) for event in of_containers(before, after, {REF: status})]
 
 
@@ -65,8 +66,8 @@ def test_memory_is_a_reason_of_its_own() -> None:
 
 def test_what_ended_well_or_was_told_to_end_is_no_failure() -> None:
     assert told(seen(WEB), seen(failed(0))) == []
-    assert told(seen(WEB), seen(failed(143)), replace(RUNNING[REF], phase="Terminating")) == []
-    assert told(seen(WEB), seen(failed()), replace(RUNNING[REF], uid="u2")) == []
+    assert told(seen(WEB), seen(failed(143)), published.pod(REF, phase="Terminating")) == []
+    assert told(seen(WEB), seen(failed()), published.pod(REF, uid="u2", ready=True)) == []
 
 
 def test_what_a_master_finds_at_its_start_is_not_news() -> None:
@@ -88,9 +89,8 @@ def test_a_failing_probe_speaks_for_itself() -> None:
     assert told(seen(unhealthy), seen(replace(unhealthy, restart_count=1))) == []
 
 
-def waiting(reason: str) -> dict[Ref, PodStatus]:
-    web = ContainerStatus("web", "w:1", "waiting", reason)
-    return {REF: replace(RUNNING[REF], containers=(web,))}
+def waiting(reason: str) -> dict[Ref, Pod]:
+    return {REF: published.pod(REF, published.waiting("web", "w:1", reason), ready=True)}
 
 
 def test_a_back_off_is_told_when_it_begins() -> None:

@@ -9,9 +9,10 @@ from prometheus_client.registry import Collector
 from reconciler.metrics.families import LoopState, loop_families, traffic_families
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, Unreachable
-from reconciler.model.plan import ContainerStatus, PodStatus, Status
+from reconciler.model.plan import Status
 from reconciler.model.sections import IngressSection, ServiceSection
 from reconciler.model.traffic import Sections, SectionTraffic, ServerTraffic, TrafficCounts
+from tests.published import pod, waiting
 
 WEB = ServiceSection(Ref("Service", "shop", "web"), "http")
 SITE = IngressSection(Ref("Ingress", "shop", "site"), "web", "http", https_only=True)
@@ -117,8 +118,8 @@ def test_a_node_whose_proxy_told_nothing_is_down_and_has_no_other_series() -> No
 
 def test_the_loop_tells_its_pods_by_phase_its_hosts_and_its_revision() -> None:
     ref = Ref("Pod", "shop", "web-0")
-    crashes = ContainerStatus("app", "web:1", "waiting", "CrashLoopBackOff")
-    statuses: dict[Ref, Status] = {ref: PodStatus(ref, "u", "node-1", "", "Running", True, containers=(crashes,))}
+    crashes = waiting("app", "web:1", "CrashLoopBackOff")
+    statuses: dict[Ref, Status] = {ref: pod(ref, crashes, ready=True)}
     lost = Observed(nodes={"node-1": Unreachable(0.0, "cut off", None)})
     found = read_back(loop_families(LoopState("3f2a", refused=True, statuses=statuses, observed=lost)))
     assert of(found, "reconciler_pods", phase="Running") == 1

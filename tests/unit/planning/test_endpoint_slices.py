@@ -1,5 +1,6 @@
 """Services without a selector: who answers is what their EndpointSlices say."""
 
+from reconciler.model.api.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
 from reconciler.model.api.discovery import (
     LABEL_SERVICE_NAME,
@@ -10,7 +11,7 @@ from reconciler.model.api.discovery import (
 )
 from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.names import Ref
-from reconciler.model.plan import Endpoint, ServiceStatus
+from reconciler.model.plan import Endpoint
 from reconciler.services.layer import node_setups
 from tests.simulated import World, deployment, desired, service
 
@@ -43,9 +44,10 @@ def test_an_endpoint_has_the_ports_of_the_same_names_and_a_name_of_its_own() -> 
         Endpoint("", "192-0-2-8", "", "192.0.2.8", (15432, 0), ready=False),
         Endpoint("", "db-1", "node-001", "192.0.2.7", (15432, 0), ready=True),
     )
-    status = world.plan().statuses[DB]
-    assert isinstance(status, ServiceStatus)
-    assert status.endpoints == ("192.0.2.7:15432",)
+    found = world.plan().statuses[Ref("Endpoints", DB.namespace, DB.name)]
+    assert isinstance(found, Endpoints)
+    address = EndpointAddress("192.0.2.7", node_name="node-001")
+    assert found.subsets == (EndpointSubset((address,), (EndpointPort(15432, "sql"),)),)
 
 
 def test_no_two_endpoints_of_a_service_have_one_name() -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from reconciler.model.api.apps import DeploymentStrategy
 from reconciler.model.api.core.container import ContainerPort
 from reconciler.model.api.core.node import NodeSpec
-from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
+from reconciler.model.api.core.persistent_volume_claim import ANNOTATION_SELECTED_NODE, PersistentVolumeClaim
 from reconciler.model.api.core.volume import PersistentVolumeClaimVolumeSource, Volume, VolumeMount
 from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.desired import Desired
@@ -16,8 +16,8 @@ from reconciler.model.memory import Memory
 from reconciler.model.names import ANNOTATION_RECLAIM, Ref
 from reconciler.model.observed import Observed, Reachable, Unreachable
 from reconciler.model.operations import RemoveVolume
-from reconciler.model.plan import ClaimStatus
 from reconciler.planning import without_node
+from tests.published import message_of
 from tests.simulated import World, container, deployment, desired, node, pod
 
 DATA = Ref("PersistentVolumeClaim", "default", "data")
@@ -65,19 +65,29 @@ def settled(wanted: Desired) -> World:
     return world
 
 
+def node_of(claim: PersistentVolumeClaim) -> str:
+    return claim.metadata.annotations.get(ANNOTATION_SELECTED_NODE, "")
+
+
 def test_a_claim_is_bound_with_its_first_pod() -> None:
     world = World(using(KEPT))
     step = world.plan()
     (intent,) = step.memory.pods.values()
     record = step.memory.claims[DATA]
     assert (record.node, record.volume) == (intent.node, "lab_default_data")
-    assert step.statuses[DATA] == ClaimStatus(DATA, "Bound", intent.node, "lab_default_data")
+    bound = step.statuses[DATA]
+    assert isinstance(bound, PersistentVolumeClaim)
+    assert (bound.status.phase, node_of(bound), bound.spec.volume_name) == (
+        "Bound",
+        intent.node,
+        "lab_default_data",
+    )
 
 
 def test_a_claim_that_nobody_uses_waits() -> None:
     status = World(desired(KEPT)).plan().statuses[DATA]
-    assert isinstance(status, ClaimStatus)
-    assert (status.phase, status.node) == ("Pending", "")
+    assert isinstance(status, PersistentVolumeClaim)
+    assert (status.status.phase, node_of(status)) == ("Pending", "")
 
 
 def test_a_pod_returns_to_its_data_or_waits_and_says_where_that_is() -> None:
@@ -149,8 +159,8 @@ def test_a_claim_without_a_record_waits_for_each_node_that_was_never_seen() -> N
         f"its claim data may have data on {home}, which has not been seen yet"
     }
     status = step.statuses[DATA]
-    assert isinstance(status, ClaimStatus)
-    assert (status.phase, status.message) == ("Pending", unplaced.reasons[home])
+    assert isinstance(status, PersistentVolumeClaim)
+    assert (status.status.phase, message_of(status, "Bound")) == ("Pending", unplaced.reasons[home])
     world.settle()
     assert homes(world) == [home]
     world.plug_in(home)
@@ -191,8 +201,8 @@ def test_of_two_volumes_of_one_claim_a_person_chooses() -> None:
     assert world.memory.claims[DATA].node == "node-002"
     lists(world, "node-001", frozenset({"lab_default_data"}))
     status = world.plan().statuses[DATA]
-    assert isinstance(status, ClaimStatus)
-    assert (status.node, status.message) == (
+    assert isinstance(status, PersistentVolumeClaim)
+    assert (node_of(status), message_of(status, "Bound")) == (
         "node-002",
         "there is a volume of it on node-001 too, which is not used",
     )
@@ -267,12 +277,12 @@ def test_a_claim_whose_node_is_not_in_the_manifests_is_lost_with_the_way_out_and
     web = deployment("db", 1, containers=MOUNTING, volumes=VOLUMES, strategy=DeploymentStrategy("Recreate"))
     world.wanted = desired(web, KEPT, revision="r2", nodes=kept)
     status = world.plan().statuses[DATA]
-    assert isinstance(status, ClaimStatus)
-    assert (status.phase, status.node) == ("Lost", intent.node)
-    assert "lab_default_data" in status.message
-    assert f"`reconciler node reset {intent.node} SOURCE`" in status.message
+    assert isinstance(status, PersistentVolumeClaim)
+    assert (status.status.phase, node_of(status)) == ("Lost", intent.node)
+    assert "lab_default_data" in message_of(status, "Bound")
+    assert f"`reconciler node reset {intent.node} SOURCE`" in message_of(status, "Bound")
     world.memory = without_node(world.plan().memory, intent.node)
     world.settle()
     again = world.plan().statuses[DATA]
-    assert isinstance(again, ClaimStatus)
-    assert (again.phase, again.node) == ("Bound", kept[0].metadata.name)
+    assert isinstance(again, PersistentVolumeClaim)
+    assert (again.status.phase, node_of(again)) == ("Bound", kept[0].metadata.name)

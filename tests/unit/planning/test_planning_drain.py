@@ -7,7 +7,7 @@ from reconciler.model.api.apps import Deployment, DeploymentStrategy, RollingUpd
 from reconciler.model.api.core.node import NodeSpec, Taint
 from reconciler.model.api.core.pod import Pod, Toleration
 from reconciler.model.names import SANDBOX, Ref
-from reconciler.model.plan import Action, Plan, PodStatus
+from reconciler.model.plan import Action, Plan
 from reconciler.planning import without_node
 from tests.planner import forecast
 from tests.simulated import PLAIN_NODE, World, container, deployment, desired, node, pod, service
@@ -172,10 +172,10 @@ def test_a_bare_pod_that_ran_to_its_end_on_a_node_that_is_gone_does_not_begin_ag
     world.wanted = desired(job(), nodes=[node(other)], revision="r2")
     step = world.plan()
     assert (step.changes, step.work, step.unplaced, step.converged) == ((), (), (), True)
-    status = step.statuses[JOB]
-    assert isinstance(status, PodStatus)
-    assert (status.phase, status.node, status.uid) == ("Succeeded", there, before.uid)
-    assert status.message == f"it ran to its end on {there}, which is not in this revision"
+    gone = step.statuses[JOB]
+    assert isinstance(gone, Pod)
+    assert (gone.status.phase, gone.spec.node_name, gone.metadata.uid) == ("Succeeded", there, before.uid)
+    assert gone.status.message == f"it ran to its end on {there}, which is not in this revision"
     world.settle()
     world.memory = without_node(world.memory, there)
     world.settle()

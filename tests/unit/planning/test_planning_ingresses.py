@@ -1,11 +1,16 @@
 """Ingresses: who was there first is remembered, and how they stand."""
 
-from reconciler.model.api.networking import Ingress, IngressTLS
+from msgspec.structs import replace
+
+from reconciler.model.api.certificates import Certificate
+from reconciler.model.api.core.service import LoadBalancerIngress, LoadBalancerStatus
+from reconciler.model.api.networking import Ingress, IngressStatus, IngressTLS
 from reconciler.model.memory import Memory
+from reconciler.model.moments import rfc3339
 from reconciler.model.names import Ref
-from reconciler.model.plan import CertificateStatus, IngressStatus
 from tests.certificates import NOON, secret, signed
 from tests.ingress_oracle import ingress, rule
+from tests.published import message_of
 from tests.simulated import World, desired
 
 
@@ -34,12 +39,9 @@ def test_how_an_ingress_stands() -> None:
     one = ingress("web", rule("a.org"), rule("a.org"), rule(""), default="web", tls=[IngressTLS()])
     other = ingress("other", default="web", class_name="nginx")
     statuses = World(desired(one, other, nodes=1)).plan().statuses
-    assert statuses[Ref("Ingress", "shop", "web")] == IngressStatus(
-        Ref("Ingress", "shop", "web"), "", ("a.org",), ("node-000.example",), (80, 443)
-    )
-    assert statuses[Ref("Ingress", "shop", "other")] == IngressStatus(
-        Ref("Ingress", "shop", "other"), "nginx", (), (), (80,), "left to another controller"
-    )
+    heard = IngressStatus(LoadBalancerStatus((LoadBalancerIngress(hostname="node-000.example"),)))
+    assert statuses[Ref("Ingress", "shop", "web")] == replace(one, status=heard)
+    assert statuses[Ref("Ingress", "shop", "other")] == other
 
 
 def test_when_its_certificates_end_is_told_and_why_one_cannot_be_used() -> None:
@@ -47,10 +49,10 @@ def test_when_its_certificates_end_is_told_and_why_one_cannot_be_used() -> None:
     names = [IngressTLS(secret_name=name) for name in ("good", "bad", "asked")]
     asked = ingress("web", rule("a.org"), tls=names)
     held = (secret("good", chain, key), secret("bad", chain, other))
-    status = World(desired(asked, *held, nodes=1)).plan().statuses[Ref("Ingress", "shop", "web")]
-    assert isinstance(status, IngressStatus)
-    assert status.certificates == {
-        "good": CertificateStatus(NOON),
-        "bad": CertificateStatus(message="tls.key is not the key of the first certificate in tls.crt"),
-        "asked": CertificateStatus(message="it has not been issued yet"),
+    statuses = World(desired(asked, *held, nodes=1)).plan().statuses.values()
+    certificates = {one.metadata.name: one for one in statuses if isinstance(one, Certificate)}
+    assert {name: (one.status.not_after, message_of(one, "Ready")) for name, one in certificates.items()} == {
+        "good": (rfc3339(NOON), ""),
+        "bad": ("", "tls.key is not the key of the first certificate in tls.crt"),
+        "asked": ("", "it has not been issued yet"),
     }

@@ -6,7 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.api.cluster import ClusterSpec, NodeLifecycle
-from reconciler.model.api.core.node import NodeSpec, SshAddress
+from reconciler.model.api.core.node import Node, NodeSpec, SshAddress
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.meta import Condition, condition_of
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import (
@@ -20,7 +22,7 @@ from reconciler.model.observed import (
     Unreachable,
 )
 from reconciler.model.operations import Outcome, PodWork, RemoveContainer, StartContainer
-from reconciler.model.plan import Action, NodeStatus, PodStatus
+from reconciler.model.plan import Action
 from reconciler.planning import Options, after_failure, without_node
 from tests.planner import forecast, plan
 from tests.simulated import World, container, deployment, desired, host, node, pod, service
@@ -41,10 +43,13 @@ def changed(world: World, name: str, **fields: object) -> None:
     world.real = Observed({**world.real.nodes, name: replace(before, **fields)})
 
 
-def status_of_node(world: World, name: str) -> NodeStatus:
-    status = world.plan().statuses[Ref("Node", "", name)]
-    assert isinstance(status, NodeStatus)
-    return status
+def status_of_node(world: World, name: str) -> Condition:
+    """Its condition Ready."""
+    node = world.plan().statuses[Ref("Node", "", name)]
+    assert isinstance(node, Node)
+    ready = condition_of(node.status.conditions, "Ready")
+    assert ready is not None
+    return ready
 
 
 def test_a_node_that_falls_silent_keeps_its_pods_and_its_rotation_for_a_while() -> None:
@@ -54,8 +59,9 @@ def test_a_node_that_falls_silent_keeps_its_pods_and_its_rotation_for_a_while() 
     assert (step.changes, step.work) == ((), ())
     assert step.wake_at == world.now + 10
     assert [endpoint.ready for endpoint in step.endpoints[WEB_SERVICE]] == [True] * 3
-    unknown = [each for each in step.statuses.values() if isinstance(each, PodStatus) and each.phase == "Unknown"]
-    assert [(each.node, each.reason) for each in unknown] == [("node-001", "NodeUnreachable")]
+    pods = [each for each in step.statuses.values() if isinstance(each, Pod)]
+    unknown = [each for each in pods if each.status.phase == "Unknown"]
+    assert [(each.spec.node_name, each.status.reason) for each in unknown] == [("node-001", "NodeUnreachable")]
     assert step.converged is False
 
 
@@ -224,7 +230,7 @@ def test_a_node_that_answers_is_never_lost_and_is_no_outage() -> None:
     step = world.plan()
     assert (step.changes, step.work, step.wake_at) == ((), (), None)
     assert [endpoint.ready for endpoint in step.endpoints[WEB_SERVICE]] == [True] * 3
-    assert status_of_node(world, "node-001").ready is False
+    assert status_of_node(world, "node-001").status == "False"
     world.unplug("node-002")
     world.now += 10
     assert [change.from_node for change in world.plan().changes] == ["node-002"]
@@ -324,7 +330,7 @@ def test_a_node_that_was_emptied_is_taken_up_with_whatever_engine_it_has_now() -
     changed(world, "node-001", facts=host("other").facts, containers=())
     world.memory = without_node(world.memory, "node-001")
     world.settle()
-    assert status_of_node(world, "node-001").ready
+    assert status_of_node(world, "node-001").status == "True"
     assert world.memory.nodes["node-001"].engine_id == host("other").facts.engine_id
     assert {container.state for container in world.containers()} == {"running"}
     assert len(world.memory.pods) == 3
@@ -346,9 +352,8 @@ def test_a_node_taken_out_of_the_manifests_is_forgotten_aloud() -> None:
     assert [change.node for change in gone] == ["node-002"]
     assert "is not in revision r2" in gone[0].reason
     assert not any(change.action is Action.DELETE for change in step.changes)
-    status = world.plan().statuses[Ref("Node", "", "node-002")]
-    assert isinstance(status, NodeStatus)
-    assert not status.ready
+    status = status_of_node(world, "node-002")
+    assert status.status == "False"
     assert "`reconciler node reset node-002 SOURCE`" in status.message
     assert step.memory.nodes["node-002"].ssh == SshAddress("root", "node-002.example")
     assert [change.action for change in step.changes].count(Action.CREATE) == 1

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import ContainerPort, HTTPGetAction, Probe
-from reconciler.model.api.core.pod import PodReadinessGate
+from reconciler.model.api.core.pod import Pod, PodReadinessGate, is_pod_ready
 from reconciler.model.names import ANNOTATION_CONDITIONS, Ref
 from reconciler.model.observed import ObservedContainer, Probed, Reachable, Unreachable
-from reconciler.model.plan import DeploymentStatus, PodStatus
+from tests.published import message_of
 from tests.simulated import World, container, deployment, desired, pod, service
 
 WEB = Ref("Service", "default", "web")
@@ -33,12 +33,12 @@ def in_rotation(world: World) -> int:
     return sum(endpoint.ready for endpoint in world.plan().endpoints[WEB])
 
 
-def statuses(world: World) -> list[PodStatus]:
-    return [each for each in world.plan().statuses.values() if isinstance(each, PodStatus)]
+def statuses(world: World) -> list[Pod]:
+    return [each for each in world.plan().statuses.values() if isinstance(each, Pod)]
 
 
-def conditions(status: PodStatus) -> Mapping[str, bool]:
-    return {each.type: each.status for each in status.conditions}
+def conditions(pod: Pod) -> Mapping[str, bool]:
+    return {each.type: each.status == "True" for each in pod.status.conditions}
 
 
 def test_a_pod_is_in_rotation_while_its_readiness_probe_succeeds() -> None:
@@ -47,8 +47,9 @@ def test_a_pod_is_in_rotation_while_its_readiness_probe_succeeds() -> None:
     probed(world, Probed(started=True, ready=False, message="readiness: 503"))
     assert in_rotation(world) == 0
     (status,) = statuses(world)
-    assert (status.phase, status.ready, status.containers[0].ready) == ("Running", False, False)
-    assert status.containers[0].message == "readiness: 503"
+    (one,) = status.status.container_statuses
+    assert (status.status.phase, is_pod_ready(status), one.ready) == ("Running", False, False)
+    assert message_of(status, "ContainersReady").endswith("app: readiness: 503")
     assert conditions(status)["ContainersReady"] is False
     world.step()
     probed(world, Probed(started=True, ready=True))
@@ -60,7 +61,7 @@ def test_a_new_pod_is_not_ready_before_its_probe_has_said_so() -> None:
     world.step()
     probed(world, None)
     assert in_rotation(world) == 0
-    assert not statuses(world)[0].ready
+    assert not is_pod_ready(statuses(world)[0])
 
 
 def test_what_was_ready_stays_so_until_a_prober_that_is_heard_anew_says_otherwise() -> None:
@@ -165,7 +166,7 @@ def test_a_gate_is_opened_by_the_owners_annotation_and_makes_no_new_pods() -> No
     gated = deployment(replicas=1, containers=PROBED, readiness_gates=(PodReadinessGate("example.org/approved"),))
     world = settled(gated)
     (status,) = statuses(world)
-    assert (status.ready, in_rotation(world)) == (False, 0)
+    assert (is_pod_ready(status), in_rotation(world)) == (False, 0)
     assert conditions(status) == {
         "PodScheduled": True,
         "Initialized": True,
@@ -197,8 +198,9 @@ def test_a_rollout_waits_for_readiness_probes() -> None:
                 world.change(unready, container=each.name)
         assert in_rotation(world) == 3
     status = world.plan().statuses[Ref("Deployment", "default", "web")]
-    assert isinstance(status, DeploymentStatus)
-    assert (status.updated, status.total, status.available) == (1, 4, 3)
+    assert isinstance(status, Deployment)
+    counts = status.status
+    assert (counts.updated_replicas, counts.replicas, counts.available_replicas) == (1, 4, 3)
 
 
 def test_the_nodes_prober_is_told_of_every_pod_that_runs() -> None:

@@ -6,6 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.model.api.core.container import Container
+from reconciler.model.api.core.container_status import ContainerState, ContainerStateTerminated, ContainerStatus
+from reconciler.model.api.core.pod import Pod
 from reconciler.model.memory import Memory
 from reconciler.model.names import SANDBOX, Ref
 from reconciler.model.observed import Ended, Observed, Reachable
@@ -17,7 +19,6 @@ from reconciler.model.operations import (
     SetRestartPolicy,
     StartContainer,
 )
-from reconciler.model.plan import ContainerStatus, PodStatus
 from reconciler.planning.kubelet.backoff import after_failure
 from reconciler.planning.state.restarts import delay_of
 from tests.simulated import World, container, desired, pod
@@ -43,9 +44,9 @@ def operations(world: World) -> list[Operation]:
 
 
 def app(world: World) -> ContainerStatus:
-    status = world.plan().statuses[Ref("Pod", "default", "job")]
-    assert isinstance(status, PodStatus)
-    return status.containers[-1]
+    job = world.plan().statuses[Ref("Pod", "default", "job")]
+    assert isinstance(job, Pod)
+    return job.status.container_statuses[-1]
 
 
 def policy(world: World) -> str | None:
@@ -85,8 +86,8 @@ def test_a_restart_that_docker_has_pending_is_held_back_while_the_back_off_lasts
     assert [work.operations for work in step.work] == [(SetRestartPolicy(name, "Never"), HoldContainer(name))]
     assert world.plan().work == ()
     assert world.plan().wake_at == 10.0
-    assert app(world).reason == "CrashLoopBackOff"
-    assert app(world).message.startswith("back-off 10s restarting failed container=app pod=job_default(")
+    assert app(world).state.reason == "CrashLoopBackOff"
+    assert app(world).state.message.startswith("back-off 10s restarting failed container=app pod=job_default(")
     world.now = 10.0
     assert operations(world) == [StartContainer(name_of(world))]
 
@@ -154,7 +155,7 @@ def test_a_crash_between_two_looks_counts() -> None:
     for moment in ("~1", "~2"):
         is_started_by_docker(world, moment)
         world.step()
-    assert app(world).restarts == 2
+    assert app(world).restart_count == 2
     ends(world)
     world.step()
     assert operations(world) == []
@@ -166,16 +167,16 @@ def test_restarts_that_docker_made_between_two_looks_are_all_counted() -> None:
     is_started_by_docker(world, "~1")
     world.change(lambda each: replace(each, started_at="~2", restart_count=3), container=name_of(world))
     world.step()
-    assert app(world).restarts == 3
+    assert app(world).restart_count == 3
     ends(world, state="restarting", restart_count=4)
     world.step()
-    assert app(world).restarts == 3, "it is still to come"
+    assert app(world).restart_count == 3, "it is still to come"
     is_started_by_docker(world, "~3")
     world.step()
-    assert app(world).restarts == 4
+    assert app(world).restart_count == 4
     ends(world, restart_count=0)
     world.settle()
-    assert app(world).restarts == 5, "started by us: Docker counts anew"
+    assert app(world).restart_count == 5, "started by us: Docker counts anew"
 
 
 def test_ten_minutes_of_running_forget_the_crashes() -> None:
@@ -197,19 +198,24 @@ def test_restarts_are_counted_over_a_restart_of_the_master_and_a_container_made_
     world.settle()
     world.forget_volatile()
     world.step()
-    assert app(world).restarts == 1
+    assert app(world).restart_count == 1
     world.change(lambda _: None, container=name_of(world))
     world.settle()
-    assert app(world).restarts == 2
+    assert app(world).restart_count == 2
 
 
 def test_the_end_of_the_run_before_is_told() -> None:
     world = running()
     end = Ended(137, oom_killed=True, at="2026-11-23T09:22:46Z", log="out of memory")
     ends(world, exit_code=137, oom_killed=True, last_end=end)
-    assert (app(world).reason, app(world).exit_code) == ("OOMKilled", 137)
+    ended = app(world).state.terminated
+    assert ended is not None
+    assert (ended.reason, ended.exit_code) == ("OOMKilled", 137)
     world.settle()
-    assert app(world).last_end == end
+    last = app(world).last_state
+    assert last == ContainerState(
+        terminated=ContainerStateTerminated(137, "OOMKilled", end.log, finished_at=end.at)
+    )
 
 
 def test_a_master_that_was_restarted_tries_again_at_once() -> None:
@@ -282,7 +288,7 @@ def test_a_lost_store_takes_dockers_count_over() -> None:
     ends(world, state="running", exit_code=0, restart_count=4)
     world.memory = Memory()
     world.settle()
-    assert app(world).restarts == 4
+    assert app(world).restart_count == 4
 
 
 def test_a_container_renamed_by_hand_gets_its_name_back_and_runs_on() -> None:

@@ -6,9 +6,16 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.kinds.apps.rollout import Limits, limits_of
-from reconciler.model.api.apps import Deployment, DeploymentStrategy, RollingUpdateDeployment
+from reconciler.model.api.apps import (
+    Deployment,
+    DeploymentStatus,
+    DeploymentStrategy,
+    RollingUpdateDeployment,
+    is_rolled_out,
+)
+from reconciler.model.api.meta import Condition
 from reconciler.model.names import Ref
-from reconciler.model.plan import Action, DeploymentStatus, Plan
+from reconciler.model.plan import Action, Plan
 from tests.planner import forecast
 from tests.simulated import World, deployment, desired, service
 
@@ -33,9 +40,9 @@ def actions(step: Plan) -> list[str]:
     return sorted(change.action for change in step.changes)
 
 
-def status(step: Plan) -> DeploymentStatus:
+def status(step: Plan) -> Deployment:
     found = step.statuses[WEB]
-    assert isinstance(found, DeploymentStatus)
+    assert isinstance(found, Deployment)
     return found
 
 
@@ -80,7 +87,7 @@ def test_a_new_version_that_crashes_halts_the_rollout() -> None:
                 world.change(lambda _, crashed=crashed: crashed, container=each.name)  # type: ignore[misc]
     old = [each for each in world.containers() if each.image == "lab/web:1.0" and each.state == "running"]
     assert len(old) == 3, "replicas - maxUnavailable"
-    assert status(world.plan()).available == 3
+    assert status(world.plan()).status.available_replicas == 3
 
 
 def test_a_pod_that_crashes_in_between_does_not_count_while_it_happens_to_run() -> None:
@@ -232,12 +239,22 @@ def test_min_ready_seconds_hold_the_rollout_and_say_when_to_look_again() -> None
     step = world.plan()
     assert step.changes == ()
     assert step.wake_at == 130.0
-    assert status(step).complete is False
+    assert not is_rolled_out(status(step))
 
 
 def test_a_settled_deployment_is_complete_and_the_plan_converged() -> None:
     step = running(deployment()).plan()
-    assert status(step) == DeploymentStatus(WEB, 3, 3, 3, 3, 3)
+    counts = DeploymentStatus(
+        replicas=3,
+        updated_replicas=3,
+        ready_replicas=3,
+        available_replicas=3,
+        conditions=(
+            Condition("Available", "True", "MinimumReplicasAvailable"),
+            Condition("Progressing", "True", "NewReplicaSetAvailable"),
+        ),
+    )
+    assert (status(step).status, is_rolled_out(status(step))) == (counts, True)
     assert step.converged
     assert step.wake_at is None
 

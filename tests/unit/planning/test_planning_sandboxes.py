@@ -10,7 +10,7 @@ from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.operations import Operation, StartContainer, StopContainers
-from reconciler.model.plan import Plan, PodStatus
+from reconciler.model.plan import Plan
 from reconciler.planning.allocation.identity import container_of
 from tests.simulated import World, container, desired, ignore, pod
 
@@ -76,8 +76,8 @@ def test_a_crash_is_counted_and_held_back_whatever_the_clock_says() -> None:
     step = world.plan()
     assert (step.work, step.wake_at) == ((), world.now + 10)
     status = step.statuses[Ref("Pod", "default", "job")]
-    assert isinstance(status, PodStatus)
-    assert (status.reason, status.containers[0].restarts) == ("CrashLoopBackOff", 3)
+    assert isinstance(status, Pod)
+    assert (status.status.reason, status.status.container_statuses[0].restart_count) == ("CrashLoopBackOff", 3)
 
 
 def test_what_we_start_after_the_clock_was_set_back_is_started_once() -> None:

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import ContainerPort
 from reconciler.model.api.core.node import NodeSpec, Taint
-from reconciler.model.api.core.pod import Toleration
+from reconciler.model.api.core.pod import Pod, Toleration
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import Outcome
-from reconciler.model.plan import Action, PodStatus
+from reconciler.model.plan import Action
 from reconciler.planning import after_failure
 from tests.simulated import World, container, deployment, desired, host, node, pod
 
@@ -138,9 +138,9 @@ def test_a_port_that_another_container_has_sends_the_pod_to_another_node() -> No
 def test_a_bare_pod_that_fits_nowhere_is_pending_with_the_reasons() -> None:
     world = World(desired(pod("job", (container(cpu="100"),)), nodes=1))
     status = world.plan().statuses[Ref("Pod", "default", "job")]
-    assert isinstance(status, PodStatus)
-    assert (status.phase, status.reason) == ("Pending", "Unschedulable")
-    assert status.message == "1 pod fits nowhere: node-000: needs 100000m CPU, 8000m free of 8000m"
+    assert isinstance(status, Pod)
+    assert (status.status.phase, status.status.reason) == ("Pending", "Unschedulable")
+    assert status.status.message == "1 pod fits nowhere: node-000: needs 100000m CPU, 8000m free of 8000m"
 
 
 def test_capacity_lost_leaves_pods_pending_and_moves_nothing_else() -> None:

@@ -7,13 +7,14 @@ from msgspec.structs import replace
 
 from reconciler.model.api.cluster import ClusterSpec
 from reconciler.model.api.core.container import Container, ContainerPort, Probe
-from reconciler.model.api.core.pod import Pod, PodSpec
-from reconciler.model.api.core.service import ServicePort
+from reconciler.model.api.core.endpoints import Endpoints
+from reconciler.model.api.core.pod import Pod, PodSpec, is_pod_ready
+from reconciler.model.api.core.service import Service, ServicePort, load_balancer_addresses
 from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import Memory, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, Probed, Reachable
-from reconciler.model.plan import PodStatus, ServiceStatus
+from tests.published import message_of
 from tests.simulated import World, container, deployment, desired, node, service
 
 WEB = Ref("Service", "default", "web")
@@ -82,8 +83,10 @@ def test_an_address_given_in_the_manifest_is_waited_for_while_another_service_ha
     assert world.memory.services[OTHER].cluster_ip == ""
     assert world.plan().memory.services is world.memory.services, "being told again and again changes nothing"
     status = world.plan().statuses[OTHER]
-    assert isinstance(status, ServiceStatus)
-    assert status.message.startswith(f"{taken} belongs to Service default/web: choose another clusterIP")
+    assert isinstance(status, Service)
+    assert message_of(status, "Allocated").startswith(
+        f"{taken} belongs to Service default/web: choose another clusterIP"
+    )
     world.wanted = desired(service("other", cluster_ip=taken), nodes=2, revision="r3")
     record = world.plan().memory.services[OTHER]
     assert (record.cluster_ip, record.message) == (taken, "")
@@ -105,12 +108,18 @@ def test_two_services_can_trade_their_addresses() -> None:
     assert (records[WEB].cluster_ip, records[OTHER].cluster_ip) == (second, first)
 
 
+def endpoints_of(world: World) -> Endpoints:
+    found = world.plan().statuses[Ref("Endpoints", WEB.namespace, WEB.name)]
+    assert isinstance(found, Endpoints)
+    return found
+
+
 def test_a_headless_service_has_no_address() -> None:
     world = settled(service(cluster_ip="None"))
     assert world.memory.services[WEB].cluster_ip == ""
     status = world.plan().statuses[WEB]
-    assert isinstance(status, ServiceStatus)
-    assert status.cluster_ip == "None"
+    assert isinstance(status, Service)
+    assert status.spec.cluster_ip == "None"
 
 
 def test_node_ports_are_chosen_remembered_and_never_given_twice() -> None:
@@ -202,9 +211,11 @@ def test_ports_and_endpoints_are_written_as_kubectl_does() -> None:
     ports = (ServicePort(80, target_port="http", node_port=30080),)
     world = settled(deployment(replicas=1), service(type="NodePort", ports=ports))
     status = world.plan().statuses[WEB]
-    assert isinstance(status, ServiceStatus)
-    assert status.ports == ("80:30080/TCP",)
-    assert status.endpoints == ("10.244.0.2:8080",)
+    assert isinstance(status, Service)
+    assert [(port.port, port.node_port) for port in status.spec.ports] == [(80, 30080)]
+    (subset,) = endpoints_of(world).subsets
+    assert [address.ip for address in subset.addresses] == ["10.244.0.2"]
+    assert [port.port for port in subset.ports] == [8080]
 
 
 @pytest.mark.parametrize(
@@ -243,8 +254,10 @@ def test_an_external_name_has_neither_address_nor_endpoints() -> None:
     world = settled(deployment(replicas=1), service(type="ExternalName", external_name="a.example.org", ports=()))
     assert world.memory.services[WEB].cluster_ip == ""
     status = world.plan().statuses[WEB]
-    assert isinstance(status, ServiceStatus)
-    assert (status.type, status.cluster_ip, status.external) == ("ExternalName", "", ("a.example.org",))
+    assert isinstance(status, Service)
+    spec = status.spec
+    assert (spec.type, spec.cluster_ip, spec.external_name) == ("ExternalName", "", "a.example.org")
+    assert Ref("Endpoints", WEB.namespace, WEB.name) not in world.plan().statuses
     assert world.plan().endpoints[WEB] == ()
 
 
@@ -252,8 +265,9 @@ def test_a_load_balancer_is_reached_at_the_edges_and_at_external_addresses() -> 
     nodes = [node("node-1"), node("node-2", labels={"reconciler.dev/edge": ""})]
     world = World(desired(service(type="LoadBalancer", external_ips=("192.0.2.1",)), nodes=nodes))
     status = world.plan().statuses[WEB]
-    assert isinstance(status, ServiceStatus)
-    assert status.external == ("node-2.example", "192.0.2.1")
+    assert isinstance(status, Service)
+    assert load_balancer_addresses(status.status.load_balancer) == ("node-2.example",)
+    assert status.spec.external_ips == ("192.0.2.1",)
 
 
 def test_a_service_that_publishes_what_is_not_ready_waits_for_no_answer() -> None:
@@ -261,8 +275,8 @@ def test_a_service_that_publishes_what_is_not_ready_waits_for_no_answer() -> Non
     world.forget_volatile()
     deaf(world)
     assert [endpoint.ready for endpoint in world.plan().endpoints[WEB]] == [True]
-    status = next(status for status in world.plan().statuses.values() if isinstance(status, PodStatus))
-    assert status.ready, "and so nothing else does because of it"
+    status = next(status for status in world.plan().statuses.values() if isinstance(status, Pod))
+    assert is_pod_ready(status), "and so nothing else does because of it"
 
 
 def test_a_probe_that_fails_takes_no_pod_out_where_all_are_published() -> None:

@@ -14,6 +14,7 @@ from reconciler.model.api.core.container import (
     SleepAction,
     TCPSocketAction,
 )
+from reconciler.model.api.core.pod import Pod, PodStatus, is_pod_ready
 from reconciler.model.api.core.volume import ConfigMapVolumeSource, EmptyDirVolumeSource, Volume, VolumeMount
 from reconciler.model.api.meta import Object, ObjectMeta
 from reconciler.model.names import Ref
@@ -31,7 +32,6 @@ from reconciler.model.operations import (
     UnpauseContainer,
     WriteFiles,
 )
-from reconciler.model.plan import PodStatus
 from reconciler.model.probes import RunCommand, Wait
 from tests.simulated import World, container, desired, pod
 
@@ -99,10 +99,14 @@ def carried_out(world: World) -> list[str]:
     return done
 
 
-def status(world: World) -> PodStatus:
+def published(world: World) -> Pod:
     found = world.plan().statuses[JOB]
-    assert isinstance(found, PodStatus)
+    assert isinstance(found, Pod)
     return found
+
+
+def status(world: World) -> PodStatus:
+    return published(world).status
 
 
 def init(name: str) -> Container:
@@ -132,22 +136,22 @@ def test_an_init_container_that_runs_is_waited_for() -> None:
     changed(world, "one", state="running")
     assert steps(world) == []
     now = status(world)
-    assert (now.phase, now.ready) == ("Pending", False)
-    assert [(each.name, each.kind, each.reason) for each in now.containers] == [
-        ("one", "init", ""),
-        ("two", "init", "PodInitializing"),
-        ("app", "container", "PodInitializing"),
+    assert (now.phase, is_pod_ready(published(world))) == ("Pending", False)
+    assert [(each.name, each.state.reason) for each in now.init_container_statuses] == [
+        ("one", ""),
+        ("two", "PodInitializing"),
     ]
+    assert [(each.name, each.state.reason) for each in now.container_statuses] == [("app", "PodInitializing")]
     conditions = {each.type: (each.status, each.reason) for each in now.conditions}
-    assert conditions["Initialized"] == (False, "ContainersNotInitialized")
-    assert conditions["PodScheduled"] == (True, "")
+    assert conditions["Initialized"] == ("False", "ContainersNotInitialized")
+    assert conditions["PodScheduled"] == ("True", "")
 
 
 def test_a_main_container_proves_that_the_pod_is_initialized_whatever_became_of_its_init_containers() -> None:
     world = settled(PREPARED)
     world.change(lambda _: None, container=one(world, "one").name)
     assert steps(world) == []
-    assert status(world).ready
+    assert is_pod_ready(published(world))
 
 
 def test_with_its_sandbox_gone_a_pod_begins_again_with_its_first_init_container() -> None:
@@ -189,9 +193,9 @@ def test_a_failed_init_container_is_started_again_and_nothing_comes_after_it() -
     changed(world, "one", exit_code=3)
     world.step()
     assert steps(world) == []
-    waits = status(world).containers[0]
-    assert (waits.reason, waits.restarts) == ("CrashLoopBackOff", 1)
-    assert "back-off 10s restarting failed container=one pod=job_default(" in waits.message
+    waits = status(world).init_container_statuses[0]
+    assert (waits.state.reason, waits.restart_count) == ("CrashLoopBackOff", 1)
+    assert "back-off 10s restarting failed container=one pod=job_default(" in waits.state.message
     assert status(world).reason == "CrashLoopBackOff"
 
 
@@ -210,7 +214,7 @@ def test_a_sidecar_is_started_in_its_turn_and_stays() -> None:
     assert carried_out(world) == [*made("POD"), *made("one")]
     assert carried_out(world) == [*made("proxy"), *made("two")]
     assert carried_out(world) == made("app")
-    assert status(world).ready
+    assert is_pod_ready(published(world))
     changed(world, "proxy", state="exited")
     assert steps(world) == ["start proxy"]
 
@@ -278,7 +282,8 @@ def test_a_job_that_succeeded_is_told_as_completed() -> None:
     changed(world, "app", state="exited", exit_code=0)
     world.settle()
     now = status(world)
-    assert (now.phase, now.reason, now.ready) == ("Succeeded", "Completed", False)
+    assert (now.phase, now.reason) == ("Succeeded", "Completed")
+    assert not is_pod_ready(published(world))
     assert {each.type: each.reason for each in now.conditions}["Ready"] == "PodCompleted"
 
 

@@ -3,13 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container, ResourceRequirements
+from reconciler.model.api.core.pod import Pod, PodStatus, is_pod_ready
+from reconciler.model.api.meta import ref_of
 from reconciler.model.names import Ref
 from reconciler.model.observed import ContainerState, Observed, Reachable
 from reconciler.model.operations import CreateContainer, Outcome, PullImage, StartContainer, WriteFiles
-from reconciler.model.plan import DeploymentStatus, PodStatus
 from reconciler.model.quantities import Quantity
 from reconciler.planning import after_failure
+from tests.published import message_of
 from tests.simulated import World, container, deployment, desired, host, pod
 
 JOB = Ref("Pod", "default", "job")
@@ -25,10 +28,14 @@ def settled(*containers: Container, **more: object) -> World:
     return world
 
 
-def status(world: World) -> PodStatus:
+def published(world: World) -> Pod:
     found = world.plan().statuses[JOB]
-    assert isinstance(found, PodStatus)
+    assert isinstance(found, Pod)
     return found
+
+
+def status(world: World) -> PodStatus:
+    return published(world).status
 
 
 def becomes(world: World, state: ContainerState, name: str = "app", **more: object) -> None:
@@ -37,16 +44,18 @@ def becomes(world: World, state: ContainerState, name: str = "app", **more: obje
 
 
 def test_a_pod_that_runs() -> None:
-    now = status(settled())
-    assert (now.phase, now.ready, now.reason) == ("Running", True, "")
+    seen = published(settled())
+    now = seen.status
+    assert (now.phase, is_pod_ready(seen), now.reason) == ("Running", True, "")
     assert [(each.type, each.status) for each in now.conditions] == [
-        ("PodScheduled", True),
-        ("Initialized", True),
-        ("ContainersReady", True),
-        ("Ready", True),
+        ("PodScheduled", "True"),
+        ("Initialized", "True"),
+        ("ContainersReady", "True"),
+        ("Ready", "True"),
     ]
-    (one,) = now.containers
-    assert (one.state, one.kind, one.ready, one.started, one.restarts) == ("running", "container", True, True, 0)
+    (one,) = now.container_statuses
+    assert one.state.running is not None
+    assert (now.init_container_statuses, one.ready, one.started, one.restart_count) == ((), True, True, 0)
 
 
 def test_how_far_a_pull_has_come_is_told() -> None:
@@ -76,7 +85,7 @@ def test_a_failed_pull_is_told_of_the_containers_of_that_image_alone() -> None:
         world.memory = memory
         now = status(world)
         assert (now.reason, now.message) == (reason, "cannot pull other:1: not found"), failures
-        assert [each.reason for each in now.containers] == ["ContainerCreating", reason]
+        assert [each.state.reason for each in now.container_statuses] == ["ContainerCreating", reason]
 
 
 def test_a_volume_that_cannot_be_made_leaves_the_pod_creating_with_the_reason() -> None:
@@ -92,11 +101,13 @@ def test_a_volume_that_cannot_be_made_leaves_the_pod_creating_with_the_reason() 
 def test_a_container_whose_command_is_not_there() -> None:
     world = settled()
     becomes(world, "created", error="exec: no-such-command: not found", exit_code=127)
-    (one,) = status(world).containers
-    assert (one.state, one.reason) == ("waiting", "RunContainerError")
-    assert one.message == "exec: no-such-command: not found"
-    assert one.last_end is not None
-    assert one.last_end.exit_code == 127
+    (one,) = status(world).container_statuses
+    assert one.state.waiting is not None
+    assert one.state.reason == "RunContainerError"
+    assert one.state.message == "exec: no-such-command: not found"
+    assert one.last_state is not None
+    assert one.last_state.terminated is not None
+    assert one.last_state.terminated.exit_code == 127
 
 
 def test_a_container_that_cannot_be_started_again_says_why_and_how_its_last_run_ended() -> None:
@@ -107,11 +118,13 @@ def test_a_container_that_cannot_be_started_again_says_why_and_how_its_last_run_
     failed = next(each for each in work.operations if isinstance(each, StartContainer))
     outcome = Outcome(work, failed, "subPath 'a' leads out of its volume", "CreateContainerConfigError")
     world.memory = after_failure(step.memory, outcome, now=world.now)
-    (one,) = status(world).containers
-    assert (one.state, one.reason) == ("waiting", "CreateContainerConfigError")
-    assert one.message == "subPath 'a' leads out of its volume"
-    assert one.last_end is not None
-    assert one.last_end.exit_code == 3
+    (one,) = status(world).container_statuses
+    assert one.state.waiting is not None
+    assert one.state.reason == "CreateContainerConfigError"
+    assert one.state.message == "subPath 'a' leads out of its volume"
+    assert one.last_state is not None
+    assert one.last_state.terminated is not None
+    assert one.last_state.terminated.exit_code == 3
 
 
 def test_a_container_whose_command_is_not_there_fails_a_pod_that_is_never_restarted() -> None:
@@ -135,9 +148,11 @@ def test_a_container_whose_command_is_not_there_fails_a_pod_that_is_never_restar
 def test_ends_have_upstreams_words(fields: dict[str, object], reason: str) -> None:
     world = settled(restart_policy="Never")
     becomes(world, "exited", "app", finished_at="2026-11-23T09:22:46Z", **fields)
-    (one,) = status(world).containers
-    assert (one.state, one.reason, one.exit_code) == ("terminated", reason, fields["exit_code"])
-    assert one.finished_at == "2026-11-23T09:22:46Z"
+    (one,) = status(world).container_statuses
+    end = one.state.terminated
+    assert end is not None
+    assert (end.reason, end.exit_code) == (reason, fields["exit_code"])
+    assert end.finished_at == "2026-11-23T09:22:46Z"
 
 
 def test_a_failed_pod_tells_the_container_that_failed() -> None:
@@ -160,15 +175,15 @@ def test_unready_containers_are_named_in_the_condition() -> None:
 def test_the_quality_of_service_is_told() -> None:
     amounts = {"cpu": Quantity.parse("1"), "memory": Quantity.parse("1Gi")}
     whole = replace(container(), resources=ResourceRequirements(requests=amounts, limits=amounts))
-    assert status(settled(whole)).qos == "Guaranteed"
-    assert status(settled(container(cpu="1"))).qos == "Burstable"
-    assert status(settled()).qos == "BestEffort"
+    assert status(settled(whole)).qos_class == "Guaranteed"
+    assert status(settled(container(cpu="1"))).qos_class == "Burstable"
+    assert status(settled()).qos_class == "BestEffort"
 
 
 def test_a_pod_that_fits_nowhere_is_not_scheduled() -> None:
     now = status(world_of(container(cpu="100")))
     (condition,) = now.conditions
-    assert (condition.type, condition.status, condition.reason) == ("PodScheduled", False, "Unschedulable")
+    assert (condition.type, condition.status, condition.reason) == ("PodScheduled", "False", "Unschedulable")
 
 
 def test_a_pod_of_a_silent_node_is_unknown() -> None:
@@ -179,25 +194,27 @@ def test_a_pod_of_a_silent_node_is_unknown() -> None:
     assert {each.type: each.reason for each in now.conditions}["Ready"] == "NodeUnreachable"
 
 
-def pending(world: World) -> list[PodStatus]:
+def pending(world: World) -> list[Pod]:
     statuses = world.plan().statuses.values()
-    return [each for each in statuses if isinstance(each, PodStatus) and each.phase == "Pending"]
+    return [each for each in statuses if isinstance(each, Pod) and each.status.phase == "Pending"]
 
 
 def test_pods_that_fit_nowhere_are_pending_under_the_names_that_they_will_have() -> None:
     world = World(desired(deployment("web", 3, containers=(container(cpu="3"),)), nodes=1))
     world.settle()
     (one,) = pending(world)
-    assert (one.node, one.reason, one.owner) == ("", "Unschedulable", Ref("Deployment", "default", "web"))
-    assert "node-000: needs 3000m CPU" in one.message
-    assert [(each.type, each.status) for each in one.conditions] == [("PodScheduled", False)]
+    (owner,) = one.metadata.owner_references
+    assert (one.spec.node_name, one.status.reason) == ("", "Unschedulable")
+    assert (owner.kind, owner.name, owner.controller) == ("Deployment", "web", True)
+    assert "node-000: needs 3000m CPU" in one.status.message
+    assert [(each.type, each.status) for each in one.status.conditions] == [("PodScheduled", "False")]
     world.wanted = desired(deployment("web", 3, containers=(container(cpu="3"),)), nodes=2)
     world.real = Observed({**world.real.nodes, "node-001": host("node-001")})
     world.settle()
     assert pending(world) == []
-    placed = world.plan().statuses[one.ref]
-    assert isinstance(placed, PodStatus)
-    assert (placed.uid, placed.node) == (one.uid, "node-001")
+    placed = world.plan().statuses[ref_of(one)]
+    assert isinstance(placed, Pod)
+    assert (placed.metadata.uid, placed.spec.node_name) == (one.metadata.uid, "node-001")
 
 
 def test_a_rollout_that_is_stuck_says_which_pod_keeps_it_and_why() -> None:
@@ -209,10 +226,11 @@ def test_a_rollout_that_is_stuck_says_which_pod_keeps_it_and_why() -> None:
     outcome = Outcome(work, PullImage("lab/web:2.0"), "no such image", "ErrImagePull")
     world.memory = after_failure(step.memory, outcome, world.now)
     status = world.plan().statuses[Ref("Deployment", "default", "web")]
-    assert isinstance(status, DeploymentStatus)
-    assert "ImagePull" in status.message
-    assert "no such image" in status.message
-    assert world.memory.pods[work.uid].name in status.message
+    assert isinstance(status, Deployment)
+    message = message_of(status, "Available")
+    assert "ImagePull" in message
+    assert "no such image" in message
+    assert world.memory.pods[work.uid].name in message
 
 
 def test_a_pod_is_pending_until_each_of_its_containers_has_been_started_once() -> None:
@@ -232,8 +250,8 @@ def test_a_pod_is_pending_until_each_of_its_containers_has_been_started_once() -
 def test_what_is_told_of_each_pod_that_fits_nowhere_does_not_grow_with_the_nodes() -> None:
     large = deployment("web", 2, containers=(container(cpu="99"),))
     few, many = (pending(World(desired(large, nodes=nodes))) for nodes in (5, 40))
-    assert "more nodes" not in few[0].message
-    assert many[0].message.endswith("and 35 more nodes")
+    assert "more nodes" not in few[0].status.message
+    assert many[0].status.message.endswith("and 35 more nodes")
     whole = World(desired(large, nodes=40)).plan().statuses[Ref("Deployment", "default", "web")]
-    assert isinstance(whole, DeploymentStatus)
-    assert whole.message.count("needs 99000m CPU") == 40
+    assert isinstance(whole, Deployment)
+    assert message_of(whole, "Available").count("needs 99000m CPU") == 40

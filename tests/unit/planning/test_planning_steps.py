@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.meta import holds
 from reconciler.model.containers import PodAddress, SharedNetwork
 from reconciler.model.limits import Limits
 from reconciler.model.names import Ref
@@ -25,7 +26,7 @@ from reconciler.model.operations import (
     StopContainers,
     UnpauseContainer,
 )
-from reconciler.model.plan import Action, PodStatus
+from reconciler.model.plan import Action
 from reconciler.planning import after_failure
 from tests.simulated import World, container, deployment, desired, pod, service
 
@@ -117,8 +118,8 @@ def test_an_image_never_to_be_pulled_and_not_there_is_reported() -> None:
     world = one_pod(pod("job", (container(image="other:1", image_pull_policy="Never"),)))
     assert steps(world) == []
     status = world.plan().statuses[Ref("Pod", "default", "job")]
-    assert isinstance(status, PodStatus)
-    assert status.reason == "ErrImageNeverPull"
+    assert isinstance(status, Pod)
+    assert status.status.reason == "ErrImageNeverPull"
 
 
 BAD = container("bad", "other:1")
@@ -172,12 +173,12 @@ def test_where_there_are_no_init_containers_the_pod_is_initialized() -> None:
     world = one_pod(pod("job", (replace(BAD, image_pull_policy="Never"), FINE)))
     world.settle()
     status = world.plan().statuses[Ref("Pod", "default", "job")]
-    assert isinstance(status, PodStatus)
-    assert [each.status for each in status.conditions if each.type == "Initialized"] == [True]
-    assert [(each.name, each.state, each.reason) for each in status.containers] == [
-        ("bad", "waiting", "ErrImageNeverPull"),
-        ("fine", "running", ""),
-    ]
+    assert isinstance(status, Pod)
+    assert holds(status.status.conditions, "Initialized")
+    bad, fine = status.status.container_statuses
+    assert bad.state.waiting is not None
+    assert (bad.name, bad.state.waiting.reason) == ("bad", "ErrImageNeverPull")
+    assert (fine.name, fine.state.running is not None) == ("fine", True)
 
 
 def test_nothing_is_created_before_the_nodes_network_is_set_up() -> None:
@@ -218,8 +219,8 @@ def test_docker_itself_restarts_what_crashes() -> None:
     becomes(world, "app", "restarting", 1)
     assert steps(world) == []
     status = world.plan().statuses[Ref("Pod", "default", "job")]
-    assert isinstance(status, PodStatus)
-    assert status.reason == "CrashLoopBackOff"
+    assert isinstance(status, Pod)
+    assert status.status.reason == "CrashLoopBackOff"
 
 
 def test_a_container_that_is_being_removed_is_waited_for_and_made_again() -> None:
@@ -289,16 +290,16 @@ def test_a_pod_that_ran_to_its_end_stays_as_it_is() -> None:
     assert step.work == ()
     assert step.converged
     status = step.statuses[Ref("Pod", "default", "job")]
-    assert isinstance(status, PodStatus)
-    assert (status.phase, status.reason) == ("Succeeded", "Completed")
+    assert isinstance(status, Pod)
+    assert (status.status.phase, status.status.reason) == ("Succeeded", "Completed")
 
 
 def test_a_pod_that_is_never_restarted_may_fail() -> None:
     world = settled(pod("job", restart_policy="Never"))
     becomes(world, "app", "exited", 3)
     status = world.plan().statuses[Ref("Pod", "default", "job")]
-    assert isinstance(status, PodStatus)
-    assert (status.phase, status.reason) == ("Failed", "Error")
+    assert isinstance(status, Pod)
+    assert (status.status.phase, status.status.reason) == ("Failed", "Error")
 
 
 def test_a_bare_pod_of_another_spec_comes_after_the_one_before_is_gone() -> None:

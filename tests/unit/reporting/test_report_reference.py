@@ -5,39 +5,38 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from reconciler.kinds import KIND_BY_NAME
+from reconciler.model.api.core.container_status import ContainerState, ContainerStateTerminated
+from reconciler.model.api.core.persistent_volume_claim import (
+    PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
+    PersistentVolumeClaimStatus,
+)
+from reconciler.model.api.core.pod import Pod
+from reconciler.model.api.core.service import LoadBalancerIngress, LoadBalancerStatus, ServicePort
+from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.networking import Ingress, IngressSpec, IngressStatus
 from reconciler.model.desired import Revision
 from reconciler.model.names import Ref
-from reconciler.model.observed import Ended
-from reconciler.model.plan import (
-    Action,
-    ClaimStatus,
-    Condition,
-    ContainerStatus,
-    DeploymentStatus,
-    FieldChange,
-    Hold,
-    IngressStatus,
-    NodeStatus,
-    ObjectChange,
-    PodChange,
-    PodStatus,
-    ServiceStatus,
-    Unplaced,
-)
+from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unplaced
 from reconciler.model.problems import Place, Problem
+from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
 from reconciler.reporting import (
     PlanReport,
     RejectedBase,
     UnreachableNode,
-    endpoints_object,
     event_json,
+    object_json,
     object_list,
     plan_json,
     problems_json,
-    status_object,
 )
 from reconciler.reporting.usage import NodeUsage, PodUsage, usage_json
+from tests import published
+from tests.published import condition, running, terminated, waiting
 
 REFERENCE = Path(__file__).parents[3] / "docs/reference/report.md"
 
@@ -67,48 +66,62 @@ def keys(value: Any) -> Iterator[str]:
             yield from keys(inner)
 
 
-ENDED = Ended(1, at="2026-11-23T11:55:00Z")
-BALANCER = ServiceStatus(
-    Ref("Service", "shop", "web"),
-    "LoadBalancer",
-    "10.96.0.1",
-    ("80:30080/TCP",),
-    ("10.244.0.2:80",),
-    ("192.0.2.1", "edge.example.org"),
-    "why",
-    1.0,
-)
-STATUSES = (
-    PodStatus(
-        REF,
-        "u",
-        "node-1",
-        "10.244.0.2",
-        "Failed",
-        False,
-        owner=Ref("Deployment", "shop", "web"),
-        reason="why",
+def replace_times(pod: Pod) -> Pod:
+    """With what only a published pod has."""
+    return replace(pod, status=replace(pod.status, start_time="t", host_ip="192.0.2.11"))
+
+
+def metadata_and_status(thing: Any) -> Any:
+    """Without the spec, which is as in the manifest."""
+    shown = object_json(thing, KIND_BY_NAME[type(thing).__name__].names)
+    return {key: value for key, value in shown.items() if key != "spec"}
+
+
+ENDED = ContainerState(terminated=ContainerStateTerminated(1, "Error", "why", "t", "t"))
+OWNER = Ref("Deployment", "shop", "web")
+OBJECTS = (
+    replace_times(
+        published.pod(
+            REF,
+            running("web", at="t"),
+            terminated("job", "i", 1, "why", "why", "t", "t"),
+            ip="10.244.0.2",
+            phase="Terminating",
+            reason="why",
+            message="why",
+            owner=OWNER,
+            init=(waiting("init", "i", "why", "why", last_state=ENDED),),
+            conditions=(condition("Ready", False, "why", "why", 1.0),),
+            created=1.0,
+        )
+    ),
+    published.deployment(OWNER, 1, 2, 1, 1, 1, "why"),
+    published.node("node-1", True, "why", 1000, 1, True, "10.244.0.0/24", "20.10"),
+    published.service(
+        Ref("Service", "shop", "web"),
+        "LoadBalancer",
+        ports=(ServicePort(80, node_port=30080),),
+        edges=("192.0.2.1", "edge.example.org"),
         message="why",
-        containers=(
-            ContainerStatus("init", "i", "waiting", "why", "why", kind="init", last_end=ENDED),
-            ContainerStatus("web", "i", "running", started_at=ENDED.at),
-            ContainerStatus(
-                "job", "i", "terminated", "why", "why", 1, 1, started_at=ENDED.at, finished_at=ENDED.at
-            ),
-        ),
-        conditions=(Condition("Ready", False, "why", "why", 1.0),),
         created=1.0,
     ),
-    DeploymentStatus(Ref("Deployment", "shop", "web"), 1, 1, 1, 1, 1, "why"),
-    NodeStatus(Ref("Node", "", "node-1"), True, "why", 1, 1, 1, 1, 1, True, "10.244.0.0/24", "20.10"),
-    BALANCER,
-    ServiceStatus(Ref("Service", "shop", "mail"), "ExternalName", "", (), (), ("mail.example.org",)),
-    IngressStatus(Ref("Ingress", "shop", "web"), "haproxy", ("a.org",), ("192.0.2.7",), (80,), "why"),
-    ClaimStatus(Ref("PersistentVolumeClaim", "shop", "data"), "Bound", "node-1", "c_shop_data", "why"),
+    published.service(Ref("Service", "shop", "mail"), "ExternalName", "", (), external_name="mail.example.org"),
+    published.endpoints(Ref("Service", "shop", "web"), 80, "10.244.0.2"),
+    Ingress(
+        ObjectMeta("web", "shop"),
+        IngressSpec("haproxy"),
+        status=IngressStatus(LoadBalancerStatus((LoadBalancerIngress("192.0.2.7"),))),
+    ),
+    PersistentVolumeClaim(
+        ObjectMeta("data", "shop"),
+        PersistentVolumeClaimSpec(volume_name="c_shop_data"),
+        PersistentVolumeClaimStatus(
+            "Bound", ("ReadWriteOnce",), {"storage": Quantity.parse(1)}, (condition("Bound", True),)
+        ),
+    ),
 )
 OTHERS = (
-    *(status_object(status) for status in STATUSES),
-    endpoints_object(BALANCER),
+    *(metadata_and_status(thing) for thing in OBJECTS),
     object_list([]),
     event_json(Event(REF, "Normal", "Started", "why", "node-1", 1.0)),
     usage_json(PodUsage(REF, "web", 1, 1)),

@@ -1,6 +1,5 @@
 """What the SQLite store does beyond the contract: what it writes, whom it refuses, how it survives."""
 
-import json
 import os
 import resource
 import signal
@@ -16,19 +15,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container
-from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.pod import Pod, PodSpec
 from reconciler.model.desired import Revision, Snapshot, SourceFile
 from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs
 from reconciler.model.names import Ref
-from reconciler.model.plan import DeploymentStatus
 from reconciler.model.records import Event
 from reconciler.model.secrets import SecretText
-from reconciler.store.encoding import encode
+from reconciler.store.encoding import decoder
 from reconciler.store.errors import StoreFailed, StoreLocked
 from reconciler.store.ownership import holder_of
 from reconciler.store.reader import open_reader
 from reconciler.store.sqlite import EVENT_LIMIT, SqliteStore
+from tests.published import deployment
 
 WEB = Ref("Deployment", "shop", "web")
 
@@ -74,10 +74,10 @@ def test_only_the_entry_that_changed_is_written(store: SqliteStore) -> None:
 def test_saving_and_publishing_the_same_again_writes_nothing(store: SqliteStore) -> None:
     memory = Memory(pods={"1": intent("1")})
     store.save(memory)
-    store.publish({WEB: DeploymentStatus(WEB, 1, 1, 1, 1, 1)})
+    store.publish({WEB: deployment(WEB, 1, 1, 1, 1, 1)})
     before = total_changes(store)
     store.save(Memory(pods={"1": intent("1")}))
-    store.publish({WEB: DeploymentStatus(WEB, 1, 1, 1, 1, 1)})
+    store.publish({WEB: deployment(WEB, 1, 1, 1, 1, 1)})
     assert total_changes(store) == before
 
 
@@ -178,7 +178,7 @@ def test_a_newer_schema_is_refused(store: SqliteStore, directory: Path) -> None:
     with sqlite3.connect(directory / "state.db") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreFailed, match=r"schema version 99.*knows version 3.*newer one"):
+    with pytest.raises(StoreFailed, match=r"schema version 99.*knows version 4.*newer one"):
         SqliteStore(directory)
     with pytest.raises(StoreFailed, match="schema version 99"):
         open_reader(directory)
@@ -246,7 +246,7 @@ def test_a_reader_sees_each_complete_write_of_a_living_writer(store: SqliteStore
     with open_reader(directory) as reader:
         assert reader.published_at() is None
         store.save(Memory(revision="a", nodes={"n": NodeRecord("n")}))
-        store.publish({WEB: DeploymentStatus(WEB, 1, 1, 1, 1, 1)})
+        store.publish({WEB: deployment(WEB, 1, 1, 1, 1, 1)})
         store.keep_revision(Snapshot(Revision("a", "folder"), ()))
         assert reader.memory() == store.load()
         assert list(reader.statuses()) == [WEB]
@@ -371,12 +371,14 @@ def test_only_the_pods_that_are_named_are_looked_at(store: SqliteStore) -> None:
 
 def test_only_the_statuses_that_are_named_are_looked_at(store: SqliteStore, directory: Path) -> None:
     api = Ref("Deployment", "shop", "api")
-    first = {WEB: DeploymentStatus(WEB, 1, 1, 1, 1, 1), api: DeploymentStatus(api, 1, 1, 1, 1, 1)}
+    first = {WEB: deployment(WEB, 1, 1, 1, 1, 1), api: deployment(api, 1, 1, 1, 1, 1)}
     store.publish(first, changed=())
-    second = {WEB: DeploymentStatus(WEB, 2, 1, 1, 1, 1)}
+    second = {WEB: deployment(WEB, 2, 1, 1, 1, 1)}
     store.publish(second, changed=[WEB, api])
     with open_reader(directory) as reader:
-        assert reader.statuses() == second
+        (found,) = reader.statuses().values()
+        assert isinstance(found, Deployment)
+        assert found.status == second[WEB].status
 
 
 def test_a_state_of_the_version_before_is_brought_up_to_date(directory: Path) -> None:
@@ -384,19 +386,44 @@ def test_a_state_of_the_version_before_is_brought_up_to_date(directory: Path) ->
     directory.mkdir(0o700)
     with sqlite3.connect(directory / "state.db") as connection:
         connection.executescript((Path(__file__).parent / "version-2.sql").read_text())
+        connection.execute("UPDATE statuses SET status = json_set(status, '$.created', 1795435200.25)")
     before = {
-        key: json.loads(value)
+        key: decoder(PodIntent).decode(value)
         for key, value in connection.execute("SELECT key, value FROM memory WHERE part = 'pods'")
     }
     connection.close()
     with SqliteStore(directory) as store:
         memory = store.load()
         assert parts(store)["templates"] == 1
-        assert {uid: json.loads(encode(pod)) for uid, pod in memory.pods.items()} == before
+        assert memory.pods == before
         assert memory.nodes["node-1"].pod_cidr == "10.244.1.0/24"
         changes = total_changes(store)
         store.save(msgspec.structs.replace(memory, pods={**memory.pods}))
         assert total_changes(store) == changes
-        assert store.published()
+        published = store.published()
+        assert published
+        assert {ref.kind for ref in published} <= {"Pod", "Service", "Ingress"}
+        assert {thing.metadata.creation_timestamp for thing in published.values()} == {"2026-11-23T12:00:00Z"}
+        with_times = [one.status.conditions for one in published.values() if isinstance(one, Pod)]
+        assert all(each.last_transition_time for conditions in with_times for each in conditions)
         store.save(msgspec.structs.replace(memory, pods={}))
         assert parts(store)["templates"] == 0
+
+
+def versions(directory: Path) -> dict[str, int]:
+    with open_reader(directory) as reader:
+        return {ref.name: int(thing.metadata.resource_version) for ref, thing in reader.statuses().items()}
+
+
+def test_an_objects_resource_version_is_the_counter_of_its_last_write(directory: Path) -> None:
+    api = Ref("Deployment", "shop", "api")
+    things = {WEB: deployment(WEB, 1, 1, 1, 1, 1), api: deployment(api, 1, 1, 1, 1, 1)}
+    with SqliteStore(directory) as store:
+        store.publish(things)
+        first = versions(directory)
+        store.publish({**things, api: deployment(api, 2, 1, 1, 1, 1)})
+        second = versions(directory)
+    assert first["web"] == first["api"] == second["web"] < second["api"]
+    with SqliteStore(directory) as store:
+        store.publish({**things, api: deployment(api, 2, 1, 1, 1, 1)})
+        assert versions(directory) == second, "a restart writes nothing anew"

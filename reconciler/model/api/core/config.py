@@ -6,14 +6,14 @@ from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.secrets import SecretText
 
 
-class ConfigMap(Struct, frozen=True, rename="camel"):
+class ConfigMap(Struct, frozen=True, rename="camel", omit_defaults=True):
     metadata: ObjectMeta
     data: dict[str, str] = {}
     binary_data: dict[str, bytes] = {}
     """For files only; decoded."""
 
 
-class Secret(Struct, frozen=True, rename="camel"):
+class Secret(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Values are decoded: `data` from base64, `stringData` over it."""
 
     metadata: ObjectMeta

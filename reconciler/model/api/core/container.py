@@ -12,17 +12,17 @@ IntOrName: TypeAlias = int | str
 """A port's number, or its name among the container's ports."""
 
 
-class ExecAction(Struct, frozen=True, rename="camel"):
+class ExecAction(Struct, frozen=True, rename="camel", omit_defaults=True):
     command: tuple[str, ...]
     """Run in the container as it is: no shell."""
 
 
-class HTTPHeader(Struct, frozen=True, rename="camel"):
+class HTTPHeader(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     value: str
 
 
-class HTTPGetAction(Struct, frozen=True, rename="camel"):
+class HTTPGetAction(Struct, frozen=True, rename="camel", omit_defaults=True):
     port: IntOrName
     path: str = "/"
     host: str = ""
@@ -31,23 +31,23 @@ class HTTPGetAction(Struct, frozen=True, rename="camel"):
     http_headers: tuple[HTTPHeader, ...] = ()
 
 
-class TCPSocketAction(Struct, frozen=True, rename="camel"):
+class TCPSocketAction(Struct, frozen=True, rename="camel", omit_defaults=True):
     port: IntOrName
     host: str = ""
 
 
-class GRPCAction(Struct, frozen=True, rename="camel"):
+class GRPCAction(Struct, frozen=True, rename="camel", omit_defaults=True):
     """grpc.health.v1.Health/Check."""
 
     port: int
     service: str = ""
 
 
-class SleepAction(Struct, frozen=True, rename="camel"):
+class SleepAction(Struct, frozen=True, rename="camel", omit_defaults=True):
     seconds: int
 
 
-class Probe(Struct, frozen=True, rename="camel"):
+class Probe(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Exactly one action is set. Defaults are upstream's."""
 
     exec: ExecAction | None = None
@@ -63,7 +63,7 @@ class Probe(Struct, frozen=True, rename="camel"):
     """Of a startup or liveness probe; None: the pod's."""
 
 
-class LifecycleHandler(Struct, frozen=True, rename="camel"):
+class LifecycleHandler(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Exactly one is set."""
 
     exec: ExecAction | None = None
@@ -71,23 +71,23 @@ class LifecycleHandler(Struct, frozen=True, rename="camel"):
     sleep: SleepAction | None = None
 
 
-class Lifecycle(Struct, frozen=True, rename="camel"):
+class Lifecycle(Struct, frozen=True, rename="camel", omit_defaults=True):
     post_start: LifecycleHandler | None = None
     pre_stop: LifecycleHandler | None = None
     stop_signal: str = ""
     """Empty: the image's."""
 
 
-class Capabilities(Struct, frozen=True, rename="camel"):
+class Capabilities(Struct, frozen=True, rename="camel", omit_defaults=True):
     add: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
 
 
-class SeccompProfile(Struct, frozen=True, rename="camel"):
+class SeccompProfile(Struct, frozen=True, rename="camel", omit_defaults=True):
     type: Literal["RuntimeDefault", "Unconfined"] = "RuntimeDefault"
 
 
-class SecurityContext(Struct, frozen=True, rename="camel"):
+class SecurityContext(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Of a container; what it leaves out, the pod's says."""
 
     run_as_user: int | None = None
@@ -100,7 +100,7 @@ class SecurityContext(Struct, frozen=True, rename="camel"):
     seccomp_profile: SeccompProfile | None = None
 
 
-class ContainerPort(Struct, frozen=True, rename="camel"):
+class ContainerPort(Struct, frozen=True, rename="camel", omit_defaults=True):
     container_port: int
     name: str = ""
     protocol: Literal["TCP", "UDP"] = "TCP"
@@ -110,7 +110,7 @@ class ContainerPort(Struct, frozen=True, rename="camel"):
     """Empty: every address of the host."""
 
 
-class ResourceRequirements(Struct, frozen=True, rename="camel"):
+class ResourceRequirements(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Keys are `cpu` and `memory`."""
 
     requests: dict[str, Quantity] = {}
@@ -121,7 +121,7 @@ ImagePullPolicy: TypeAlias = Literal["", "Always", "IfNotPresent", "Never"]
 """Empty: Always for the tag `latest` or none, otherwise IfNotPresent, as upstream."""
 
 
-class Container(Struct, frozen=True, rename="camel"):
+class Container(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     image: str
     command: tuple[str, ...] = ()

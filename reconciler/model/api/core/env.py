@@ -5,7 +5,7 @@ from msgspec import Struct
 from reconciler.model.quantities import Quantity
 
 
-class KeySelector(Struct, frozen=True, rename="camel"):
+class KeySelector(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One key of a ConfigMap or a Secret in the pod's namespace."""
 
     name: str
@@ -13,13 +13,13 @@ class KeySelector(Struct, frozen=True, rename="camel"):
     optional: bool = False
 
 
-class ObjectFieldSelector(Struct, frozen=True, rename="camel"):
+class ObjectFieldSelector(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A field of the pod itself: metadata.name, metadata.namespace, metadata.uid, status.podIP, spec.nodeName…"""
 
     field_path: str
 
 
-class ResourceFieldSelector(Struct, frozen=True, rename="camel"):
+class ResourceFieldSelector(Struct, frozen=True, rename="camel", omit_defaults=True):
     """An amount that a container asks for: limits.cpu, limits.memory, requests.cpu, requests.memory."""
 
     resource: str
@@ -29,7 +29,7 @@ class ResourceFieldSelector(Struct, frozen=True, rename="camel"):
     """None: 1 (cores, bytes). The result is rounded up."""
 
 
-class EnvVarSource(Struct, frozen=True, rename="camel"):
+class EnvVarSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Exactly one is set."""
 
     config_map_key_ref: KeySelector | None = None
@@ -38,18 +38,18 @@ class EnvVarSource(Struct, frozen=True, rename="camel"):
     resource_field_ref: ResourceFieldSelector | None = None
 
 
-class EnvVar(Struct, frozen=True, rename="camel"):
+class EnvVar(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     value: str = ""
     value_from: EnvVarSource | None = None
 
 
-class EnvFromRef(Struct, frozen=True, rename="camel"):
+class EnvFromRef(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     optional: bool = False
 
 
-class EnvFromSource(Struct, frozen=True, rename="camel"):
+class EnvFromSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Every key of a ConfigMap or Secret as a variable; exactly one of the two is set."""
 
     prefix: str = ""

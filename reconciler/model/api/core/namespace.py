@@ -5,5 +5,5 @@ from msgspec import Struct
 from reconciler.model.api.meta import ObjectMeta
 
 
-class Namespace(Struct, frozen=True, rename="camel"):
+class Namespace(Struct, frozen=True, rename="camel", omit_defaults=True):
     metadata: ObjectMeta

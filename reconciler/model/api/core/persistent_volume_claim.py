@@ -1,20 +1,36 @@
 """PersistentVolumeClaims: storage that outlives the pods that use it."""
 
-from typing import Literal
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from reconciler.model.api.core.container import ResourceRequirements
-from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.meta import Condition, ObjectMeta
+from reconciler.model.quantities import Quantity
+
+ANNOTATION_SELECTED_NODE: Final = "volume.kubernetes.io/selected-node"
+"""On a claim: the node that has its data."""
+
+AccessMode: TypeAlias = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadOnlyMany", "ReadWriteMany"]
 
 
-class PersistentVolumeClaimSpec(Struct, frozen=True, rename="camel"):
-    access_modes: tuple[Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadOnlyMany", "ReadWriteMany"], ...] = ()
+class PersistentVolumeClaimSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    access_modes: tuple[AccessMode, ...] = ()
     resources: ResourceRequirements = ResourceRequirements()
     """`requests.storage`: told to people; a directory on a disk has no size of its own."""
+    volume_name: str = ""
+    """The Docker volume's name, of a claim that is published; a manifest has none."""
 
 
-class PersistentVolumeClaim(Struct, frozen=True, rename="camel"):
+class PersistentVolumeClaimStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    phase: Literal["Pending", "Bound", "Lost"]
+    access_modes: tuple[AccessMode, ...] = ()
+    capacity: dict[str, Quantity] = {}
+    conditions: tuple[Condition, ...] = ()
+    """Bound: the claim has its data; the message says why not, or what else there is to know."""
+
+
+class PersistentVolumeClaim(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A Docker volume on one node: chosen with the first pod that uses it, whose pods return there.
 
     Kept when the claim goes, unless it carries `reconciler.dev/reclaim-policy: Delete`.
@@ -22,3 +38,4 @@ class PersistentVolumeClaim(Struct, frozen=True, rename="camel"):
 
     metadata: ObjectMeta
     spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
+    status: PersistentVolumeClaimStatus = PersistentVolumeClaimStatus("Pending")

@@ -5,16 +5,17 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, field
 
 from reconciler.model.api.core.container import Container, SeccompProfile
+from reconciler.model.api.core.container_status import ContainerStatus
 from reconciler.model.api.core.volume import Volume
-from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.meta import Condition, ObjectMeta, holds
 
 
-class Sysctl(Struct, frozen=True, rename="camel"):
+class Sysctl(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     value: str
 
 
-class PodSecurityContext(Struct, frozen=True, rename="camel"):
+class PodSecurityContext(Struct, frozen=True, rename="camel", omit_defaults=True):
     run_as_user: int | None = None
     run_as_group: int | None = None
     run_as_non_root: bool | None = None
@@ -27,43 +28,43 @@ class PodSecurityContext(Struct, frozen=True, rename="camel"):
 RestartPolicy: TypeAlias = Literal["Always", "OnFailure", "Never"]
 
 
-class Toleration(Struct, frozen=True, rename="camel"):
+class Toleration(Struct, frozen=True, rename="camel", omit_defaults=True):
     key: str = ""
     operator: Literal["Exists", "Equal"] = "Equal"
     value: str = ""
     effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
 
 
-class HostAlias(Struct, frozen=True, rename="camel"):
+class HostAlias(Struct, frozen=True, rename="camel", omit_defaults=True):
     ip: str
     hostnames: tuple[str, ...] = ()
 
 
-class PodDNSConfigOption(Struct, frozen=True, rename="camel"):
+class PodDNSConfigOption(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     value: str = ""
 
 
-class PodDNSConfig(Struct, frozen=True, rename="camel"):
+class PodDNSConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     nameservers: tuple[str, ...] = ()
     searches: tuple[str, ...] = ()
     options: tuple[PodDNSConfigOption, ...] = ()
 
 
-class LocalObjectReference(Struct, frozen=True, rename="camel"):
+class LocalObjectReference(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A Secret of type kubernetes.io/dockerconfigjson in the pod's namespace."""
 
     name: str
 
 
-class PodReadinessGate(Struct, frozen=True, rename="camel"):
+class PodReadinessGate(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A condition that must be `True` before the pod is ready. It is set by the annotation
     `reconciler.dev/conditions: "type=True,…"` of the pod's Deployment, or of the bare Pod: by a commit."""
 
     condition_type: str
 
 
-class PodSpec(Struct, frozen=True, rename="camel"):
+class PodSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     containers: tuple[Container, ...]
     init_containers: tuple[Container, ...] = ()
     """One after the other, each to its end, before the rest; with restartPolicy Always they stay (sidecars)."""
@@ -91,16 +92,63 @@ class PodSpec(Struct, frozen=True, rename="camel"):
     readiness_gates: tuple[PodReadinessGate, ...] = ()
 
 
-class Pod(Struct, frozen=True, rename="camel"):
+PodPhase: TypeAlias = Literal["Pending", "Running", "Succeeded", "Failed", "Unknown"]
+QOSClass: TypeAlias = Literal["Guaranteed", "Burstable", "BestEffort"]
+
+
+class PodIP(Struct, frozen=True, rename="camel", omit_defaults=True):
+    ip: str
+
+
+class PodStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How a pod stands.
+
+    Rule: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
+    """
+
+    phase: PodPhase
+    qos_class: QOSClass
+    conditions: tuple[Condition, ...] = ()
+    """PodScheduled, Initialized, ContainersReady, Ready, and each readiness gate."""
+    message: str = ""
+    reason: str = ""
+    """Why the pod as a whole is not as it should be: Kubernetes' own words, and `Leaving` while it goes."""
+    host_ip: str = field(default="", name="hostIP")
+    pod_ip: str = field(default="", name="podIP")
+    pod_ips: tuple[PodIP, ...] = field(default=(), name="podIPs")
+    start_time: str = ""
+    """When it was published with a node first, as RFC 3339 in UTC; empty in a plan, which knows no clock."""
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+    """Of init containers and sidecars, in the manifest's order."""
+    container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Pod(Struct, frozen=True, rename="camel", omit_defaults=True):
     metadata: ObjectMeta
     spec: PodSpec
+    status: PodStatus = PodStatus("Pending", "BestEffort")
 
 
-class TemplateMeta(Struct, frozen=True, rename="camel"):
+def container_statuses_of(pod: Pod) -> tuple[ContainerStatus, ...]:
+    """The statuses of all its containers: init containers and sidecars first."""
+    return (*pod.status.init_container_statuses, *pod.status.container_statuses)
+
+
+def is_pod_ready(pod: Pod) -> bool:
+    """Whether Services may send it connections."""
+    return holds(pod.status.conditions, "Ready")
+
+
+def is_terminating(pod: Pod) -> bool:
+    """Whether the pod is about to go."""
+    return pod.metadata.deletion_grace_period_seconds is not None
+
+
+class TemplateMeta(Struct, frozen=True, rename="camel", omit_defaults=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
 
 
-class PodTemplateSpec(Struct, frozen=True, rename="camel"):
+class PodTemplateSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     spec: PodSpec
     metadata: TemplateMeta = TemplateMeta()

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.meta import Condition, ObjectMeta
 from reconciler.model.service_options import ServiceOptions
 
 ServiceType: TypeAlias = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
@@ -16,15 +16,15 @@ ServiceType: TypeAlias = Literal["ClusterIP", "NodePort", "LoadBalancer", "Exter
 TrafficPolicy: TypeAlias = Literal["Cluster", "Local"]
 
 
-class ClientIPConfig(Struct, frozen=True, rename="camel"):
+class ClientIPConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     timeout_seconds: int = 10800
 
 
-class SessionAffinityConfig(Struct, frozen=True, rename="camel"):
+class SessionAffinityConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     client_ip: ClientIPConfig = field(default=ClientIPConfig(), name="clientIP")
 
 
-class ServicePort(Struct, frozen=True, rename="camel"):
+class ServicePort(Struct, frozen=True, rename="camel", omit_defaults=True):
     port: int
     name: str = ""
     protocol: Literal["TCP"] = "TCP"
@@ -35,7 +35,7 @@ class ServicePort(Struct, frozen=True, rename="camel"):
     app_protocol: str = ""
 
 
-class ServiceSpec(Struct, frozen=True, rename="camel"):
+class ServiceSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     ports: tuple[ServicePort, ...] = ()
     """None only of a headless Service or an ExternalName."""
     selector: dict[str, str] = {}
@@ -58,8 +58,37 @@ class ServiceSpec(Struct, frozen=True, rename="camel"):
     allocate_load_balancer_node_ports: bool = True
 
 
-class Service(Struct, frozen=True, rename="camel"):
+class LoadBalancerIngress(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One of the two: where a Service or an Ingress is reached from outside."""
+
+    ip: str = ""
+    hostname: str = ""
+
+
+class LoadBalancerStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    ingress: tuple[LoadBalancerIngress, ...] = ()
+
+
+class ServiceStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+    """The edges, of a Service of type LoadBalancer."""
+    conditions: tuple[Condition, ...] = ()
+    """Allocated: false, with the reason, while it has not got an address or a port that it asks for."""
+
+
+class Service(Struct, frozen=True, rename="camel", omit_defaults=True):
     metadata: ObjectMeta
     spec: ServiceSpec
     options: ServiceOptions = ServiceOptions()
     """From its annotations `reconciler.dev/…`."""
+    status: ServiceStatus = ServiceStatus()
+
+
+def load_balancer_ingress(address: str) -> LoadBalancerIngress:
+    """The entry for one address, which is an IPv4 address or a name."""
+    return LoadBalancerIngress(ip=address) if address[-1:].isdigit() else LoadBalancerIngress(hostname=address)
+
+
+def load_balancer_addresses(balancer: LoadBalancerStatus) -> tuple[str, ...]:
+    """The addresses of its entries, in their order."""
+    return tuple(one.ip or one.hostname for one in balancer.ingress)

@@ -8,13 +8,13 @@ from reconciler.model.api.core.env import ObjectFieldSelector, ResourceFieldSele
 from reconciler.model.quantities import Quantity
 
 
-class KeyToPath(Struct, frozen=True, rename="camel"):
+class KeyToPath(Struct, frozen=True, rename="camel", omit_defaults=True):
     key: str
     path: str
     mode: int | None = None
 
 
-class DownwardAPIVolumeFile(Struct, frozen=True, rename="camel"):
+class DownwardAPIVolumeFile(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A file with a field of the pod; exactly one of the two is set."""
 
     path: str
@@ -23,7 +23,7 @@ class DownwardAPIVolumeFile(Struct, frozen=True, rename="camel"):
     mode: int | None = None
 
 
-class ConfigMapVolumeSource(Struct, frozen=True, rename="camel"):
+class ConfigMapVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     items: tuple[KeyToPath, ...] = ()
     """Empty: every key, as a file of its name."""
@@ -32,7 +32,7 @@ class ConfigMapVolumeSource(Struct, frozen=True, rename="camel"):
     optional: bool = False
 
 
-class SecretVolumeSource(Struct, frozen=True, rename="camel"):
+class SecretVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     secret_name: str
     items: tuple[KeyToPath, ...] = ()
     default_mode: int | None = None
@@ -40,28 +40,28 @@ class SecretVolumeSource(Struct, frozen=True, rename="camel"):
     optional: bool = False
 
 
-class DownwardAPIVolumeSource(Struct, frozen=True, rename="camel"):
+class DownwardAPIVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     items: tuple[DownwardAPIVolumeFile, ...] = ()
     default_mode: int | None = None
 
 
-class ConfigMapProjection(Struct, frozen=True, rename="camel"):
+class ConfigMapProjection(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     items: tuple[KeyToPath, ...] = ()
     optional: bool = False
 
 
-class SecretProjection(Struct, frozen=True, rename="camel"):
+class SecretProjection(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     items: tuple[KeyToPath, ...] = ()
     optional: bool = False
 
 
-class DownwardAPIProjection(Struct, frozen=True, rename="camel"):
+class DownwardAPIProjection(Struct, frozen=True, rename="camel", omit_defaults=True):
     items: tuple[DownwardAPIVolumeFile, ...] = ()
 
 
-class VolumeProjection(Struct, frozen=True, rename="camel"):
+class VolumeProjection(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Exactly one is set."""
 
     config_map: ConfigMapProjection | None = None
@@ -69,14 +69,14 @@ class VolumeProjection(Struct, frozen=True, rename="camel"):
     downward_api: DownwardAPIProjection | None = field(default=None, name="downwardAPI")
 
 
-class ProjectedVolumeSource(Struct, frozen=True, rename="camel"):
+class ProjectedVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Several sources in one directory; a later one wins a path."""
 
     sources: tuple[VolumeProjection, ...] = ()
     default_mode: int | None = None
 
 
-class EmptyDirVolumeSource(Struct, frozen=True, rename="camel"):
+class EmptyDirVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     medium: Literal["", "Memory"] = ""
     size_limit: Quantity | None = None
     """Enforced for Memory; on disk it changes nothing, and the schema warns."""
@@ -87,24 +87,24 @@ HostPathType: TypeAlias = Literal[
 ]
 
 
-class HostPathVolumeSource(Struct, frozen=True, rename="camel"):
+class HostPathVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     path: str
     type: HostPathType = ""
     """What must be there; empty: whatever is."""
 
 
-class PersistentVolumeClaimVolumeSource(Struct, frozen=True, rename="camel"):
+class PersistentVolumeClaimVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     claim_name: str
     read_only: bool = False
 
 
-class NFSVolumeSource(Struct, frozen=True, rename="camel"):
+class NFSVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
     server: str
     path: str
     read_only: bool = False
 
 
-class Volume(Struct, frozen=True, rename="camel"):
+class Volume(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Exactly one source is set."""
 
     name: str
@@ -118,7 +118,7 @@ class Volume(Struct, frozen=True, rename="camel"):
     nfs: NFSVolumeSource | None = None
 
 
-class VolumeMount(Struct, frozen=True, rename="camel"):
+class VolumeMount(Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     mount_path: str
     read_only: bool = False

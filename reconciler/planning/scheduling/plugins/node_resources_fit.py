@@ -5,8 +5,8 @@ Rule: https://kubernetes.io/docs/concepts/scheduling-eviction/resource-bin-packi
 
 from typing import Final
 
+from reconciler.model.resource_requests import Requests
 from reconciler.planning.decisions import Wanted
-from reconciler.planning.resource_requests import Requests
 from reconciler.planning.scheduling.framework import CycleState, Filter, Plugin, Score
 from reconciler.planning.scheduling.node_info import NodeInfo, Siblings
 from reconciler.planning.state.pod_info import shape_of

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from reconciler.model.moments import rfc3339, unix_seconds
 from reconciler.reporting.describing.page import moment
-from reconciler.reporting.moments import rfc3339, unix_seconds
 
 TEXTS = ["1970-01-02T00:00:01Z", "2000-02-29T23:59:59Z", "2024-02-29T12:00:00Z", "2026-11-23T12:40:01Z"]
 

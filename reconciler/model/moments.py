@@ -4,6 +4,7 @@ Days to dates and back: https://howardhinnant.github.io/date_algorithms.html
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _TEXT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|[+]00:00)")
@@ -25,9 +26,12 @@ def unix_seconds(moment: str) -> float:
 
 def rfc3339(seconds: float) -> str:
     """`2026-11-23T12:40:01Z`, as Kubernetes writes it; empty for 0, which stands for "not known"."""
-    if not seconds:
-        return ""
-    days, rest = divmod(int(seconds), _DAY)
+    return _text(int(seconds)) if seconds else ""
+
+
+@lru_cache(maxsize=1 << 15)
+def _text(whole: int) -> str:
+    days, rest = divmod(whole, _DAY)
     era, day_of_era = divmod(days + 719468, 146097)
     year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
     day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
