@@ -14,11 +14,14 @@ TESTS = Path(__file__).parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that needs the lab, so that `-m "not lab"` brings up none.
 
-    A test that asks for the fixture by name while it runs (`getfixturevalue`) has the mark on its parameter.
+    Those are all of `tests/lab`, and the tests of a contract that use the fixture `lab`; a unit test's fixture
+    of that name boots nothing. A test that asks for the fixture by name while it runs (`getfixturevalue`) has
+    the mark on its parameter.
     """
     for item in items:
+        tier = item.path.relative_to(TESTS).parts[0]
         uses_it = isinstance(item, pytest.Function) and "lab" in item.fixturenames
-        if uses_it or TESTS / "lab" in item.path.parents:
+        if tier == "lab" or (tier == "contract" and uses_it):
             item.add_marker(pytest.mark.lab)
 
 
