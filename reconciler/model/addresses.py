@@ -1,5 +1,6 @@
 """Addresses: of hosts, as manifests write them (an IPv4 address, or a name), of sockets, and of network cards."""
 
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address
 
 from msgspec import Struct
@@ -25,6 +26,7 @@ def socket_address(text: str) -> SocketAddress:
     return SocketAddress(ip, int(port))
 
 
+@lru_cache(65_536)
 def is_ipv4(host: str) -> bool:
     try:
         IPv4Address(host)

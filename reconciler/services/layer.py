@@ -35,7 +35,8 @@ from reconciler.services.ingress_policy import Closed, Closing
 from reconciler.services.naming import Naming
 from reconciler.services.network import Networks
 from reconciler.services.parts import ProxyPart, left_out, section
-from reconciler.services.policy import Addresses, Isolation, Policies
+from reconciler.services.policy import NOBODY, Addresses, Isolation, Policies
+from reconciler.services.sameness import says_the_same
 from reconciler.services.sources import ANYBODY, Sources, Sourcing, hosts_own
 
 _Key = TypeVar("_Key")
@@ -73,6 +74,7 @@ class ServiceLayer:
         self._sourcing = Sourcing()
         self._closing = Closing()
         self._networks = Networks()
+        self._edges: tuple[Mapping[str, Node], Mapping[str, NodeRecord], tuple[str, ...]] | None = None
         self._setups: Mapping[str, NodeSetup] = {}
         self.problems: tuple[str, ...] = ()
         """What the last setups leave out: services and endpoints, with the reason and how to fix it."""
@@ -100,15 +102,15 @@ class ServiceLayer:
             desired.of(Service),
             memory.services,
             entered if desired.of(Ingress) else _NO_ENTRANCE,
-            edge_hosts(desired.nodes, {name: record.address for name, record in memory.nodes.items()}),
+            self._edge_hosts(desired.nodes, memory.nodes),
         )
         pods = self._policies.addresses(isolation, memory.pods)
         inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, booting, isolation, pods)
-        if inputs != self._inputs:
-            if laid_out != self._layout_inputs:
+        if not says_the_same(inputs, self._inputs):
+            if not says_the_same(laid_out, self._layout_inputs):
                 self._lay_out(laid_out)
                 self._layout_inputs = laid_out
-            own = hosts_own(desired, memory.nodes)
+            own = hosts_own(desired, memory.nodes) if isolation is not NOBODY else ()
             sources = self._sourcing.sources(desired, isolation, endpoints, own)
             closed = self._closing.closed(desired, memory.nodes, isolation, endpoints)
             self._sections.follow(endpoints, sources, closed)
@@ -123,6 +125,14 @@ class ServiceLayer:
             )
             self._inputs = inputs
         return self._setups
+
+    def _edge_hosts(self, nodes: Mapping[str, Node], records: Mapping[str, NodeRecord]) -> tuple[str, ...]:
+        """Remembered for the very nodes and records that it was asked for last."""
+        known = self._edges
+        if known is None or known[0] is not nodes or known[1] is not records:
+            found = edge_hosts(nodes, {name: record.address for name, record in records.items()})
+            self._edges = known = (nodes, records, found)
+        return known[2]
 
     def _lay_out(self, inputs: "_LayoutInputs") -> None:
         services, opened = inputs.services, inputs.entrance

@@ -11,6 +11,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import NodeRecord
 from reconciler.model.setups import NodeNetwork, Route
 from reconciler.services.policy import NOBODY, Addresses, Isolation
+from reconciler.services.sameness import says_the_same
 
 NO_ADDRESSES: Addresses = {}
 
@@ -44,7 +45,7 @@ class Networks:
     ) -> Mapping[str, NodeNetwork]:
         cidrs = {name: record.pod_cidr for name, record in records.items()}
         inputs = _Inputs(desired.cluster.spec, desired.nodes, cidrs, addresses, isolation, pods)
-        if inputs != self._inputs:
+        if not says_the_same(inputs, self._inputs):
             self._made = node_networks(desired, records, addresses, isolation, pods)
             self._inputs = inputs
         return self._made
