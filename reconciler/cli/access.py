@@ -16,8 +16,9 @@ import click
 from msgspec import Struct
 
 from reconciler.cli.options import host_options, namespace_option
-from reconciler.kinds import ADMITTED
+from reconciler.kinds import ADMITTED, KINDS
 from reconciler.kinds.cluster.hosts import read_hosts
+from reconciler.kinds.core.service import SERVICE
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.container_status import ContainerStatus
 from reconciler.model.api.core.node import Node
@@ -38,11 +39,13 @@ Answer = TypeVar("Answer")
 
 _AT_ONCE = 16
 
-_KINDS = {
-    **dict.fromkeys(("pod", "pods", "po"), "Pod"),
-    **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
-    **dict.fromkeys(("service", "services", "svc"), "Service"),
-}
+_WITH_PODS = [
+    kind.names
+    for kind in KINDS
+    if kind is SERVICE or (kind.admission is not None and kind.admission.pod_template is not None)
+]
+_KINDS = {alias: names.kind for names in _WITH_PODS for alias in names.aliases}
+"""Kinds by which a pod can be named: its own, those that make pods, and Services, which select some."""
 
 
 def container_option(command: Command) -> Command:
@@ -114,17 +117,19 @@ class ClusterAccess(Struct, frozen=True):
         return pods[0]
 
     def _pods_of(self, ref: Ref) -> Iterator[Pod]:
-        service = self.statuses.get(ref)
-        selector = service.spec.selector if isinstance(service, Service) else {}
+        """The pods that a Service selects, or that a workload owns."""
+        thing = self.statuses.get(ref)
         for pod in self.pods():
             if pod.metadata.namespace != ref.namespace:
                 continue
-            if ref.kind == "Deployment":
+            if isinstance(thing, Service):
+                selector = thing.spec.selector
+                if selector and selector.items() <= pod.metadata.labels.items():
+                    yield pod
+            else:
                 owner = controller_of(pod.metadata)
                 if owner is not None and (owner.kind, owner.name) == (ref.kind, ref.name):
                     yield pod
-            elif selector and selector.items() <= pod.metadata.labels.items():
-                yield pod
 
     def _not_found(self, ref: Ref) -> str:
         others = [other for other in self.statuses if other.kind == ref.kind]

@@ -11,7 +11,7 @@ import click
 from reconciler.cli.access import ClusterAccess
 from reconciler.cli.console import show_lines
 from reconciler.cli.get import echo_object, say_age, the_one
-from reconciler.cli.kind_argument import KindArgument
+from reconciler.cli.kind_argument import KindArgument, described_kinds_in_words
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_options, host_settings, namespace_option, output_option
 from reconciler.cli.traffic import traffic_of
@@ -34,19 +34,21 @@ from reconciler.reporting import (
 )
 from reconciler.stores import open_reader
 
+_HELP = f"""Show everything known of one object, as the running reconciler last saw it.
 
-@click.command()
+KIND is {described_kinds_in_words()}. Values of Secrets are never shown. Of a service and an ingress, the HAProxy
+of every host is asked how its backends do now.
+"""
+
+
+@click.command(help=_HELP)
 @click.argument("kind", type=KindArgument(), metavar="KIND")
 @click.argument("name")
 @namespace_option
 @host_options
 @output_option("text", "json", "yaml")
 def describe(kind: Names, name: str, namespace: str, output: str, **given: Any) -> None:
-    """Show everything known of one object, as the running reconciler last saw it.
-
-    KIND is pod, deployment, service, ingress, node or persistentvolumeclaim (pvc). Values of Secrets are never
-    shown. Of a service and an ingress, the HAProxy of every host is asked how its backends do now.
-    """
+    """Print the page of one object, or the object as JSON or YAML with its events and what proxies count of it."""
     configure_logging()
     settings = host_settings(given)
     with open_reader(settings.state_dir) as reader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import click
@@ -36,7 +36,17 @@ def kinds_in_words(*, hints: bool = False) -> str:
 
     `hints`: also what a kind's names say beyond that.
     """
-    *others, last = (_in_words(kind.names, hints=hints) for kind in KINDS)
+    return _enumerated(_in_words(kind.names, hints=hints) for kind in KINDS)
+
+
+def described_kinds_in_words() -> str:
+    """Every kind that has a page of its own, by its singular: `pod (po), … or persistentvolumeclaim (pvc)`."""
+    with_page = (kind.names for kind in KINDS if kind.view is not None and kind.view.describe is not None)
+    return _enumerated(f"{names.singular} ({', '.join(names.short)})" for names in with_page)
+
+
+def _enumerated(words: Iterable[str]) -> str:
+    *others, last = words
     return f"{', '.join(others)} or {last}"
 
 

@@ -18,17 +18,23 @@ class MatchLabelsSelector(Struct, frozen=True, rename="camel", omit_defaults=Tru
 
 
 class RollingUpdateDeployment(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How many pods may be missing, or there beyond the wanted ones, while pods are replaced."""
+
     max_surge: IntOrPercent = "25%"
     max_unavailable: IntOrPercent = "25%"
 
 
 class DeploymentStrategy(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How pods of an old template are replaced by those of a new one."""
+
     type: Literal["RollingUpdate", "Recreate"] = "RollingUpdate"
     rolling_update: RollingUpdateDeployment | None = None
     """Of RollingUpdate alone; its defaults where absent."""
 
 
 class DeploymentSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How many pods of which template a Deployment keeps."""
+
     selector: MatchLabelsSelector
     template: PodTemplateSpec
     replicas: int = 1
@@ -54,6 +60,8 @@ class DeploymentStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Deployment(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """So many pods of one template, replaced a few at a time when the template changes."""
+
     metadata: ObjectMeta
     spec: DeploymentSpec
     status: DeploymentStatus = DeploymentStatus()

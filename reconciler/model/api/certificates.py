@@ -6,6 +6,8 @@ from reconciler.model.api.meta import Condition, ObjectMeta
 
 
 class CertificateStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How long a certificate is good for, or why there is none."""
+
     not_after: str = ""
     """When it ends, as RFC 3339 in UTC; empty if there is none that can be used."""
     conditions: tuple[Condition, ...] = ()

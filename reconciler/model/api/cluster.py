@@ -12,18 +12,24 @@ from reconciler.model.quantities import Quantity
 
 
 class ClusterImages(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The images of the containers that the reconciler itself runs on every host."""
+
     pause: str = "registry.k8s.io/pause:3.10"
     proxy: str = "reconciler-proxy:1"
     """Made once by the cluster's owner: docs/how-to/proxy-image.md."""
 
 
 class SshDefaults(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How hosts are reached, where a Node's address does not say it."""
+
     user: str = "root"
     port: int = 22
     connect_timeout_seconds: float = 5.0
 
 
 class Sync(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How often the hosts are looked at."""
+
     relist_seconds: float = 30.0
     """How often every host is listed in full, beside its event stream."""
     heartbeat_seconds: float = 1.0
@@ -39,6 +45,8 @@ class Guard(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class NodeLifecycle(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """When a node that does not answer counts as lost."""
+
     lost_after_seconds: float = 3.0
     """A node that neither we nor another node reaches for longer has its Deployment pods replaced elsewhere."""
     max_lost_percent: int = 50
@@ -72,6 +80,8 @@ class PodSecurity(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class PodLimits(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What one container may use beyond its resources."""
+
     pids: int = 1024
     """Processes and threads of one container; 0: no limit."""
     container_log_max_size: Quantity = Quantity.parse("10Mi")
@@ -81,7 +91,7 @@ class PodLimits(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ImageGc(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Of images that reconciler pulled itself and that no container uses."""
+    """When images are removed that the reconciler pulled itself and that no container uses."""
 
     high_threshold_percent: int = 85
     """Disk use above which they are removed."""
@@ -90,6 +100,8 @@ class ImageGc(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class DnsSettings(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where names outside of the cluster are looked up."""
+
     upstreams: tuple[str, ...] = ()
     """Name servers asked for every name outside of the cluster; empty: those of each host."""
 
@@ -119,6 +131,8 @@ class ClusterNetwork(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ClusterSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The settings of a cluster."""
+
     pod_cidr: str = field(default="10.244.0.0/16", name="podCIDR")
     node_prefix: int = 24
     """Prefix length of each node's part of the pod CIDR."""
@@ -139,6 +153,8 @@ class ClusterSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Cluster(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The cluster as a whole. The one kind that is ours."""
+
     metadata: ObjectMeta
     spec: ClusterSpec = ClusterSpec()
 
@@ -148,7 +164,10 @@ _DNS_OFFSETS = (10, 11)
 
 
 def dns_addresses(spec: ClusterSpec) -> tuple[str, str]:
-    """The two name servers of every node. The same on all: a node's own answer there. No Service gets them."""
+    """The addresses of the two name servers that every node has; no Service gets them.
+
+    They are the same on all nodes: each is answered by the node itself.
+    """
     network = IPv4Network(spec.service_cidr)
     first, second = (str(network.network_address + offset) for offset in _DNS_OFFSETS)
     return first, second

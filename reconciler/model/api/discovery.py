@@ -12,10 +12,14 @@ LABEL_SERVICE_NAME: Final = "kubernetes.io/service-name"
 
 
 class EndpointConditions(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Whether an endpoint takes connections."""
+
     ready: bool = True
 
 
 class SliceEndpoint(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One who answers for a Service."""
+
     addresses: tuple[str, ...]
     """The first one is used, as by kube-proxy: they all lead to the same."""
     conditions: EndpointConditions = EndpointConditions()
@@ -24,6 +28,8 @@ class SliceEndpoint(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class SlicePort(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A port at which the endpoints of a slice listen."""
+
     port: int
     name: str = ""
     """That of the Service's port."""
@@ -40,6 +46,6 @@ class EndpointSlice(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 def service_of(endpoint_slice: EndpointSlice) -> Ref:
-    """The Service that it belongs to, by its label; every one that is accepted has it."""
+    """The Service that an EndpointSlice belongs to, by its label; every one that is accepted has it."""
     meta = endpoint_slice.metadata
     return Ref("Service", meta.namespace, meta.labels.get(LABEL_SERVICE_NAME, ""))

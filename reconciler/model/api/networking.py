@@ -16,7 +16,7 @@ PathType: TypeAlias = Literal["Exact", "Prefix", "ImplementationSpecific"]
 
 
 class ServiceBackendPort(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One of the two."""
+    """A port of a Service, by its name or by its number."""
 
     name: str = ""
     number: int = 0
@@ -26,15 +26,21 @@ class ServiceBackendPort(Struct, frozen=True, rename="camel", omit_defaults=True
 
 
 class IngressServiceBackend(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A Service, and its port, that requests go to."""
+
     name: str
     port: ServiceBackendPort = ServiceBackendPort()
 
 
 class IngressBackend(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where requests go."""
+
     service: IngressServiceBackend
 
 
 class HTTPIngressPath(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Which paths go where."""
+
     path_type: PathType
     backend: IngressBackend
     path: str = ""
@@ -42,22 +48,30 @@ class HTTPIngressPath(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class HTTPIngressRuleValue(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The paths of one host."""
+
     paths: tuple[HTTPIngressPath, ...] = ()
 
 
 class IngressRule(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where requests for one host go."""
+
     host: str = ""
     """`shop.example.org`, or `*.example.org` for any one label; empty: every host that no other rule names."""
     http: HTTPIngressRuleValue = HTTPIngressRuleValue()
 
 
 class IngressTLS(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The certificate for some hosts."""
+
     hosts: tuple[str, ...] = ()
     """Empty: those of the rules."""
     secret_name: str = ""
 
 
 class IngressSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where requests go, by host and by path."""
+
     ingress_class_name: str = ""
     default_backend: IngressBackend | None = None
     rules: tuple[IngressRule, ...] = ()
@@ -65,11 +79,15 @@ class IngressSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class IngressStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where an Ingress is reached."""
+
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
     """Where it is heard: the edges, unless it is left to another controller."""
 
 
 class Ingress(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Which Service answers HTTP requests for a host and a path."""
+
     metadata: ObjectMeta
     spec: IngressSpec
     options: IngressOptions = IngressOptions()
@@ -78,12 +96,14 @@ class Ingress(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class IPBlock(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A network, without some networks in it."""
+
     cidr: str
     without: tuple[str, ...] = field(default=(), name="except")
 
 
 class NetworkPolicyPeer(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Pods, by their own labels and their namespace's; or addresses."""
+    """Who is at the other end: pods, by their own labels and their namespace's, or addresses."""
 
     pod_selector: LabelSelector | None = None
     namespace_selector: LabelSelector | None = None
@@ -92,6 +112,8 @@ class NetworkPolicyPeer(Struct, frozen=True, rename="camel", omit_defaults=True)
 
 
 class NetworkPolicyPort(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Ports that a rule allows."""
+
     protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
     port: int | str | None = None
     """None: all; a name is that of the port in the pod that is connected to."""
@@ -99,6 +121,8 @@ class NetworkPolicyPort(Struct, frozen=True, rename="camel", omit_defaults=True)
 
 
 class NetworkPolicyIngressRule(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Traffic to the pods that is allowed."""
+
     peers: tuple[NetworkPolicyPeer, ...] = field(default=(), name="from")
     """Empty: from anywhere."""
     ports: tuple[NetworkPolicyPort, ...] = ()
@@ -106,6 +130,8 @@ class NetworkPolicyIngressRule(Struct, frozen=True, rename="camel", omit_default
 
 
 class NetworkPolicyEgressRule(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Traffic from the pods that is allowed."""
+
     peers: tuple[NetworkPolicyPeer, ...] = field(default=(), name="to")
     ports: tuple[NetworkPolicyPort, ...] = ()
 
@@ -114,6 +140,8 @@ PolicyType: TypeAlias = Literal["Ingress", "Egress"]
 
 
 class NetworkPolicySpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Which traffic of which pods is allowed."""
+
     pod_selector: LabelSelector = LabelSelector()
     ingress: tuple[NetworkPolicyIngressRule, ...] = ()
     egress: tuple[NetworkPolicyEgressRule, ...] = ()
@@ -122,7 +150,7 @@ class NetworkPolicySpec(Struct, frozen=True, rename="camel", omit_defaults=True)
 
 
 class NetworkPolicy(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Pods that one selects have only the traffic that some policy allows; replies are always allowed."""
+    """What traffic the pods that it selects may have; replies are always allowed."""
 
     metadata: ObjectMeta
     spec: NetworkPolicySpec = NetworkPolicySpec()

@@ -7,6 +7,8 @@ from reconciler.model.secrets import SecretText
 
 
 class ConfigMap(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Configuration that pods read as variables or as files."""
+
     metadata: ObjectMeta
     data: dict[str, str] = {}
     binary_data: dict[str, bytes] = {}
@@ -14,7 +16,10 @@ class ConfigMap(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Secret(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Values are decoded: `data` from base64, `stringData` over it."""
+    """Confidential values that pods read as variables or as files.
+
+    They are decoded: `data` from base64, and `stringData` over it.
+    """
 
     metadata: ObjectMeta
     data: dict[str, SecretText] = {}

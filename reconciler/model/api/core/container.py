@@ -13,16 +13,22 @@ IntOrName: TypeAlias = int | str
 
 
 class ExecAction(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A command that is run in the container."""
+
     command: tuple[str, ...]
     """Run in the container as it is: no shell."""
 
 
 class HTTPHeader(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A header of a request."""
+
     name: str
     value: str
 
 
 class HTTPGetAction(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A request over HTTP; any answer from 200 to 399 is a success."""
+
     port: IntOrName
     path: str = "/"
     host: str = ""
@@ -32,23 +38,27 @@ class HTTPGetAction(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class TCPSocketAction(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A connection that is opened and closed again."""
+
     port: IntOrName
     host: str = ""
 
 
 class GRPCAction(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """grpc.health.v1.Health/Check."""
+    """A call of grpc.health.v1.Health/Check."""
 
     port: int
     service: str = ""
 
 
 class SleepAction(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A wait before the container is stopped."""
+
     seconds: int
 
 
 class Probe(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Exactly one action is set. Defaults are upstream's."""
+    """How the health of a container is probed. Exactly one action is set; defaults are upstream's."""
 
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
@@ -64,7 +74,7 @@ class Probe(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class LifecycleHandler(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Exactly one is set."""
+    """What is done after a container's start, or before its stop. Exactly one action is set."""
 
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
@@ -72,6 +82,8 @@ class LifecycleHandler(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Lifecycle(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What happens at a container's start and stop."""
+
     post_start: LifecycleHandler | None = None
     pre_stop: LifecycleHandler | None = None
     stop_signal: str = ""
@@ -79,16 +91,20 @@ class Lifecycle(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Capabilities(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Capabilities of the kernel that a container has beyond Docker's own, or lacks."""
+
     add: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
 
 
 class SeccompProfile(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Which system calls a container may make."""
+
     type: Literal["RuntimeDefault", "Unconfined"] = "RuntimeDefault"
 
 
 class SecurityContext(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Of a container; what it leaves out, the pod's says."""
+    """Who a container runs as, and what it may do; where it says nothing, the pod's context does."""
 
     run_as_user: int | None = None
     run_as_group: int | None = None
@@ -101,6 +117,8 @@ class SecurityContext(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ContainerPort(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A port that a container listens on."""
+
     container_port: int
     name: str = ""
     protocol: Literal["TCP", "UDP"] = "TCP"
@@ -111,7 +129,7 @@ class ContainerPort(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ResourceRequirements(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Keys are `cpu` and `memory`."""
+    """What a container asks for, and may use at most; the keys are `cpu` and `memory`."""
 
     requests: dict[str, Quantity] = {}
     limits: dict[str, Quantity] = {}
@@ -122,6 +140,8 @@ ImagePullPolicy: TypeAlias = Literal["", "Always", "IfNotPresent", "Never"]
 
 
 class Container(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One container of a pod."""
+
     name: str
     image: str
     command: tuple[str, ...] = ()
@@ -146,5 +166,5 @@ class Container(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 def is_sidecar(container: Container) -> bool:
-    """Of an init container: it stays, and is restarted whatever the pod's policy."""
+    """Whether an init container is a sidecar: it stays, and is restarted whatever the pod's policy."""
     return container.restart_policy == "Always"

@@ -7,17 +7,23 @@ from msgspec import Struct
 
 
 class ContainerStateWaiting(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Why a container is not running yet, or not again."""
+
     reason: str = ""
     """Kubernetes' own words: CrashLoopBackOff, ImagePullBackOff, ContainerCreating…"""
     message: str = ""
 
 
 class ContainerStateRunning(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Since when a container has been running."""
+
     started_at: str = ""
     """RFC 3339, from the host's clock."""
 
 
 class ContainerStateTerminated(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How a run of a container ended."""
+
     exit_code: int | None = None
     """None if the container could not be started."""
     reason: str = ""
@@ -49,6 +55,8 @@ class ContainerState(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ContainerStatus(Struct, frozen=True, rename="camel"):
+    """How one container of a pod stands."""
+
     name: str
     image: str
     ready: bool = False

@@ -8,6 +8,8 @@ from reconciler.model.api.meta import ObjectMeta
 
 
 class ObjectReference(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An object that is pointed at."""
+
     kind: str
     namespace: str
     name: str
@@ -15,6 +17,8 @@ class ObjectReference(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class EndpointAddress(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An address at which a Service is answered."""
+
     ip: str
     hostname: str = ""
     node_name: str = ""
@@ -23,6 +27,8 @@ class EndpointAddress(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class EndpointPort(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A port at which a Service is answered."""
+
     port: int
     name: str = ""
     protocol: Literal["TCP"] = "TCP"

@@ -30,7 +30,7 @@ class ResourceFieldSelector(Struct, frozen=True, rename="camel", omit_defaults=T
 
 
 class EnvVarSource(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Exactly one is set."""
+    """Where the value of a variable comes from. Exactly one source is set."""
 
     config_map_key_ref: KeySelector | None = None
     secret_key_ref: KeySelector | None = None
@@ -39,12 +39,16 @@ class EnvVarSource(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class EnvVar(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A variable of a container's environment."""
+
     name: str
     value: str = ""
     value_from: EnvVarSource | None = None
 
 
 class EnvFromRef(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A ConfigMap or a Secret whose keys become variables."""
+
     name: str
     optional: bool = False
 

@@ -13,12 +13,16 @@ ANNOTATION_LEASE_EPOCH: Final = "reconciler.dev/lease-epoch"
 
 
 class Taint(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What keeps pods from a node that do not tolerate it."""
+
     key: str
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
     value: str = ""
 
 
 class NodeSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What a node takes, and the network of its pods."""
+
     taints: tuple[Taint, ...] = ()
     unschedulable: bool = False
     pod_cidr: str = field(default="", name="podCIDR")
@@ -26,6 +30,8 @@ class NodeSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class NodeAddress(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An address, or the name, of a node."""
+
     type: Literal["InternalIP", "Hostname"]
     address: str
 
@@ -55,7 +61,7 @@ class NodeStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class SshAddress(Struct, frozen=True):
-    """From the annotation `reconciler.dev/ssh: ssh://user@host:port`."""
+    """Where a host is reached, from the annotation `reconciler.dev/ssh: ssh://user@host:port`."""
 
     user: str
     host: str
@@ -66,6 +72,8 @@ class SshAddress(Struct, frozen=True):
 
 
 class Node(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One Docker host of the cluster."""
+
     metadata: ObjectMeta
     ssh: SshAddress
     host_key: str = ""
@@ -75,5 +83,5 @@ class Node(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 def node_labels(node: Node) -> dict[str, str]:
-    """Its labels as a nodeSelector sees them: with the one that every node has in Kubernetes."""
+    """The labels of a node as a nodeSelector sees them: with the one that every node has in Kubernetes."""
     return {"kubernetes.io/hostname": node.metadata.name, **node.metadata.labels}

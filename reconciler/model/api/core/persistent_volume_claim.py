@@ -15,6 +15,8 @@ AccessMode: TypeAlias = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadOnlyMa
 
 
 class PersistentVolumeClaimSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What a claim asks for."""
+
     access_modes: tuple[AccessMode, ...] = ()
     resources: ResourceRequirements = ResourceRequirements()
     """`requests.storage`: told to people; a directory on a disk has no size of its own."""
@@ -23,6 +25,8 @@ class PersistentVolumeClaimSpec(Struct, frozen=True, rename="camel", omit_defaul
 
 
 class PersistentVolumeClaimStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Whether a claim has its storage."""
+
     phase: Literal["Pending", "Bound", "Lost"]
     access_modes: tuple[AccessMode, ...] = ()
     capacity: dict[str, Quantity] = {}

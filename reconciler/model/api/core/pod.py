@@ -11,11 +11,15 @@ from reconciler.model.api.meta import Condition, ObjectMeta, holds
 
 
 class Sysctl(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A parameter of the kernel for the pod's own namespaces."""
+
     name: str
     value: str
 
 
 class PodSecurityContext(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Who the containers of a pod run as, unless they say so themselves."""
+
     run_as_user: int | None = None
     run_as_group: int | None = None
     run_as_non_root: bool | None = None
@@ -29,6 +33,8 @@ RestartPolicy: TypeAlias = Literal["Always", "OnFailure", "Never"]
 
 
 class Toleration(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A taint of nodes that does not keep the pod away."""
+
     key: str = ""
     operator: Literal["Exists", "Equal"] = "Equal"
     value: str = ""
@@ -36,16 +42,22 @@ class Toleration(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class HostAlias(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A line in the pod's `/etc/hosts`."""
+
     ip: str
     hostnames: tuple[str, ...] = ()
 
 
 class PodDNSConfigOption(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An option in the pod's `/etc/resolv.conf`."""
+
     name: str
     value: str = ""
 
 
 class PodDNSConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What the pod's `/etc/resolv.conf` has beyond its dnsPolicy."""
+
     nameservers: tuple[str, ...] = ()
     searches: tuple[str, ...] = ()
     options: tuple[PodDNSConfigOption, ...] = ()
@@ -65,6 +77,8 @@ class PodReadinessGate(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class PodSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What a pod is made of."""
+
     containers: tuple[Container, ...]
     init_containers: tuple[Container, ...] = ()
     """One after the other, each to its end, before the rest; with restartPolicy Always they stay (sidecars)."""
@@ -97,6 +111,8 @@ QOSClass: TypeAlias = Literal["Guaranteed", "Burstable", "BestEffort"]
 
 
 class PodIP(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An address of a pod."""
+
     ip: str
 
 
@@ -124,6 +140,8 @@ class PodStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Pod(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Containers that run together on one node and share an address."""
+
     metadata: ObjectMeta
     spec: PodSpec
     status: PodStatus = PodStatus("Pending", "BestEffort")
@@ -145,10 +163,14 @@ def is_terminating(pod: Pod) -> bool:
 
 
 class TemplateMeta(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The labels and annotations of the pods that are made from a template."""
+
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
 
 
 class PodTemplateSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What pods of a workload are made from."""
+
     spec: PodSpec
     metadata: TemplateMeta = TemplateMeta()

@@ -17,14 +17,20 @@ TrafficPolicy: TypeAlias = Literal["Cluster", "Local"]
 
 
 class ClientIPConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How long a client is remembered."""
+
     timeout_seconds: int = 10800
 
 
 class SessionAffinityConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How clients are remembered."""
+
     client_ip: ClientIPConfig = field(default=ClientIPConfig(), name="clientIP")
 
 
 class ServicePort(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A port of a Service, and where in its pods it leads."""
+
     port: int
     name: str = ""
     protocol: Literal["TCP"] = "TCP"
@@ -36,6 +42,8 @@ class ServicePort(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ServiceSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Who answers for a Service, and where it is reached."""
+
     ports: tuple[ServicePort, ...] = ()
     """None only of a headless Service or an ExternalName."""
     selector: dict[str, str] = {}
@@ -66,10 +74,14 @@ class LoadBalancerIngress(Struct, frozen=True, rename="camel", omit_defaults=Tru
 
 
 class LoadBalancerStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where a Service is reached from outside of the cluster."""
+
     ingress: tuple[LoadBalancerIngress, ...] = ()
 
 
 class ServiceStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where a Service is reached, beyond what its spec says."""
+
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
     """The edges, of a Service of type LoadBalancer."""
     conditions: tuple[Condition, ...] = ()
@@ -77,6 +89,8 @@ class ServiceStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Service(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One stable name and address for pods that come and go."""
+
     metadata: ObjectMeta
     spec: ServiceSpec
     options: ServiceOptions = ServiceOptions()

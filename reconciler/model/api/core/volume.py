@@ -9,6 +9,8 @@ from reconciler.model.quantities import Quantity
 
 
 class KeyToPath(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A key whose value becomes a file."""
+
     key: str
     path: str
     mode: int | None = None
@@ -24,6 +26,8 @@ class DownwardAPIVolumeFile(Struct, frozen=True, rename="camel", omit_defaults=T
 
 
 class ConfigMapVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Files with the values of a ConfigMap."""
+
     name: str
     items: tuple[KeyToPath, ...] = ()
     """Empty: every key, as a file of its name."""
@@ -33,6 +37,8 @@ class ConfigMapVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=T
 
 
 class SecretVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Files with the values of a Secret, kept in memory."""
+
     secret_name: str
     items: tuple[KeyToPath, ...] = ()
     default_mode: int | None = None
@@ -41,28 +47,36 @@ class SecretVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True
 
 
 class DownwardAPIVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Files with fields of the pod."""
+
     items: tuple[DownwardAPIVolumeFile, ...] = ()
     default_mode: int | None = None
 
 
 class ConfigMapProjection(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Values of a ConfigMap in a projected volume."""
+
     name: str
     items: tuple[KeyToPath, ...] = ()
     optional: bool = False
 
 
 class SecretProjection(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Values of a Secret in a projected volume."""
+
     name: str
     items: tuple[KeyToPath, ...] = ()
     optional: bool = False
 
 
 class DownwardAPIProjection(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Fields of the pod in a projected volume."""
+
     items: tuple[DownwardAPIVolumeFile, ...] = ()
 
 
 class VolumeProjection(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Exactly one is set."""
+    """One source of a projected volume. Exactly one kind of it is set."""
 
     config_map: ConfigMapProjection | None = None
     secret: SecretProjection | None = None
@@ -77,6 +91,8 @@ class ProjectedVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=T
 
 
 class EmptyDirVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A directory that lives as long as its pod."""
+
     medium: Literal["", "Memory"] = ""
     size_limit: Quantity | None = None
     """Enforced for Memory; on disk it changes nothing, and the schema warns."""
@@ -88,24 +104,30 @@ HostPathType: TypeAlias = Literal[
 
 
 class HostPathVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A file or directory of the host."""
+
     path: str
     type: HostPathType = ""
     """What must be there; empty: whatever is."""
 
 
 class PersistentVolumeClaimVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The storage of a claim."""
+
     claim_name: str
     read_only: bool = False
 
 
 class NFSVolumeSource(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A directory of an NFS server."""
+
     server: str
     path: str
     read_only: bool = False
 
 
 class Volume(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Exactly one source is set."""
+    """A volume of a pod. Exactly one source is set."""
 
     name: str
     config_map: ConfigMapVolumeSource | None = None
@@ -119,6 +141,8 @@ class Volume(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class VolumeMount(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where a container has a volume."""
+
     name: str
     mount_path: str
     read_only: bool = False
