@@ -19,7 +19,7 @@ from reconciler.store.schema import (
     failing_as_store,
     open_for_reading,
     read_last_revision,
-    read_memory,
+    read_rows,
 )
 
 
@@ -57,7 +57,7 @@ class SqliteReader:
 
     def memory(self) -> Memory:
         with self._failing():
-            return read_memory(self._connection)
+            return read_rows(self._connection).memory
 
     def revision(self) -> Revision | None:
         """The last good revision."""

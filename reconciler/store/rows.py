@@ -6,7 +6,7 @@ restart forgets them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -29,7 +29,7 @@ from reconciler.store.encoding import (
     key_of,
     ref_of_key,
 )
-from reconciler.store.templates import TEMPLATES, Templates, encode_intent, template_of
+from reconciler.store.templates import TEMPLATES, Templates, decode_pod, encode_intent, template_of
 
 Row: TypeAlias = tuple[str, str, str]
 """part, key, value"""
@@ -79,12 +79,21 @@ class MemoryRows:
 
     Not shared between threads. Where the rows could not be written, it is to be made anew from those that are."""
 
-    def __init__(self, memory: Memory, records: Iterable[RecordType] = RECORDS) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        templates: Mapping[Uid, str] | None = None,
+        records: Iterable[RecordType] = RECORDS,
+    ) -> None:
+        """`templates`: the template's row that each pod's row names. Another version of us may have written it, so
+        that its digest would be another one now; None: the rows are as they would be written now."""
         self.memory = memory
         self._records = tuple(records)
-        self._uses: Counter[str] = Counter()
+        if templates is None:
+            templates = {uid: template_of(intent) for uid, intent in memory.pods.items()}
+        self._templates = {uid: digest for uid, digest in templates.items() if digest}
+        self._uses = Counter(self._templates.values())
         """How many pods are of each template."""
-        self._uses.update(filter(None, map(template_of, memory.pods.values())))
 
     def follow(self, after: Memory, uids: Collection[Uid] | None = None) -> Delta:
         """`uids`: no other pod differs; None: any may."""
@@ -95,12 +104,12 @@ class MemoryRows:
             written.append(("revision", "", encode(after.revision)))
         changes = list(_changes(before.pods, after.pods, uids))
         written += self._templates_begun(changes)
+        removed += self._templates_ended(changes)
         for uid, _, intent in changes:
             if intent is None:
                 removed.append((_PODS, uid))
             else:
                 written.append((_PODS, uid, encode_intent(intent)))
-        removed += self._templates_ended(changes)
         for record in self._records:
             old, new = getattr(before, record.part), getattr(after, record.part)
             for key, _, value in _changes(old, new, uids if record.by_pod else None):
@@ -121,13 +130,14 @@ class MemoryRows:
     def _templates_ended(
         self, changes: Iterable[tuple[Uid, PodIntent | None, PodIntent | None]]
     ) -> Iterator[RowKey]:
-        for _, intent, _ in changes:
-            digest = template_of(intent)
-            if digest:
-                self._uses[digest] -= 1
-                if not self._uses[digest]:
-                    del self._uses[digest]
-                    yield TEMPLATES, digest
+        for uid, _, intent in changes:
+            if before := self._templates.pop(uid, ""):
+                self._uses[before] -= 1
+                if not self._uses[before]:
+                    del self._uses[before]
+                    yield TEMPLATES, before
+            if after := template_of(intent):
+                self._templates[uid] = after
 
 
 def changed_rows(before: Memory, after: Memory) -> Delta:
@@ -135,12 +145,12 @@ def changed_rows(before: Memory, after: Memory) -> Delta:
     return MemoryRows(before).follow(after)
 
 
-def memory_of(rows: Iterable[Row], records: Iterable[RecordType] = RECORDS) -> Memory:
-    """Inverse of what `MemoryRows` has written. KeyError and ValueError where a row is none of ours."""
+def rows_of(stored: Iterable[Row], records: Sequence[RecordType] = RECORDS) -> MemoryRows:
+    """Read what `MemoryRows` has written. KeyError and ValueError where a row is none of ours."""
     known = {record.part: record for record in records}
     parts: dict[str, dict[Any, Any]] = {part: {} for part in known}
     templates, pods, revision = Templates(), {}, ""
-    for part, key, value in rows:
+    for part, key, value in stored:
         if part == TEMPLATES:
             templates.put(key, value)
         elif part == _PODS:
@@ -150,8 +160,10 @@ def memory_of(rows: Iterable[Row], records: Iterable[RecordType] = RECORDS) -> M
         else:
             record = known[part]
             parts[part][record.key_back(key)] = record.value_back(value)
-    intents = {uid: templates.decode_intent(value) for uid, value in pods.items()}
-    return Memory(pods=intents, revision=revision, **parts)
+    rows = {uid: decode_pod(value) for uid, value in pods.items()}
+    intents = {uid: templates.intent_of(row) for uid, row in rows.items()}
+    memory = Memory(pods=intents, revision=revision, **parts)
+    return MemoryRows(memory, {uid: row.template for uid, row in rows.items()}, records)
 
 
 def _changes(

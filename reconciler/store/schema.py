@@ -11,10 +11,9 @@ from urllib.parse import quote
 from msgspec import MsgspecError
 
 from reconciler.model.desired import Revision, Snapshot, SourceFile
-from reconciler.model.memory import Memory
 from reconciler.store.errors import StoreFailed
 from reconciler.store.migrations import MIGRATIONS
-from reconciler.store.rows import memory_of
+from reconciler.store.rows import MemoryRows, rows_of
 
 DATABASE_FILE = "state.db"
 APPLICATION_ID: Final = 0x7265636F
@@ -55,8 +54,9 @@ def open_for_reading(directory: Path) -> sqlite3.Connection:
     return connection
 
 
-def read_memory(connection: sqlite3.Connection) -> Memory:
-    return memory_of(connection.execute("SELECT part, key, value FROM memory"))
+def read_rows(connection: sqlite3.Connection) -> MemoryRows:
+    """Read the rows of the memory, as they are stored."""
+    return rows_of(connection.execute("SELECT part, key, value FROM memory"))
 
 
 def read_last_revision(connection: sqlite3.Connection) -> Snapshot | None:

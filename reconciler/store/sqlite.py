@@ -34,7 +34,7 @@ from reconciler.store.schema import (
     failing_as_store,
     open_for_writing,
     read_last_revision,
-    read_memory,
+    read_rows,
 )
 
 EVENT_LIMIT = 1000
@@ -207,7 +207,7 @@ class SqliteStore:
     def _stored(self) -> MemoryRows:
         if self._rows is None:
             with failing_as_store(self._path):
-                self._rows = MemoryRows(read_memory(self._connection))
+                self._rows = read_rows(self._connection)
         return self._rows
 
     def _apply(self, delta: Delta) -> None:

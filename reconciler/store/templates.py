@@ -20,14 +20,16 @@ _digests: dict[int, tuple[PodSpec, str]] = {}
 """By the identity of the spec, which is kept with it. Nothing but speed depends on it."""
 
 
-class _PodRow(Struct, frozen=True):
+class PodRow(Struct, frozen=True):
+    """What the row of one pod has."""
+
     intent: PodIntent
     """Without its spec."""
     template: str = ""
     """The digest of its spec; empty: it is not known."""
 
 
-_decode = decoder(_PodRow).decode
+decode_pod = decoder(PodRow).decode
 
 
 class Templates:
@@ -39,14 +41,13 @@ class Templates:
     def put(self, digest: str, text: str) -> None:
         self._specs[digest] = decode_spec(text)
 
-    def decode_intent(self, text: str) -> PodIntent:
-        """KeyError where the template has no row."""
-        row = _decode(text)
+    def intent_of(self, row: PodRow) -> PodIntent:
+        """Return the intent of a pod with its spec. KeyError where the template has no row."""
         return replace(row.intent, spec=self._specs[row.template]) if row.template else row.intent
 
 
 def encode_intent(intent: PodIntent) -> str:
-    return encode(_PodRow(replace(intent, spec=None), template_of(intent)))
+    return encode(PodRow(replace(intent, spec=None), template_of(intent)))
 
 
 def template_of(intent: PodIntent | None) -> str:

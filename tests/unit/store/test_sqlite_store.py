@@ -359,6 +359,30 @@ def test_pods_of_one_template_have_one_row_for_it_which_goes_with_the_last(
     again.close()
 
 
+def test_a_template_that_another_version_wrote_in_other_words_stays_until_its_last_pod_is_written_anew(
+    store: SqliteStore, directory: Path
+) -> None:
+    pods = {str(number): of_template(str(number), "web:1") for number in range(3)}
+    store.save(Memory(pods=pods))
+    db = store._connection
+    (digest,) = (key for (key,) in db.execute("SELECT key FROM memory WHERE part = 'templates'"))
+    db.execute("UPDATE memory SET key = 'theirs' WHERE part = 'templates'")
+    db.execute("UPDATE memory SET value = replace(value, ?, 'theirs') WHERE part = 'pods'", (digest,))
+    store.close()
+    for number in range(3):
+        again = SqliteStore(directory)
+        before = again.load().pods
+        assert before == pods
+        changed = msgspec.structs.replace(before[str(number)], reason="moved")
+        again.save(Memory(pods={**before, str(number): changed}))
+        again.close()
+        pods[str(number)] = changed
+    again = SqliteStore(directory)
+    assert again.load().pods == pods
+    assert parts(again) == {"pods": 3, "templates": 1}
+    again.close()
+
+
 def test_only_the_pods_that_are_named_are_looked_at(store: SqliteStore) -> None:
     pods = {str(number): intent(str(number)) for number in range(3)}
     store.save(Memory(pods=pods, runs={uid: {"app": Runs()} for uid in pods}))
