@@ -232,16 +232,16 @@ def _is_above(lease: HostLease, claim: Claim) -> bool:
     return not lease.is_held_by(claim) and lease.epoch >= claim.epoch
 
 
-def with_leaders(statuses: Mapping[Ref, Status], seats: Mapping[str, Seat]) -> dict[Ref, Status]:
-    """The nodes' statuses say who has the lease of each. What stays as it was is the same object."""
-    led = dict(statuses)
+def led_nodes(statuses: Mapping[Ref, Status], seats: Mapping[str, Seat]) -> dict[Ref, Status]:
+    """Those of these nodes that do not say yet who has the lease of them, as they say it."""
+    led: dict[Ref, Status] = {}
     for name, seat in seats.items():
         ref = Ref("Node", "", name)
-        known = led.get(ref)
+        known = statuses.get(ref)
         if known is None:
             led[ref] = _with_lease(_unplanned(name, seat), seat.lease)
-        elif isinstance(known, Node):
-            led[ref] = _with_lease(known, seat.lease)
+        elif isinstance(known, Node) and (told := _with_lease(known, seat.lease)) is not known:
+            led[ref] = told
     return led
 
 

@@ -4,7 +4,7 @@ It never waits for a host or a remote: sessions and the source have threads of t
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -22,7 +22,7 @@ from reconciler.control.inbox import (
     Stop,
     WorkFinished,
 )
-from reconciler.control.leadership import Blocked, Candidate, Leadership, with_leaders
+from reconciler.control.leadership import Blocked, Candidate, Leadership, led_nodes
 from reconciler.control.narration import (
     of_difference,
     of_hold,
@@ -37,11 +37,12 @@ from reconciler.control.pod_narration import of_containers, of_statuses, of_work
 from reconciler.control.ports import Issuer, Store
 from reconciler.control.pulls import Pulls
 from reconciler.control.refresh import Load
-from reconciler.control.timestamps import NOTHING_PLANNED, with_timestamps
+from reconciler.control.timestamps import NOTHING_PLANNED, with_changes, with_timestamps
 from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
+from reconciler.model.leases import Seat
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed
-from reconciler.model.plan import Hold
+from reconciler.model.plan import Hold, Plan, Status
 from reconciler.model.records import Event
 from reconciler.planning import Planner, Rules, after_failure, after_success, emptied, held
 from reconciler.services import ServiceLayer
@@ -102,6 +103,8 @@ class Loop:
         self._settle_by = 0.0
         self._store_broken = ""
         self._resting = False
+        self._seats: Mapping[str, Seat] = {}
+        """As they were published."""
         self._leadership = Leadership(candidate, fleet.lead, lambda event: self._tell([event]))
         self.desired: Desired | None = None
         self.refusal: Rejected | Hold | None = None
@@ -267,9 +270,11 @@ class Loop:
     def _stand_by(self, wait: float) -> float:
         """Another reconciler may be leading: only who that is is published."""
         if self._leadership.blocked is not None:
-            before, self._published = self._published, with_leaders(self._published, self._fleet.seats())
+            led = led_nodes(self._published, self._fleet.seats())
             try:
-                if before != self._published:
+                if led:
+                    self._published, self._seats = {**self._published, **led}, {}
+                    self._planner.forget()
                     self._store.publish(self._published)
             except StoreFailed as failure:
                 self._complain(failure)
@@ -300,18 +305,29 @@ class Loop:
         last, self.turn = self.turn, current
         if last is None:
             expect_to_stay()
-        planned = last.plan.statuses if last else NOTHING_PLANNED
-        published = with_timestamps(self._published, current.plan.statuses, time.time(), planned)
-        self._published = with_leaders(published, self._fleet.seats())
-        self._store.publish(self._published)  # Before the events: who reacts to one finds what it tells of.
+        self._publish(last, current.plan)  # Before the events: who reacts to one finds what it tells of.
         self._tell(self._pulls.begun(current.work, observed, now))
         self._tell(of_turn(last, current))
         self._tell(of_containers(before, observed, current.plan.statuses))
-        self._tell(of_statuses(last.plan.statuses if last else None, current.plan.statuses))
+        self._tell(of_statuses(last.plan.statuses if last else None, current.plan.changed_statuses))
         self._narrator.progress(current)
         self.took(time.monotonic() - now)
         wakes = [at for at in (current.plan.wake_at, current.due.wake_at) if at is not None]
         return min(wakes, default=None)
+
+    def _publish(self, last: Turn | None, plan: Plan) -> None:
+        """The statuses that differ, where the plan says which those are."""
+        at = time.time()
+        if plan.delta is None:
+            planned = last.plan.statuses if last else NOTHING_PLANNED
+            published: Mapping[Ref, Status] = with_timestamps(self._published, plan.statuses, at, planned)
+        else:
+            published = with_changes(self._published, plan.statuses, plan.delta.statuses, at)
+        seats, before = self._fleet.seats(), self._seats if plan.delta is not None else {}
+        asked = [name for name, seat in seats.items() if seat != before.get(name) or _is_told(name, plan)]
+        led = led_nodes(published, {name: seats[name] for name in asked})
+        self._published, self._seats = {**published, **led} if led else published, seats
+        self._store.publish(self._published, plan.delta.statuses | led.keys() if plan.delta is not None else None)
 
     def _complain(self, failure: StoreFailed) -> None:
         """Nothing is done on any host while intents cannot be stored; said once per reason."""
@@ -336,3 +352,8 @@ class Loop:
                 self._store.record(events)
             except StoreFailed as failure:
                 self._complain(failure)
+
+
+def _is_told(name: str, plan: Plan) -> bool:
+    """Whether the plan tells of the node anew: it knows nothing of who leads."""
+    return plan.delta is None or Ref("Node", "", name) in plan.delta.statuses

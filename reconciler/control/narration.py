@@ -72,7 +72,7 @@ def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
                 unplaced.owner, "Warning", "FailedScheduling", f"{unplaced.count} pod(s) fit nowhere: {why}"
             )
     earlier = before.plan.statuses if before else {}
-    for ref, now in after.plan.statuses.items():
+    for ref, now in after.plan.changed_statuses.items():
         if isinstance(now, Deployment):
             was = earlier.get(ref)
             if was is not now and isinstance(was, Deployment) and _counts(was) != _counts(now):
@@ -98,7 +98,9 @@ def _of_succession(before: Turn | None, after: Turn) -> Iterator[Event]:
     known = before.plan.memory.pods if before else {}
     if known is after.plan.memory.pods:
         return
-    new = [pod for uid, pod in after.plan.memory.pods.items() if pod.succeeded_by and pod.wanted == "run"]
+    new = [pod for pod in after.plan.changed_pods.values() if pod.succeeded_by and pod.wanted == "run"]
+    if not new:
+        return
     told = {pod.workload for pod in known.values() if pod.succeeded_by}
     for owner in sorted({pod.workload for pod in new} - told):
         of_it = [pod for pod in new if pod.workload == owner]

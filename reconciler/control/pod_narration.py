@@ -44,7 +44,7 @@ def of_containers(before: Observed | None, after: Observed, statuses: Mapping[Re
 
 
 def of_statuses(before: Mapping[Ref, Status] | None, after: Mapping[Ref, Status]) -> Iterator[Event]:
-    """Back-offs that began since."""
+    """Back-offs that began since. `after` may be only those that may differ."""
     if before is None:
         return
     for ref, pod in after.items():

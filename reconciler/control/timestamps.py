@@ -4,8 +4,9 @@ Rule: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/obj
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import ChainMap
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -44,6 +45,27 @@ def with_timestamps(
         thing, known = _with_owners(found[ref], found), before.get(ref)
         found[ref] = known if known is not None and known == thing else thing
     return found
+
+
+def with_changes(
+    before: Mapping[Ref, Status], after: Mapping[Ref, Status], changed: Collection[Ref], at: float
+) -> Mapping[Ref, Status]:
+    """Return what `with_timestamps` does, where no other object than those of `changed` differs.
+
+    It is `before` itself where none of them does."""
+    given = {ref: _given(ref, before.get(ref), after[ref], at) for ref in changed if ref in after}
+    found = ChainMap(given, cast("dict[Ref, Status]", before))
+    for ref, thing in list(given.items()):
+        if thing is not before.get(ref) and thing.metadata.owner_references:
+            owned, known = _with_owners(thing, found), before.get(ref)
+            given[ref] = known if known is not None and known == owned else owned
+    lost = [ref for ref in changed if ref not in after and ref in before]
+    if not lost and all(before.get(ref) is one for ref, one in given.items()):
+        return before
+    published = {**before, **given}
+    for ref in lost:
+        del published[ref]
+    return published
 
 
 def _given(ref: Ref, before: Status | None, after: Status, at: float) -> Status:

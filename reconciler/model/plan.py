@@ -14,7 +14,7 @@ from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeCl
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.core.service import Service
 from reconciler.model.api.networking import Ingress
-from reconciler.model.memory import Memory
+from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.operations import PodWork
 from reconciler.model.probes import ProbedContainer
@@ -162,6 +162,19 @@ class Plan(Struct, frozen=True):
     """The owners of pods for which something is left to do or to wait for."""
     delta: PlanDelta | None = None
     """What differs from the plan that the same planner made before; None: anything may."""
+
+    @property
+    def changed_statuses(self) -> Mapping[Ref, Status]:
+        """Every status that may differ from the plan before it."""
+        if self.delta is None:
+            return self.statuses
+        return {ref: self.statuses[ref] for ref in sorted(self.delta.statuses) if ref in self.statuses}
+
+    @property
+    def changed_pods(self) -> Mapping[Uid, PodIntent]:
+        """Every pod of which something else may be remembered than by the plan before it."""
+        pods = self.memory.pods
+        return pods if self.delta is None else {uid: pods[uid] for uid in sorted(self.delta.pods) if uid in pods}
 
     @property
     def wake_at(self) -> float | None:

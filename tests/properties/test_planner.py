@@ -1,12 +1,14 @@
 """A planner that plans what changed makes the very plan that planning everything makes, whatever happens."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
+from types import MappingProxyType
 
 import pytest
 from msgspec.structs import replace
 
+from reconciler.control.timestamps import with_changes, with_timestamps
 from reconciler.model.api.apps import DeploymentStrategy, RollingUpdateDeployment
 from reconciler.model.api.core.container import Container, ContainerPort, Probe, TCPSocketAction
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
@@ -16,8 +18,9 @@ from reconciler.model.api.discovery import LABEL_SERVICE_NAME, EndpointSlice, Sl
 from reconciler.model.api.meta import Object, ObjectMeta
 from reconciler.model.api.networking import NetworkPolicy, NetworkPolicySpec
 from reconciler.model.desired import Desired
+from reconciler.model.names import Ref
 from reconciler.model.observed import NetworkState, Observed, ObservedContainer, Probed, Reachable
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Plan, Status
 from reconciler.planning.planner import Planner, difference
 from tests.ingress_oracle import ingress, rule
 from tests.planner import RULES, plan
@@ -102,12 +105,16 @@ class Everything(World):
         assert self.planner.difference == ""
         whole = plan(self.wanted, observed, self.memory, self.now)
         assert (difference(made, whole), self.number) == ("", self.number)
+        at = 1_700_000_000.0 + self.now
+        published = with_timestamps(self.published, made.statuses, at, before.statuses if before else {})
         if made.delta is not None and before is not None:
             _assert_is_all(made, before)
-        self.planned = made
+            assert with_changes(self.published, made.statuses, made.delta.statuses, at) == published
+        self.planned, self.published = made, published
         return made
 
     planned: Plan | None = None
+    published: Mapping[Ref, Status] = MappingProxyType({})
 
 
 def _assert_is_all(after: Plan, before: Plan) -> None:
