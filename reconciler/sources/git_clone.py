@@ -1,6 +1,7 @@
 """The bare clone of a remote repository, and the fetches into it: each with a deadline, one at a time."""
 
 import fcntl
+import gc
 import hashlib
 import os
 import shutil
@@ -76,7 +77,11 @@ class GitClone:
             ) from error
 
     def discard(self) -> None:
-        """Forget what was fetched; the next `tip` clones again."""
+        """Forget what was fetched; the next `tip` clones again.
+
+        libgit2 keeps a pack for as long as a repository that has it is not freed, and gives it to the next one of
+        the same name: what a failed read left behind in a reference cycle must not outlive the files."""
+        gc.collect()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def close(self) -> None:
