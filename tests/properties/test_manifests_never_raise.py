@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,9 +13,9 @@ from reconciler.manifests.loader import Loader
 from reconciler.manifests.reading.faults import faults_of
 from reconciler.manifests.schemas import load_schemas
 from reconciler.model.desired import Desired, Rejected, Revision, Snapshot, SourceFile
+from tests.good_revision import EVERYTHING
 
 SCHEMAS = load_schemas(tuple(ADMITTED.by_kind))
-EVERYTHING = Path(__file__).parents[1] / "unit" / "manifests" / "files" / "everything.yaml"
 META = {"name": "a", "labels": {"app": "a"}, "annotations": {"note": "x"}}
 SPEC = {
     "containers": [
@@ -89,9 +88,7 @@ VALID: dict[str, dict[str, Any]] = {
 }
 
 
-WHOLE: list[dict[str, Any]] = [
-    each for each in yaml.safe_load_all(EVERYTHING.read_text()) if each["kind"] in VALID
-]
+WHOLE: list[dict[str, Any]] = [each for each in yaml.safe_load_all(EVERYTHING) if each["kind"] in VALID]
 
 
 def document(kind: str) -> dict[str, Any]:

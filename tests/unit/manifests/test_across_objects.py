@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.model.desired import Desired, Rejected
-from tests.unit.manifests.conftest import Faults, Load
+from tests.good_revision import Faults, Load
 
 
 def renamed(text: str, name: str) -> str:

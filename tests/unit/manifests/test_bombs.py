@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reconciler.manifests.reading.file_reader import LARGEST_FILE
-from tests.unit.manifests.conftest import GOOD
+from tests.good_revision import GOOD
 from tests.unit.manifests.test_rejecting_files import TEXT_BOMB, alias_bomb
 
 READ = """\

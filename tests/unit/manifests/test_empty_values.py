@@ -11,7 +11,7 @@ from reconciler.manifests.schemas import EMPTY, load_schemas
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.service import Service
 from reconciler.model.desired import Desired, Rejected
-from tests.unit.manifests.conftest import Faults, Load, hashes
+from tests.good_revision import Faults, Load, hashes
 
 
 def both(load: Load, path: str, full: str, plain: str) -> tuple[Desired, Desired]:

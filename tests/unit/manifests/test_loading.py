@@ -15,7 +15,7 @@ from reconciler.model.names import Ref
 from reconciler.model.problems import Place
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
-from tests.unit.manifests.conftest import Load, SnapshotOf, hashes
+from tests.good_revision import Load, SnapshotOf, hashes
 
 WEB = Ref("Deployment", "default", "web")
 

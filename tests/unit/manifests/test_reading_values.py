@@ -8,7 +8,7 @@ from reconciler.model.api.core.config import ConfigMap
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.core.service import Service
 from reconciler.model.desired import Desired, Rejected
-from tests.unit.manifests.conftest import Faults, Load
+from tests.good_revision import Faults, Load
 
 AMBIGUOUS = """
     no yes on off y n No YES Off True FALSE ~ Null 010 0o17 0x1F 0b1 1_000 1:2 1:20:30 190:20:30.15 2024-01-31

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.manifests.reading.file_reader import LARGEST_FILE
 from reconciler.model.desired import Rejected
-from tests.unit.manifests.conftest import Faults, Load
+from tests.good_revision import Faults, Load
 
 
 def alias_bomb() -> str:

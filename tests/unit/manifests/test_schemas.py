@@ -13,7 +13,7 @@ from reconciler.kinds import ADMITTED
 from reconciler.manifests.codes import Code
 from reconciler.manifests.schemas import MARK
 from reconciler.model.desired import Desired, Rejected
-from tests.unit.manifests.conftest import Load
+from tests.good_revision import Load
 
 ROOT = Path(__file__).parents[3]
 

@@ -5,8 +5,8 @@ from textwrap import indent
 import pytest
 
 from reconciler.model.desired import Desired, Rejected
-from tests.unit.manifests.conftest import Faults, Load
-from tests.unit.manifests.test_pods import INIT, C, pod
+from tests.good_revision import Faults, Load
+from tests.kinds.pod.test_admission import INIT, C, pod
 
 CLUSTER = """\
 apiVersion: reconciler.dev/v1

@@ -13,11 +13,10 @@ from kubernetes_validate import validate
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.schemas import MARK, load_schemas
 from reconciler.model.desired import Desired
-from tests.unit.manifests.conftest import GOOD, Faults, Load
+from tests.good_revision import EVERYTHING, GOOD, Faults, Load
 from tools.schemas.upstream import VERSION, definitions
 
 ROOT = Path(__file__).parents[3]
-EVERYTHING = Path(__file__).parent / "files" / "everything.yaml"
 
 Json = Mapping[str, Any]
 
@@ -28,7 +27,7 @@ def documents(text: str) -> list[Json]:
 
 def samples() -> Iterator[tuple[str, Json]]:
     texts = {path.name: path.read_text() for path in sorted((ROOT / "example-repo").rglob("*.yaml"))}
-    for name, text in {"everything": EVERYTHING.read_text(), **texts, **GOOD}.items():
+    for name, text in {"everything": EVERYTHING, **texts, **GOOD}.items():
         for number, document in enumerate(documents(text)):
             if document.get("kind") not in (None, "Cluster"):
                 yield f"{name}-{number}-{document['kind']}", document
@@ -42,10 +41,10 @@ def test_upstream_takes_what_we_take(name: str) -> None:
     validate(SAMPLES[name], VERSION, strict=True)
 
 
-@pytest.mark.parametrize("number", range(len(documents(EVERYTHING.read_text()))))
+@pytest.mark.parametrize("number", range(len(documents(EVERYTHING))))
 def test_upstream_takes_whatever_is_left_out_emptied_or_changed(number: int) -> None:
     """Of the manifest of everything, one value at a time: what we still take, upstream takes."""
-    whole = documents(EVERYTHING.read_text())[number]
+    whole = documents(EVERYTHING)[number]
     kind = whole["kind"]
     if kind == "Cluster":
         return
@@ -86,7 +85,7 @@ def _variants(value: Any) -> Iterator[Any]:
 
 def test_the_manifest_of_everything_is_accepted(load: Load, faults: Faults) -> None:
     nothing_else = dict.fromkeys(GOOD)
-    result = load({**nothing_else, "everything.yaml": EVERYTHING.read_text()})
+    result = load({**nothing_else, "everything.yaml": EVERYTHING})
     assert faults(result) == []
     assert isinstance(result, Desired)
 
@@ -96,7 +95,7 @@ def test_it_has_every_field_that_is_supported() -> None:
     used: set[tuple[int, str]] = set()
     for kind, compiled in load_schemas(tuple(ADMITTED.by_kind)).items():
         supported |= _supported(compiled.schema, compiled.schema, kind, set())
-        for document in documents(EVERYTHING.read_text()):
+        for document in documents(EVERYTHING):
             if document["kind"] == kind:
                 used |= _used(compiled.schema, compiled.schema, document)
     missing = {place for field, place in supported.items() if field not in used}

@@ -4,7 +4,7 @@ from textwrap import indent
 
 import pytest
 
-from tests.unit.manifests.conftest import Faults, Load
+from tests.good_revision import Faults, Load
 
 SITE = """\
 apiVersion: v1

@@ -1,6 +1,5 @@
 """The Cluster and its Nodes are read back from the manifests that the store has kept, as they were loaded."""
 
-from pathlib import Path
 from textwrap import dedent
 
 import msgspec
@@ -9,9 +8,8 @@ from reconciler.kinds import ADMITTED
 from reconciler.kinds.cluster.hosts import read_hosts
 from reconciler.model.desired import Desired
 from reconciler.model.names import Ref
-from tests.unit.manifests.conftest import GOOD, Load
+from tests.good_revision import EVERYTHING, GOOD, Load
 
-EVERYTHING = (Path(__file__).parent / "files/everything.yaml").read_text()
 WITHOUT_USER = dedent(GOOD["node.yaml"]).replace("root@10.0.0.1:22", "10.0.0.1")
 OWN_USER = dedent(GOOD["cluster.yaml"]) + "spec: {ssh: {user: ops, port: 2222}}\n"
 

@@ -5,7 +5,7 @@ from textwrap import indent
 import pytest
 
 from reconciler.model.desired import Desired, Rejected
-from tests.unit.manifests.conftest import Faults, Load, hashes
+from tests.good_revision import Faults, Load, hashes
 
 POD = """\
 apiVersion: v1

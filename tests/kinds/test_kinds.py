@@ -12,7 +12,7 @@ import pytest
 from reconciler.kinds import ADMITTED, KINDS, Kind
 from reconciler.kinds.unsupported import INSTEAD
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 ENGINES = [
     *(ROOT / "reconciler/manifests").glob("*.py"),
     *(ROOT / "reconciler/manifests/reading").glob("*.py"),

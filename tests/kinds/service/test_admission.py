@@ -1,16 +1,15 @@
-"""Services and EndpointSlices: what is accepted, and what contradicts itself, another object or a host."""
+"""Services: what is accepted, and what contradicts itself, another object or a host."""
 
 from textwrap import dedent
 
 import pytest
 
 from reconciler.model.api.core.service import Service
-from reconciler.model.api.discovery import EndpointSlice
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.names import Ref
 from reconciler.model.service_options import ServiceOptions
 from reconciler.model.services import port_protocol
-from tests.unit.manifests.conftest import Faults, Load
+from tests.good_revision import Faults, Load
 
 SERVICE = dedent("""\
     apiVersion: v1
@@ -20,19 +19,6 @@ SERVICE = dedent("""\
     spec:
       ports:
         - port: 5432
-    """)
-SLICE = dedent("""\
-    apiVersion: discovery.k8s.io/v1
-    kind: EndpointSlice
-    metadata:
-      name: db-1
-      labels:
-        kubernetes.io/service-name: db
-    addressType: IPv4
-    ports:
-      - port: 15432
-    endpoints:
-      - addresses: [192.0.2.7]
     """)
 DB = Ref("Service", "default", "db")
 
@@ -58,6 +44,34 @@ def service(spec: str, name: str = "db", notes: str = "") -> str:
     return f"apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n{annotations}spec:\n" + "".join(
         f"  {line}\n" for line in spec.splitlines()
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "targetPort: http",
+            "nodePort: 30080",
+            "web-service.yaml:10:17 /spec/ports/0/nodePort conflicting-fields",
+        ),
+        ("targetPort: http", "nodePort: 80", "web-service.yaml:10:17 /spec/ports/0/nodePort invalid-value"),
+        (
+            "  selector",
+            "  type: NodePort\n  clusterIP: None\n  selector",
+            "web-service.yaml:7:14 /spec/clusterIP conflicting-fields",
+        ),
+        (
+            "    - port: 80",
+            "    - port: 80\n      name: a\n    - port: 80\n      name: a",
+            "web-service.yaml:11:13 /spec/ports/1/port duplicate-port",
+        ),
+        ("    - port: 80", "    - port: 81\n    - port: 80", "web-service.yaml:9:7 /spec/ports/0 missing-field"),
+    ],
+)
+def test_a_contradiction_in_a_service_is_refused(
+    changed: Load, faults: Faults, old: str, new: str, expected: object
+) -> None:
+    assert expected in faults(changed("web-service.yaml", old, new))
 
 
 @pytest.mark.parametrize(
@@ -277,67 +291,3 @@ def test_the_annotation_decides_before_the_ports_own_protocol(
     result = load({"db.yaml": service(spec, notes=f"reconciler.dev/protocol: {note}" if note else "")})
     found = result.of(Service)[DB]
     assert port_protocol(found, found.spec.ports[0]) == expected
-
-
-def test_an_endpoint_slice_belongs_to_a_service_without_a_selector(load: Load, faults: Faults) -> None:
-    result = load({"db.yaml": SERVICE, "slice.yaml": SLICE})
-    assert isinstance(result, Desired)
-    assert faults(result) == []
-    (found,) = result.of(EndpointSlice).values()
-    assert (found.endpoints[0].addresses, found.ports[0].port) == (("192.0.2.7",), 15432)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        (
-            "kubernetes.io/service-name: db",
-            "app: db",
-            ["slice.yaml:4:3 /metadata missing-field"],
-        ),
-        (
-            "kubernetes.io/service-name: db",
-            "kubernetes.io/service-name: other",
-            ["slice.yaml:6:33 /metadata/labels/kubernetes.io~1service-name dangling-reference"],
-        ),
-        (
-            "kubernetes.io/service-name: db",
-            "kubernetes.io/service-name: web",
-            ["slice.yaml:6:33 /metadata/labels/kubernetes.io~1service-name conflicting-fields"],
-        ),
-        ("- port: 15432", "- port: 15432\n    name: sql", ["slice.yaml:10:11 /ports/0/name unknown-port"]),
-        (
-            "- port: 15432",
-            "- port: 15432\n  - port: 15433",
-            ["slice.yaml:10:5 /ports/1 duplicate-name"],
-        ),
-        ("192.0.2.7", "127.0.0.1", ["slice.yaml:11:17 /endpoints/0/addresses/0 invalid-address"]),
-        ("192.0.2.7", "169.254.169.254", ["slice.yaml:11:17 /endpoints/0/addresses/0 invalid-address"]),
-        ("192.0.2.7", "10.96.0.1", ["slice.yaml:11:17 /endpoints/0/addresses/0 invalid-address"]),
-        ("192.0.2.7", "10.244.0.9", ["slice.yaml:11:17 /endpoints/0/addresses/0 invalid-address"]),
-        ("192.0.2.7", "2001:db8::1", ["slice.yaml:11:17 /endpoints/0/addresses/0 invalid-value"]),
-        ("IPv4", "IPv6", ["slice.yaml:7:14 /addressType refused-field"]),
-    ],
-)
-def test_an_endpoint_slice_that_leads_nowhere_good_is_refused(
-    load: Load, faults: Faults, old: str, new: str, expected: list[str]
-) -> None:
-    """What is said of the Service besides is that nothing answers for it."""
-    result = load({"db.yaml": SERVICE, "slice.yaml": SLICE.replace(old, new)})
-    assert isinstance(result, Rejected)
-    found = [fault for fault in faults(result) if "selects-nothing" not in fault]
-    assert found == expected
-
-
-def test_of_several_addresses_of_one_endpoint_the_first_is_used(load: Load, faults: Faults) -> None:
-    several = SLICE.replace("[192.0.2.7]", "[192.0.2.7, 192.0.2.8]")
-    result = load({"db.yaml": SERVICE, "slice.yaml": several})
-    assert faults(result) == ["slice.yaml:11:28 /endpoints/0/addresses/1 ignored-field"]
-
-
-def test_endpoints_of_the_old_kind_are_refused_with_the_new_one_named(load: Load) -> None:
-    result = load({"old.yaml": "apiVersion: v1\nkind: Endpoints\nmetadata:\n  name: db\nsubsets: []\n"})
-    assert isinstance(result, Rejected)
-    (problem,) = result.problems
-    assert problem.code == "unknown-kind"
-    assert "EndpointSlice" in problem.fix

@@ -6,24 +6,12 @@ from reconciler.model.api.core.config import ConfigMap, Secret
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.desired import Desired, Rejected
 from reconciler.model.names import Ref
-from tests.unit.manifests.conftest import Faults, Load
-from tests.unit.manifests.test_pods import C, pod
+from tests.good_revision import Faults, Load
+from tests.kinds.persistent_volume_claim.test_admission import CLAIM
+from tests.kinds.pod.test_admission import C, pod
+from tests.kinds.secret.test_admission import LOGIN
 
 V = "/spec/volumes/0"
-CLAIM = """\
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: data}
-spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
-"""
-LOGIN = """\
-apiVersion: v1
-kind: Secret
-metadata: {name: login}
-type: kubernetes.io/dockerconfigjson
-stringData:
-  .dockerconfigjson: '{"auths": {"registry.example.org": {"auth": "dXNlcjpwYXNz"}}}'
-"""
 
 
 @pytest.mark.parametrize(
@@ -153,42 +141,6 @@ imagePullSecrets: [{name: login}]"""
     assert set(result.of(PersistentVolumeClaim)) == {Ref("PersistentVolumeClaim", "default", "data")}
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        ("1Gi", "0", "/spec/resources/requests/storage impossible-resources"),
-        ("[ReadWriteOnce]", "[]", "/spec/accessModes invalid-value"),
-        ("[ReadWriteOnce]", "[ReadWriteOncePod, ReadWriteMany]", "/spec/accessModes conflicting-fields"),
-        ("{accessModes", "{volumeMode: Block, accessModes", "/spec/volumeMode refused-field"),
-        ("{accessModes", "{volumeName: pv-1, accessModes", "/spec/volumeName refused-field"),
-        (
-            "{name: data}",
-            "{name: data, annotations: {reconciler.dev/reclaim-policy: delete}}",
-            "/metadata/annotations/reconciler.dev~1reclaim-policy invalid-annotation",
-        ),
-    ],
-)
-def test_a_claim_that_means_nothing_is_refused(load: Load, old: str, new: str, expected: str) -> None:
-    result = load({"c.yaml": CLAIM.replace(old, new)})
-    assert [f"{problem.pointer} {problem.code}" for problem in result.problems] == [expected]
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("dXNlcjpwYXNz", "dXNlcg=="),
-        ("dXNlcjpwYXNz", "%%%"),
-        ('"auths"', '"auth"'),
-        ("'{", "'[{"),
-        ("  .dockerconfigjson", "  dockerconfigjson"),
-    ],
-)
-def test_a_login_that_is_none_is_refused(load: Load, faults: Faults, old: str, new: str) -> None:
-    result = load({"l.yaml": LOGIN.replace(old, new)})
-    assert faults(result) == ["l.yaml:4:7 /type invalid-login"]
-    assert "dXNlcg" not in str(result)
-
-
 def test_a_login_is_there_and_of_its_type(load: Load, faults: Faults) -> None:
     text = pod("imagePullSecrets: [{name: passwords}, {name: nothing}]")
     assert [fault.partition(" ")[2] for fault in faults(load({"p.yaml": text}))] == [
@@ -243,15 +195,6 @@ def test_binary_values_are_for_files(load: Load) -> None:
 def test_a_variable_holds_text_only(load: Load, faults: Faults, container: str, expected: list[str]) -> None:
     found = faults(load({"b.yaml": BINARY, "p.yaml": pod("", container)}))
     assert [fault.partition(" ")[2] for fault in found] == expected
-
-
-def test_binary_data_is_base64_and_its_keys_its_own(load: Load) -> None:
-    head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bytes}\n"
-    result = load({"b.yaml": head + "data: {a: x}\nbinaryData: {a: AA==, b: '%'}\n"})
-    assert [f"{problem.pointer} {problem.code}" for problem in result.problems] == [
-        "/binaryData/a conflicting-fields",
-        "/binaryData/b not-base64",
-    ]
 
 
 def test_a_digest_changes_with_the_contents_and_with_nothing_else(load: Load, good: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from reconciler.model.desired import Desired, Rejected
 from reconciler.model.ingress_options import Canary, IngressOptions
 from reconciler.model.names import Ref
 from tests.certificates import signed
-from tests.unit.manifests.conftest import Faults, Load
+from tests.good_revision import Faults, Load
 
 WEB = Ref("Ingress", "default", "web")
 INGRESS = dedent("""\

@@ -5,7 +5,7 @@ import pytest
 from reconciler.model.api.networking import NetworkPolicy
 from reconciler.model.desired import Desired
 from reconciler.model.names import Ref
-from tests.unit.manifests.conftest import Load
+from tests.good_revision import Load
 
 POLICY = """\
 apiVersion: networking.k8s.io/v1
