@@ -4,6 +4,7 @@ from typing import Final
 
 from reconciler import planning
 from reconciler.kinds import WORKLOADS
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed
@@ -12,13 +13,19 @@ from reconciler.planning import Forecast, Options, Rules
 
 RULES: Final = Rules(WORKLOADS)
 _DEFAULTS: Final = Options()
+_STARTED: Final = 1_700_000_000.0
 
 
 def plan(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS) -> Plan:
-    return planning.plan(desired, observed, memory, now, Rules(WORKLOADS, options))
+    return planning.plan(desired, observed, memory, clock_at(now), Rules(WORKLOADS, options))
 
 
 def forecast(
     desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS
 ) -> Forecast:
-    return planning.forecast(desired, observed, memory, now, Rules(WORKLOADS, options))
+    return planning.forecast(desired, observed, memory, clock_at(now), Rules(WORKLOADS, options))
+
+
+def clock_at(now: float) -> Clock:
+    """Return an instant of a machine that was started in November 2023."""
+    return Clock(now, _STARTED + now)

@@ -19,6 +19,7 @@ from reconciler.model.api.core.container import ContainerPort, Probe, TCPSocketA
 from reconciler.model.api.core.env import EnvVar, EnvVarSource, KeySelector
 from reconciler.model.api.core.node import NodeSpec, Taint
 from reconciler.model.api.meta import Object, ObjectMeta, ref_of
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import SANDBOX, Ref
@@ -166,7 +167,7 @@ class Simulation(World):
         return found
 
     def decide(self) -> Turn:
-        return turn(self.wanted, self.observed(), self.memory, self.now, RULES, self.layer, self.wall)
+        return turn(self.wanted, self.observed(), self.memory, Clock(self.now, self.wall), RULES, self.layer)
 
     def propose(self, wanted: Desired) -> bool:
         """As the loop does: what a guard holds is not taken."""

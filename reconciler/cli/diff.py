@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from reconciler.cli.console import show_lines, show_rejection
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import Asked, asked, output_option, planning_options
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired, Rejected, Unavailable
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable, Unreachable
@@ -79,9 +80,9 @@ def _report(wanted: Asked, base: str, output: str) -> PlanReport:
     from reconciler.wiring.hosts import observe_once  # a rejected revision never meets a host
 
     observed = observe_once(desired, memory, settings)
-    now = time.monotonic()
+    clock = Clock(time.monotonic(), time.time())
     compared = rejected is None and (bool(memory.revision) or _is_empty(observed))
-    report = _fill(desired, observed, forecast(desired, observed, memory, now, rules_with(options)), compared)
+    report = _fill(desired, observed, forecast(desired, observed, memory, clock, rules_with(options)), compared)
     return replace(report, rejected_base=rejected)
 
 

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from reconciler.model.api.core.node import Node
 from reconciler.model.api.meta import condition_of
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired, Revision
 from reconciler.model.edges import edges
 from reconciler.model.memory import Memory
@@ -43,20 +44,20 @@ def turn(
     desired: Desired,
     observed: Observed,
     memory: Memory,
-    now: float,
+    clock: Clock,
     rules: Rules,
     layer: ServiceLayer,
-    at: float | None = None,
-    make_plan: Callable[[Desired, Observed, Memory, float, Rules], Plan] = plan,
+    make_plan: Callable[[Desired, Observed, Memory, Clock, Rules], Plan] = plan,
 ) -> Turn:
     """Pure: what `run` carries out and what `diff` prints come from here and nowhere else.
 
     `make_plan` is `plan`, or a planner's way to the same plan at the cost of what changed.
-    `now` is monotonic. `at`, in Unix seconds, is for certificates (an hour is near enough); None: by no date."""
-    planned = make_plan(desired, observed, memory, now, rules)
+    What hosts serve follows from the hour, as certificates end; all else from the monotonic clock.
+    """
+    planned = make_plan(desired, observed, memory, clock, rules)
     if planned.hold is not None:
         return Turn(revision=desired.revision, plan=planned, setups={}, work=())
-    setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed, planned.booting, at)
+    setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed, planned.booting, clock.hour)
     answering = {name: node for name, node in observed.nodes.items() if isinstance(node, Reachable)}
     nodes = {name: planned.statuses.get(Ref("Node", "", name)) for name in answering}
     refused = {
@@ -82,9 +83,7 @@ def turn(
         kept=all(_boots(node, setups[name]) for name, node in reachable.items() if name in setups),
         unserved=layer.problems,
         concerned=layer.concerned,
-        due=certificates_due(desired, planned.memory, now, at)
-        if at is not None and at_edge and at_edge <= serving
-        else NO_ORDERS,
+        due=certificates_due(desired, planned.memory, clock) if at_edge and at_edge <= serving else NO_ORDERS,
         refused=refused,
     )
 

@@ -38,6 +38,7 @@ from reconciler.control.ports import Issuer, Store
 from reconciler.control.pulls import Pulls
 from reconciler.control.refresh import Load
 from reconciler.control.timestamps import NOTHING_PLANNED, with_changes, with_timestamps
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
 from reconciler.model.leases import Seat
 from reconciler.model.names import Ref
@@ -231,7 +232,8 @@ class Loop:
             return STORE_RETRY_SECONDS if self._store_broken else IDLE_SECONDS
         if not self._keeps_state():
             return STORE_RETRY_SECONDS
-        now = time.monotonic()
+        clock = Clock(time.monotonic(), time.time())
+        now = clock.monotonic
         if not self._fleet.settled and now >= self._settle_by:
             self._fleet.give_up_waiting()
         again = self._leadership.step(self._fleet.seats(), now, self.desired.cluster, self._fleet.settled)
@@ -240,7 +242,7 @@ class Loop:
         if not self._fleet.settled:
             return self._settle_by - now
         try:
-            wake_at = self._turn(self.desired, now)
+            wake_at = self._turn(self.desired, clock)
         except StoreFailed as failure:
             self._planner.forget()
             self._complain(failure)
@@ -281,14 +283,13 @@ class Loop:
         until = wait if self._fleet.settled else min(wait, self._settle_by - time.monotonic())
         return max(0.0, until)
 
-    def _turn(self, desired: Desired, now: float) -> float | None:
-        observed = self._fleet.observe()
+    def _turn(self, desired: Desired, clock: Clock) -> float | None:
+        now, observed = clock.monotonic, self._fleet.observe()
         before, self.observed = self.observed, observed
         self._tell(of_nodes(before, observed))
         self._tell(self._pulls.seen(observed, now))
-        at = time.time() // 3600 * 3600
         self._memory = self._orders.prepared(desired, self._memory)
-        current = turn(desired, observed, self._memory, now, self._rules, self._layer, at, self._planner.plan)
+        current = turn(desired, observed, self._memory, clock, self._rules, self._layer, self._planner.plan)
         if self._planner.difference:
             self._tell([of_difference(self._planner.difference)])
         if self._unkept is not None:
@@ -305,7 +306,9 @@ class Loop:
         last, self.turn = self.turn, current
         if last is None:
             expect_to_stay()
-        self._publish(last, current.plan)  # Before the events: who reacts to one finds what it tells of.
+        self._publish(
+            last, current.plan, clock.unix
+        )  # Before the events: who reacts to one finds what it tells of.
         self._tell(self._pulls.begun(current.work, observed, now))
         self._tell(of_turn(last, current))
         self._tell(of_containers(before, observed, current.plan.statuses))
@@ -315,9 +318,8 @@ class Loop:
         wakes = [at for at in (current.plan.wake_at, current.due.wake_at) if at is not None]
         return min(wakes, default=None)
 
-    def _publish(self, last: Turn | None, plan: Plan) -> None:
-        """The statuses that differ, where the plan says which those are."""
-        at = time.time()
+    def _publish(self, last: Turn | None, plan: Plan, at: float) -> None:
+        """Publish the statuses that differ, where the plan says which those are; `at` is in Unix seconds."""
         if plan.delta is None:
             planned = last.plan.statuses if last else NOTHING_PLANNED
             published: Mapping[Ref, Status] = with_timestamps(self._published, plan.statuses, at, planned)

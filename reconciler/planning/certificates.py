@@ -9,6 +9,7 @@ from reconciler.model.acme import AcmeAccount, IssuedCertificate, Order, OrderTr
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.networking import Ingress
 from reconciler.model.certificates import wanted_certificates
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
@@ -32,21 +33,21 @@ class Due(NamedTuple):
 NO_ORDERS = Due((), None)
 
 
-def certificates_due(desired: Desired, memory: Memory, now: float, at: float) -> Due:
-    """`now` is monotonic, `at` in Unix seconds."""
+def certificates_due(desired: Desired, memory: Memory, clock: Clock) -> Due:
+    """Return the certificates to order at this instant, and when to look again."""
     terms = desired.cluster.spec.acme
     account = memory.accounts.get(terms.server) if terms is not None else None
     if terms is None or account is None:
         return NO_ORDERS
     orders, later = [], []
     for secret, wanted in wanted_certificates(desired.of(Ingress), desired.of(Secret)).items():
-        if not _is_due(wanted, memory.certificates.get(secret), terms.server, at):
+        if not _is_due(wanted, memory.certificates.get(secret), terms.server, clock.unix):
             continue
         last = memory.orders.get(secret)
         if (
             last is not None
             and (last.names, last.server) == (wanted.names, terms.server)
-            and now < last.not_before
+            and clock.monotonic < last.not_before
         ):
             later.append(last.not_before)
         else:

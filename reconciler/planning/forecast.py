@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable
@@ -35,8 +36,8 @@ class Forecast(Struct, frozen=True):
     steps: int
 
 
-def forecast(desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules) -> Forecast:
-    steps = list(_steps(desired, observed, memory, now, rules))
+def forecast(desired: Desired, observed: Observed, memory: Memory, clock: Clock, rules: Rules) -> Forecast:
+    steps = list(_steps(desired, observed, memory, clock, rules))
     first, last = steps[0], steps[-1]
     return Forecast(
         changes=tuple(change for step in steps for change in step.changes),
@@ -49,26 +50,24 @@ def forecast(desired: Desired, observed: Observed, memory: Memory, now: float, r
     )
 
 
-def _steps(desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules) -> Iterator[Plan]:
+def _steps(desired: Desired, observed: Observed, memory: Memory, clock: Clock, rules: Rules) -> Iterator[Plan]:
     cluster = SimulatedCluster(observed)
     for _ in range(MOST_STEPS):
-        step = plan(desired, observed, memory, now, rules)
+        step = plan(desired, observed, memory, clock, rules)
         yield step
         if step.hold is not None:
             return
         before, memory = memory, step.memory
         for work in step.work:
             outcome = cluster.carry_out(work, step.memory.pods)
-            memory = (
-                after_success(memory, outcome) if outcome.failed is None else after_failure(memory, outcome, now)
-            )
+            memory = _after(memory, outcome, clock.monotonic)
         cluster.follow(step)
         after = cluster.observed()
         if after is observed and memory is before:
             if step.wake_at is None:
                 return
-            now = max(now, step.wake_at)
-            cluster.become(_still_answering(after, now))
+            clock = clock.at(max(clock.monotonic, step.wake_at))
+            cluster.become(_still_answering(after, clock.monotonic))
             after = cluster.observed()
         observed = after
     raise RuntimeError(f"no end after {MOST_STEPS} steps of {desired.revision}: report this with the manifests")

@@ -4,6 +4,7 @@ The control loop calls it after every event, with what is known then; the dry ru
 """
 
 from reconciler.model.api.core.service import Service
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed
@@ -29,11 +30,11 @@ def plan(
     desired: Desired,
     observed: Observed,
     memory: Memory,
-    now: float,
+    clock: Clock,
     rules: Rules,
     rotation: Rotation | None = None,
 ) -> Plan:
-    """Return what to do now. `now` is monotonic seconds, of the same clock as every other time in the inputs.
+    """Return what to do at the instant of this clock.
 
     `rotation`: the pods that the proxies of all nodes know, where these inputs are of some nodes (see `planner`).
 
@@ -44,7 +45,7 @@ def plan(
     if hold is not None:
         return Plan(changes=(), objects=objects, work=(), memory=memory, statuses={}, hold=hold)
 
-    world = view_world(desired, observed, memory, now, rules, rotation)
+    world = view_world(desired, observed, memory, clock, rules, rotation)
     decided = decide(world)
     records = records_of(world)
     behind = endpoints(desired.of(Service), world.backends, decided.pods, world.nodes.values())

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.api.core.service import Service
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
@@ -71,26 +72,26 @@ class Planner:
         """Plan everything next: nobody can be sure what became of the plan before."""
         self._known = None
 
-    def plan(self, desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules) -> Plan:
+    def plan(self, desired: Desired, observed: Observed, memory: Memory, clock: Clock, rules: Rules) -> Plan:
         """What `planning.plan` makes of this, and in `delta` what differs from the plan before."""
         self.difference = ""
         made = None
         if self._known is not None and self._known.rules == rules:
-            made = self._known.plan(desired, observed, memory, now)
+            made = self._known.plan(desired, observed, memory, clock)
         if made is None:
-            return self._whole(desired, observed, memory, now, rules)
+            return self._whole(desired, observed, memory, clock, rules)
         self.parts += 1
         self._until_audit -= 1
         if self._until_audit > 0:
             return made
         self._until_audit = self._audit_every
-        whole = self._whole(desired, observed, memory, now, rules)
+        whole = self._whole(desired, observed, memory, clock, rules)
         self.difference = difference(made, whole)
         return whole if self.difference else replace(whole, delta=made.delta)
 
-    def _whole(self, desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules) -> Plan:
-        made = plan(desired, observed, memory, now, rules)
-        self._known = None if made.hold is not None else _Known(desired, observed, memory, now, rules, made)
+    def _whole(self, desired: Desired, observed: Observed, memory: Memory, clock: Clock, rules: Rules) -> Plan:
+        made = plan(desired, observed, memory, clock, rules)
+        self._known = None if made.hold is not None else _Known(desired, observed, memory, rules, made)
         return made
 
 
@@ -113,12 +114,9 @@ def difference(one: Plan, other: Plan) -> str:
 class _Known:
     """The plan before, what it was made of, and what is indexed of it."""
 
-    def __init__(
-        self, desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules, made: Plan
-    ) -> None:
+    def __init__(self, desired: Desired, observed: Observed, memory: Memory, rules: Rules, made: Plan) -> None:
         self._desired = desired
         self._observed = observed
-        self._now = now
         self.rules = rules
         self._plan = made
         self._memory = made.memory
@@ -140,32 +138,34 @@ class _Known:
         heapq.heapify(self._moments)
         self._strays: Strays | None = None
 
-    def plan(self, desired: Desired, observed: Observed, memory: Memory, now: float) -> Plan | None:
+    def plan(self, desired: Desired, observed: Observed, memory: Memory, clock: Clock) -> Plan | None:
         """None: everything is to be planned."""
         if not self._is_open or held(desired, memory, self.rules.options) is not None:
             return None
-        index = self._indexed()
+        now, index = clock.monotonic, self._indexed()
         changed = self._changed(desired, observed, memory, now, index)
         if changed is None:
             return None
         if not (changed.uids or changed.owners or changed.nodes or desired is not self._desired):
-            return self._unchanged(desired, observed, memory, now)
+            return self._unchanged(desired, observed, memory)
         if self._strays is None:
             self._strays = Strays(observed, memory.pods)
         reach = reach_of(changed.uids, changed.owners, changed.nodes, desired, memory, index, self._strays.by_uid)
         if reach is None:
             return None
-        part = self._part(desired, observed, memory, now, reach)
+        part = self._part(desired, observed, memory, clock, reach)
         return self._merge(desired, observed, memory, now, part, changed) if part is not None else None
 
-    def _part(self, desired: Desired, observed: Observed, memory: Memory, now: float, reach: Reach) -> Part | None:
+    def _part(
+        self, desired: Desired, observed: Observed, memory: Memory, clock: Clock, reach: Reach
+    ) -> Part | None:
         """None: it is not of this part alone."""
         given = cut_memory(memory, desired, reach)
         made = plan(
             cut_desired(desired, reach, self.rules.workloads),
             cut_observed(observed, reach),
             given,
-            now,
+            clock,
             self.rules,
             self._proxies.rotation(),
         )
@@ -206,7 +206,7 @@ class _Known:
                     index.add(new)
         merged = merged_plan(self._plan, part, after, uids, changed.nodes, desired, observed, memory, index, now)
         merged = replace(merged, objects=differences(desired, memory))
-        self._desired, self._observed, self._now = desired, observed, now
+        self._desired, self._observed = desired, observed
         self._plan, self._memory = merged, after
         self._uids = frozenset((*uids, *(work.uid for work in merged.work)))
         self._owners = _bereft(memory, after, uids)
@@ -219,8 +219,8 @@ class _Known:
                     heapq.heappush(self._moments, (at, uid))
         return merged
 
-    def _unchanged(self, desired: Desired, observed: Observed, memory: Memory, now: float) -> Plan:
-        self._desired, self._observed, self._memory, self._now = desired, observed, memory, now
+    def _unchanged(self, desired: Desired, observed: Observed, memory: Memory) -> Plan:
+        self._desired, self._observed, self._memory = desired, observed, memory
         delta = PlanDelta(frozenset(), frozenset())
         self._plan = replace(self._plan, changes=(), objects=(), work=(), memory=memory, delta=delta)
         return self._plan

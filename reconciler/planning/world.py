@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.api.core.service import Service
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, Memory, PodIntent
 from reconciler.model.names import Ref, Uid
@@ -43,8 +44,8 @@ class World(Struct, frozen=True, dict=True):
     desired: Desired
     memory: Memory
     """What is remembered, with a number of incarnations for each owner whose pods were taken over."""
-    now: float
-    """In monotonic seconds, of the same clock as every other time in here."""
+    clock: Clock
+    """The instant of which all this is."""
     rules: Rules
     nodes: Mapping[str, NodeView]
     """Every node of the revision, by its name and in the order of names."""
@@ -64,6 +65,11 @@ class World(Struct, frozen=True, dict=True):
     """The pods behind each Service with a selector."""
     rotation: Rotation
     """The pods that the proxies of all nodes know."""
+
+    @property
+    def now(self) -> float:
+        """In monotonic seconds, of the same clock as every other time in here."""
+        return self.clock.monotonic
 
     @cached_property
     def owned(self) -> Mapping[Ref, Sequence[PodView]]:
@@ -97,7 +103,7 @@ def view_world(
     desired: Desired,
     observed: Observed,
     memory: Memory,
-    now: float,
+    clock: Clock,
     rules: Rules,
     rotation: Rotation | None = None,
 ) -> World:
@@ -105,6 +111,7 @@ def view_world(
 
     `rotation`: the pods that the proxies of all nodes know, where these inputs are of some nodes (see `planner`).
     """
+    now = clock.monotonic
     nodes = view_nodes(desired, observed, memory, now)
     templates = desired.templates
     known = brought_up_to_date(memory.pods, templates)
@@ -120,7 +127,7 @@ def view_world(
     return World(
         desired,
         memory,
-        now,
+        clock,
         rules,
         nodes,
         adopted,

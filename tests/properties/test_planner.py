@@ -23,7 +23,7 @@ from reconciler.model.observed import NetworkState, Observed, ObservedContainer,
 from reconciler.model.plan import Plan, Status
 from reconciler.planning.planner import Planner, difference
 from tests.ingress_oracle import ingress, rule
-from tests.planner import RULES, plan
+from tests.planner import RULES, clock_at, plan
 from tests.simulated import World, container, deployment, desired, node, pod, service
 
 STEPS = 120
@@ -101,11 +101,11 @@ class Everything(World):
     def look(self) -> Plan:
         """Both plans are the same; and what the delta says is all that differs from the plan before."""
         observed, before = self.observed(), self.planned
-        made = self.planner.plan(self.wanted, observed, self.memory, self.now, RULES)
+        made = self.planner.plan(self.wanted, observed, self.memory, clock_at(self.now), RULES)
         assert self.planner.difference == ""
         whole = plan(self.wanted, observed, self.memory, self.now)
         assert (difference(made, whole), self.number) == ("", self.number)
-        at = 1_700_000_000.0 + self.now
+        at = clock_at(self.now).unix
         published = with_timestamps(self.published, made.statuses, at, before.statuses if before else {})
         if made.delta is not None and before is not None:
             _assert_is_all(made, before)

@@ -9,7 +9,7 @@ from reconciler.model.memory import Memory
 from reconciler.model.observed import NetworkState, Observed
 from reconciler.model.policies import PodPolicy
 from reconciler.services import ServiceLayer
-from tests.planner import RULES
+from tests.planner import RULES, clock_at
 from tests.simulated import deployment, desired, host
 
 POLICY = NetworkPolicy(ObjectMeta("closed", "default"))
@@ -20,8 +20,8 @@ def turned(*policies: NetworkPolicy, in_force: frozenset[PodPolicy] = frozenset(
     wanted = desired(deployment("web", replicas=1), *policies, nodes=1)
     there = replace(host("node-000"), network=NetworkState("set up", policies=in_force))
     observed = Observed({"node-000": there})
-    memory = turn(wanted, observed, Memory(), 0.0, RULES, ServiceLayer()).plan.memory
-    return turn(wanted, observed, memory, 1.0, RULES, ServiceLayer())
+    memory = turn(wanted, observed, Memory(), clock_at(0.0), RULES, ServiceLayer()).plan.memory
+    return turn(wanted, observed, memory, clock_at(1.0), RULES, ServiceLayer())
 
 
 def test_an_isolated_pod_waits_for_its_policies() -> None:

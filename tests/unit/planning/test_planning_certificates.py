@@ -8,6 +8,7 @@ from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.meta import ref_of
 from reconciler.model.api.networking import Ingress, IngressTLS
+from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.ingress_options import Canary
 from reconciler.model.memory import Memory
@@ -47,11 +48,11 @@ ENTRY = wanting(site("a.org"))
 
 
 def orders(wanted: Desired, memory: Memory, now: float = NOW, at: float = NOON) -> list[tuple[str, ...]]:
-    return [order.wanted.names for order in certificates_due(wanted, memory, now, at).orders]
+    return [order.wanted.names for order in certificates_due(wanted, memory, Clock(now, at)).orders]
 
 
 def the_order(wanted: Desired, memory: Memory = KNOWN) -> Order:
-    (order,) = certificates_due(wanted, memory, NOW, NOON).orders
+    (order,) = certificates_due(wanted, memory, Clock(NOW, NOON)).orders
     return order
 
 
@@ -109,7 +110,7 @@ def test_an_order_that_fails_is_tried_again_later_and_later() -> None:
     waits = []
     for _ in range(9):
         memory = after_refusal(memory, the_order(ENTRY), now)
-        due = certificates_due(ENTRY, memory, now, NOON)
+        due = certificates_due(ENTRY, memory, Clock(now, NOON))
         assert due.orders == ()
         assert due.wake_at is not None
         assert orders(ENTRY, memory, due.wake_at - 1) == []
@@ -133,7 +134,7 @@ def test_what_was_issued_is_kept_and_a_failure_before_it_forgotten() -> None:
 
 def test_a_server_whose_certificates_are_never_good_enough_is_not_asked_without_end() -> None:
     memory = after_issue(KNOWN, the_order(ENTRY), certificate("a.org", start=NOON - 80 * DAY), NOW)
-    due = certificates_due(ENTRY, memory, NOW, NOON)
+    due = certificates_due(ENTRY, memory, Clock(NOW, NOON))
     assert (due.orders, due.wake_at) == ((), NOW + HOUR)
 
 
