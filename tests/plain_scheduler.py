@@ -23,7 +23,6 @@ from reconciler.planning.scheduling.node_info import NO_NODES
 from reconciler.planning.state.nodes import NodeView
 
 MIB = 1024 * 1024
-Template = tuple[Ref, str]
 
 
 def place(
@@ -36,9 +35,9 @@ def place(
 ) -> Placement:
     scheduler = PlainScheduler(desired, nodes, pods, memory, claims)
     placed: list[Placed] = []
-    short: dict[Template, list[Wanted]] = {}
+    short: dict[tuple[Ref, str, str], list[Wanted]] = {}
     for pod in wanted:
-        key = (pod.owner, pod.hash)
+        key = (pod.owner, pod.hash, pod.name)
         found = None if key in short else scheduler.place(pod)
         if found is not None:
             placed.append(found)
@@ -46,7 +45,7 @@ def place(
             short.setdefault(key, []).append(pod)
     unplaced = [
         Unplaced(owner, len(pods_short), scheduler.reasons(pods_short[0]), scheduler.pending(pods_short))
-        for (owner, _), pods_short in short.items()
+        for (owner, _, _), pods_short in short.items()
     ]
     return Placement(tuple(placed), tuple(unplaced), scheduler.moved_cursors(), scheduler.incarnations, NO_NODES)
 
@@ -151,7 +150,7 @@ class PlainScheduler:
         number = self._next_number(short[0].owner)
         pods = []
         for pod in short:
-            name, uid, number = self._identity(pod.owner, pod.hash, number)
+            name, uid, number = self._identity(pod, number)
             images = {one.name: one.image for one in pod.spec.containers}
             pods.append(PendingPod(Ref("Pod", pod.owner.namespace, name), uid, pod.hash, images))
         return tuple(pods)
@@ -173,7 +172,7 @@ class PlainScheduler:
 
     def _undecided(self, pod: Wanted) -> str:
         for node in self._nodes.values() if pod.action is Action.CREATE else ():
-            if node.record.hidden and (pod.owner.kind == "Pod" or not node.lost):
+            if node.record.hidden and (pod.name or not node.lost):
                 return (
                     f"it may run on {node.name}, which has not been seen since the state was lost; "
                     "make the host answer, or remove its Node"
@@ -229,7 +228,7 @@ class PlainScheduler:
 
     def _intent(self, pod: Wanted, node: str, ip: str) -> PodIntent:
         owner = pod.owner
-        name, uid, self.incarnations[owner] = self._identity(owner, pod.hash, self._next_number(owner))
+        name, uid, self.incarnations[owner] = self._identity(pod, self._next_number(owner))
         return PodIntent(
             uid,
             owner.namespace,
@@ -246,10 +245,10 @@ class PlainScheduler:
     def _next_number(self, owner: Ref) -> int:
         return self.incarnations.get(owner, self._memory.incarnations.get(owner, 0))
 
-    def _identity(self, owner: Ref, pod_hash: str, number: int) -> tuple[str, Uid, int]:
+    def _identity(self, pod: Wanted, number: int) -> tuple[str, Uid, int]:
         while True:
-            name = owner.name if owner.kind == "Pod" else pod_name(owner, pod_hash, number)
-            uid = pod_uid(self._cluster, owner.namespace, name, number)
+            name = pod.name or pod_name(pod.owner, pod.hash, number)
+            uid = pod_uid(self._cluster, pod.owner.namespace, name, number)
             number += 1
             if uid not in self._taken:
                 self._taken.add(uid)

@@ -13,7 +13,7 @@ class Wanted(Struct, frozen=True):
     """A pod to be given to a node."""
 
     owner: Ref
-    """Its Deployment, or the bare Pod itself."""
+    """The object that it is to exist for: its Deployment, or the bare Pod itself."""
     hash: str
     spec: PodSpec
     labels: dict[str, str]
@@ -22,6 +22,9 @@ class Wanted(Struct, frozen=True):
     moved: Uid = ""
     """Of a MOVE: the pod on the lost node, which leaves once this one has a place."""
     from_node: str = ""
+    name: str = ""
+    """The name of a pod that is one of a kind: there are never two of the name, wherever one may still run. Empty
+    for one of many alike: its name follows from its owner, its template, and how many pods there were before."""
 
 
 class Leaving(Struct, frozen=True):

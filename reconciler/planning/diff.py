@@ -1,13 +1,15 @@
 """The differences between the revision last planned and this one, object by object and field by field."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from reconciler.model.desired import Desired, Json
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.plan import FieldChange, ObjectChange
+from reconciler.model.problems import Place
+from reconciler.planning.workload import Workloads
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _BY_KEY = frozenset({"ConfigMap", "Secret"})
@@ -15,17 +17,24 @@ _DATA = ("data", "stringData", "binaryData")
 _SECRET_FIELDS = frozenset({"data", "stringData"})
 
 
-def differences(desired: Desired, memory: Memory) -> tuple[ObjectChange, ...]:
-    """In the order of the references. A revision already planned differs in nothing."""
+def differences(desired: Desired, memory: Memory, workloads: Workloads) -> tuple[ObjectChange, ...]:
+    """Return what differs, in the order of the references. A revision already planned differs in nothing."""
     before, after = memory.applied, desired.manifests
     if after is before or memory.revision == desired.revision.id:
         return ()
-    changes = (_difference(ref, before.get(ref), after.get(ref), desired) for ref in sorted({*before, *after}))
-    return tuple(change for change in changes if change is not None)
+    changes = []
+    for ref in sorted({*before, *after}):
+        workload = workloads.get(ref.kind)
+        replaced_for = workload.replaced_for if workload is not None else ()
+        change = _difference(ref, before.get(ref), after.get(ref), desired.places.get(ref), replaced_for)
+        if change is not None:
+            changes.append(change)
+    return tuple(changes)
 
 
-def _difference(ref: Ref, before: Json | None, after: Json | None, desired: Desired) -> ObjectChange | None:
-    place = desired.places.get(ref)
+def _difference(
+    ref: Ref, before: Json | None, after: Json | None, place: Place | None, replaced_for: Collection[str]
+) -> ObjectChange | None:
     if before is None:
         return ObjectChange("+", ref, place=place)
     if after is None:
@@ -35,7 +44,7 @@ def _difference(ref: Ref, before: Json | None, after: Json | None, desired: Desi
     fields = tuple(_mask(ref, change) for change in _fields("", before, after))
     if not fields:
         return None
-    made_anew = ref.kind == "Pod" and any(change.path.startswith("spec.") for change in fields)
+    made_anew = any(change.path.partition(".")[0] in replaced_for for change in fields)
     return ObjectChange("-/+" if made_anew else "~", ref, fields, place)
 
 

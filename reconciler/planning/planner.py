@@ -205,7 +205,7 @@ class _Known:
                 if new is not None:
                     index.add(new)
         merged = merged_plan(self._plan, part, after, uids, changed.nodes, desired, observed, memory, index, now)
-        merged = replace(merged, objects=differences(desired, memory))
+        merged = replace(merged, objects=differences(desired, memory, self.rules.workloads))
         self._desired, self._observed = desired, observed
         self._plan, self._memory = merged, after
         self._uids = frozenset((*uids, *(work.uid for work in merged.work)))

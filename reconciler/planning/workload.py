@@ -51,9 +51,9 @@ class Workload(Struct, Generic[T], frozen=True):
     """How many pods of an object its rollouts keep available, at the least."""
     min_ready_seconds: Callable[[T], int] = lambda _: 0
     """How long a pod must have been ready before it counts as available."""
-    identities: bool = False
-    """Whether each pod has an identity of its own, of which there are never two: a pod whose node is silent has no
-    replacement before it is known to be gone."""
+    replaced_for: tuple[str, ...] = ()
+    """The parts of an object that it is replaced for when they change, with the pods it has, instead of changed in
+    place."""
 
 
 Workloads: TypeAlias = Mapping[str, Workload[Any]]

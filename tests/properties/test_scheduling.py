@@ -38,6 +38,7 @@ OWNERS = (
     *(Ref("Deployment", "default", name) for name in ("api", "db", "web")),
     Ref("Pod", "default", "job"),
     Ref("Pod", "default", "task"),
+    Ref("StatefulSet", "default", "zoo"),
 )
 
 
@@ -191,7 +192,13 @@ class Chance:
         for owner in OWNERS:
             if owner.kind == "Pod":
                 if self.maybe(0.5):
-                    wanted.append(self._one(owner, self._random.choice(self._specs), Action.CREATE))
+                    wanted.append(self._one(owner, self._random.choice(self._specs), Action.CREATE, owner.name))
+                continue
+            if owner.kind == "StatefulSet":
+                names = [f"{owner.name}-{number}" for number in range(5) if self.maybe(0.3)]
+                wanted += [
+                    self._one(owner, self._random.choice(self._specs), Action.CREATE, name) for name in names
+                ]
                 continue
             moved = [self._random.choice(self._specs) for _ in range(self._random.choice([0, 0, 1, 4]))]
             wanted += [self._one(owner, spec, Action.MOVE) for spec in moved]
@@ -200,8 +207,9 @@ class Chance:
             wanted += [self._one(owner, spec, Action.CREATE)] * self._random.randint(0, most)
         return wanted
 
-    def _one(self, owner: Ref, spec: PodSpec, action: Action) -> Wanted:
-        return Wanted(owner, template_hash(spec), spec, {"app": owner.name}, action, "for the test")
+    def _one(self, owner: Ref, spec: PodSpec, action: Action, name: str = "") -> Wanted:
+        labels = {"app": owner.name}
+        return Wanted(owner, template_hash(spec), spec, labels, action, "for the test", name=name)
 
 
 def _check(scene: Scene, before: Snapshot) -> tuple[Placement, Snapshot]:

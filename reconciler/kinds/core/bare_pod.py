@@ -17,8 +17,16 @@ def reconcile(owned: Owned[Pod]) -> Decision:
     template = owned.template
     if not owned.pods:
         reason = "in the manifests, and not on any node"
-        labels = dict(template.labels)
-        return Decision(wanted=(Wanted(owned.ref, template.hash, template.spec, labels, Action.CREATE, reason),))
+        wanted = Wanted(
+            owner=owned.ref,
+            hash=template.hash,
+            spec=template.spec,
+            labels=dict(template.labels),
+            action=Action.CREATE,
+            reason=reason,
+            name=owned.ref.name,
+        )
+        return Decision(wanted=(wanted,))
     staying = owned.staying
     right = [view for view in staying if view.intent.hash == template.hash and not eviction(view)]
     keep = min(right, key=lambda view: (not view.ready, not view.running, view.uid), default=None)
@@ -35,4 +43,4 @@ def _end(view: PodView, keep: PodView | None, spec_hash: str) -> Leaving:
     return Leaving(view.uid, Action.DELETE, f"a second one of the same name: the one on {where} stays")
 
 
-BARE_POD = Workload(type=Pod, reconcile=reconcile, least_available=lambda _: 1, identities=True)
+BARE_POD = Workload(type=Pod, reconcile=reconcile, least_available=lambda _: 1, replaced_for=("spec",))

@@ -59,12 +59,13 @@ def place(
 ) -> Placement:
     """Give each of these pods a node, in the order asked for. `claims` are those whose data is on a node already.
 
-    Once a pod of a template has found no node, the others of that template are not tried."""
+    Once a pod of a template has found no node, the others of that template are not tried; each pod that is one of
+    a kind is, as its claims are its own."""
     cycle = _Cycle(desired, wanted, snapshot, memory, claims)
     placed: list[Placed] = []
-    short: dict[tuple[Ref, str], list[Wanted]] = {}
+    short: dict[tuple[Ref, str, str], list[Wanted]] = {}
     for pod in wanted:
-        key = (pod.owner, pod.hash)
+        key = (pod.owner, pod.hash, pod.name)
         found = None if short and key in short else cycle.schedule(pod)
         if found is not None:
             placed.append(found)
@@ -168,7 +169,8 @@ class _Cycle:
     def _intent(self, pod: Wanted, node: NodeView, addresses: PodAddresses) -> PodIntent:
         """Name the pod, and give it an address of its own; or the node's, for a pod on its host's network."""
         owner = pod.owner
-        name, uid = self._identities.give(owner, pod.hash)
+        name, uid = self._identities.give(pod)
+        is_itself = owner == Ref("Pod", owner.namespace, name)
         return PodIntent(
             uid,
             owner.namespace,
@@ -177,14 +179,14 @@ class _Cycle:
             pod.hash,
             self._desired.revision.id,
             node.manifest.ssh.host if pod.spec.host_network else addresses.peek() or "",
-            None if owner.kind == "Pod" else owner,
+            None if is_itself else owner,
             pod.labels,
             pod.spec,
         )
 
     def _pending(self, short: Sequence[Wanted]) -> tuple[PendingPod, ...]:
         """Name the pods of one template that found no node as they will be named when one has room."""
-        names = self._identities.next_ones(short[0].owner, short[0].hash, len(short))
+        names = self._identities.next_ones(short)
         images = {one.name: one.image for one in short[0].spec.containers}
         namespace, pod_hash = short[0].owner.namespace, short[0].hash
         return tuple([PendingPod(Ref("Pod", namespace, name), uid, pod_hash, images) for name, uid in names])

@@ -1,9 +1,13 @@
-"""Names and uids for the pods of one cycle: they follow from how many pods an owner ever had."""
+"""Names and uids for the pods of one cycle: they follow from how many pods an owner ever had.
+
+A pod that is one of a kind has the name that its workload gives it, and a new uid each time.
+"""
 
 from collections.abc import Container, Mapping, Sequence
 
 from reconciler.model.names import Ref, Uid
 from reconciler.planning.allocation.identity import pod_name, pod_uid
+from reconciler.planning.decisions import Wanted
 
 
 class Identities:
@@ -18,17 +22,17 @@ class Identities:
         self.incarnations: dict[Ref, int] = {}
         """How many pods there ever were, of each owner that was given a name for one."""
 
-    def give(self, owner: Ref, pod_hash: str) -> tuple[str, Uid]:
+    def give(self, pod: Wanted) -> tuple[str, Uid]:
         """Return the name and the uid of the owner's next pod."""
-        name, uid, self.incarnations[owner] = self._first_free(owner, pod_hash, self._next_number(owner))
+        name, uid, self.incarnations[pod.owner] = self._first_free(pod, self._next_number(pod.owner))
         return name, uid
 
-    def next_ones(self, owner: Ref, pod_hash: str, count: int) -> Sequence[tuple[str, Uid]]:
-        """Return the names and uids that the owner's next pods will have, if they come before any others of it."""
-        number = self._next_number(owner)
+    def next_ones(self, pods: Sequence[Wanted]) -> Sequence[tuple[str, Uid]]:
+        """Return the names and uids that these pods of one owner will have, if they come before others of it."""
+        number = self._next_number(pods[0].owner)
         names = []
-        for _ in range(count):
-            name, uid, number = self._first_free(owner, pod_hash, number)
+        for pod in pods:
+            name, uid, number = self._first_free(pod, number)
             names.append((name, uid))
         return names
 
@@ -36,11 +40,11 @@ class Identities:
         number = self.incarnations.get(owner)
         return self._before.get(owner, 0) if number is None else number
 
-    def _first_free(self, owner: Ref, pod_hash: str, number: int) -> tuple[str, Uid, int]:
+    def _first_free(self, pod: Wanted, number: int) -> tuple[str, Uid, int]:
         """Return the first free name and uid from this number on, and the number after theirs."""
         while True:
-            name = owner.name if owner.kind == "Pod" else pod_name(owner, pod_hash, number)
-            uid = pod_uid(self._cluster, owner.namespace, name, number)
+            name = pod.name or pod_name(pod.owner, pod.hash, number)
+            uid = pod_uid(self._cluster, pod.owner.namespace, name, number)
             number += 1
             if uid not in self._taken and uid not in self._given:
                 self._given.add(uid)

@@ -68,9 +68,9 @@ def pending_pods(unplaced: Unplaced) -> Iterable[Pod]:
     """The pods that no node can have now: each is Pending, with the reasons of some nodes."""
     why = in_words(unplaced, _MOST_NODES)
     conditions = (Condition("PodScheduled", "False", "Unschedulable", why),)
-    owner = None if unplaced.owner.kind == "Pod" else unplaced.owner
     waiting = ContainerState(waiting=ContainerStateWaiting())
     for pod in unplaced.pods:
+        owner = None if unplaced.owner == pod.ref else unplaced.owner
         yield Pod(
             ObjectMeta(pod.ref.name, pod.ref.namespace, uid=pod.uid, owner_references=_owned_by(owner, pod.hash)),
             PodSpec(tuple(Container(name, image) for name, image in pod.images.items())),

@@ -1,7 +1,7 @@
 """PodIdentity: a pod that may run where nobody can look is not made a second time. A rule of our own.
 
 A state that begins among hosts that have pods already knows nothing of a host that does not answer then. What a
-lost node may have is replaced, but for bare pods: those exist once.
+lost node may have is replaced, but for pods that are one of a kind.
 """
 
 from reconciler.model.plan import Action
@@ -14,8 +14,7 @@ def _may_run_on(pod: Wanted, cycle: CycleState) -> str | None:
     """Name the node that may have the pod; None: there is none."""
     if pod.action is not Action.CREATE:
         return None
-    bare = pod.owner.kind == "Pod"
-    return next((node.name for node in cycle.hidden if bare or not node.lost), None)
+    return next((node.name for node in cycle.hidden if pod.name or not node.lost), None)
 
 
 def _why(hidden: str, node: NodeInfo) -> str:
