@@ -14,7 +14,8 @@ from rich.text import Text
 
 from reconciler.cli.piped_console import PipedConsole
 from reconciler.control.cycle import Turn
-from reconciler.model.api.apps import Deployment, is_rolled_out
+from reconciler.kinds import KINDS
+from reconciler.model.api.apps import REPLICATED
 from reconciler.model.api.core.node import Node
 from reconciler.model.api.core.pod import Pod, is_pod_ready
 from reconciler.model.api.meta import message_of, ref_of
@@ -73,25 +74,30 @@ class Progress:
     def conclude(self, words: str, turn: Turn | None, *, converged: bool) -> None:
         """The last word on stdout."""
         objects = tuple(turn.plan.statuses.values()) if turn else ()
-        workloads = [one for one in objects if isinstance(one, Deployment)]
+        workloads = [one for one in objects if isinstance(one, REPLICATED)]
         pods = [one for one in objects if isinstance(one, Pod)]
         if self._as_json:
             summary = {
                 "converged": converged,
                 "message": words,
-                "deployments": {
-                    f"{one.metadata.namespace}/{one.metadata.name}": {
-                        "available": one.status.available_replicas,
-                        "replicas": one.spec.replicas,
+                **{
+                    kind.names.plural: {
+                        f"{one.metadata.namespace}/{one.metadata.name}": {
+                            "available": one.status.available_replicas,
+                            "replicas": one.spec.replicas,
+                        }
+                        for one in workloads
+                        if isinstance(one, kind.type)
                     }
-                    for one in workloads
+                    for kind in KINDS
+                    if kind.type in REPLICATED
                 },
                 "pods": len(pods),
             }
             click.echo(json.dumps(summary, indent=2))
             return
         for one in workloads:
-            if not is_rolled_out(one):
+            if not one.is_rolled_out:
                 message = message_of(one.status.conditions, "Available")
                 counts = f"{one.status.available_replicas}/{one.spec.replicas} available"
                 click.echo(f"{ref_of(one)}: {counts} {message}".rstrip())
@@ -108,8 +114,8 @@ class Progress:
 def _workloads(turn: Turn) -> Table:
     table = Table("WORKLOAD", "UPDATED", "AVAILABLE", "WANTED", box=None, pad_edge=False)
     for one in turn.plan.statuses.values():
-        if isinstance(one, Deployment):
-            style = "green" if is_rolled_out(one) else "yellow"
+        if isinstance(one, REPLICATED):
+            style = "green" if one.is_rolled_out else "yellow"
             counts = one.status.updated_replicas, one.status.available_replicas, one.spec.replicas
             table.add_row(str(ref_of(one)), *map(str, counts), style=style)
     return table

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from reconciler.control.cycle import Turn
 from reconciler.model.acme import IssuedCertificate, Order
-from reconciler.model.api.apps import Deployment, is_rolled_out
+from reconciler.model.api.apps import REPLICATED, Replicated
 from reconciler.model.api.meta import ref_of
 from reconciler.model.desired import Desired, Rejected, Revision, Unavailable
 from reconciler.model.names import Ref
@@ -61,7 +61,7 @@ def of_hold(hold: Hold, force: Desired | None) -> Event:
 
 
 def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
-    """What was decided, and how far each Deployment has come since the turn before."""
+    """What was decided, and how far each workload has come since the turn before."""
     for change in after.plan.changes:
         yield _of_change(change)
     told = {unplaced.owner for unplaced in before.plan.unplaced} if before else set()
@@ -73,9 +73,9 @@ def of_turn(before: Turn | None, after: Turn) -> Iterator[Event]:
             )
     earlier = before.plan.statuses if before else {}
     for ref, now in after.plan.changed_statuses.items():
-        if isinstance(now, Deployment):
+        if isinstance(now, REPLICATED):
             was = earlier.get(ref)
-            if was is not now and isinstance(was, Deployment) and _counts(was) != _counts(now):
+            if was is not now and isinstance(was, REPLICATED) and _counts(was) != _counts(now):
                 yield _of_progress(now)
     yield from _of_succession(before, after)
     for orphan in sorted(set(after.plan.orphans) - set(before.plan.orphans if before else ())):
@@ -206,14 +206,14 @@ def _of_change(change: PodChange) -> Event:
     )
 
 
-def _of_progress(deployment: Deployment) -> Event:
-    wanted, total, updated, _, available = _counts(deployment)
+def _of_progress(workload: Replicated) -> Event:
+    wanted, total, updated, _, available = _counts(workload)
     counts = f"{available}/{wanted} available, {updated} updated, {total} in all"
-    reason = "Complete" if is_rolled_out(deployment) else "Progressing"
-    return Event(ref_of(deployment), "Normal", reason, counts)
+    reason = "Complete" if workload.is_rolled_out else "Progressing"
+    return Event(ref_of(workload), "Normal", reason, counts)
 
 
-def _counts(deployment: Deployment) -> tuple[int, ...]:
-    status = deployment.status
+def _counts(workload: Replicated) -> tuple[int, ...]:
+    status = workload.status
     counts = status.replicas, status.updated_replicas, status.ready_replicas, status.available_replicas
-    return deployment.spec.replicas, *counts
+    return workload.spec.replicas, *counts

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.meta import Condition
 from reconciler.model.moments import rfc3339
@@ -83,7 +82,7 @@ def _given(ref: Ref, before: Status | None, after: Status, at: float) -> Status:
         deletion_timestamp=_deletion(known, after, at),
     )
     fresh: Any = replace(after, metadata=metadata)
-    if isinstance(fresh, Deployment):
+    if hasattr(getattr(fresh, "status", None), "observed_generation"):
         fresh = replace(fresh, status=replace(fresh.status, observed_generation=metadata.generation))
     if isinstance(fresh, Pod) and fresh.spec.node_name:
         fresh = replace(fresh, status=replace(fresh.status, start_time=created))

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from reconciler.model.desired import Desired, Template
 from reconciler.model.names import Ref, Uid
+from reconciler.model.plan import Status, Unplaced
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.decisions import Decision
 from reconciler.planning.state.pods import PodView, eviction
@@ -41,6 +42,27 @@ class Owned(Struct, Generic[T], frozen=True):
         return [pod for pod in self.pods if pod.intent.wanted == "run"]
 
 
+class Standing(Struct, Generic[T], frozen=True):
+    """What the status of one object with pods follows from, after a step was decided."""
+
+    owned: Owned[T]
+    availability: Availability
+    """Judges its pods; when a judgement will change is noted there."""
+    unplaced: Sequence[Unplaced]
+    """Its pods that fit nowhere now."""
+    pods: Mapping[Ref, Status]
+    """Every pod of the cluster, with its status."""
+
+
+class WorkloadStatus(Struct, frozen=True):
+    """How one object with pods stands."""
+
+    object: Status | None
+    """The object with its status; None for one whose status is that of its pod."""
+    complete: bool
+    """Whether its pods are as the object asks."""
+
+
 class Workload(Struct, Generic[T], frozen=True):
     """How planning treats the objects of one kind that pods exist for."""
 
@@ -49,6 +71,8 @@ class Workload(Struct, Generic[T], frozen=True):
     """Decides which pods are to come and which are to go, in one step."""
     least_available: Callable[[T], int]
     """How many pods of an object its rollouts keep available, at the least."""
+    status: Callable[[Standing[T]], WorkloadStatus]
+    """Tells how an object stands."""
     min_ready_seconds: Callable[[T], int] = lambda _: 0
     """How long a pod must have been ready before it counts as available."""
     replaced_for: tuple[str, ...] = ()
@@ -65,7 +89,7 @@ def owners(desired: Desired) -> Iterator[Ref]:
     yield from sorted(desired.templates)
 
 
-def availability_of(workload: Workload[T], owned: Owned[T]) -> Availability:
+def availability_of(owned: Owned[T], min_ready_seconds: int) -> Availability:
     """Return the judge of an object's pods: which of them count as available now."""
     rolling = any(pod.intent.hash != owned.template.hash or eviction(pod) for pod in owned.staying)
-    return Availability(workload.min_ready_seconds(owned.object), rolling, owned.ready_since, owned.now)
+    return Availability(min_ready_seconds, rolling, owned.ready_since, owned.now)

@@ -1,11 +1,13 @@
 """A Deployment: so many pods of one template, replaced a few at a time when the template changes."""
 
 from reconciler.kinds.apps.deployment_admission import DEPLOYMENT_ADMISSION
+from reconciler.kinds.apps.deployment_status import deployment_status
 from reconciler.kinds.apps.deployment_view import DEPLOYMENT_VIEW
-from reconciler.kinds.apps.rollout import ROLLOUT
+from reconciler.kinds.apps.rollout import least_available, reconcile
 from reconciler.kinds.kind import Kind
 from reconciler.model.api.apps import Deployment
 from reconciler.model.kinds import Names
+from reconciler.planning.workload import Workload
 
 DEPLOYMENT = Kind(
     names=Names(
@@ -13,6 +15,12 @@ DEPLOYMENT = Kind(
     ),
     type=Deployment,
     admission=DEPLOYMENT_ADMISSION,
-    workload=ROLLOUT,
+    workload=Workload(
+        type=Deployment,
+        reconcile=reconcile,
+        least_available=least_available,
+        status=deployment_status,
+        min_ready_seconds=lambda deployment: deployment.spec.min_ready_seconds,
+    ),
     view=DEPLOYMENT_VIEW,
 )

@@ -17,7 +17,7 @@ from reconciler.model.names import Uid
 from reconciler.model.plan import Action
 from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
 from reconciler.planning.state.pods import PodView, eviction
-from reconciler.planning.workload import Owned, Workload, availability_of
+from reconciler.planning.workload import Owned, availability_of
 
 
 class Limits(Struct, frozen=True):
@@ -64,15 +64,9 @@ def _is_current(pod: PodView, owned: Owned[Deployment]) -> bool:
     return (owned.object.spec.paused or pod.intent.hash == owned.template.hash) and not eviction(pod)
 
 
-def _least_available(deployment: Deployment) -> int:
+def least_available(deployment: Deployment) -> int:
+    """Return how many pods a rollout keeps available, at the least."""
     return max(0, deployment.spec.replicas - limits_of(deployment).unavailable)
-
-
-def _min_ready_seconds(deployment: Deployment) -> int:
-    return deployment.spec.min_ready_seconds
-
-
-ROLLOUT = Workload(Deployment, reconcile, _least_available, _min_ready_seconds)
 
 
 class _Rollout:
@@ -87,7 +81,7 @@ class _Rollout:
         self._new = new
         stay = {pod.uid for pod in new}
         self._old = [pod for pod in staying if pod.uid not in stay]
-        is_available = availability_of(ROLLOUT, owned).of
+        is_available = availability_of(owned, owned.object.spec.min_ready_seconds).of
         self._available = {pod.uid for pod in staying if is_available(pod)}
 
     def grow(self, limits: Limits) -> list[Wanted]:

@@ -4,7 +4,7 @@ from reconciler.model.api.core.pod import Pod
 from reconciler.model.plan import Action
 from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
 from reconciler.planning.state.pods import PodView, eviction
-from reconciler.planning.workload import Owned, Workload
+from reconciler.planning.workload import Owned, Standing, Workload, WorkloadStatus
 
 
 def reconcile(owned: Owned[Pod]) -> Decision:
@@ -43,4 +43,11 @@ def _end(view: PodView, keep: PodView | None, spec_hash: str) -> Leaving:
     return Leaving(view.uid, Action.DELETE, f"a second one of the same name: the one on {where} stays")
 
 
-BARE_POD = Workload(type=Pod, reconcile=reconcile, least_available=lambda _: 1, replaced_for=("spec",))
+def _status(standing: Standing[Pod]) -> WorkloadStatus:
+    owned = standing.owned
+    return WorkloadStatus(None, owned.done or any(pod.ready or pod.finished for pod in owned.pods))
+
+
+BARE_POD = Workload(
+    type=Pod, reconcile=reconcile, least_available=lambda _: 1, status=_status, replaced_for=("spec",)
+)

@@ -1,6 +1,6 @@
 """The types of the API group apps."""
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -66,9 +66,15 @@ class Deployment(Struct, frozen=True, rename="camel", omit_defaults=True):
     spec: DeploymentSpec
     status: DeploymentStatus = DeploymentStatus()
 
+    @property
+    def is_rolled_out(self) -> bool:
+        """Whether it has as many pods as it asks for, all of the present template and available."""
+        status = self.status
+        counts = status.updated_replicas, status.available_replicas, status.replicas
+        return all(count == self.spec.replicas for count in counts)
 
-def is_rolled_out(deployment: Deployment) -> bool:
-    """Whether it has as many pods as it asks for, all of the present template and available."""
-    status = deployment.status
-    counts = status.updated_replicas, status.available_replicas, status.replicas
-    return all(count == deployment.spec.replicas for count in counts)
+
+Replicated: TypeAlias = Deployment
+"""An object that keeps so many pods of one template, and counts them in its status."""
+REPLICATED: Final = (Deployment,)
+"""The types of such objects."""

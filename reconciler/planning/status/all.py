@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.model.api.apps import Deployment, is_rolled_out
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
-from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.core.service import Service
 from reconciler.model.api.meta import ref_of
 from reconciler.model.api.networking import Ingress
@@ -22,21 +20,20 @@ from reconciler.planning.state.volume_binding import claim_with_status
 from reconciler.planning.status.pods import done_pod, pod_statuses
 from reconciler.planning.status.workloads import (
     departed_nodes,
-    deployment_with_status,
     endpoints_of,
     nodes_with_status,
     service_with_status,
 )
-from reconciler.planning.workload import availability_of
+from reconciler.planning.workload import Standing, availability_of
 from reconciler.planning.world import World
 
 
 class ClusterStatus(Struct, frozen=True):
     statuses: Mapping[Ref, Status]
     incomplete: frozenset[Ref]
-    """The Deployments and Pods that are not as wanted."""
+    """The objects with pods that are not as wanted."""
     due: tuple[tuple[Ref, float], ...]
-    """When a pod that is ready now will count as available, and the Deployment it is of."""
+    """When a pod that is ready now will count as available, and the object it is of."""
 
 
 class Standpoint(Struct, frozen=True):
@@ -64,21 +61,17 @@ def cluster_status(at: Standpoint) -> ClusterStatus:
     short: dict[Ref, list[Unplaced]] = {}
     for one in unplaced:
         short.setdefault(one.owner, []).append(one)
-    for ref, deployment in desired.of(Deployment).items():
-        mine = world.owned_by(ref, owned.get(ref, ()))
-        availability = availability_of(world.rules.workloads[ref.kind], mine)
-        floor = world.rules.workloads[ref.kind].least_available(deployment)
-        stands = deployment_with_status(
-            deployment, mine.template.hash, mine.staying, availability, floor, short.get(ref, ()), statuses
-        )
-        statuses[ref] = stands
-        if not is_rolled_out(stands):
-            incomplete.add(ref)
-        if availability.wake_at is not None:
-            due.append((ref, availability.wake_at))
-    for ref in desired.of(Pod).keys() - world.done_owners:
-        if not any(pod.ready or pod.finished for pod in owned.get(ref, ())):
-            incomplete.add(ref)
+    for workload in world.rules.workloads.values():
+        for ref in desired.of(workload.type):
+            mine = world.owned_by(ref, owned.get(ref, ()))
+            availability = availability_of(mine, workload.min_ready_seconds(mine.object))
+            stands = workload.status(Standing(mine, availability, short.get(ref, ()), statuses))
+            if stands.object is not None:
+                statuses[ref] = stands.object
+            if not stands.complete:
+                incomplete.add(ref)
+            if availability.wake_at is not None:
+                due.append((ref, availability.wake_at))
     edges = edge_addresses(desired.nodes)
     for ref, service in desired.of(Service).items():
         statuses[ref] = service_with_status(service, at.records.services[ref], edges)

@@ -9,7 +9,6 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container, is_sidecar
 from reconciler.model.api.core.container_status import ContainerState, ContainerStateWaiting, ContainerStatus
 from reconciler.model.api.core.pod import Pod, PodIP, PodPhase, PodSpec, PodStatus
@@ -25,7 +24,7 @@ from reconciler.planning.state.pod_containers import has_begun, is_initialized
 from reconciler.planning.state.pod_info import shape_of
 from reconciler.planning.state.pods import PodView
 from reconciler.planning.status.containers import ContainerStatuses, Recorded, container_statuses
-from reconciler.planning.status.workloads import EXPECTED_REASONS, in_words
+from reconciler.planning.status.troubles import EXPECTED_REASONS, in_words
 
 _NO_CRASHES: Final[Mapping[str, Crashes]] = {}
 _NO_RUNS: Final[Mapping[str, Runs]] = {}
@@ -103,15 +102,13 @@ def done_pod(intent: PodIntent) -> Pod:
     return Pod(_metadata(intent, _NO_ANNOTATIONS), spec_on_node(intent.spec, intent.node), status)
 
 
-def _annotations(desired: Desired, owner: Ref) -> dict[str, str]:
+def _annotations(desired: Desired, owner: Ref) -> Mapping[str, str]:
     """The annotations of the template that an owner has now."""
-    if (deployment := desired.of(Deployment).get(owner)) is not None:
-        return deployment.spec.template.metadata.annotations
-    bare = desired.of(Pod).get(owner)
-    return bare.metadata.annotations if bare is not None else _NO_ANNOTATIONS
+    template = desired.templates.get(owner)
+    return template.annotations if template is not None else _NO_ANNOTATIONS
 
 
-def pod_with_status(pod: PodView, recorded: Recorded, annotations: dict[str, str]) -> Pod:
+def pod_with_status(pod: PodView, recorded: Recorded, annotations: Mapping[str, str]) -> Pod:
     """A pod as it is published, but for what only a clock can tell."""
     intent = pod.intent
     containers = container_statuses(pod, recorded)
@@ -151,20 +148,25 @@ def spec_on_node(spec: PodSpec | None, node: str) -> PodSpec:
     return placed
 
 
-def _metadata(intent: PodIntent, annotations: dict[str, str], created: str = "") -> ObjectMeta:
+def _metadata(intent: PodIntent, annotations: Mapping[str, str], created: str = "") -> ObjectMeta:
     """`created`: when its first container was made, which is the latest moment that it can have come at."""
     leaves = intent.wanted == "leave"
     grace = (intent.spec or _NOTHING).termination_grace_period_seconds if leaves else None
     return ObjectMeta(
         intent.name,
         intent.namespace,
-        dict(intent.labels) if intent.labels.__class__ is not dict else intent.labels,
-        annotations,
+        _as_dict(intent.labels),
+        _as_dict(annotations),
         intent.uid,
         creation_timestamp=created,
         owner_references=_owned_by(intent.owner, intent.hash),
         deletion_grace_period_seconds=grace,
     )
+
+
+def _as_dict(values: Mapping[str, str]) -> dict[str, str]:
+    """The same mapping, where it is a dict already."""
+    return values if isinstance(values, dict) else dict(values)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -1,14 +1,12 @@
-"""How Deployments, nodes and Services stand, as Kubernetes' own statuses; pods have a module of their own."""
+"""How nodes and Services stand, as Kubernetes' own statuses; pods have a module of their own."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
-from typing import Final
 
 from msgspec.structs import replace
 
-from reconciler.model.api.apps import Deployment, DeploymentStatus, is_rolled_out
 from reconciler.model.api.core.endpoints import (
     EndpointAddress,
     EndpointPort,
@@ -17,93 +15,19 @@ from reconciler.model.api.core.endpoints import (
     ObjectReference,
 )
 from reconciler.model.api.core.node import Node, NodeAddress, NodeSpec, NodeStatus, NodeSystemInfo, SshAddress
-from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.core.service import (
     LoadBalancerStatus,
     Service,
     ServiceStatus,
     load_balancer_ingress,
 )
-from reconciler.model.api.meta import Condition, ObjectMeta, ref_of
+from reconciler.model.api.meta import Condition, ObjectMeta
 from reconciler.model.memory import NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
-from reconciler.model.plan import Endpoint, Status, Unplaced
+from reconciler.model.plan import Endpoint
 from reconciler.model.quantities import Quantity
 from reconciler.model.services import is_headless
-from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.state.nodes import NodeView
-from reconciler.planning.state.pods import PodView
-
-EXPECTED_REASONS: Final = frozenset({"", "PodInitializing", "ContainerCreating", "Completed"})
-"""Reasons of a pod or a container that tell of no trouble."""
-
-
-def deployment_with_status(
-    deployment: Deployment,
-    template_hash: str,
-    staying: Sequence[PodView],
-    availability: Availability,
-    floor: int,
-    unplaced: Sequence[Unplaced],
-    pods: Mapping[Ref, Status],
-) -> Deployment:
-    """`floor` is how many pods its rollouts keep available; `pods` has every pod with its status: the message
-    names what keeps one from being available."""
-    available = [availability.of(pod) for pod in staying]
-    waiting = [pod for pod, is_available in zip(staying, available, strict=True) if not is_available]
-    message = "; ".join([*(in_words(one) for one in unplaced), *_troubles(waiting, pods)])
-    counts = DeploymentStatus(
-        replicas=len(staying),
-        updated_replicas=sum([pod.intent.hash == template_hash for pod in staying]),
-        ready_replicas=sum([pod.ready for pod in staying]),
-        available_replicas=sum(available),
-        unavailable_replicas=max(0, len(staying) - sum(available)),
-    )
-    counted = replace(deployment, status=counts)
-    conditions = (_available(counted, floor, message), _progressing(counted))
-    return replace(deployment, status=replace(counts, conditions=conditions))
-
-
-def _available(deployment: Deployment, floor: int, message: str) -> Condition:
-    """As upstream: as many pods are available as a rollout keeps, or all of them where it keeps none."""
-    if deployment.spec.strategy.type == "Recreate":
-        floor = deployment.spec.replicas
-    if deployment.status.available_replicas >= floor:
-        return Condition("Available", "True", "MinimumReplicasAvailable", message)
-    return Condition("Available", "False", "MinimumReplicasUnavailable", message)
-
-
-def _progressing(deployment: Deployment) -> Condition:
-    if is_rolled_out(deployment):
-        return _ROLLED_OUT
-    return _PAUSED if deployment.spec.paused else _ROLLING_OUT
-
-
-_ROLLED_OUT: Final = Condition("Progressing", "True", "NewReplicaSetAvailable")
-_ROLLING_OUT: Final = Condition("Progressing", "True", "ReplicaSetUpdated")
-_PAUSED: Final = Condition("Progressing", "Unknown", "DeploymentPaused")
-
-
-def _troubles(waiting: Iterable[PodView], pods: Mapping[Ref, Status]) -> Iterable[str]:
-    """Each different reason once, with the first pod that has it and how many others do."""
-    by_reason: dict[str, list[Pod]] = {}
-    for view in waiting:
-        pod = pods.get(view.intent.ref)
-        if isinstance(pod, Pod) and pod.status.reason not in EXPECTED_REASONS:
-            by_reason.setdefault(pod.status.reason, []).append(pod)
-    for reason, troubled in sorted(by_reason.items()):
-        first = min(troubled, key=ref_of)
-        others = f" and {len(troubled) - 1} more" if len(troubled) > 1 else ""
-        words = f"{reason}: {first.status.message}" if first.status.message else reason
-        yield f"pod {first.metadata.name}{others}: {words}"
-
-
-def in_words(unplaced: Unplaced, most: int | None = None) -> str:
-    """Why pods fit nowhere, node by node; of `most` nodes, where that is given, and how many more there are."""
-    pods = "1 pod fits" if unplaced.count == 1 else f"{unplaced.count} pods fit"
-    told = [f"{node}: {why}" for node, why in islice(unplaced.reasons.items(), most)]
-    more = len(unplaced.reasons) - len(told)
-    return f"{pods} nowhere: " + ", ".join([*told, *([f"and {more} more nodes"] if more else [])])
 
 
 def nodes_with_status(nodes: Mapping[str, NodeView]) -> dict[Ref, Node]:

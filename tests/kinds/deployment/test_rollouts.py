@@ -11,7 +11,6 @@ from reconciler.model.api.apps import (
     DeploymentStatus,
     DeploymentStrategy,
     RollingUpdateDeployment,
-    is_rolled_out,
 )
 from reconciler.model.api.meta import Condition
 from reconciler.model.names import Ref
@@ -239,7 +238,7 @@ def test_min_ready_seconds_hold_the_rollout_and_say_when_to_look_again() -> None
     step = world.plan()
     assert step.changes == ()
     assert step.wake_at == 130.0
-    assert not is_rolled_out(status(step))
+    assert not status(step).is_rolled_out
 
 
 def test_a_settled_deployment_is_complete_and_the_plan_converged() -> None:
@@ -254,7 +253,7 @@ def test_a_settled_deployment_is_complete_and_the_plan_converged() -> None:
             Condition("Progressing", "True", "NewReplicaSetAvailable"),
         ),
     )
-    assert (status(step).status, is_rolled_out(status(step))) == (counts, True)
+    assert (status(step).status, status(step).is_rolled_out) == (counts, True)
     assert step.converged
     assert step.wake_at is None
 
