@@ -52,6 +52,19 @@ class PodIntent(Struct, frozen=True, gc=False):
         return self.owner or self.ref
 
 
+class TemplateRevision(Struct, frozen=True):
+    """One version of the template that the pods of an object are made from, or were."""
+
+    hash: str
+    """`Template.hash`: what tells its pods from those of the object's other templates."""
+    number: int
+    """Counted up for each object: the template in force last has the highest. One that returns is counted anew."""
+    spec: PodSpec | None = None
+    """None: all that is known of it is that a pod was made from it."""
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+
+
 class NodeRecord(Struct, frozen=True):
     """What is fixed for a node from the first time it was seen."""
 
@@ -161,6 +174,8 @@ class Memory(Struct, frozen=True):
     """By pod and container, its sandbox too."""
     incarnations: Mapping[Ref, int] = {}
     """How many pods were ever made for a Pod or a Deployment: the next one's number is this."""
+    template_revisions: Mapping[Ref, tuple[TemplateRevision, ...]] = {}
+    """By the object that pods exist for, where its kind keeps a history: the lowest number first."""
     applied: Mapping[Ref, Json] = {}
     """The manifests of the revision last planned (Secrets as fingerprints): what a change is shown against."""
     revision: str = ""

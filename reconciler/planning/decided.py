@@ -1,12 +1,11 @@
 """What is decided: which pods come and go, where those that come are to run, and what is remembered of both."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.memory import ClaimRecord, PodIntent
+from reconciler.model.memory import ClaimRecord, PodIntent, TemplateRevision
 from reconciler.model.names import Ref, Uid
 from reconciler.planning.controllers.succession import has_owner, makes_room
 from reconciler.planning.decisions import Decision, Wanted
@@ -15,26 +14,26 @@ from reconciler.planning.scheduling.cycle import NOTHING_PLACED, Placement, plac
 from reconciler.planning.scheduling.node_info import snapshot_of
 from reconciler.planning.scheduling.preemption import DryRun
 from reconciler.planning.state.pods import PodView, by_owner, new_pod
+from reconciler.planning.state.revisions import template_revisions
 from reconciler.planning.state.volume_binding import claim_records
 from reconciler.planning.world import World
 
 
-class Decided(Struct, frozen=True, dict=True):
+class Decided(Struct, frozen=True):
     """What a plan decides about pods, before it follows what each node is asked to do."""
 
     decision: Decision
     placement: Placement
     pods: Mapping[Uid, PodView]
     """The pods as they are to be remembered: some are to leave, some are new."""
+    owned: Mapping[Ref, Sequence[PodView]]
+    """The pods by the object that each exists for."""
     intents: Mapping[Uid, PodIntent]
     """What is to be remembered of each pod, also of those that ran to their end on a node that is gone."""
     claims: Mapping[Ref, ClaimRecord]
     """Where the data of each claim is, or will be with the pods that are new."""
-
-    @cached_property
-    def owned(self) -> Mapping[Ref, Sequence[PodView]]:
-        """The pods by the object that each exists for."""
-        return by_owner(self.pods.values())
+    revisions: Mapping[Ref, tuple[TemplateRevision, ...]]
+    """The templates that each object has had whose kind keeps a history, and the one that it has."""
 
 
 def decide(world: World) -> Decided:
@@ -45,7 +44,8 @@ def decide(world: World) -> Decided:
     pods = _pods_after(world, decision, placement)
     intents = {**world.done, **{uid: pod.intent for uid, pod in pods.items()}}
     claims = claim_records(world.desired, world.claims, intents, world.volumes)
-    return Decided(decision, placement, pods, intents, claims)
+    owned = world.owned if pods is world.pods else by_owner(pods.values())
+    return Decided(decision, placement, pods, owned, intents, claims, template_revisions(world, owned))
 
 
 def _placement(world: World, wanted: Sequence[Wanted]) -> Placement:

@@ -53,6 +53,7 @@ def remember(world: World, decided: Decided, records: Records, progress: Progres
         certificates=memory.certificates,
         runs=progress.runs,
         incarnations=incarnations,
+        template_revisions=decided.revisions,
         applied=memory.applied if planned else desired.manifests,
         revision=memory.revision if planned else desired.revision.id,
         backoffs=progress.backoffs,

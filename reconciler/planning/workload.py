@@ -63,6 +63,15 @@ class WorkloadStatus(Struct, frozen=True):
     """Whether its pods are as the object asks."""
 
 
+class RevisionHistory(Struct, Generic[T], frozen=True):
+    """How the templates that an object has had are remembered."""
+
+    limit: Callable[[T], int]
+    """How many templates without pods are kept beside the present one."""
+    takes_up: Callable[[T], bool] = lambda _: True
+    """Whether the object follows its present template now; if not, that counts as none yet."""
+
+
 class Workload(Struct, Generic[T], frozen=True):
     """How planning treats the objects of one kind that pods exist for."""
 
@@ -78,6 +87,8 @@ class Workload(Struct, Generic[T], frozen=True):
     replaced_for: tuple[str, ...] = ()
     """The parts of an object that it is replaced for when they change, with the pods it has, instead of changed in
     place."""
+    history: RevisionHistory[T] | None = None
+    """How its templates are remembered; None: an object has one at a time."""
 
 
 Workloads: TypeAlias = Mapping[str, Workload[Any]]

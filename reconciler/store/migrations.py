@@ -24,7 +24,7 @@ def move_specs_apart(connection: sqlite3.Connection) -> None:
     decode = decoder(PodIntent).decode
     rows = connection.execute("SELECT key, value FROM memory WHERE part = 'pods'").fetchall()
     intents = {key: decode(value) for key, value in rows}
-    specs = {template_of(intent): intent.spec for intent in intents.values() if intent.spec is not None}
+    specs = {template_of(intent.spec): intent.spec for intent in intents.values() if intent.spec is not None}
     put = "INSERT OR REPLACE INTO memory VALUES (?, ?, ?)"
     connection.executemany(put, ((TEMPLATES, digest, encode(spec)) for digest, spec in specs.items()))
     connection.executemany(put, (("pods", key, encode_intent(intent)) for key, intent in intents.items()))
@@ -94,5 +94,9 @@ MIGRATIONS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
     """,
     move_specs_apart,
     make_objects_of_statuses,
+    """
+    -- From version 5 on there are rows of the templates that each Deployment has had. The next plan makes them
+    -- from the pods; a version that does not know them must not open the state.
+    """,
 )
 """Migration n brings a database from version n to n + 1."""

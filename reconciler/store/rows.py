@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from reconciler.model.memory import Memory, PodIntent
+from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.memory import Memory, TemplateRevision
 from reconciler.model.names import Uid
 from reconciler.store.encoding import (
     decode_account,
@@ -29,7 +30,17 @@ from reconciler.store.encoding import (
     key_of,
     ref_of_key,
 )
-from reconciler.store.templates import TEMPLATES, Templates, decode_pod, encode_intent, template_of
+from reconciler.store.templates import (
+    TEMPLATES,
+    PodRow,
+    RevisionRow,
+    Templates,
+    decode_pod,
+    decode_revisions,
+    encode_intent,
+    encode_revisions,
+    template_of,
+)
 
 Row: TypeAlias = tuple[str, str, str]
 """part, key, value"""
@@ -59,7 +70,53 @@ class RecordType(Struct, frozen=True):
     """Its keys are uids of pods."""
 
 
-_PODS = "pods"
+class TemplatedType(Struct, frozen=True):
+    """How a part of the memory is written whose values have specs of pods: its rows name the rows of those."""
+
+    part: str
+    key: Callable[[Any], str]
+    key_back: Callable[[str], Any]
+    value: Callable[[Any], str]
+    read: Callable[[str], Sequence[PodRow | RevisionRow]]
+    """What a row has: the values of one entry without their specs, and the templates that they name."""
+    value_back: Callable[[Sequence[Any], Templates], Any]
+    specs: Callable[[Any], Iterable[PodSpec | None]]
+    by_pod: bool = False
+    """Its keys are uids of pods."""
+
+    def templates_of(self, value: Any) -> tuple[str, ...]:
+        """The digests of the specs that a value has, each once; nothing for None."""
+        if value is None:
+            return ()
+        return tuple(dict.fromkeys(digest for spec in self.specs(value) if (digest := template_of(spec))))
+
+
+def _revisions_back(rows: Sequence[RevisionRow], templates: Templates) -> tuple[TemplateRevision, ...]:
+    return tuple(templates.revision_of(row) for row in rows)
+
+
+TEMPLATED: tuple[TemplatedType, ...] = (
+    TemplatedType(
+        "pods",
+        str,
+        str,
+        encode_intent,
+        lambda text: (decode_pod(text),),
+        lambda rows, templates: templates.intent_of(rows[0]),
+        lambda intent: (intent.spec,),
+        by_pod=True,
+    ),
+    TemplatedType(
+        "template_revisions",
+        key_of,
+        ref_of_key,
+        encode_revisions,
+        decode_revisions,
+        _revisions_back,
+        lambda revisions: (one.spec for one in revisions),
+    ),
+)
+"""The parts whose rows name the rows of templates."""
 RECORDS: tuple[RecordType, ...] = (
     RecordType("nodes", str, str, decode_node),
     RecordType("services", key_of, ref_of_key, decode_service),
@@ -71,7 +128,7 @@ RECORDS: tuple[RecordType, ...] = (
     RecordType("incarnations", key_of, ref_of_key, decode_number),
     RecordType("applied", key_of, ref_of_key, decode_manifest),
 )
-"""Every part but the pods, whose rows name the row of their template, and the revision, which is one word."""
+"""Every other part but the revision, which is one word."""
 
 
 class MemoryRows:
@@ -82,18 +139,22 @@ class MemoryRows:
     def __init__(
         self,
         memory: Memory,
-        templates: Mapping[Uid, str] | None = None,
+        templates: Mapping[RowKey, tuple[str, ...]] | None = None,
         records: Iterable[RecordType] = RECORDS,
     ) -> None:
-        """`templates`: the template's row that each pod's row names. Another version of us may have written it, so
-        that its digest would be another one now; None: the rows are as they would be written now."""
+        """`templates`: the rows of templates that each row names. Another version of us may have written it, so
+        that its digests would be others now; None: the rows are as they would be written now."""
         self.memory = memory
         self._records = tuple(records)
         if templates is None:
-            templates = {uid: template_of(intent) for uid, intent in memory.pods.items()}
-        self._templates = {uid: digest for uid, digest in templates.items() if digest}
-        self._uses = Counter(self._templates.values())
-        """How many pods are of each template."""
+            templates = {
+                (part.part, part.key(key)): part.templates_of(value)
+                for part in TEMPLATED
+                for key, value in getattr(memory, part.part).items()
+            }
+        self._templates = {key: digests for key, digests in templates.items() if digests}
+        self._uses = Counter(digest for digests in self._templates.values() for digest in digests)
+        """How many rows name each template."""
 
     def follow(self, after: Memory, uids: Collection[Uid] | None = None) -> Delta:
         """`uids`: no other pod differs; None: any may."""
@@ -102,14 +163,20 @@ class MemoryRows:
         removed: list[RowKey] = []
         if before.revision != after.revision:
             written.append(("revision", "", encode(after.revision)))
-        changes = list(_changes(before.pods, after.pods, uids))
+        changes = [
+            (part, part.key(key), value)
+            for part in TEMPLATED
+            for key, _, value in _changes(
+                getattr(before, part.part), getattr(after, part.part), uids if part.by_pod else None
+            )
+        ]
         written += self._templates_begun(changes)
         removed += self._templates_ended(changes)
-        for uid, _, intent in changes:
-            if intent is None:
-                removed.append((_PODS, uid))
+        for part, key, value in changes:
+            if value is None:
+                removed.append((part.part, key))
             else:
-                written.append((_PODS, uid, encode_intent(intent)))
+                written.append((part.part, key, part.value(value)))
         for record in self._records:
             old, new = getattr(before, record.part), getattr(after, record.part)
             for key, _, value in _changes(old, new, uids if record.by_pod else None):
@@ -119,25 +186,23 @@ class MemoryRows:
                     written.append((record.part, record.key(key), record.value(value)))
         return Delta(tuple(written), tuple(removed))
 
-    def _templates_begun(self, changes: Iterable[tuple[Uid, PodIntent | None, PodIntent | None]]) -> Iterator[Row]:
-        for _, _, intent in changes:
-            digest = template_of(intent)
-            if digest and intent is not None:
+    def _templates_begun(self, changes: Iterable[tuple[TemplatedType, str, Any]]) -> Iterator[Row]:
+        for part, _, value in changes:
+            specs = {template_of(spec): spec for spec in part.specs(value)} if value is not None else {}
+            for digest in part.templates_of(value):
                 self._uses[digest] += 1
                 if self._uses[digest] == 1:
-                    yield TEMPLATES, digest, encode(intent.spec)
+                    yield TEMPLATES, digest, encode(specs[digest])
 
-    def _templates_ended(
-        self, changes: Iterable[tuple[Uid, PodIntent | None, PodIntent | None]]
-    ) -> Iterator[RowKey]:
-        for uid, _, intent in changes:
-            if before := self._templates.pop(uid, ""):
+    def _templates_ended(self, changes: Iterable[tuple[TemplatedType, str, Any]]) -> Iterator[RowKey]:
+        for part, key, value in changes:
+            for before in self._templates.pop((part.part, key), ()):
                 self._uses[before] -= 1
                 if not self._uses[before]:
                     del self._uses[before]
                     yield TEMPLATES, before
-            if after := template_of(intent):
-                self._templates[uid] = after
+            if after := part.templates_of(value):
+                self._templates[part.part, key] = after
 
 
 def changed_rows(before: Memory, after: Memory) -> Delta:
@@ -148,22 +213,25 @@ def changed_rows(before: Memory, after: Memory) -> Delta:
 def rows_of(stored: Iterable[Row], records: Sequence[RecordType] = RECORDS) -> MemoryRows:
     """Read what `MemoryRows` has written. KeyError and ValueError where a row is none of ours."""
     known = {record.part: record for record in records}
-    parts: dict[str, dict[Any, Any]] = {part: {} for part in known}
-    templates, pods, revision = Templates(), {}, ""
+    templated = {part.part: part for part in TEMPLATED}
+    parts: dict[str, dict[Any, Any]] = {part: {} for part in (*known, *templated)}
+    templates, texts, revision = Templates(), list[Row](), ""
     for part, key, value in stored:
         if part == TEMPLATES:
             templates.put(key, value)
-        elif part == _PODS:
-            pods[key] = value
+        elif part in templated:
+            texts.append((part, key, value))
         elif part == "revision":
             revision = decode_text(value)
         else:
             record = known[part]
             parts[part][record.key_back(key)] = record.value_back(value)
-    rows = {uid: decode_pod(value) for uid, value in pods.items()}
-    intents = {uid: templates.intent_of(row) for uid, row in rows.items()}
-    memory = Memory(pods=intents, revision=revision, **parts)
-    return MemoryRows(memory, {uid: row.template for uid, row in rows.items()}, records)
+    named: dict[RowKey, tuple[str, ...]] = {}
+    for part, key, value in texts:
+        rows = templated[part].read(value)
+        named[part, key] = tuple(dict.fromkeys(row.template for row in rows if row.template))
+        parts[part][templated[part].key_back(key)] = templated[part].value_back(rows, templates)
+    return MemoryRows(Memory(revision=revision, **parts), named, records)
 
 
 def _changes(

@@ -1,6 +1,7 @@
 """The specs of pods as rows of their own: pods of one template have one row for it, by its digest.
 
-A spec is most of what is remembered of a pod. After a restart the pods of one template have the same object.
+A spec is most of what is remembered of a pod. After a restart the pods of one template have the same object, and
+so has the revision of that template in its owner's history.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.memory import PodIntent
+from reconciler.model.memory import PodIntent, TemplateRevision
 from reconciler.store.encoding import decode_spec, decoder, encode
 
 TEMPLATES: Final = "templates"
@@ -29,7 +30,17 @@ class PodRow(Struct, frozen=True):
     """The digest of its spec; empty: it is not known."""
 
 
+class RevisionRow(Struct, frozen=True):
+    """What an object's row has of one revision of its template."""
+
+    revision: TemplateRevision
+    """Without its spec."""
+    template: str = ""
+    """The digest of its spec; empty: it is not known."""
+
+
 decode_pod = decoder(PodRow).decode
+decode_revisions = decoder(tuple[RevisionRow, ...]).decode
 
 
 class Templates:
@@ -45,14 +56,21 @@ class Templates:
         """Return the intent of a pod with its spec. KeyError where the template has no row."""
         return replace(row.intent, spec=self._specs[row.template]) if row.template else row.intent
 
+    def revision_of(self, row: RevisionRow) -> TemplateRevision:
+        """Return the revision with its spec. KeyError where the template has no row."""
+        return replace(row.revision, spec=self._specs[row.template]) if row.template else row.revision
+
 
 def encode_intent(intent: PodIntent) -> str:
-    return encode(PodRow(replace(intent, spec=None), template_of(intent)))
+    return encode(PodRow(replace(intent, spec=None), template_of(intent.spec)))
 
 
-def template_of(intent: PodIntent | None) -> str:
-    """The digest of its spec; empty where there is none."""
-    spec = intent.spec if intent is not None else None
+def encode_revisions(revisions: tuple[TemplateRevision, ...]) -> str:
+    return encode([RevisionRow(replace(one, spec=None), template_of(one.spec)) for one in revisions])
+
+
+def template_of(spec: PodSpec | None) -> str:
+    """The digest of a spec; empty where there is none."""
     if spec is None:
         return ""
     known = _digests.get(id(spec))

@@ -25,6 +25,7 @@ from reconciler.model.memory import (
     PodIntent,
     Runs,
     ServiceRecord,
+    TemplateRevision,
 )
 from reconciler.model.names import Ref
 from reconciler.model.observed import Ended
@@ -142,6 +143,12 @@ MEMORY = Memory(
         }
     },
     incarnations={WEB: 12, Ref("Pod", "shop", "debug"): 1},
+    template_revisions={
+        WEB: (
+            TemplateRevision("9876543210", 1, None, {"app": "web"}),
+            TemplateRevision("0123456789", 4, intent().spec, {"app": "web"}, {"note": "new"}),
+        )
+    },
     applied={WEB: {"kind": "Deployment", "spec": {"replicas": 2, "paused": None, "weights": [1, 2.5, "é\n"]}}},
     revision="c0ffee",
 )

@@ -7,7 +7,7 @@ from reconciler.kinds.apps.rollout import least_available, reconcile
 from reconciler.kinds.kind import Kind
 from reconciler.model.api.apps import Deployment
 from reconciler.model.kinds import Names
-from reconciler.planning.workload import Workload
+from reconciler.planning.workload import RevisionHistory, Workload
 
 DEPLOYMENT = Kind(
     names=Names(
@@ -21,6 +21,10 @@ DEPLOYMENT = Kind(
         least_available=least_available,
         status=deployment_status,
         min_ready_seconds=lambda deployment: deployment.spec.min_ready_seconds,
+        history=RevisionHistory(
+            limit=lambda deployment: deployment.spec.revision_history_limit,
+            takes_up=lambda deployment: not deployment.spec.paused,
+        ),
     ),
     view=DEPLOYMENT_VIEW,
 )

@@ -41,6 +41,8 @@ class DeploymentSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     strategy: DeploymentStrategy = DeploymentStrategy()
     min_ready_seconds: int = 0
     paused: bool = False
+    revision_history_limit: int = 10
+    """How many ReplicaSets without pods are kept beside the present one."""
 
 
 class DeploymentStatus(Struct, frozen=True, rename="camel", omit_defaults=True):

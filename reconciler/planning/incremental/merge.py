@@ -39,7 +39,7 @@ def merged_memory(memory: Memory, desired: Desired, part: Part) -> Memory:
     given, after = part.memory, part.plan.memory
     changed: dict[str, Any] = {
         name: put
-        for name in (*BY_POD, "nodes", "incarnations")
+        for name in (*BY_POD, "nodes", "incarnations", "template_revisions")
         if (put := _merged(getattr(memory, name), getattr(given, name), getattr(after, name))) is not None
     }
     if memory.revision != desired.revision.id:

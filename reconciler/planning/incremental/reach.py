@@ -137,6 +137,7 @@ def cut_memory(memory: Memory, desired: Desired, reach: Reach) -> Memory:
         nodes=_among(memory.nodes, sorted(reach.nodes)),
         services=_among(memory.services, sorted(reach.services | reach.beside)),
         incarnations=_among(memory.incarnations, sorted(reach.owners)),
+        template_revisions=_among(memory.template_revisions, sorted(reach.owners)),
         ingresses={},
         claims={},
         applied=desired.manifests,

@@ -19,7 +19,7 @@ from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import Pod, PodSpec
 from reconciler.model.desired import Revision, Snapshot, SourceFile
-from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs
+from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs, TemplateRevision
 from reconciler.model.names import Ref
 from reconciler.model.records import Event
 from reconciler.model.secrets import SecretText
@@ -178,7 +178,7 @@ def test_a_newer_schema_is_refused(store: SqliteStore, directory: Path) -> None:
     with sqlite3.connect(directory / "state.db") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreFailed, match=r"schema version 99.*knows version 4.*newer one"):
+    with pytest.raises(StoreFailed, match=r"schema version 99.*knows version 5.*newer one"):
         SqliteStore(directory)
     with pytest.raises(StoreFailed, match="schema version 99"):
         open_reader(directory)
@@ -262,7 +262,7 @@ import sys
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Revision, Snapshot, SourceFile
-from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs
+from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs, TemplateRevision
 from reconciler.store.sqlite import SqliteStore
 store = SqliteStore(sys.argv[1])
 turn = int(store.load().revision or 0)
@@ -380,6 +380,24 @@ def test_a_template_that_another_version_wrote_in_other_words_stays_until_its_la
     again = SqliteStore(directory)
     assert again.load().pods == pods
     assert parts(again) == {"pods": 3, "templates": 1}
+    again.close()
+
+
+def test_a_revision_of_a_template_has_its_row_also_without_a_pod(store: SqliteStore, directory: Path) -> None:
+    pods = {str(number): of_template(str(number), "web:2") for number in range(3)}
+    old, new = of_template("0", "web:1").spec, pods["0"].spec
+    history = (TemplateRevision("a", 1, old, {"app": "web"}), TemplateRevision("b", 2, new))
+    memory = Memory(pods=pods, template_revisions={WEB: history})
+    store.save(memory)
+    assert parts(store) == {"pods": 3, "templates": 2, "template_revisions": 1}
+    store.close()
+    again = SqliteStore(directory)
+    assert again.load() == memory
+    assert again.load().template_revisions[WEB][1].spec is again.load().pods["0"].spec
+    again.save(Memory(template_revisions={WEB: history[1:]}))
+    assert parts(again) == {"templates": 1, "template_revisions": 1}
+    again.save(Memory())
+    assert parts(again) == {}
     again.close()
 
 
