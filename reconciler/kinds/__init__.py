@@ -23,6 +23,7 @@ from reconciler.kinds.networking.ingress import INGRESS
 from reconciler.kinds.networking.network_policy import NETWORK_POLICY
 from reconciler.kinds.unsupported import INSTEAD
 from reconciler.manifests.admission import AdmittedKinds, admitted_kinds
+from reconciler.planning.controller import Controllers
 from reconciler.planning.workload import Workloads
 
 KINDS: Final[Sequence[Kind[Any]]] = (
@@ -51,7 +52,10 @@ ADMITTED: Final[AdmittedKinds] = admitted_kinds(
 WORKLOADS: Final[Workloads] = {kind.names.kind: kind.workload for kind in KINDS if kind.workload is not None}
 """The kinds of objects that pods exist for, as planning takes them."""
 
+CONTROLLERS: Final[Controllers] = tuple(kind.controller for kind in KINDS if kind.controller is not None)
+"""The controllers of the kinds that no pods exist for, as planning takes them."""
+
 KIND_BY_NAME: Final[Mapping[str, Kind[Any]]] = {kind.names.kind: kind for kind in KINDS}
 """Every kind under its name in CamelCase."""
 
-__all__ = ["ADMITTED", "KINDS", "KIND_BY_NAME", "Kind", "WORKLOADS"]
+__all__ = ["ADMITTED", "CONTROLLERS", "KINDS", "KIND_BY_NAME", "Kind", "WORKLOADS"]

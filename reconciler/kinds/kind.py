@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from reconciler.manifests.admission import Admission
 from reconciler.model.kinds import Names
+from reconciler.planning.controller import Controller
 from reconciler.planning.workload import Workload
 from reconciler.reporting.view import View
 
@@ -21,6 +22,9 @@ class Kind(Struct, Generic[T], frozen=True):
     admission: Admission[T] | None = None
     """How manifests of the kind are read and checked; None for objects that only the reconciler makes."""
     workload: Workload[T] | None = None
-    """How planning treats its objects; None for a kind that no pods exist for."""
+    """How planning treats its objects, if pods exist for them."""
+    controller: Controller[T] | None = None
+    """How planning treats its objects, if it gives them something or says how they stand, and no pods exist for
+    them."""
     view: View[T] | None = None
     """How its objects are shown; None for what is not an object, and has a table of its own."""

@@ -5,20 +5,21 @@ from collections.abc import Mapping
 from reconciler.model.acme import WantedCertificate
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.networking import Ingress
+from reconciler.model.desired import Desired
 from reconciler.model.ingress import is_served_here
 from reconciler.model.names import Ref
 
 
-def wanted_certificates(
-    ingresses: Mapping[Ref, Ingress], secrets: Mapping[Ref, Secret]
-) -> Mapping[Ref, WantedCertificate]:
-    """By the Secret that stands for each: for Ingresses annotated for it, but where a manifest has that Secret.
+def wanted_certificates(desired: Desired) -> Mapping[Ref, WantedCertificate]:
+    """Return the certificates that Ingresses ask for, by the Secret that stands for each.
 
-    Two Ingresses that name the same Secret share a certificate for the hosts of both.
+    None is asked for where a manifest has that Secret. Two Ingresses that name the same Secret share a certificate
+    for the hosts of both.
     """
+    secrets = desired.of(Secret)
     names: dict[Ref, set[str]] = {}
     users: dict[Ref, dict[Ref, None]] = {}
-    for ref, ingress in sorted(ingresses.items()):
+    for ref, ingress in sorted(desired.of(Ingress).items()):
         if not issues(ingress):
             continue
         for tls in ingress.spec.tls:

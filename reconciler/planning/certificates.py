@@ -6,8 +6,6 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from reconciler.model.acme import AcmeAccount, IssuedCertificate, Order, OrderTry, WantedCertificate
-from reconciler.model.api.core.config import Secret
-from reconciler.model.api.networking import Ingress
 from reconciler.model.certificates import wanted_certificates
 from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
@@ -40,7 +38,7 @@ def certificates_due(desired: Desired, memory: Memory, clock: Clock) -> Due:
     if terms is None or account is None:
         return NO_ORDERS
     orders, later = [], []
-    for secret, wanted in wanted_certificates(desired.of(Ingress), desired.of(Secret)).items():
+    for secret, wanted in wanted_certificates(desired).items():
         if not _is_due(wanted, memory.certificates.get(secret), terms.server, clock.unix):
             continue
         last = memory.orders.get(secret)
@@ -60,7 +58,7 @@ def account_wanted(desired: Desired, memory: Memory) -> str:
     terms = desired.cluster.spec.acme
     if terms is None or terms.server in memory.accounts:
         return ""
-    return terms.server if wanted_certificates(desired.of(Ingress), desired.of(Secret)) else ""
+    return terms.server if wanted_certificates(desired) else ""
 
 
 def with_account(memory: Memory, server: str, account: AcmeAccount) -> Memory:

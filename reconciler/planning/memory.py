@@ -3,13 +3,9 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.memory import IngressRecord, Memory, NodeRecord, ServiceRecord
-from reconciler.model.names import Ref
-from reconciler.planning.controllers.ingress import ingress_records
-from reconciler.planning.controllers.service import service_records
+from reconciler.model.memory import Memory, NodeRecord
 from reconciler.planning.decided import Decided
 from reconciler.planning.progress import Progress
 from reconciler.planning.scheduling.cycle import Placement
@@ -21,36 +17,21 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Records(Struct, frozen=True):
-    """What is chosen once for objects other than pods, and remembered."""
+def remember(world: World, decided: Decided, recorded: Memory, progress: Progress) -> Memory:
+    """Return what is to be remembered: the memory of the world, itself, where that is nothing new.
 
-    services: Mapping[Ref, ServiceRecord]
-    ingresses: Mapping[Ref, IngressRecord]
-
-
-def records_of(world: World) -> Records:
-    """Choose what Services and Ingresses of the revision have not been given yet."""
-    nodes = world.nodes.values()
-    return Records(
-        service_records(world.desired, world.memory, nodes), ingress_records(world.desired, world.memory, nodes)
-    )
-
-
-def remember(world: World, decided: Decided, records: Records, progress: Progress) -> Memory:
-    """Return what is to be remembered: the memory given, itself, where that is nothing new."""
+    `recorded` has what the controllers have given to objects.
+    """
     desired, memory = world.desired, world.memory
     incarnations = memory.incarnations
     if decided.placement.incarnations:
         incarnations = {**incarnations, **decided.placement.incarnations}
     planned = memory.revision == desired.revision.id
-    after = Memory(
+    after = replace(
+        recorded,
         pods=_kept(memory.pods, decided.intents),
         nodes=_records(memory, world.nodes, decided.placement),
-        services=records.services,
-        ingresses=records.ingresses,
         claims=decided.claims,
-        accounts=memory.accounts,
-        certificates=memory.certificates,
         runs=progress.runs,
         incarnations=incarnations,
         template_revisions=decided.revisions,
@@ -59,7 +40,6 @@ def remember(world: World, decided: Decided, records: Records, progress: Progres
         backoffs=progress.backoffs,
         ready_since=progress.ready_since,
         leaving=progress.leaving,
-        orders=memory.orders,
         crashes=progress.crashes,
         failures=progress.failures,
         started=progress.started,

@@ -9,6 +9,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Plan
+from reconciler.planning.controller import ClusterState, recorded
 from reconciler.planning.controllers.endpoint_slices import slice_endpoints
 from reconciler.planning.controllers.endpoints import endpoints
 from reconciler.planning.decided import decide
@@ -19,10 +20,10 @@ from reconciler.planning.kubelet.draining import Rotation
 from reconciler.planning.kubelet.garbage_collection import collect_garbage
 from reconciler.planning.kubelet.probes import probed_containers
 from reconciler.planning.kubelet.sync import sync_pods
-from reconciler.planning.memory import records_of, remember
+from reconciler.planning.memory import remember
 from reconciler.planning.outlook import due, pod_changes, unsettled
 from reconciler.planning.progress import progress_of, with_failures
-from reconciler.planning.status.all import Standpoint, cluster_status
+from reconciler.planning.status.all import cluster_status
 from reconciler.planning.world import Rules, view_world
 
 
@@ -47,7 +48,7 @@ def plan(
 
     world = view_world(desired, observed, memory, clock, rules, rotation)
     decided = decide(world)
-    records = records_of(world)
+    given = recorded(rules.controllers, desired, world.memory, tuple(world.nodes.values()))
     behind = endpoints(desired.of(Service), world.backends, decided.pods, world.nodes.values())
     behind |= slice_endpoints(desired)
 
@@ -55,12 +56,14 @@ def plan(
     synced = sync_pods(world, decided, progress)
     collected = collect_garbage(world, decided, progress, synced)
     work = (*synced.work, *collected.work)
-    status = cluster_status(Standpoint(world, decided, progress, records, behind))
+    after = remember(world, decided, given, with_failures(progress, memory, work))
+    state = ClusterState(desired, after, world.nodes, world.volumes, behind)
+    status = cluster_status(world, decided, progress, state)
     return Plan(
         changes=(*pod_changes(world, decided), *synced.changes, *collected.changes),
         objects=objects,
         work=work,
-        memory=remember(world, decided, records, with_failures(progress, memory, work)),
+        memory=after,
         statuses=status.statuses,
         endpoints=behind,
         probed=probed_containers((pod.intent for pod in decided.pods.values() if pod.shape.probed), desired),

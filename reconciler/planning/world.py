@@ -17,6 +17,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, Memory, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Observed
+from reconciler.planning.controller import Controllers
 from reconciler.planning.controllers.endpoints import Backend, select
 from reconciler.planning.kubelet.draining import Rotation, is_gone, rotation_of
 from reconciler.planning.options import Options
@@ -34,6 +35,8 @@ class Rules(Struct, frozen=True):
 
     workloads: Workloads
     """The kinds of objects that pods exist for."""
+    controllers: Controllers
+    """Those of the kinds of objects that no pods exist for."""
     options: Options = Options()
     """What the person who started the run allows."""
 

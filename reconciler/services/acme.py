@@ -9,7 +9,6 @@ from msgspec import Struct
 from reconciler.model.acme import IssuedCertificate
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.meta import ObjectMeta
-from reconciler.model.api.networking import Ingress
 from reconciler.model.certificates import wanted_certificates
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
@@ -48,7 +47,7 @@ class AcmeAtTheEdge(Struct, frozen=True):
 
 def acme_at_the_edge(desired: Desired, memory: Memory) -> AcmeAtTheEdge:
     terms = desired.cluster.spec.acme
-    wanted = wanted_certificates(desired.of(Ingress), desired.of(Secret)) if terms is not None else {}
+    wanted = wanted_certificates(desired) if terms is not None else {}
     if terms is None or not wanted:
         return AcmeAtTheEdge()
     account = memory.accounts.get(terms.server)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from reconciler.kinds.core.persistent_volume_claim_controller import PERSISTENT_VOLUME_CLAIM_CONTROLLER
 from reconciler.kinds.core.persistent_volume_claim_view import PERSISTENT_VOLUME_CLAIM_VIEW
 from reconciler.kinds.kind import Kind
 from reconciler.manifests.admission import Admission
@@ -34,5 +35,6 @@ PERSISTENT_VOLUME_CLAIM = Kind(
         validate=_validate,
         annotations={ANNOTATION_RECLAIM: ("Retain", "Delete")},
     ),
+    controller=PERSISTENT_VOLUME_CLAIM_CONTROLLER,
     view=PERSISTENT_VOLUME_CLAIM_VIEW,
 )

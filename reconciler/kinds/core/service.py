@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from reconciler.kinds.core.service_controller import SERVICE_CONTROLLER
 from reconciler.kinds.core.service_view import SERVICE_VIEW
 from reconciler.kinds.kind import Kind
 from reconciler.manifests.across.selectors import check_service_selector
@@ -59,5 +60,6 @@ SERVICE = Kind(
         revision_checks=(SERVICE_ADDRESSES,),
         annotations=dict.fromkeys(SERVICE_SETTINGS, ()),
     ),
+    controller=SERVICE_CONTROLLER,
     view=SERVICE_VIEW,
 )

@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from reconciler.kinds.kind import Kind
+from reconciler.kinds.networking.ingress_controller import INGRESS_CONTROLLER
 from reconciler.kinds.networking.ingress_view import INGRESS_VIEW
 from reconciler.manifests.across.ingress_backends import check_backends
 from reconciler.manifests.across.ingress_reach import INGRESS_REACH
@@ -55,5 +56,6 @@ INGRESS = Kind(
         revision_checks=(INGRESS_REACH,),
         annotations=dict.fromkeys(SETTINGS, ()),
     ),
+    controller=INGRESS_CONTROLLER,
     view=INGRESS_VIEW,
 )

@@ -19,7 +19,7 @@ from reconciler.planning.kubelet.booting import booting_pods
 from reconciler.planning.kubelet.probes import probed_containers
 from reconciler.planning.state.nodes import view_nodes
 from reconciler.planning.state.pod_info import shape_of
-from reconciler.planning.status.workloads import nodes_with_status
+from reconciler.planning.status.nodes import nodes_with_status
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")

@@ -5,17 +5,11 @@ claim that no record binds waits for every node that was never seen.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from msgspec.structs import replace
 
-from reconciler.model.api.core.persistent_volume_claim import (
-    ANNOTATION_SELECTED_NODE,
-    PersistentVolumeClaim,
-    PersistentVolumeClaimStatus,
-)
+from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.api.meta import Condition, ref_of
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, PodIntent
 from reconciler.model.names import ANNOTATION_RECLAIM, Ref, Uid
@@ -25,12 +19,6 @@ from reconciler.planning.state.nodes import NodeView
 _DELETE = "Delete"
 Found = Mapping[str, Sequence[str]]
 """The nodes that have each claim's volume, by the volume's name."""
-_WAITS = "waits for the first pod that uses it"
-_WAY_OUT = (
-    "its data is on {node}, which is not in the manifests: put the Node back; or copy the data into the Docker "
-    "volume {volume} of another node and give the claim up on this one by `reconciler node reset {node} SOURCE`, "
-    "with --forget where the host is gone: then it is found where the volume is, or begins anew, empty"
-)
 
 
 def claims_of(namespace: str, spec: PodSpec | None) -> tuple[Ref, ...]:
@@ -94,35 +82,6 @@ def undecided(cluster: str, ref: Ref, unlisted: NodeView | None, found: Found) -
         return ""
     why = "which has not been seen yet" if unlisted.last is None else "whose Docker does not list its volumes"
     return f"its claim {ref.name} may have data on {unlisted.name}, {why}"
-
-
-def claim_with_status(
-    cluster: str,
-    claim: PersistentVolumeClaim,
-    record: ClaimRecord | None,
-    nodes: Mapping[str, NodeView],
-    found: Found,
-) -> PersistentVolumeClaim:
-    """A claim with the volume and the node that have its data."""
-    if record is None:
-        why = undecided(cluster, ref_of(claim), unlisted(nodes), found) or _WAITS
-        return replace(claim, status=PersistentVolumeClaimStatus("Pending", conditions=(_bound("False", why),)))
-    metadata, spec = claim.metadata, replace(claim.spec, volume_name=record.volume)
-    given = {**metadata.annotations, ANNOTATION_SELECTED_NODE: record.node}
-    if record.node not in nodes:
-        why = _WAY_OUT.format(node=record.node, volume=record.volume)
-        status = PersistentVolumeClaimStatus("Lost", conditions=(_bound("False", why),))
-    else:
-        others = [name for name in found.get(record.volume, ()) if name != record.node]
-        message = f"there is a volume of it on {' and on '.join(others)} too, which is not used" if others else ""
-        requests = spec.resources.requests
-        capacity = {"storage": requests["storage"]} if "storage" in requests else {}
-        status = PersistentVolumeClaimStatus("Bound", spec.access_modes, capacity, (_bound("True", message),))
-    return replace(claim, metadata=replace(metadata, annotations=given), spec=spec, status=status)
-
-
-def _bound(status: Literal["True", "False"], message: str) -> Condition:
-    return Condition("Bound", status, message=message)
 
 
 def volumes_found(nodes: Mapping[str, NodeView]) -> Found:

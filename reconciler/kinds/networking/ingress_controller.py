@@ -1,7 +1,6 @@
-"""Ingresses: who was there first is remembered, and where they are heard is told."""
+"""What planning does with Ingresses: who was there first is remembered, and where each is reached is said."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -16,22 +15,20 @@ from reconciler.model.ingress import is_served_here
 from reconciler.model.memory import IngressRecord, Memory
 from reconciler.model.moments import rfc3339
 from reconciler.model.names import Ref
+from reconciler.model.plan import Status
 from reconciler.model.tls import read_certificate
+from reconciler.planning.controller import ClusterState, Controller
 from reconciler.planning.state.nodes import NodeView
 
-_NO_SECRETS: Final[Mapping[Ref, Secret]] = {}
-_NONE_ISSUED: Final[Mapping[Ref, IssuedCertificate]] = {}
 
+def _record(desired: Desired, memory: Memory, nodes: Sequence[NodeView]) -> Memory:
+    """Give each Ingress that comes its turn; one that comes back is new.
 
-def ingress_records(
-    desired: Desired, memory: Memory, nodes: Iterable[NodeView] = ()
-) -> Mapping[Ref, IngressRecord]:
-    """For each Ingress of the revision; the mapping remembered where none comes or goes. Who comes back is new.
-
-    Where the memory is lost, the nodes' proxies tell who was there before."""
+    Where the memory is lost, the nodes' proxies tell who was there before.
+    """
     known = memory.ingresses
     if known.keys() == desired.of(Ingress).keys():
-        return known
+        return memory
     if not known:
         known = {
             ref: IngressRecord(turn)
@@ -40,21 +37,20 @@ def ingress_records(
             for ref, turn in node.last.given.ingresses.items()
         }
     newest = IngressRecord(max((record.turn for record in known.values()), default=0) + 1)
-    return {ref: known.get(ref, newest) for ref in sorted(desired.of(Ingress))}
+    records = {ref: known.get(ref, newest) for ref in sorted(desired.of(Ingress))}
+    return replace(memory, ingresses=records)
 
 
-def ingress_with_status(ingress: Ingress, edges: Sequence[str]) -> Ingress:
-    """`edges` are the addresses at which the outside reaches the nodes."""
-    heard = tuple(load_balancer_ingress(one) for one in edges) if is_served_here(ingress) else ()
-    return replace(ingress, status=IngressStatus(LoadBalancerStatus(heard)))
+def _status(ingress: Ingress, state: ClusterState) -> Iterator[Status]:
+    reached = tuple(load_balancer_ingress(one) for one in state.edges) if is_served_here(ingress) else ()
+    yield replace(ingress, status=IngressStatus(LoadBalancerStatus(reached)))
+    yield from _certificates(ingress, state.desired.of(Secret), state.memory.certificates)
 
 
-def certificates_of(
-    ingress: Ingress,
-    secrets: Mapping[Ref, Secret] = _NO_SECRETS,
-    issued: Mapping[Ref, IssuedCertificate] = _NONE_ISSUED,
+def _certificates(
+    ingress: Ingress, secrets: Mapping[Ref, Secret], issued: Mapping[Ref, IssuedCertificate]
 ) -> Iterator[Certificate]:
-    """The certificates that an Ingress uses, if it is served here; `issued` are from an ACME server."""
+    """Yield the certificates that an Ingress uses, if it is served here; `issued` are from an ACME server."""
     if not is_served_here(ingress):
         return
     namespace = ingress.metadata.namespace
@@ -68,3 +64,6 @@ def certificates_of(
             why = "" if end else "it has not been issued yet"
         ready = Condition("Ready", "True" if end else "False", message=why)
         yield Certificate(ObjectMeta(name, namespace), CertificateStatus(rfc3339(end), (ready,)))
+
+
+INGRESS_CONTROLLER = Controller(type=Ingress, status=_status, record=_record)

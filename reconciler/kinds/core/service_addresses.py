@@ -6,9 +6,11 @@ free.
 """
 
 import zlib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from reconciler.model.api.cluster import dns_addresses
 from reconciler.model.api.core.service import Service, ServicePort
@@ -23,35 +25,32 @@ NODE_PORTS = range(30000, 32768)
 
 _Slot: TypeAlias = tuple[Ref, int]
 """A port of a Service, by its index."""
-_Told: TypeAlias = dict[Ref, list[str]]
-"""What each Service asks for and does not get."""
+_Refusals: TypeAlias = dict[Ref, list[str]]
+"""Why each Service does not get what it asks for."""
 
 
-def service_records(
-    desired: Desired, memory: Memory, nodes: Iterable[NodeView] = ()
-) -> Mapping[Ref, ServiceRecord]:
-    """For each Service of the revision; the mapping remembered where nothing changes. What is not remembered is as
-    the nodes have it."""
+def record_services(desired: Desired, memory: Memory, nodes: Sequence[NodeView]) -> Memory:
+    """Choose the address and the node ports of each Service; what is not remembered is as the nodes have it."""
     known = memory.services
     services = desired.of(Service)
     reserved = dns_addresses(desired.cluster.spec)
     if len(known) == len(services) and all(
         _stands(service, known.get(ref), reserved) for ref, service in services.items()
     ):
-        return known
-    told: _Told = {ref: [] for ref in services}
+        return memory
+    refusals: _Refusals = {ref: [] for ref in services}
     had = {**_given(nodes, known), **known}
-    addresses = _addresses(desired, had, told)
-    ports = _node_ports(services, had, told)
+    addresses = _addresses(desired, had, refusals)
+    ports = _node_ports(services, had, refusals)
     records = {
         ref: ServiceRecord(
             addresses.get(ref, ""),
             tuple(ports.get((ref, index), 0) for index in range(len(service.spec.ports))),
-            "; ".join(dict.fromkeys(told[ref])),
+            "; ".join(dict.fromkeys(refusals[ref])),
         )
         for ref, service in sorted(services.items())
     }
-    return known if records == known else records
+    return memory if records == known else replace(memory, services=records)
 
 
 def _stands(service: Service, record: ServiceRecord | None, reserved: Container[str]) -> bool:
@@ -96,7 +95,7 @@ def _is_exposed(service: Service, port: ServicePort) -> bool:
     return spec.type == "NodePort"
 
 
-def _addresses(desired: Desired, known: Mapping[Ref, ServiceRecord], told: _Told) -> Mapping[Ref, str]:
+def _addresses(desired: Desired, known: Mapping[Ref, ServiceRecord], refusals: _Refusals) -> Mapping[Ref, str]:
     network = IPv4Network(desired.cluster.spec.service_cidr)
     reserved = dns_addresses(desired.cluster.spec)
     asks = {}
@@ -113,14 +112,14 @@ def _addresses(desired: Desired, known: Mapping[Ref, ServiceRecord], told: _Told
 
     shares = share_out(asks, candidates)
     for ref, owner in shares.refused.items():
-        told[ref].append(f"{asks[ref].named} belongs to {owner}: choose another clusterIP, or leave it out")
+        refusals[ref].append(f"{asks[ref].named} belongs to {owner}: choose another clusterIP, or leave it out")
     for ref in asks.keys() - shares.given.keys() - shares.refused.keys():
-        told[ref].append(f"every address of {network} is taken: widen serviceCIDR")
+        refusals[ref].append(f"every address of {network} is taken: widen serviceCIDR")
     return shares.given
 
 
 def _node_ports(
-    services: Mapping[Ref, Service], known: Mapping[Ref, ServiceRecord], told: _Told
+    services: Mapping[Ref, Service], known: Mapping[Ref, ServiceRecord], refusals: _Refusals
 ) -> Mapping[_Slot, int]:
     asks = {
         (ref, index): Ask(ref, port.node_port, _remembered(known, ref, index))
@@ -138,9 +137,11 @@ def _node_ports(
     shares = share_out(asks, candidates)
     for slot, owner in shares.refused.items():
         number = asks[slot].named
-        told[slot[0]].append(f"node port {number} belongs to {owner}: choose another nodePort, or leave it out")
+        refusals[slot[0]].append(
+            f"node port {number} belongs to {owner}: choose another nodePort, or leave it out"
+        )
     for ref, _ in asks.keys() - shares.given.keys() - shares.refused.keys():
-        told[ref].append("every node port is taken: change Services of type NodePort to ClusterIP")
+        refusals[ref].append("every node port is taken: change Services of type NodePort to ClusterIP")
     return shares.given
 
 

@@ -1,32 +1,15 @@
-"""How nodes and Services stand, as Kubernetes' own statuses; pods have a module of their own."""
+"""How nodes stand, as Kubernetes' own statuses."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from functools import lru_cache
-from itertools import groupby
-from operator import attrgetter
 
 from msgspec.structs import replace
 
-from reconciler.model.api.core.endpoints import (
-    EndpointAddress,
-    EndpointPort,
-    Endpoints,
-    EndpointSubset,
-    ObjectReference,
-)
 from reconciler.model.api.core.node import Node, NodeAddress, NodeSpec, NodeStatus, NodeSystemInfo, SshAddress
-from reconciler.model.api.core.service import (
-    LoadBalancerStatus,
-    Service,
-    ServiceStatus,
-    load_balancer_ingress,
-)
 from reconciler.model.api.meta import Condition, ObjectMeta
-from reconciler.model.memory import NodeRecord, ServiceRecord
+from reconciler.model.memory import NodeRecord
 from reconciler.model.names import Ref
-from reconciler.model.plan import Endpoint
 from reconciler.model.quantities import Quantity
-from reconciler.model.services import is_headless
 from reconciler.planning.state.nodes import NodeView
 
 
@@ -93,41 +76,3 @@ def _node_message(node: NodeView) -> str:
         return ""
     network, proxy, dns = node.answers.network, node.answers.proxy, node.answers.dns
     return "; ".join(dict.fromkeys(filter(None, (network.error, network.unresolved, proxy.error, dns.error))))
-
-
-def service_with_status(service: Service, record: ServiceRecord, edges: tuple[str, ...]) -> Service:
-    """A Service with the address and the node ports that it has. `edges`: where a load balancer is reached."""
-    spec = service.spec
-    address = spec.cluster_ip if is_headless(service) else record.cluster_ip
-    ports = tuple(
-        port if port.node_port == given else replace(port, node_port=given)
-        for port, given in zip(spec.ports, record.node_ports, strict=True)
-    )
-    if (address, ports) != (spec.cluster_ip, spec.ports):
-        spec = replace(spec, cluster_ip=address, ports=ports)
-    balancer = tuple(load_balancer_ingress(one) for one in edges) if spec.type == "LoadBalancer" else ()
-    refused = (Condition("Allocated", "False", "NotAvailable", record.message),) if record.message else ()
-    return replace(service, spec=spec, status=ServiceStatus(LoadBalancerStatus(balancer), refused))
-
-
-def endpoints_of(service: Service, endpoints: Sequence[Endpoint]) -> Endpoints:
-    """Who answers for a Service, in rotation, in the order given: those with the same ports are one subset."""
-    subsets = []
-    ready = [one for one in endpoints if one.ready]
-    for numbers, same in groupby(ready, key=attrgetter("ports")):
-        ports = tuple(
-            EndpointPort(number, port.name)
-            for number, port in zip(numbers, service.spec.ports, strict=False)
-            if number
-        )
-        if ports or not service.spec.ports:
-            subsets.append(EndpointSubset(tuple(_address(service, one) for one in same), ports))
-    meta = service.metadata
-    return Endpoints(ObjectMeta(meta.name, meta.namespace), tuple(subsets))
-
-
-def _address(service: Service, endpoint: Endpoint) -> EndpointAddress:
-    target = (
-        ObjectReference("Pod", service.metadata.namespace, endpoint.pod, endpoint.uid) if endpoint.uid else None
-    )
-    return EndpointAddress(endpoint.ip, endpoint.hostname, endpoint.node, target)
