@@ -1,5 +1,7 @@
 """Says at the end of a run how many tests of each tier passed: a tier that ran nothing is seen at once."""
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,10 @@ import structlog
 from _pytest.terminal import TerminalReporter
 
 TESTS = Path(__file__).parent
+
+# Hundreds of tests start Python: without bytecode, each of them compiles half a second of modules.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -88,7 +88,9 @@ VALID: dict[str, dict[str, Any]] = {
 }
 
 
-WHOLE: list[dict[str, Any]] = [each for each in yaml.safe_load_all(EVERYTHING) if each["kind"] in VALID]
+WHOLE: list[dict[str, Any]] = [
+    each for each in yaml.load_all(EVERYTHING, yaml.CSafeLoader) if each["kind"] in VALID
+]
 
 
 def document(kind: str) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def read_overlays(folder: Path = FOLDER) -> Overlays:
     types: dict[str, TypeOverlay] = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
-            part = msgspec.convert(_with_texts(yaml.safe_load(path.read_text("utf-8"))), Overlays)
+            part = msgspec.convert(_with_texts(yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)), Overlays)
         except msgspec.ValidationError as error:
             raise WrongOverlay(f"{path.name}: {error}") from error
         if twice := (formats.keys() & part.formats.keys()) | (types.keys() & part.types.keys()):

@@ -22,7 +22,7 @@ Json = Mapping[str, Any]
 
 
 def documents(text: str) -> list[Json]:
-    return [document for document in yaml.safe_load_all(text) if document]
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
 
 def samples() -> Iterator[tuple[str, Json]]:

@@ -91,7 +91,7 @@ SnzVEGft
 -----END CERTIFICATE-----
 """
 """By another certificate; nothing here could make one."""
-DSA = dsa.generate_private_key(2048)
+DSA = dsa.generate_private_key(1024)
 
 
 @pytest.mark.parametrize(
