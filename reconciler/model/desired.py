@@ -73,13 +73,16 @@ class Desired(Struct, frozen=True, dict=True):
     """All objects by their type: `of` gives those of one type. A mapping whose objects are the same as in the
     revision loaded before is the same mapping."""
     places: Mapping[Ref, Place]
-    """Where each object was written."""
+    """Where each object was written, or the one that it comes with."""
     templates: Mapping[Ref, Template]
     """What each object that pods exist for makes them from; a bare Pod is made from itself."""
     digests: Mapping[Ref, str]
     """Of the contents of each ConfigMap and Secret: other contents, another digest. Salted: it tells no value."""
     manifests: Mapping[Ref, Json]
-    """Each object as written, with defaults left out, and Secret values replaced by their fingerprints."""
+    """Each object as written, with defaults left out, and Secret values replaced by their fingerprints. What comes
+    with another object has none."""
+    owners: Mapping[Ref, Ref] = {}
+    """The object that each object comes with which no manifest holds."""
     warnings: tuple[Problem, ...] = ()
     empty_files: frozenset[str] = frozenset()
     """Files of the source that hold no object."""

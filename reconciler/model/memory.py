@@ -63,6 +63,8 @@ class TemplateRevision(Struct, frozen=True):
     """None: all that is known of it is that a pod was made from it."""
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
+    settled: bool = False
+    """Its rollout has come to its end, of an object to which that matters: all pods were of it at once."""
 
 
 class NodeRecord(Struct, frozen=True):
@@ -104,6 +106,10 @@ class ClaimRecord(Struct, frozen=True):
     """The Docker volume's name."""
     delete: bool = False
     """Its reclaim policy: the data goes with the claim."""
+    owner: Ref | None = None
+    """The object that the claim came with; None for a claim of a manifest."""
+    delete_with_owner: bool = False
+    """What becomes of the data when that object goes, and the claim with it."""
 
 
 class Runs(Struct, frozen=True, gc=False):

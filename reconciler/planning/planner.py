@@ -13,7 +13,6 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.api.core.service import Service
 from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
@@ -42,6 +41,8 @@ from reconciler.planning.incremental.reach import (
     reach_of,
 )
 from reconciler.planning.plan import plan
+from reconciler.planning.state.volume_binding import released
+from reconciler.planning.workload import pod_templates
 from reconciler.planning.world import Rules
 
 AUDIT_EVERY: Final = 500
@@ -150,7 +151,10 @@ class _Known:
             return self._unchanged(desired, observed, memory)
         if self._strays is None:
             self._strays = Strays(observed, memory.pods)
-        reach = reach_of(changed.uids, changed.owners, changed.nodes, desired, memory, index, self._strays.by_uid)
+        templates = pod_templates(desired, self.rules.workloads)
+        reach = reach_of(
+            changed.uids, changed.owners, changed.nodes, desired, memory, index, self._strays.by_uid, templates
+        )
         if reach is None:
             return None
         part = self._part(desired, observed, memory, clock, reach)
@@ -294,8 +298,7 @@ def _is_open(desired: Desired, observed: Observed, made: Plan) -> bool:
         engines.add(node.facts.engine_id)
     if made.unplaced or any(record.message for record in memory.services.values()):
         return False
-    claims = desired.of(PersistentVolumeClaim)
-    return not any(record.delete and ref not in claims for ref, record in memory.claims.items())
+    return not released(desired, memory.claims)
 
 
 def _bereft(before: Memory, after: Memory, uids: Iterable[Uid]) -> frozenset[Ref]:

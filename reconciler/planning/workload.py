@@ -10,10 +10,12 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from msgspec import Struct
 
 from reconciler.model.desired import Desired, Template
+from reconciler.model.memory import TemplateRevision
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Status, Unplaced
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.decisions import Decision
+from reconciler.planning.state.pod_templates import PodIdentity, PodTemplates
 from reconciler.planning.state.pods import PodView, eviction
 
 T = TypeVar("T")
@@ -35,6 +37,8 @@ class Owned(Struct, Generic[T], frozen=True):
     """Whether one of its pods has just been decided to end, for a reason that is not the object's."""
     done: bool = False
     """Whether a pod of it ran to its end on a node that the revision does not have any more."""
+    revisions: Sequence[TemplateRevision] = ()
+    """The templates that it has had, as they are remembered, where its kind keeps a history."""
 
     @property
     def staying(self) -> list[PodView]:
@@ -70,6 +74,9 @@ class RevisionHistory(Struct, Generic[T], frozen=True):
     """How many templates without pods are kept beside the present one."""
     takes_up: Callable[[T], bool] = lambda _: True
     """Whether the object follows its present template now; if not, that counts as none yet."""
+    is_settled: Callable[[T, Template, Sequence[PodView]], bool] | None = None
+    """Whether the rollout of this template has come to its end, with these pods: until then the object needs what
+    it has had before, also without a pod of it. None: it never does."""
 
 
 class Workload(Struct, Generic[T], frozen=True):
@@ -84,6 +91,8 @@ class Workload(Struct, Generic[T], frozen=True):
     """Tells how an object stands."""
     min_ready_seconds: Callable[[T], int] = lambda _: 0
     """How long a pod must have been ready before it counts as available."""
+    identity: PodIdentity[T] | None = None
+    """How its pods differ, where each is one of a kind; None for pods that are all alike."""
     replaced_for: tuple[str, ...] = ()
     """The parts of an object that it is replaced for when they change, with the pods it has, instead of changed in
     place."""
@@ -93,6 +102,12 @@ class Workload(Struct, Generic[T], frozen=True):
 
 Workloads: TypeAlias = Mapping[str, Workload[Any]]
 """The workload of each kind that has one, by the kind's name."""
+
+
+def pod_templates(desired: Desired, workloads: Workloads) -> PodTemplates:
+    """Return the templates of all pods of a revision."""
+    identities = {kind: (one.type, one.identity) for kind, one in workloads.items() if one.identity is not None}
+    return PodTemplates(desired, identities)
 
 
 def owners(desired: Desired) -> Iterator[Ref]:

@@ -27,7 +27,7 @@ from reconciler.planning.state.nodes import NodeView, view_nodes
 from reconciler.planning.state.pods import PodView, by_owner, ready_since, view_pods
 from reconciler.planning.state.templates import brought_up_to_date
 from reconciler.planning.state.volume_binding import claim_records, volumes_found
-from reconciler.planning.workload import Owned, Workloads
+from reconciler.planning.workload import Owned, Workloads, pod_templates
 
 
 class Rules(Struct, frozen=True):
@@ -99,7 +99,9 @@ class World(Struct, frozen=True, dict=True):
         thing = self.desired.get(ref)
         assert thing is not None, f"{ref} has a template and is not in the revision"
         template = self.desired.templates[ref]
-        return Owned(ref, thing, template, pods, self.ready_since, self.now, ousted, ref in self.done_owners)
+        revisions = self.memory.template_revisions.get(ref, ())
+        done = ref in self.done_owners
+        return Owned(ref, thing, template, pods, self.ready_since, self.now, ousted, done, revisions)
 
 
 def view_world(
@@ -116,10 +118,10 @@ def view_world(
     """
     now = clock.monotonic
     nodes = view_nodes(desired, observed, memory, now)
-    templates = desired.templates
+    templates = pod_templates(desired, rules.workloads)
     known = brought_up_to_date(memory.pods, templates)
     adopted = match(desired.cluster.metadata.name, templates, nodes, known, memory.runs)
-    hidden = templates if any(node.record.hidden for node in nodes.values()) else ()
+    hidden = desired.templates if any(node.record.hidden for node in nodes.values()) else ()
     if hidden or adopted.pods is not known:
         numbers = incarnations(memory.incarnations, adopted.pods.values(), hidden)
         memory = memory if numbers is memory.incarnations else replace(memory, incarnations=numbers)

@@ -21,6 +21,7 @@ from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Observation, Observed, Reachable
 from reconciler.planning.incremental.index import PodIndex
+from reconciler.planning.state.pod_templates import PodTemplates
 from reconciler.planning.state.volume_binding import claims_of
 from reconciler.planning.workload import Workloads
 
@@ -66,12 +67,13 @@ def reach_of(
     memory: Memory,
     index: PodIndex,
     elsewhere: Mapping[Uid, Collection[str]],
+    templates: PodTemplates,
 ) -> Reach | None:
     """Of changes to these pods, owners and nodes; None: of everything.
 
     `elsewhere`: the nodes, other than its own, that have containers with a pod's uid."""
     core = {*owners, *(memory.pods[uid].workload for uid in uids if uid in memory.pods)}
-    services = {service for owner in core for service in _services_of(owner, desired, memory, index)}
+    services = {service for owner in core for service in _services_of(owner, memory, index, templates)}
     every = core | {owner for service in services for owner in index.owners_behind(service)}
     pods = tuple(uid for owner in sorted(every) for uid in index.of_owner(owner))
     if len(pods) > max(100, _MOST * len(memory.pods)):
@@ -145,10 +147,10 @@ def cut_memory(memory: Memory, desired: Desired, reach: Reach) -> Memory:
     )
 
 
-def _services_of(owner: Ref, desired: Desired, memory: Memory, index: PodIndex) -> Collection[Ref]:
+def _services_of(owner: Ref, memory: Memory, index: PodIndex, templates: PodTemplates) -> Collection[Ref]:
     """Those that select one of its pods, or will select those to come."""
     found = {ref for uid in index.of_owner(owner) for ref in index.services_of(memory.pods[uid])}
-    if (template := desired.templates.get(owner)) is not None:
+    for template in templates.to_come(owner):
         found.update(index.services_of_labels(owner.namespace, template.labels))
     return found
 

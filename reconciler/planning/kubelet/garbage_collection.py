@@ -5,14 +5,13 @@ Only from nodes that answer, and never because something is not known: a wrong g
 
 from collections.abc import Collection
 
-from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.names import Ref, Uid
 from reconciler.model.operations import PodWork, RemoveFiles, RemoveVolume
 from reconciler.planning.decided import Decided
 from reconciler.planning.kubelet.sync import PodSync, removal_of
 from reconciler.planning.progress import Progress
 from reconciler.planning.state.pods import PodView
-from reconciler.planning.state.volume_binding import claims_of
+from reconciler.planning.state.volume_binding import claims_of, released
 from reconciler.planning.world import World
 
 
@@ -72,16 +71,15 @@ def _forgotten_files(world: World, decided: Decided, progress: Progress) -> PodS
 
 
 def _released_volumes(world: World, decided: Decided, progress: Progress) -> PodSync:
-    """The data of claims that are gone, whose reclaim policy was Delete, and that no pod uses any more."""
-    existing = world.desired.of(PersistentVolumeClaim)
-    released = {ref: record for ref, record in decided.claims.items() if record.delete and ref not in existing}
-    if not released:
+    """The data of claims that are gone, where it is to go with them, and that no pod uses any more."""
+    gone = released(world.desired, decided.claims)
+    if not gone:
         return PodSync()
     used = {ref for intent in decided.intents.values() for ref in claims_of(intent.namespace, intent.spec)}
     work: list[PodWork] = []
     due: list[tuple[Ref, float]] = []
-    for ref in sorted(released.keys() - used):
-        record = released[ref]
+    for ref in sorted(gone.keys() - used):
+        record = gone[ref]
         node = world.nodes.get(record.node)
         if node is None or node.answers is None or record.volume in node.answers.busy:
             continue

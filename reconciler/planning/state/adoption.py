@@ -10,7 +10,6 @@ from typing import Final
 from msgspec import Struct
 
 from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.desired import Template
 from reconciler.model.memory import PodIntent, Runs
 from reconciler.model.names import (
     SANDBOX,
@@ -28,6 +27,7 @@ from reconciler.planning.allocation.identity import container_name, number_after
 from reconciler.planning.kubelet.container_config import has_sandbox
 from reconciler.planning.state.nodes import NodeView
 from reconciler.planning.state.pod_containers import Containers
+from reconciler.planning.state.pod_templates import PodTemplates
 from reconciler.planning.state.templates import read_template
 
 _GOING: Final[frozenset[ContainerState]] = frozenset({"removing", "dead"})
@@ -56,7 +56,7 @@ class Matched(Struct, frozen=True):
 
 def match(
     cluster: str,
-    templates: Mapping[Ref, Template],
+    templates: PodTemplates,
     nodes: Mapping[str, NodeView],
     pods: Mapping[Uid, PodIntent],
     runs: Mapping[Uid, Mapping[str, Runs]],
@@ -155,7 +155,7 @@ def _is_part(spec: PodSpec | None, name: str) -> bool:
 
 
 def _adopt(
-    cluster: str, templates: Mapping[Ref, Template], known: Mapping[Uid, PodIntent], strays: Iterable[Stray]
+    cluster: str, templates: PodTemplates, known: Mapping[Uid, PodIntent], strays: Iterable[Stray]
 ) -> tuple[list[tuple[PodIntent, dict[str, ObservedContainer]]], list[Stray], list[Stray]]:
     """The pods whose owner is still wanted: the store was lost, or is older than they; what else carries their
     uids on their nodes, under other names; and the rest, which are orphans."""
@@ -184,16 +184,14 @@ def _is_named(cluster: str, stray: Stray) -> bool:
     return bool(part.uid and part.pod and part.container) and part.name == expected
 
 
-def _intent(
-    templates: Mapping[Ref, Template], node: str, group: list[Stray], others: Iterable[Stray]
-) -> PodIntent | None:
+def _intent(templates: PodTemplates, node: str, group: list[Stray], others: Iterable[Stray]) -> PodIntent | None:
     """The intent that stood behind these containers; None where they are nobody's. `others` have its uid and other
     names: where none of these has the pod's address, that of the sandbox among them that was made first is it."""
     first = group[0].container
     if any((each.container.namespace, each.container.pod) != (first.namespace, first.pod) for each in group):
         return None
     owner = owner_from_label(first.owner, first.namespace)
-    template = templates.get(owner or Ref("Pod", first.namespace, first.pod))
+    template = templates.of(owner or Ref("Pod", first.namespace, first.pod), first.pod)
     if template is None:
         return None
     sandboxes = [stray.container for stray in others if stray.container.container == SANDBOX]

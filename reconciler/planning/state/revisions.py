@@ -59,8 +59,13 @@ def _revised(
     if own is None and template.hash not in hashes and not history.takes_up(thing):
         return others
     number = max(own.number if own is not None else 1, _next_number(others))
-    present = TemplateRevision(template.hash, number, template.spec, template.labels, template.annotations)
-    if hashes <= {template.hash}:
+    settled = own is not None and own.settled and own.number == number
+    if history.is_settled is not None and not settled:
+        settled = history.is_settled(thing, template, pods)
+    present = TemplateRevision(
+        template.hash, number, template.spec, template.labels, template.annotations, settled
+    )
+    if hashes <= {template.hash} and (settled or history.is_settled is None):
         others = others[max(0, len(others) - history.limit(thing)) :]
     return (*others, present)
 

@@ -12,21 +12,19 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from reconciler.model.api.core.pod import PodSpec, PodTemplateSpec, TemplateMeta
-from reconciler.model.desired import Template
 from reconciler.model.memory import PodIntent
-from reconciler.model.names import Ref, Uid
+from reconciler.model.names import Uid
 from reconciler.model.quantities import Quantity
+from reconciler.planning.state.pod_templates import PodTemplates
 
 
-def brought_up_to_date(
-    pods: Mapping[Uid, PodIntent], templates: Mapping[Ref, Template]
-) -> Mapping[Uid, PodIntent]:
+def brought_up_to_date(pods: Mapping[Uid, PodIntent], templates: PodTemplates) -> Mapping[Uid, PodIntent]:
     """The mapping given, itself, where every pod has its template's labels and, of the same hash, a known spec.
 
     One whose owner has come back waits for no successor any more."""
     fresh: dict[Uid, PodIntent] = {}
     for uid, intent in pods.items():
-        template = templates.get(intent.workload)
+        template = templates.of(intent.workload, intent.name)
         if template is None:
             continue
         now = replace(intent, succeeded_by=()) if intent.succeeded_by else intent

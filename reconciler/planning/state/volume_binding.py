@@ -6,8 +6,6 @@ claim that no record binds waits for every node that was never seen.
 
 from collections.abc import Mapping, Sequence
 
-from msgspec.structs import replace
-
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
@@ -54,9 +52,22 @@ def claim_records(
     bound = {**known, **fresh} if fresh else known
     for ref, claim in desired.of(PersistentVolumeClaim).items():
         record = bound.get(ref)
-        if record is not None and record.delete != _is_deleted(claim):
-            fresh[ref] = replace(record, delete=not record.delete)
+        policy = _policy(claim, desired.owners.get(ref))
+        if record is not None and policy != (record.delete, record.owner, record.delete_with_owner):
+            fresh[ref] = ClaimRecord(record.node, record.volume, *policy)
     return {**known, **fresh} if fresh else known
+
+
+def released(desired: Desired, claims: Mapping[Ref, ClaimRecord]) -> Mapping[Ref, ClaimRecord]:
+    """The claims that are gone, and whose data is to go with them: by their own reclaim policy, or by what is to
+    become of it with the object that they came with."""
+    there, owners = desired.of(PersistentVolumeClaim), desired.templates
+    return {
+        ref: record
+        for ref, record in claims.items()
+        if ref not in there
+        and (record.delete if record.owner is None or record.owner in owners else record.delete_with_owner)
+    }
 
 
 def unlisted(nodes: Mapping[str, NodeView]) -> NodeView | None:
@@ -93,5 +104,11 @@ def volumes_found(nodes: Mapping[str, NodeView]) -> Found:
     return found
 
 
-def _is_deleted(claim: PersistentVolumeClaim) -> bool:
-    return claim.metadata.annotations.get(ANNOTATION_RECLAIM) == _DELETE
+def _policy(claim: PersistentVolumeClaim, owner: Ref | None) -> tuple[bool, Ref | None, bool]:
+    """Whether the data goes with the claim, what the claim came with, and whether the data goes with that: as
+    upstream, the claim then has it among its owners."""
+    deleted = claim.metadata.annotations.get(ANNOTATION_RECLAIM) == _DELETE
+    owned = owner is not None and any(
+        (one.kind, one.name) == (owner.kind, owner.name) for one in claim.metadata.owner_references
+    )
+    return deleted, owner, owned
