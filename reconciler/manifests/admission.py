@@ -3,7 +3,7 @@
 The loader and all that it calls are the same for every kind. What differs is in the functions of an `Admission`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.relations import PodTemplate, Relations
+from reconciler.model.api.meta import Object
 from reconciler.model.desired import Json
 from reconciler.model.kinds import Names
 from reconciler.model.names import Ref
@@ -74,6 +75,9 @@ class Admission(Struct, Generic[T], frozen=True):
     """Whether an object is for this reconciler, or left to another controller: then its annotations are, too."""
     refers: Callable[[T], Relations] = _no_relations
     """What the object refers to and selects, beyond what its pods need."""
+    dependents: Callable[[T], Sequence[Object]] | None = None
+    """Further objects that come with it, such as the claims of its pods, where no manifest holds an object of the
+    same name; None for a kind without any."""
     pod_template: Callable[[T], PodTemplate] | None = None
     """What its pods are made from; None for a kind without pods."""
     contents: Callable[[T, Ref], Mapping[str, str]] | None = None

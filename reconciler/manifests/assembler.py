@@ -12,6 +12,7 @@ from reconciler.manifests.across.index import Index
 from reconciler.manifests.admission import AdmittedKinds
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.reading.canonical_form import template_hash
+from reconciler.model.api.meta import Object, ref_of
 from reconciler.model.desired import Desired, Json, Revision, Template
 from reconciler.model.names import Ref
 from reconciler.model.problems import Place, Problem
@@ -25,11 +26,14 @@ class Assembler:
     def __init__(self, kinds: AdmittedKinds) -> None:
         self._kinds = kinds
         self._touched: dict[Ref, None] = {}
+        self._dependents: dict[Ref, tuple[Ref, ...]] = {}
+        """What comes with each object, where anything does."""
         self._objects: defaultdict[str, _Table[Any]] = defaultdict(_Table)
         self._places: _Table[Place] = _Table()
         self._templates: _Table[Template] = _Table()
         self._digests: _Table[str] = _Table()
         self._manifests: _Table[Json] = _Table()
+        self._owners: _Table[Ref] = _Table()
 
     def touch(self, manifests: Iterable[Manifest[Any]]) -> None:
         """Note that these were added or removed, or depend on one that was."""
@@ -40,12 +44,17 @@ class Assembler:
         self, revision: Revision, index: Index, warnings: tuple[Problem, ...], empty_files: frozenset[str]
     ) -> Desired:
         """The desired state of an index without errors."""
+        without: dict[Ref, None] = {}
         for ref in self._touched:
-            if (manifest := index.objects.get(ref)) is None:
-                self._forget(ref)
+            manifest = index.objects.get(ref)
+            without |= dict.fromkeys(self._dependents.pop(ref, ()))
+            if manifest is None:
+                without[ref] = None
             else:
                 self._take(manifest, index)
+                without |= dict.fromkeys(manifest.relations.dependents)
         self._touched = {}
+        self._settle([ref for ref in without if ref not in index.objects], index)
         tables = (table.handed_out() for table in self._objects.values())
         return Desired(
             revision=revision,
@@ -54,6 +63,7 @@ class Assembler:
             places=self._places.handed_out(),
             templates=self._templates.handed_out(),
             manifests=self._manifests.handed_out(),
+            owners=self._owners.handed_out(),
             warnings=warnings,
             empty_files=empty_files,
         )
@@ -67,16 +77,47 @@ class Assembler:
         objects.put(ref, object)
         self._places.put(ref, manifest.place)
         self._manifests.put(ref, manifest.canonical)
+        self._owners.drop(ref)
         if (made_from := manifest.relations.template) is not None:
             pod_hash = self._hash_with_contents(manifest, index.objects)
             template = Template(pod_hash, made_from.spec, made_from.labels, made_from.annotations)
             self._templates.put(ref, template)
         if manifest.digest:
             self._digests.put(ref, manifest.digest)
+        if manifest.relations.dependents:
+            self._dependents[ref] = manifest.relations.dependents
+
+    def _settle(self, refs: Iterable[Ref], index: Index) -> None:
+        """Take each of these, which no manifest holds, from the object that it comes with, or forget it."""
+        dependents: dict[Ref, Mapping[Ref, Object]] = {}
+        for ref in refs:
+            owner = index.owner_of(ref)
+            if owner is None:
+                self._forget(ref)
+                continue
+            self._manifests.drop(ref)
+            if owner.ref not in dependents:
+                dependents[owner.ref] = self._dependents_of(owner)
+            known, object = self._objects[ref.kind].get(ref), dependents[owner.ref][ref]
+            self._objects[ref.kind].put(ref, known if known == object else object)
+            self._places.put(ref, owner.place)
+            self._owners.put(ref, owner.ref)
 
     def _forget(self, ref: Ref) -> None:
-        for table in (self._objects[ref.kind], self._places, self._manifests, self._templates, self._digests):
+        self._objects[ref.kind].drop(ref)
+        tables: Iterable[_Table[Any]] = (
+            self._places,
+            self._manifests,
+            self._templates,
+            self._digests,
+            self._owners,
+        )
+        for table in tables:
             table.drop(ref)
+
+    def _dependents_of(self, owner: Manifest[Any]) -> Mapping[Ref, Object]:
+        dependents = self._kinds.by_kind[owner.ref.kind].admission.dependents
+        return {ref_of(each): each for each in dependents(owner.object)} if dependents is not None else {}
 
     def _hash_with_contents(self, manifest: Manifest[Any], objects: Mapping[Ref, Manifest[Any]]) -> str:
         """The hash of a template with the contents that shape its pods: keys read by name, or all there are."""
@@ -110,7 +151,7 @@ class _Table(Generic[V]):
 
     def put(self, ref: Ref, value: V) -> None:
         known = self._now.get(ref)
-        if known is not value and not (isinstance(value, str | Template) and known == value):
+        if known is not value and not (isinstance(value, str | Template | Ref) and known == value):
             self._own()[ref] = value
 
     def drop(self, ref: Ref) -> None:

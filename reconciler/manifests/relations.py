@@ -46,6 +46,8 @@ class PodTemplate(Struct, frozen=True):
     annotations: Mapping[str, str]
     at: Pointer
     """Where the template stands in its document; empty for a bare Pod."""
+    beside: tuple[str, ...] = ()
+    """What else makes the pods what they are, in words that are others once they are to be made anew."""
 
     @property
     def spec_at(self) -> Pointer:
@@ -61,6 +63,8 @@ class Relations(Struct, frozen=True):
     """Labels by which a selector finds the object, or the pods that it makes."""
     selector: tuple[Pair, ...] = ()
     """Labels that the objects it selects have."""
+    dependents: tuple[Ref, ...] = ()
+    """Objects that come with it where no manifest holds them."""
     template: PodTemplate | None = None
     """What it makes pods from; None for an object without pods."""
 

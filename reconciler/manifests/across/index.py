@@ -34,6 +34,7 @@ class Index:
         """Whether every object of the revision could be named: what is not here, does not exist."""
         self._same_name: defaultdict[Ref, set[AnyManifest]] = defaultdict(set)
         self._referring: defaultdict[Ref, set[AnyManifest]] = defaultdict(set)
+        self._owning: defaultdict[Ref, set[AnyManifest]] = defaultdict(set)
         self._carriers: defaultdict[Pair, set[AnyManifest]] = defaultdict(set)
         self._selecting: defaultdict[Pair, set[AnyManifest]] = defaultdict(set)
 
@@ -46,12 +47,16 @@ class Index:
         return bool(self._by_kind[kind])
 
     def lacks(self, ref: Ref) -> bool:
-        """Whether the object is known not to exist: a broken file might hold it."""
-        return self.whole and ref not in self.objects and ref not in self.broken
+        """Whether the object is known not to exist: a broken file might hold it, or it comes with another."""
+        return self.whole and ref not in self.objects and ref not in self.broken and ref not in self._owning
 
     def lacks_more(self, *kinds: str) -> bool:
         """Whether no object of these kinds exists beside those here."""
         return self.whole and not any(ref.kind in kinds for ref in self.broken)
+
+    def owner_of(self, ref: Ref) -> AnyManifest | None:
+        """The object that this one comes with, the first by name; None for one that a manifest has to hold."""
+        return min(self._owning.get(ref, ()), key=_name, default=None)
 
     def carriers(self, selector: tuple[Pair, ...]) -> Iterable[AnyManifest]:
         """The objects, or makers of pods, that have all of these labels; none for an empty selector."""
@@ -85,6 +90,8 @@ class Index:
     def _depending(self, manifest: AnyManifest) -> Iterable[AnyManifest]:
         yield from self._same_name.get(manifest.ref, ())
         yield from self._referring.get(manifest.ref, ())
+        for ref in manifest.relations.dependents:
+            yield from self._referring.get(ref, ())
         for pair in manifest.relations.labels:
             yield from self._selecting.get(pair, ())
 
@@ -93,6 +100,8 @@ class Index:
         self._choose(manifest.ref)
         for reference in manifest.relations.references:
             self._referring[reference.ref].add(manifest)
+        for ref in manifest.relations.dependents:
+            self._owning[ref].add(manifest)
         for pair in manifest.relations.labels:
             self._carriers[pair].add(manifest)
         for pair in manifest.relations.selector[:1]:  # whatever it selects has this one, too
@@ -103,6 +112,8 @@ class Index:
         self._choose(manifest.ref)
         for reference in manifest.relations.references:
             _discard(self._referring, reference.ref, manifest)
+        for ref in manifest.relations.dependents:
+            _discard(self._owning, ref, manifest)
         for pair in manifest.relations.labels:
             _discard(self._carriers, pair, manifest)
         for pair in manifest.relations.selector[:1]:
@@ -125,3 +136,7 @@ def _discard(sets: dict[_Key, set[AnyManifest]], key: _Key, manifest: AnyManifes
 
 def _place(manifest: AnyManifest) -> Place:
     return manifest.place
+
+
+def _name(manifest: AnyManifest) -> Ref:
+    return manifest.ref

@@ -21,7 +21,7 @@ def with_pods(relations: Relations, template: PodTemplate, namespace: str) -> Re
     return msgspec.structs.replace(
         relations,
         references=(*relations.references, *found),
-        labels=label_pairs(namespace, template.labels),
+        labels=(*relations.labels, *label_pairs(namespace, template.labels)),
         template=template,
     )
 

@@ -6,7 +6,7 @@ later version adds does not change it: the same manifest keeps its pods.
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -30,8 +30,9 @@ def canonical_form(object: Any, ref: Ref, kind: AdmittedKind[Any]) -> Json:
     return {"apiVersion": kind.names.api_version, "kind": ref.kind, **body}
 
 
-def template_json(canonical: Json, at: Pointer) -> bytes:
-    """What pods are made from, but for the contents that they refer to; `at` is where the template stands.
+def template_json(canonical: Json, at: Pointer, beside: Sequence[str] = ()) -> bytes:
+    """What pods are made from, but for the contents that they refer to; `at` is where the template stands,
+    `beside` what else makes them what they are.
 
     The conditions of a bare Pod are not part of it: they open its gates while it runs.
     """
@@ -40,7 +41,8 @@ def template_json(canonical: Json, at: Pointer) -> bytes:
         template = template[step]  # type: ignore[index]
     metadata = template.get("metadata", {})
     notes = {key: note for key, note in metadata.get("annotations", {}).items() if key != ANNOTATION_CONDITIONS}
-    return _canonical([template["spec"], metadata.get("labels"), notes or None])
+    made_from = [template["spec"], metadata.get("labels"), notes or None]
+    return _canonical([*made_from, beside] if beside else made_from)
 
 
 def contents_digest(contents: Mapping[str, str], ref: Ref) -> str:

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.manifests.admission import AdmittedKind, AdmittedKinds
 from reconciler.manifests.annotations.placement import AnnotationPlaces
@@ -145,10 +146,12 @@ class FileReader:
         admission = kind.admission
         canonical = canonical_form(object, ref, kind)
         relations, template = admission.refers(object), b""
+        if admission.dependents is not None:
+            relations = replace(relations, dependents=tuple(map(ref_of, admission.dependents(object))))
         if admission.pod_template is not None:
             pods = admission.pod_template(object)
             relations = with_pods(relations, pods, ref.namespace)
-            template = template_json(canonical, pods.at)
+            template = template_json(canonical, pods.at, pods.beside)
         digest = ""
         if admission.contents is not None:
             digest = contents_digest(admission.contents(object, ref), ref)
