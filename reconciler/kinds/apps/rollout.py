@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from reconciler.kinds.apps.amounts import share
 from reconciler.kinds.apps.proportions import growth
-from reconciler.model.api.apps import Deployment, IntOrPercent, RollingUpdateDeployment
+from reconciler.model.api.apps import Deployment, RollingUpdateDeployment
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.names import Uid
 from reconciler.model.plan import Action
@@ -33,8 +34,8 @@ def limits_of(deployment: Deployment) -> Limits:
     if spec.strategy.type == "Recreate":
         return Limits(0, spec.replicas)
     rules = spec.strategy.rolling_update or RollingUpdateDeployment()
-    surge = _share(rules.max_surge, spec.replicas, up=True)
-    unavailable = _share(rules.max_unavailable, spec.replicas, up=False)
+    surge = share(rules.max_surge, spec.replicas, up=True)
+    unavailable = share(rules.max_unavailable, spec.replicas, up=False)
     return Limits(surge, unavailable or (0 if surge else 1))
 
 
@@ -247,10 +248,3 @@ def _negated(worth: tuple[bool, ...]) -> tuple[bool, ...]:
 
 def _name(pod: PodView) -> str:
     return pod.intent.name
-
-
-def _share(amount: IntOrPercent, whole: int, *, up: bool) -> int:
-    if isinstance(amount, int):
-        return amount
-    share = int(amount.rstrip("%")) * whole
-    return -(-share // 100) if up else share // 100

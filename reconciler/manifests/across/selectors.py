@@ -1,12 +1,12 @@
 """Who selects whom: workloads must not share pods, and Services should find some, or their EndpointSlices."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from reconciler.manifests.across.index import Index
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, warning
 from reconciler.manifests.manifest import Manifest
-from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import is_sidecar
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.api.core.service import Service
@@ -21,7 +21,7 @@ def check_service_selector(manifest: Manifest[Service], index: Index) -> Iterato
         yield from _slices(manifest, index)
 
 
-def check_overlapping_selectors(manifest: Manifest[Deployment], index: Index) -> Iterator[Finding]:
+def check_overlapping_selectors(manifest: Manifest[Any], index: Index) -> Iterator[Finding]:
     """An error if another workload of the kind has pods that this one selects, too."""
     others = [
         other
