@@ -3,10 +3,15 @@
 from typing import Any, Literal
 
 from reconciler.model.api.apps import (
+    ANNOTATION_REVISION,
+    LABEL_TEMPLATE_HASH,
     Deployment,
     DeploymentSpec,
     DeploymentStatus,
     MatchLabelsSelector,
+    ReplicaSet,
+    ReplicaSetSpec,
+    ReplicaSetStatus,
 )
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.container_status import (
@@ -18,7 +23,16 @@ from reconciler.model.api.core.container_status import (
 )
 from reconciler.model.api.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from reconciler.model.api.core.node import Node, NodeSpec, NodeStatus, NodeSystemInfo, SshAddress
-from reconciler.model.api.core.pod import Pod, PodIP, PodPhase, PodSpec, PodStatus, PodTemplateSpec, QOSClass
+from reconciler.model.api.core.pod import (
+    Pod,
+    PodIP,
+    PodPhase,
+    PodSpec,
+    PodStatus,
+    PodTemplateSpec,
+    QOSClass,
+    TemplateMeta,
+)
 from reconciler.model.api.core.service import (
     LoadBalancerStatus,
     Service,
@@ -127,6 +141,39 @@ def deployment(
     template = PodTemplateSpec(PodSpec((Container("web", "lab/web:1.0"),)))
     given = spec or DeploymentSpec(MatchLabelsSelector({"app": "web"}), template, replicas)
     return Deployment(ObjectMeta(ref.name, ref.namespace), given, counts)
+
+
+def replica_set(
+    name: str,
+    of: Deployment,
+    template_hash: str,
+    revision: int,
+    *,
+    replicas: int = 0,
+    ready: int = 0,
+    created: float = 0.0,
+    spec: PodSpec | None = None,
+) -> ReplicaSet:
+    """Of a Deployment's template of this hash; it has all the pods that it is to have."""
+    labels = {**of.spec.template.metadata.labels, LABEL_TEMPLATE_HASH: template_hash}
+    selector = {**of.spec.selector.match_labels, LABEL_TEMPLATE_HASH: template_hash}
+    owner = OwnerReference("apps/v1", "Deployment", of.metadata.name, controller=True, block_owner_deletion=True)
+    return ReplicaSet(
+        ObjectMeta(
+            name,
+            of.metadata.namespace,
+            labels,
+            {ANNOTATION_REVISION: str(revision)},
+            creation_timestamp=rfc3339(created),
+            owner_references=(owner,),
+        ),
+        ReplicaSetSpec(
+            MatchLabelsSelector(selector),
+            PodTemplateSpec(spec or of.spec.template.spec, TemplateMeta(labels)),
+            replicas,
+        ),
+        ReplicaSetStatus(replicas, replicas, ready, ready),
+    )
 
 
 def node(

@@ -7,7 +7,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from reconciler.model.api.apps import Deployment, DeploymentSpec, DeploymentStrategy, MatchLabelsSelector
+from reconciler.model.api.apps import (
+    LABEL_TEMPLATE_HASH,
+    Deployment,
+    DeploymentSpec,
+    DeploymentStrategy,
+    MatchLabelsSelector,
+)
 from reconciler.model.api.cluster import Cluster, ClusterSpec
 from reconciler.model.api.core.config import ConfigMap, Secret
 from reconciler.model.api.core.container import Container, ContainerPort, ResourceRequirements
@@ -122,7 +128,9 @@ def template(each: Object) -> Template | None:
     made = each if isinstance(each, Pod) else each.spec.template if isinstance(each, Deployment) else None
     if made is None:
         return None
-    return Template(template_hash(made.spec), made.spec, made.metadata.labels, made.metadata.annotations)
+    found = template_hash(made.spec)
+    labels = made.metadata.labels | ({LABEL_TEMPLATE_HASH: found} if isinstance(each, Deployment) else {})
+    return Template(found, made.spec, labels, made.metadata.annotations)
 
 
 def template_hash(spec: PodSpec) -> str:

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from reconciler.cli.options import host_options, namespace_option
 from reconciler.kinds import ADMITTED, KINDS
+from reconciler.kinds.apps.replica_set import REPLICA_SET
 from reconciler.kinds.cluster.hosts import read_hosts
 from reconciler.kinds.core.service import SERVICE
 from reconciler.model.api.cluster import Cluster
@@ -24,7 +25,7 @@ from reconciler.model.api.core.container_status import ContainerStatus
 from reconciler.model.api.core.node import Node
 from reconciler.model.api.core.pod import Pod, container_statuses_of, is_pod_ready
 from reconciler.model.api.core.service import Service
-from reconciler.model.api.meta import controller_of, ref_of
+from reconciler.model.api.meta import Object, controller_of, ref_of
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.plan import Status
@@ -42,7 +43,7 @@ _AT_ONCE = 16
 _WITH_PODS = [
     kind.names
     for kind in KINDS
-    if kind is SERVICE or (kind.admission is not None and kind.admission.pod_template is not None)
+    if kind in (SERVICE, REPLICA_SET) or (kind.admission is not None and kind.admission.pod_template is not None)
 ]
 _KINDS = {alias: names.kind for names in _WITH_PODS for alias in names.aliases}
 """Kinds by which a pod can be named: its own, those that make pods, and Services, which select some."""
@@ -126,10 +127,16 @@ class ClusterAccess(Struct, frozen=True):
                 selector = thing.spec.selector
                 if selector and selector.items() <= pod.metadata.labels.items():
                     yield pod
-            else:
-                owner = controller_of(pod.metadata)
-                if owner is not None and (owner.kind, owner.name) == (ref.kind, ref.name):
-                    yield pod
+            elif ref in self._controllers_of(pod):
+                yield pod
+
+    def _controllers_of(self, pod: Pod) -> Iterator[Ref]:
+        """What makes and removes the pod, and what makes and removes that: its ReplicaSet, and its Deployment."""
+        thing: Object | None = pod
+        while thing is not None and (owner := controller_of(thing.metadata)) is not None:
+            ref = Ref(owner.kind, thing.metadata.namespace, owner.name)
+            yield ref
+            thing = self.statuses.get(ref)
 
     def _not_found(self, ref: Ref) -> str:
         others = [other for other in self.statuses if other.kind == ref.kind]

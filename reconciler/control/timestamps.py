@@ -41,7 +41,8 @@ def with_timestamps(
         ref for ref, thing in found.items() if thing is not before.get(ref) and thing.metadata.owner_references
     ]
     for ref in owned:
-        thing, known = _with_owners(found[ref], found), before.get(ref)
+        known = before.get(ref)
+        thing = _with_owners(found[ref], known, found)
         found[ref] = known if known is not None and known == thing else thing
     return found
 
@@ -56,7 +57,8 @@ def with_changes(
     found = ChainMap(given, cast("dict[Ref, Status]", before))
     for ref, thing in list(given.items()):
         if thing is not before.get(ref) and thing.metadata.owner_references:
-            owned, known = _with_owners(thing, found), before.get(ref)
+            known = before.get(ref)
+            owned = _with_owners(thing, known, found)
             given[ref] = known if known is not None and known == owned else owned
     lost = [ref for ref in changed if ref not in after and ref in before]
     if not lost and all(before.get(ref) is one for ref, one in given.items()):
@@ -116,15 +118,18 @@ def _deletion(before: Status | None, after: Status, at: float) -> str:
     return (before.metadata.deletion_timestamp if before is not None else "") or rfc3339(at + grace)
 
 
-def _with_owners(thing: Status, objects: Mapping[Ref, Status]) -> Status:
-    """With the uids of its owners; of one that is gone, without."""
+def _with_owners(thing: Status, before: Status | None, objects: Mapping[Ref, Status]) -> Status:
+    """With the uids of its owners; of one that is gone, with the uid that it had."""
     metadata = thing.metadata
     if not metadata.owner_references:
         return thing
+    gone = (
+        {(one.kind, one.name): one.uid for one in before.metadata.owner_references} if before is not None else {}
+    )
     owners = tuple(
         replace(owner, uid=found.metadata.uid)
         if (found := objects.get(Ref(owner.kind, metadata.namespace, owner.name))) is not None
-        else owner
+        else replace(owner, uid=gone.get((owner.kind, owner.name), ""))
         for owner in metadata.owner_references
     )
     fresh: Any = replace(thing, metadata=replace(metadata, owner_references=owners))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.kinds.apps.deployment import DEPLOYMENT
+from reconciler.kinds.apps.replica_set import REPLICA_SET
 from reconciler.kinds.cluster.cluster import CLUSTER
 from reconciler.kinds.core.config_map import CONFIG_MAP
 from reconciler.kinds.core.endpoints import ENDPOINTS
@@ -29,6 +30,7 @@ from reconciler.planning.workload import Workloads
 KINDS: Final[Sequence[Kind[Any]]] = (
     POD,
     DEPLOYMENT,
+    REPLICA_SET,
     SERVICE,
     INGRESS,
     NODE,

@@ -80,7 +80,10 @@ class Assembler:
         self._owners.drop(ref)
         if (made_from := manifest.relations.template) is not None:
             pod_hash = self._hash_with_contents(manifest, index.objects)
-            template = Template(pod_hash, made_from.spec, made_from.labels, made_from.annotations)
+            labels = made_from.labels
+            if made_from.hash_label:
+                labels = {**labels, made_from.hash_label: pod_hash}
+            template = Template(pod_hash, made_from.spec, labels, made_from.annotations)
             self._templates.put(ref, template)
         if manifest.digest:
             self._digests.put(ref, manifest.digest)

@@ -48,6 +48,8 @@ class PodTemplate(Struct, frozen=True):
     """Where the template stands in its document; empty for a bare Pod."""
     beside: tuple[str, ...] = ()
     """What else makes the pods what they are, in words that are others once they are to be made anew."""
+    hash_label: str = ""
+    """A label that its pods have beside those of the template: the template's hash. Empty: they have none."""
 
     @property
     def spec_at(self) -> Pointer:

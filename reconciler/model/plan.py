@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-from reconciler.model.api.apps import Replicated
+from reconciler.model.api.apps import ReplicaSet, Replicated
 from reconciler.model.api.certificates import Certificate
 from reconciler.model.api.core.endpoints import Endpoints
 from reconciler.model.api.core.node import Node
@@ -112,7 +112,9 @@ class Endpoint(Struct, frozen=True, gc=False):
     """Its own name below the service's, where its pod has a hostname and the service's name as subdomain."""
 
 
-Status: TypeAlias = Pod | Replicated | Node | Service | Endpoints | Ingress | Certificate | PersistentVolumeClaim
+Status: TypeAlias = (
+    Pod | Replicated | ReplicaSet | Node | Service | Endpoints | Ingress | Certificate | PersistentVolumeClaim
+)
 """An object that the reconciler keeps a status of, or makes itself."""
 PUBLISHED: Final = frozenset[type[Any]](get_args(Status))
 """The types of such objects."""

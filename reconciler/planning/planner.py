@@ -42,7 +42,7 @@ from reconciler.planning.incremental.reach import (
 )
 from reconciler.planning.plan import plan
 from reconciler.planning.state.volume_binding import released
-from reconciler.planning.workload import pod_templates
+from reconciler.planning.workload import pod_owners, pod_templates
 from reconciler.planning.world import Rules
 
 AUDIT_EVERY: Final = 500
@@ -177,7 +177,7 @@ class _Known:
         reaches_out = made.unplaced or made.orphans or after.claims or after.services is not given.services
         if reaches_out or self._has_orphans(reach) or not (after.pods.keys() <= given.pods.keys()):
             return None
-        return Part(reach, given, made)
+        return Part(reach, given, made, pod_owners(given.template_revisions, self.rules.workloads))
 
     def _has_orphans(self, reach: Reach) -> bool:
         """Some container with the uid of one of the pods was explained by nothing before."""

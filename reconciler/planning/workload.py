@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from reconciler.model.api.meta import OwnerReference
 from reconciler.model.desired import Desired, Template
 from reconciler.model.memory import TemplateRevision
 from reconciler.model.names import Ref, Uid
@@ -56,6 +57,8 @@ class Standing(Struct, Generic[T], frozen=True):
     """Its pods that fit nowhere now."""
     pods: Mapping[Ref, Status]
     """Every pod of the cluster, with its status."""
+    revisions: Sequence[TemplateRevision]
+    """The templates that it has had, the present one last; empty for a kind without a history."""
 
 
 class WorkloadStatus(Struct, frozen=True):
@@ -65,6 +68,12 @@ class WorkloadStatus(Struct, frozen=True):
     """The object with its status; None for one whose status is that of its pod."""
     complete: bool
     """Whether its pods are as the object asks."""
+    dependents: Sequence[Status] = ()
+    """Objects that it has made, and that its pods belong to."""
+
+
+def _nobody(_: Ref, __: str) -> None:
+    return None
 
 
 class RevisionHistory(Struct, Generic[T], frozen=True):
@@ -89,6 +98,9 @@ class Workload(Struct, Generic[T], frozen=True):
     """How many pods of an object its rollouts keep available, at the least."""
     status: Callable[[Standing[T]], WorkloadStatus]
     """Tells how an object stands."""
+    pod_owner: Callable[[Ref, str], OwnerReference | None] = _nobody
+    """Names what the pods belong to that an object has of a template, from the object and the template's hash: the
+    object, or one that it has made. None: they stand for themselves."""
     min_ready_seconds: Callable[[T], int] = lambda _: 0
     """How long a pod must have been ready before it counts as available."""
     identity: PodIdentity[T] | None = None
@@ -113,6 +125,17 @@ def pod_templates(desired: Desired, workloads: Workloads) -> PodTemplates:
 def owners(desired: Desired) -> Iterator[Ref]:
     """Yield every object of a revision that pods exist for, in the order of kinds, namespaces and names."""
     yield from sorted(desired.templates)
+
+
+def pod_owners(revisions: Mapping[Ref, Sequence[TemplateRevision]], workloads: Workloads) -> frozenset[Ref]:
+    """Return all that pods of these templates belong to: their objects, or what those have made."""
+    found = {
+        (owner.namespace, workloads[owner.kind].pod_owner(owner, one.hash))
+        for owner, own in revisions.items()
+        for one in own
+        if owner.kind in workloads
+    }
+    return frozenset(Ref(each.kind, namespace, each.name) for namespace, each in found if each is not None)
 
 
 def availability_of(owned: Owned[T], min_ready_seconds: int) -> Availability:

@@ -147,7 +147,7 @@ POD = published.pod(
         last_state=ContainerState(terminated=ENDED),
     ),
     ip="10.244.0.7",
-    owner=WEB,
+    owner=Ref("ReplicaSet", "shop", "web-7c4f1"),
     init=(
         terminated(
             "migrate", "shop/migrate:1.2", 0, "Completed", "", "2026-11-23T11:30:01.5Z", "2026-11-23T11:30:02.5Z"
@@ -183,6 +183,26 @@ EVENTS = (
     ),
 )
 DEPLOYMENT = published.deployment(WEB, 2, 2, 2, 1, 1)
+WEB_ROLLING = replace(
+    DEPLOYMENT,
+    spec=DeploymentSpec(
+        MatchLabelsSelector({"app": "web"}),
+        PodTemplateSpec(PodSpec((Container("web", "shop/web:1.2"),)), TemplateMeta({"app": "web"})),
+        2,
+        DeploymentStrategy(rolling_update=RollingUpdateDeployment(max_surge=1)),
+    ),
+)
+REPLICA_SETS = (
+    published.replica_set(
+        "web-5d2aa",
+        WEB_ROLLING,
+        "5d2aa",
+        1,
+        created=NOON - 86400,
+        spec=PodSpec((Container("web", "shop/web:1.1"),)),
+    ),
+    published.replica_set("web-7c4f1", WEB_ROLLING, "7c4f1", 2, replicas=2, ready=1, created=NOON - 1800),
+)
 ASKS = ResourceRequirements({"cpu": Quantity.parse("100m"), "memory": Quantity.parse("64Mi")})
 NODE = published.node("node-1", True, "", 4000, 8 << 30, False, "10.244.0.0/24", "20.10.24")
 HEARD = IngressStatus(LoadBalancerStatus((LoadBalancerIngress("192.0.2.7"),)))
@@ -237,11 +257,19 @@ def test_a_pod_that_is_nowhere(golden: Golden) -> None:
 
 
 def test_a_deployment(golden: Golden) -> None:
-    template = PodTemplateSpec(PodSpec((Container("web", "shop/web:1.2"),)), TemplateMeta({"app": "web"}))
-    strategy = DeploymentStrategy(rolling_update=RollingUpdateDeployment(max_surge=1))
-    spec = DeploymentSpec(MatchLabelsSelector({"app": "web"}), template, 2, strategy)
-    labelled = replace(DEPLOYMENT.metadata, labels={"team": "shop"})
-    golden("describe/deployment.txt", page(replace(DEPLOYMENT, metadata=labelled, spec=spec), POD))
+    labelled = replace(WEB_ROLLING, metadata=replace(WEB_ROLLING.metadata, labels={"team": "shop"}))
+    golden("describe/deployment.txt", page(labelled, *REPLICA_SETS, POD))
+
+
+def test_a_replica_set(golden: Golden) -> None:
+    golden("describe/replica-set.txt", page(REPLICA_SETS[1], REPLICA_SETS[0], WEB_ROLLING, POD))
+    shown = (Context(NOON, wide) for wide in (False, True))
+    view = KIND_BY_NAME["ReplicaSet"].view
+    assert view is not None
+    golden(
+        "describe/replica-sets.txt",
+        "\n".join(text(table_lines(table_of(view, REPLICA_SETS, one))) for one in shown),
+    )
 
 
 def test_a_node(golden: Golden) -> None:

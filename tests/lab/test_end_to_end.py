@@ -5,10 +5,12 @@ import re
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reconciler.lab import Lab
+from reconciler.model.api.apps import ANNOTATION_REVISION as REVISION
 from tests.lab.world import World, api, deployment, engine_events, eventually, fetch, service
 
 CONFIG = """\
@@ -65,10 +67,36 @@ def test_an_edit_rolls_out_and_a_smaller_number_scales_down(world: World) -> Non
         running.reached(mark)
         assert {container.image for container in world.containers("web")} == {"lab/web:2.0"}
         assert "version=2.0" in fetch(world.url(30080))
+        has_replica_sets_of_both_templates(world)
         mark = running.mark()
         world.write("web.yaml", deployment("web", 1, "lab/web:2.0") + "---\n" + service("web", 30080))
         running.reached(mark)
         assert len(world.containers("web")) == 1
+
+
+def has_replica_sets_of_both_templates(world: World) -> None:
+    """The first without pods, the second with all of them, which name it with its uid."""
+    deployment, replica_sets, pods = (objects(world, kind) for kind in ("deploy", "rs", "pods"))
+    first, second = sorted(replica_sets, key=lambda one: one["metadata"]["annotations"][REVISION])
+    assert [one["metadata"]["annotations"][REVISION] for one in (first, second)] == ["1", "2"]
+    assert [one["spec"]["replicas"] for one in (first, second)] == [0, 3]
+    assert second["status"]["readyReplicas"] == 3
+    (owner,) = second["metadata"]["ownerReferences"]
+    assert owner["uid"] == deployment[0]["metadata"]["uid"]
+    assert len(pods) == 3
+    for pod in pods:
+        (owner,) = pod["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["name"]) == ("ReplicaSet", second["metadata"]["name"])
+        assert owner["uid"] == second["metadata"]["uid"]
+        assert second["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    log = world.cli("logs", "deploy/web", *world.host_options)
+    assert log.returncode == 0, log.stderr
+
+
+def objects(world: World, kind: str) -> list[Any]:
+    shown = world.cli("get", kind, "-o", "json", "--state", str(world.state))
+    items: list[Any] = json.loads(shown.stdout)["items"]
+    return items
 
 
 def test_a_commit_to_a_local_repository_is_applied_at_once(world: World, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from reconciler.kinds.apps.deployment_admission import DEPLOYMENT_ADMISSION
 from reconciler.kinds.apps.deployment_status import deployment_status
 from reconciler.kinds.apps.deployment_view import DEPLOYMENT_VIEW
+from reconciler.kinds.apps.replica_sets import replica_set_of
 from reconciler.kinds.apps.rollout import least_available, reconcile
 from reconciler.kinds.kind import Kind
 from reconciler.model.api.apps import Deployment
@@ -20,6 +21,7 @@ DEPLOYMENT = Kind(
         reconcile=reconcile,
         least_available=least_available,
         status=deployment_status,
+        pod_owner=replica_set_of,
         min_ready_seconds=lambda deployment: deployment.spec.min_ready_seconds,
         history=RevisionHistory(
             limit=lambda deployment: deployment.spec.revision_history_limit,

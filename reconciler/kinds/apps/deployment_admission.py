@@ -10,7 +10,7 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer
 from reconciler.manifests.reading.decoding import decode_as
 from reconciler.manifests.relations import PodTemplate, Relations, label_pairs
-from reconciler.model.api.apps import Deployment
+from reconciler.model.api.apps import LABEL_TEMPLATE_HASH, Deployment
 from reconciler.model.names import ANNOTATION_CONDITIONS, ANNOTATION_RESTART_ON_CHANGE
 
 
@@ -37,7 +37,11 @@ def _rollout(deployment: Deployment) -> Iterator[Finding]:
 def _pod_template(deployment: Deployment) -> PodTemplate:
     template = deployment.spec.template
     return PodTemplate(
-        template.spec, template.metadata.labels, template.metadata.annotations, ("spec", "template")
+        template.spec,
+        template.metadata.labels,
+        template.metadata.annotations,
+        ("spec", "template"),
+        hash_label=LABEL_TEMPLATE_HASH,
     )
 
 

@@ -4,9 +4,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from reconciler.kinds.apps.replica_sets import replica_sets, revision_in_force
 from reconciler.kinds.apps.rollout import least_available
-from reconciler.model.api.apps import Deployment, DeploymentStatus
-from reconciler.model.api.meta import Condition
+from reconciler.model.api.apps import ANNOTATION_REVISION, Deployment, DeploymentStatus
+from reconciler.model.api.meta import Condition, ObjectMeta
 from reconciler.planning.status.troubles import troubles
 from reconciler.planning.workload import Standing, WorkloadStatus
 
@@ -30,8 +31,16 @@ def deployment_status(standing: Standing[Deployment]) -> WorkloadStatus:
     )
     counted = replace(owned.object, status=counts)
     conditions = (_available(counted, message), _progressing(counted))
-    stands = replace(counted, status=replace(counts, conditions=conditions))
-    return WorkloadStatus(stands, stands.is_rolled_out)
+    stands = replace(counted, metadata=_counted(standing), status=replace(counts, conditions=conditions))
+    ready = {pod.uid for pod, is_available in zip(staying, available, strict=True) if is_available}
+    return WorkloadStatus(stands, stands.is_rolled_out, replica_sets(standing, ready))
+
+
+def _counted(standing: Standing[Deployment]) -> ObjectMeta:
+    """As upstream, with the number of the template in force."""
+    metadata = standing.owned.object.metadata
+    number = revision_in_force(standing)
+    return replace(metadata, annotations={**metadata.annotations, ANNOTATION_REVISION: str(number)})
 
 
 def _available(deployment: Deployment, message: str) -> Condition:

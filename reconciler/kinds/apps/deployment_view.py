@@ -1,11 +1,13 @@
 """How Deployments are shown."""
 
+from collections.abc import Sequence
 from typing import Final
 
+from reconciler.kinds.apps.replica_set_view import in_words, pods_of, replica_sets_of, template_of
+from reconciler.kinds.apps.template_view import template_entries
 from reconciler.kinds.core.pod_view import pods_entry
-from reconciler.model.api.apps import Deployment, RollingUpdateDeployment
-from reconciler.model.api.core.pod import Pod, PodTemplateSpec
-from reconciler.model.api.meta import controller_of, message_of
+from reconciler.model.api.apps import Deployment, ReplicaSet, RollingUpdateDeployment
+from reconciler.model.api.meta import message_of
 from reconciler.reporting.describing.page import (
     Entry,
     entry,
@@ -15,7 +17,6 @@ from reconciler.reporting.describing.page import (
     known,
     named,
     page,
-    pairs,
 )
 from reconciler.reporting.lines import Line
 from reconciler.reporting.view import NONE, Column, Context, View, name_column
@@ -28,6 +29,8 @@ def _message(deployment: Deployment) -> str:
 
 def _describe(deployment: Deployment, context: Context) -> list[Line]:
     metadata, spec, status = deployment.metadata, deployment.spec, deployment.status
+    replica_sets = replica_sets_of(deployment, context.objects)
+    old, new = _old_and_new(deployment, replica_sets)
     return page(
         [
             *named(metadata),
@@ -42,37 +45,27 @@ def _describe(deployment: Deployment, context: Context) -> list[Line]:
             *(_rolling(deployment) if spec.strategy.type == "RollingUpdate" else ()),
             *known("Message", _message(deployment)),
             heading("Pod Template", template_entries(spec.template)),
-            pods_entry(pod for pods in context.pods.values() for pod in pods if _owns(deployment, pod)),
+            entry("OldReplicaSets", in_words(old)),
+            entry("NewReplicaSet", in_words(new)),
+            pods_entry(pods_of(replica_sets, (pod for pods in context.pods.values() for pod in pods))),
             events_entry(context.events, context.now),
         ]
     )
 
 
-def _owns(deployment: Deployment, pod: Pod) -> bool:
-    owner = controller_of(pod.metadata)
-    return (
-        owner is not None
-        and (owner.kind, owner.name) == ("Deployment", deployment.metadata.name)
-        and pod.metadata.namespace == deployment.metadata.namespace
-    )
+def _old_and_new(
+    deployment: Deployment, replica_sets: Sequence[ReplicaSet]
+) -> tuple[list[ReplicaSet], list[ReplicaSet]]:
+    """Those of templates before, and the one of the present template: there is none while that is held back."""
+    present = deployment.spec.template
+    new = [one for one in replica_sets[-1:] if template_of(one) == present]
+    return [one for one in replica_sets if one not in new], new
 
 
 def _rolling(deployment: Deployment) -> tuple[Entry, ...]:
     rolling = deployment.spec.strategy.rolling_update or RollingUpdateDeployment()
     words = f"{rolling.max_unavailable} max unavailable, {rolling.max_surge} max surge"
     return (entry("RollingUpdateStrategy", words),)
-
-
-def template_entries(template: PodTemplateSpec) -> list[Entry]:
-    """The labels and the images that pods of a template have."""
-    shown = [pairs("Labels", template.metadata.labels)]
-    for label, containers in (
-        ("Init Containers", template.spec.init_containers),
-        ("Containers", template.spec.containers),
-    ):
-        if containers:
-            shown.append(heading(label, [entry(one.name, one.image) for one in containers]))
-    return shown
 
 
 DEPLOYMENT_VIEW: Final = View[Deployment](

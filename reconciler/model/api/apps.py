@@ -11,6 +11,13 @@ IntOrPercent: TypeAlias = int | str
 """`2`, or `25%`: of the wanted replicas, rounded up for a surge and down for unavailability."""
 
 
+LABEL_TEMPLATE_HASH: Final = "pod-template-hash"
+"""On the pods of a Deployment: which of its ReplicaSets they are of."""
+ANNOTATION_REVISION: Final = "deployment.kubernetes.io/revision"
+"""On a ReplicaSet: how its template is counted among those of its Deployment. On a Deployment: the number of its
+newest ReplicaSet."""
+
+
 class MatchLabelsSelector(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A label selector without expressions, as workloads have it here."""
 
@@ -74,6 +81,35 @@ class Deployment(Struct, frozen=True, rename="camel", omit_defaults=True):
         status = self.status
         counts = status.updated_replicas, status.available_replicas, status.replicas
         return all(count == self.spec.replicas for count in counts)
+
+
+class ReplicaSetSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How many pods of one template a ReplicaSet has now, on the way of its Deployment's rollout."""
+
+    selector: MatchLabelsSelector
+    template: PodTemplateSpec
+    replicas: int = 1
+    min_ready_seconds: int = 0
+
+
+class ReplicaSetStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How the pods of a ReplicaSet stand. Pods that are about to go count for nothing."""
+
+    replicas: int = 0
+    fully_labeled_replicas: int = 0
+    """Its pods that have all labels of its template."""
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    observed_generation: int = 0
+    """The generation that the rest is about; 0 in a plan, as generations are given where objects are published."""
+
+
+class ReplicaSet(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The pods of one template that a Deployment has, or has had."""
+
+    metadata: ObjectMeta
+    spec: ReplicaSetSpec
+    status: ReplicaSetStatus = ReplicaSetStatus()
 
 
 Replicated: TypeAlias = Deployment

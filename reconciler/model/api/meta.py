@@ -18,6 +18,8 @@ class OwnerReference(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Empty in a plan: it is looked up where objects are published."""
     controller: bool = False
     """Whether the owner makes and removes the object."""
+    block_owner_deletion: bool = False
+    """Whether the owner goes after the object, where somebody asks for that."""
 
 
 class ObjectMeta(Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -32,6 +32,8 @@ class Part(Struct, frozen=True):
     memory: Memory
     """As it was given to that plan."""
     plan: Plan
+    pod_owners: frozenset[Ref]
+    """What the pods belonged to, by what was remembered of their templates."""
 
 
 def merged_memory(memory: Memory, desired: Desired, part: Part) -> Memory:
@@ -83,7 +85,7 @@ def merged_plan(
     }
     statuses = {ref: status for ref, status in plan.statuses.items() if _is_of_part(ref, reach)}
     statuses |= _node_statuses(set(nodes), desired, observed, before, now)
-    gone = reach.owners | {before.pods[uid].ref for uid in reach.uids if uid in before.pods}
+    gone = reach.owners | part.pod_owners | {before.pods[uid].ref for uid in reach.uids if uid in before.pods}
     changed = {
         ref: status
         for ref, status in statuses.items()

@@ -32,7 +32,7 @@ def cluster_status(world: World, decided: Decided, progress: Progress, state: Cl
     statuses.update(nodes_with_status(nodes))
     statuses.update(departed_nodes(memory.nodes, nodes))
     statuses.update((intent.ref, done_pod(intent)) for intent in done.values())
-    statuses.update(pod_statuses(desired, pods, unplaced, progress))
+    statuses.update(pod_statuses(world, pods, unplaced, progress))
     incomplete: set[Ref] = set()
     due: list[tuple[Ref, float]] = []
     short: dict[Ref, list[Unplaced]] = {}
@@ -42,9 +42,11 @@ def cluster_status(world: World, decided: Decided, progress: Progress, state: Cl
         for ref in desired.of(workload.type):
             mine = world.owned_by(ref, owned.get(ref, ()))
             availability = availability_of(mine, workload.min_ready_seconds(mine.object))
-            stands = workload.status(Standing(mine, availability, short.get(ref, ()), statuses))
+            revisions = decided.revisions.get(ref, ())
+            stands = workload.status(Standing(mine, availability, short.get(ref, ()), statuses, revisions))
             if stands.object is not None:
                 statuses[ref] = stands.object
+            statuses.update((ref_of(one), one) for one in stands.dependents)
             if not stands.complete:
                 incomplete.add(ref)
             if availability.wake_at is not None:

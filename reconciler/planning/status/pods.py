@@ -3,7 +3,7 @@
 Rules: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from reconciler.model.api.core.container import Container, is_sidecar
 from reconciler.model.api.core.container_status import ContainerState, ContainerStateWaiting, ContainerStatus
 from reconciler.model.api.core.pod import Pod, PodIP, PodPhase, PodSpec, PodStatus
-from reconciler.model.api.meta import Condition, ObjectMeta, OwnerReference
+from reconciler.model.api.meta import Condition, ObjectMeta, OwnerReference, ref_of
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Backoff, Crashes, PodIntent, Runs
 from reconciler.model.moments import rfc3339
@@ -25,6 +25,8 @@ from reconciler.planning.state.pod_info import shape_of
 from reconciler.planning.state.pods import PodView
 from reconciler.planning.status.containers import ContainerStatuses, Recorded, container_statuses
 from reconciler.planning.status.troubles import EXPECTED_REASONS, in_words
+from reconciler.planning.workload import Workloads
+from reconciler.planning.world import World
 
 _NO_CRASHES: Final[Mapping[str, Crashes]] = {}
 _NO_RUNS: Final[Mapping[str, Runs]] = {}
@@ -47,31 +49,31 @@ _specs: Final[dict[tuple[int, str], tuple[PodSpec, PodSpec]]] = {}
 
 
 def pod_statuses(
-    desired: Desired, pods: Mapping[Uid, PodView], unplaced: Sequence[Unplaced], progress: Progress
+    world: World, pods: Mapping[Uid, PodView], unplaced: Sequence[Unplaced], progress: Progress
 ) -> dict[Ref, Pod]:
     """Every pod with its status; of two pods of one name the one that stays."""
-    statuses = {
-        Ref("Pod", pod.metadata.namespace, pod.metadata.name): pod for one in unplaced for pod in pending_pods(one)
-    }
+    workloads = world.rules.workloads
+    statuses = {ref_of(pod): pod for one in unplaced for pod in pending_pods(one, workloads)}
     for uid, pod in pods.items():
         ref = pod.intent.ref
         if pod.intent.wanted == "run" or ref not in statuses:
             crashes, runs = progress.crashes.get(uid, _NO_CRASHES), progress.runs.get(uid, _NO_RUNS)
             failures = progress.failures.get(uid, _NO_FAILURES)
             recorded = Recorded(progress.backoffs.get(uid), failures, crashes, runs, progress.now)
-            statuses[ref] = pod_with_status(pod, recorded, _annotations(desired, pod.owner))
+            owners = _owners_of(pod.owner, pod.intent.hash, workloads)
+            statuses[ref] = pod_with_status(pod, recorded, _annotations(world.desired, pod.owner), owners)
     return statuses
 
 
-def pending_pods(unplaced: Unplaced) -> Iterable[Pod]:
+def pending_pods(unplaced: Unplaced, workloads: Workloads) -> Iterable[Pod]:
     """The pods that no node can have now: each is Pending, with the reasons of some nodes."""
     why = in_words(unplaced, _MOST_NODES)
     conditions = (Condition("PodScheduled", "False", "Unschedulable", why),)
     waiting = ContainerState(waiting=ContainerStateWaiting())
     for pod in unplaced.pods:
-        owner = None if unplaced.owner == pod.ref else unplaced.owner
+        owners = _owners_of(unplaced.owner, pod.hash, workloads)
         yield Pod(
-            ObjectMeta(pod.ref.name, pod.ref.namespace, uid=pod.uid, owner_references=_owned_by(owner, pod.hash)),
+            ObjectMeta(pod.ref.name, pod.ref.namespace, uid=pod.uid, owner_references=owners),
             PodSpec(tuple(Container(name, image) for name, image in pod.images.items())),
             PodStatus(
                 "Pending",
@@ -108,7 +110,9 @@ def _annotations(desired: Desired, owner: Ref) -> Mapping[str, str]:
     return template.annotations if template is not None else _NO_ANNOTATIONS
 
 
-def pod_with_status(pod: PodView, recorded: Recorded, annotations: Mapping[str, str]) -> Pod:
+def pod_with_status(
+    pod: PodView, recorded: Recorded, annotations: Mapping[str, str], owners: tuple[OwnerReference, ...]
+) -> Pod:
     """A pod as it is published, but for what only a clock can tell."""
     intent = pod.intent
     containers = container_statuses(pod, recorded)
@@ -117,7 +121,7 @@ def pod_with_status(pod: PodView, recorded: Recorded, annotations: Mapping[str, 
     reason, message = ("", stays) if well else _why(pod, recorded, containers)
     last = pod.node.last
     return Pod(
-        _metadata(intent, annotations, rfc3339(pod.created)),
+        _metadata(intent, annotations, rfc3339(pod.created), owners),
         spec_on_node(intent.spec, intent.node),
         PodStatus(
             "Running" if well else _phase(pod),
@@ -148,7 +152,12 @@ def spec_on_node(spec: PodSpec | None, node: str) -> PodSpec:
     return placed
 
 
-def _metadata(intent: PodIntent, annotations: Mapping[str, str], created: str = "") -> ObjectMeta:
+def _metadata(
+    intent: PodIntent,
+    annotations: Mapping[str, str],
+    created: str = "",
+    owners: tuple[OwnerReference, ...] = (),
+) -> ObjectMeta:
     """`created`: when its first container was made, which is the latest moment that it can have come at."""
     leaves = intent.wanted == "leave"
     grace = (intent.spec or _NOTHING).termination_grace_period_seconds if leaves else None
@@ -159,7 +168,7 @@ def _metadata(intent: PodIntent, annotations: Mapping[str, str], created: str = 
         _as_dict(annotations),
         intent.uid,
         creation_timestamp=created,
-        owner_references=_owned_by(intent.owner, intent.hash),
+        owner_references=owners,
         deletion_grace_period_seconds=grace,
     )
 
@@ -169,9 +178,18 @@ def _as_dict(values: Mapping[str, str]) -> dict[str, str]:
     return values if isinstance(values, dict) else dict(values)
 
 
+def _owners_of(owner: Ref, template_hash: str, workloads: Workloads) -> tuple[OwnerReference, ...]:
+    """What a pod belongs to, from the object that it exists for and the hash of its template."""
+    workload = workloads.get(owner.kind)
+    return () if workload is None else _owned_by(workload.pod_owner, owner, template_hash)
+
+
 @lru_cache(maxsize=1 << 14)
-def _owned_by(owner: Ref | None, template_hash: str) -> tuple[OwnerReference, ...]:
-    return () if owner is None else (OwnerReference("apps/v1", owner.kind, owner.name, controller=True),)
+def _owned_by(
+    pod_owner: Callable[[Ref, str], OwnerReference | None], owner: Ref, template_hash: str
+) -> tuple[OwnerReference, ...]:
+    found = pod_owner(owner, template_hash)
+    return () if found is None else (found,)
 
 
 def _ips(ip: str) -> tuple[PodIP, ...]:

@@ -17,10 +17,11 @@ from reconciler.settings import Settings
 from tests import published
 
 WEB = Ref("Deployment", "shop", "web")
+REPLICAS = Ref("ReplicaSet", "shop", "web-5d2aa")
 SERVICE = Ref("Service", "shop", "web")
 
 
-def pod(name: str, node: str = "node-1", ready: bool = True, owner: Ref | None = WEB) -> Pod:
+def pod(name: str, node: str = "node-1", ready: bool = True, owner: Ref | None = REPLICAS) -> Pod:
     return published.pod(
         Ref("Pod", "shop", name),
         published.running("web"),
@@ -35,11 +36,13 @@ def pod(name: str, node: str = "node-1", ready: bool = True, owner: Ref | None =
     )
 
 
+DEPLOYMENT = published.deployment(WEB, 2, 2, 2, 1, 1)
 PODS = (pod("web-a", ready=False), pod("web-b"), pod("api-a", owner=None), pod("job", node="", owner=None))
 KNOWN = ClusterAccess(
     {
         **published.by_ref(*PODS),
-        WEB: published.deployment(WEB, 2, 2, 2, 1, 1),
+        WEB: DEPLOYMENT,
+        REPLICAS: published.replica_set("web-5d2aa", DEPLOYMENT, "5d2aa", 1),
         SERVICE: published.service(
             SERVICE, ports=(ServicePort(80, "main", target_port="http"),), selector={"app": "web"}
         ),
@@ -51,7 +54,13 @@ KNOWN = ClusterAccess(
 
 @pytest.mark.parametrize(
     ("word", "name"),
-    [("web-a", "web-a"), ("pod/web-a", "web-a"), ("deploy/web", "web-b"), ("svc/web", "web-b")],
+    [
+        ("web-a", "web-a"),
+        ("pod/web-a", "web-a"),
+        ("deploy/web", "web-b"),
+        ("rs/web-5d2aa", "web-b"),
+        ("svc/web", "web-b"),
+    ],
 )
 def test_a_pod_by_its_name_or_the_first_ready_one_of_something(word: str, name: str) -> None:
     assert KNOWN.pod(word, "shop").metadata.name == name

@@ -20,7 +20,10 @@ def test_a_kind_that_is_not_kept_is_answered_with_those_that_are(tmp_path: Path)
     for arguments in ((), ("frobs",)):
         result = get(tmp_path, *arguments)
         assert result.exit_code == 2
-        assert "pods (po), deployments (deploy), services (svc), ingresses (ing), nodes (no)" in result.stderr
+        assert (
+            "pods (po), deployments (deploy), replicasets (rs), services (svc), ingresses (ing), nodes (no)"
+            in result.stderr
+        )
 
 
 def test_where_nothing_is_in_the_default_namespace_others_are_hinted_at(tmp_path: Path) -> None:

@@ -205,7 +205,9 @@ def test_pods_that_fit_nowhere_are_pending_under_the_names_that_they_will_have()
     (one,) = pending(world)
     (owner,) = one.metadata.owner_references
     assert (one.spec.node_name, one.status.reason) == ("", "Unschedulable")
-    assert (owner.kind, owner.name, owner.controller) == ("Deployment", "web", True)
+    assert (owner.kind, owner.controller) == ("ReplicaSet", True)
+    assert one.metadata.name.startswith(f"{owner.name}-")
+    assert Ref(owner.kind, "default", owner.name) in world.plan().statuses
     assert "node-000: needs 3000m CPU" in one.status.message
     assert [(each.type, each.status) for each in one.status.conditions] == [("PodScheduled", "False")]
     world.wanted = desired(deployment("web", 3, containers=(container(cpu="3"),)), nodes=2)
