@@ -13,7 +13,6 @@ from reconciler.control.ports import StoreReader
 from reconciler.kinds.core.pod import POD
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.meta import controller_of
-from reconciler.model.names import Ref
 from reconciler.reporting import object_json
 from reconciler.stores import open_reader
 from tests.lab.world import OnHost, Running, World, engine_events, eventually
@@ -240,9 +239,11 @@ class Stage:
         return self.world.lab.node(node).docker(*arguments, check=check).stdout.strip()
 
 
-def _owner(pod: Pod) -> Ref | None:
+def _is_of(pod: Pod, deployment: str) -> bool:
+    """Whether it belongs to one of the Deployment's ReplicaSets, which may be gone before it."""
     owner = controller_of(pod.metadata)
-    return Ref(owner.kind, pod.metadata.namespace, owner.name) if owner else None
+    in_default = pod.metadata.namespace == "default"
+    return in_default and owner is not None and owner.name.rpartition("-")[0] == deployment
 
 
 # Reading a pod's status
@@ -254,8 +255,7 @@ def _statuses(reader: StoreReader) -> list[Pod]:
 
 def _pods_of(app: str, pods: list[Pod]) -> list[Json]:
     """The pods of this name, or of this Deployment."""
-    owner = Ref("Deployment", "default", app)
-    return [object_json(pod, POD.names) for pod in pods if pod.metadata.name == app or _owner(pod) == owner]
+    return [object_json(pod, POD.names) for pod in pods if pod.metadata.name == app or _is_of(pod, app)]
 
 
 def is_ready(pod: Json) -> bool:
