@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 
-from reconciler.model.desired import Rejected, Revision, Snapshot, SourceFile, Unavailable
+from reconciler.model.desired import Rejected, Revision, SourceFile, SourceSnapshot, Unavailable
 from reconciler.model.problems import Problem
 
 
@@ -12,7 +12,7 @@ class FakeSource:
 
     def __init__(self, files: Mapping[str, str] | None = None) -> None:
         self._files: dict[str, SourceFile] = {}
-        self._answer: Snapshot | Rejected | Unavailable | None = None
+        self._answer: SourceSnapshot | Rejected | Unavailable | None = None
         self._changed: Callable[[], None] | None = None
         for path, text in (files or {}).items():
             self.put(path, text)
@@ -37,7 +37,7 @@ class FakeSource:
     def mend(self) -> None:
         self._tell(None)
 
-    def read(self) -> Snapshot | Rejected | Unavailable:
+    def read(self) -> SourceSnapshot | Rejected | Unavailable:
         if self._answer is None:
             self._answer = self._snapshot()
         return self._answer
@@ -48,12 +48,12 @@ class FakeSource:
     def close(self) -> None:
         self._changed = None
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self) -> SourceSnapshot:
         files = tuple(self._files[path] for path in sorted(self._files))
         digest = sha256(repr([(file.path, file.digest) for file in files]).encode()).hexdigest()
-        return Snapshot(Revision(f"sha256:{digest}", "memory"), files)
+        return SourceSnapshot(Revision(f"sha256:{digest}", "memory"), files)
 
-    def _tell(self, answer: Snapshot | Rejected | Unavailable | None) -> None:
+    def _tell(self, answer: SourceSnapshot | Rejected | Unavailable | None) -> None:
         self._answer = answer
         if self._changed is not None:
             self._changed()

@@ -5,7 +5,7 @@ from typing import Self
 
 import msgspec
 
-from reconciler.model.desired import Snapshot
+from reconciler.model.desired import SourceSnapshot
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Status
@@ -22,7 +22,7 @@ class FakeStore:
         self.statuses: dict[Ref, Status] = {}
         self._memory = memory or Memory()
         self._events: dict[tuple[Ref, str, str], Event] = {}
-        self._kept: Snapshot | None = None
+        self._kept: SourceSnapshot | None = None
         self.identity = "fake"
 
     def check(self) -> None:
@@ -56,11 +56,11 @@ class FakeStore:
             count = event.count + (known.count if known else 0)
             self._events[key] = msgspec.structs.replace(event, count=count)
 
-    def keep_revision(self, snapshot: Snapshot) -> None:
+    def keep_revision(self, snapshot: SourceSnapshot) -> None:
         self._check()
         self._kept = snapshot
 
-    def last_revision(self) -> Snapshot | None:
+    def last_revision(self) -> SourceSnapshot | None:
         self._check()
         return self._kept
 

@@ -10,13 +10,13 @@ import pytest
 
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
-from reconciler.model.desired import Desired, Rejected, Revision, Snapshot, SourceFile
+from reconciler.model.desired import Desired, Rejected, Revision, SourceFile, SourceSnapshot
 from reconciler.model.names import Ref
 
 Load = Callable[..., Any]
 """Desired or Rejected: each test knows which it wants."""
 Faults = Callable[[Desired | Rejected], list[str]]
-SnapshotOf = Callable[[Mapping[str, str | bytes]], Snapshot]
+SnapshotOf = Callable[[Mapping[str, str | bytes]], SourceSnapshot]
 
 EVERYTHING = (Path(__file__).parent / "unit/manifests/files/everything.yaml").read_text()
 """Manifests with every field that is supported."""
@@ -105,9 +105,9 @@ GOOD: Mapping[str, str] = {
 }
 
 
-def snapshot_of(files: Mapping[str, str | bytes]) -> Snapshot:
+def snapshot_of(files: Mapping[str, str | bytes]) -> SourceSnapshot:
     contents = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
-    return Snapshot(
+    return SourceSnapshot(
         Revision("0" * 40, "test"),
         tuple(
             SourceFile(path, hashlib.sha256(content).hexdigest(), content)

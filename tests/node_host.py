@@ -15,7 +15,7 @@ from reconciler.model.addresses import SocketAddress, socket_address
 from reconciler.model.api.cluster import Cluster, ClusterSpec
 from reconciler.model.api.core.node import Node, SshAddress
 from reconciler.model.api.meta import ObjectMeta
-from reconciler.model.containers import ContainerConfig, PodAddress, PublishedPort, SharedNetwork
+from reconciler.model.container_config import ContainerConfig, PodAddress, PublishedPort, SharedNetwork
 from reconciler.model.leases import Claim
 from reconciler.model.names import (
     LABEL_CLUSTER,

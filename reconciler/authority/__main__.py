@@ -41,7 +41,7 @@ class Malformed(Exception):
     """No message, or none that makes sense."""
 
 
-class Record(NamedTuple):
+class ResourceRecord(NamedTuple):
     name: str
     kind: int
     ttl: int
@@ -62,7 +62,7 @@ class Question(NamedTuple):
 
 class Reply(NamedTuple):
     status: int
-    records: tuple[Record, ...]
+    records: tuple[ResourceRecord, ...]
 
 
 Ask = Callable[[str, int], Optional[Reply]]
@@ -124,9 +124,9 @@ def read_reply(message: bytes) -> Reply:
             kind, _, ttl, length = struct.unpack_from(">2HIH", message, at)
             at += 10
             if kind == CNAME:
-                found.append(Record(name, kind, ttl, packed_name(read_name(message, at)[0])))
+                found.append(ResourceRecord(name, kind, ttl, packed_name(read_name(message, at)[0])))
             elif kind in (A, AAAA):
-                found.append(Record(name, kind, ttl, message[at : at + length]))
+                found.append(ResourceRecord(name, kind, ttl, message[at : at + length]))
             at += length
         return Reply(flags & 0x0F, tuple(found))
     except (IndexError, struct.error, UnicodeDecodeError):
@@ -154,16 +154,16 @@ def packed_reply(question: Question, reply: Reply, size: int) -> bytes:
 # --- what names stand for ------------------------------------------------------------------------------------
 
 
-class Names:
+class NameFiles:
     """What the files say now. May be shared between threads: what a look finds replaces what was known as one."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
-        self._files: dict[str, tuple[object, dict[str, list[Record]]]] = {}
+        self._files: dict[str, tuple[object, dict[str, list[ResourceRecord]]]] = {}
 
-    def of(self, name: str) -> list[Record] | None:
+    def of(self, name: str) -> list[ResourceRecord] | None:
         """None: no file has the name."""
-        found: list[Record] = []
+        found: list[ResourceRecord] = []
         known = False
         for _, records in self._files.values():
             if name in records:
@@ -184,25 +184,25 @@ class Names:
         self._files = seen
 
 
-def read_records(path: str) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = {}
+def read_records(path: str) -> dict[str, list[ResourceRecord]]:
+    found: dict[str, list[ResourceRecord]] = {}
     with open(path, encoding="ascii") as file:
         for line in file:
             words = line.split()
             if words[:1] == ["srv"]:
                 _, name, target, port = words
-                made = Record(name, SRV, 0, struct.pack(">3H", 0, 1, int(port)) + packed_name(target))
+                made = ResourceRecord(name, SRV, 0, struct.pack(">3H", 0, 1, int(port)) + packed_name(target))
             elif words[:1] == ["cname"]:
-                made = Record(words[1], CNAME, _ALIAS_TTL, packed_name(words[2]))
+                made = ResourceRecord(words[1], CNAME, _ALIAS_TTL, packed_name(words[2]))
             else:
-                made = Record(words[1], A, 0, bytes(4))
+                made = ResourceRecord(words[1], A, 0, bytes(4))
             found.setdefault(made.name, []).append(made)
     return found
 
 
-def answer(question: Question, names: Names, ask: Ask) -> Reply:
+def answer(question: Question, names: NameFiles, ask: Ask) -> Reply:
     names.look()
-    chain: list[Record] = []
+    chain: list[ResourceRecord] = []
     name, found = question.name, names.of(question.name)
     if found is None:
         return Reply(NO_SUCH_NAME, ())
@@ -320,7 +320,7 @@ def serving(
     listen: str, port: int, directory: str, servers: Sequence[tuple[str, int]], poll: float = _FOREVER
 ) -> Iterator[None]:
     """`poll`: how many seconds the end may take."""
-    names = Names(directory)
+    names = NameFiles(directory)
 
     def answer_of(question: Question) -> Reply:
         return answer(question, names, lambda name, kind: ask_of(servers, name, kind))

@@ -11,7 +11,7 @@ import click
 from reconciler.cli.console import show_rejection
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import Duration, asked, output_option, planning_options, take_over_option
-from reconciler.cli.progress import Progress
+from reconciler.cli.progress import LiveProgress
 from reconciler.control.inbox import Inbox, Stop
 from reconciler.control.loop import Loop
 from reconciler.model.desired import Rejected
@@ -33,7 +33,7 @@ def apply(output: str, timeout: float, **given: Any) -> None:
     """
     source, settings, options = asked(given)
     configure_logging()
-    progress = Progress(as_json=output == "json")
+    progress = LiveProgress(as_json=output == "json")
     with progress, running(source, settings, progress, options) as it:
         interrupted = _end_on_signals(it.inbox)
         clock = threading.Timer(timeout, lambda: it.inbox.put(Stop()))
@@ -64,7 +64,7 @@ def _decided(loop: Loop) -> bool:
     return loop.refusal is not None or loop.blocked is not None or (loop.converged and loop.kept)
 
 
-def _conclude(loop: Loop, progress: Progress, timeout: float, output: str) -> None:
+def _conclude(loop: Loop, progress: LiveProgress, timeout: float, output: str) -> None:
     if loop.blocked is not None:
         begun = "what was begun is there" if loop.turn is not None else "nothing was changed"
         raise click.ClickException(f"{loop.blocked.why}; {begun} ({loop.blocked.fix})")

@@ -39,7 +39,7 @@ def unpack(chunks: Iterable[bytes], target: Path, tell: Callable[[str], None]) -
 
     Links that lead out of `target` are left out, and told; anything else that would is UnsafeEntry.
     """
-    with tarfile.open(fileobj=_Reader(chunks), mode="r|") as tar:
+    with tarfile.open(fileobj=_ChunkReader(chunks), mode="r|") as tar:
         for entry in tar:
             _put(tar, entry, target, tell)
 
@@ -130,7 +130,7 @@ def _stays_inside(link: Path, aim: str, target: Path) -> bool:
     return path == whole or whole in path.parents
 
 
-class _Reader(io.RawIOBase):
+class _ChunkReader(io.RawIOBase):
     """Chunks, read as a file."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:

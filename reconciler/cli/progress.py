@@ -42,7 +42,7 @@ class EventLines:
         """`run` tells events only; the standing of everything is what `get` shows."""
 
 
-class Progress:
+class LiveProgress:
     """A `Narrator` for `apply`: a live table per workload on a terminal, event lines in a pipe; both on stderr."""
 
     def __init__(self, *, as_json: bool) -> None:
@@ -51,7 +51,7 @@ class Progress:
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self.last_warning = ""
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> LiveProgress:
         if self._console.is_terminal:
             self._live.start()
         return self

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from reconciler.model.acme import IssuedCertificate, Order
-from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
+from reconciler.model.desired import Desired, Rejected, SourceSnapshot, Unavailable
 from reconciler.model.operations import Outcome
 
 
@@ -15,7 +15,7 @@ class SourceRead(Struct, frozen=True):
     """The source was read, and this is what it held."""
 
     result: Desired | Rejected | Unavailable
-    snapshot: Snapshot | None = None
+    snapshot: SourceSnapshot | None = None
     """The bytes of a result that is Desired."""
 
 

@@ -39,7 +39,7 @@ from reconciler.control.pulls import Pulls
 from reconciler.control.refresh import Load
 from reconciler.control.timestamps import NOTHING_PLANNED, with_changes, with_timestamps
 from reconciler.model.clock import Clock
-from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
+from reconciler.model.desired import Desired, Rejected, SourceSnapshot, Unavailable
 from reconciler.model.leases import Seat
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed
@@ -100,7 +100,7 @@ class Loop:
         self._pulls = Pulls()
         self._orders = Orders(issuer)
         self._events: list[Event] = []
-        self._unkept: Snapshot | None = None
+        self._unkept: SourceSnapshot | None = None
         self._settle_by = 0.0
         self._store_broken = ""
         self._resting = False

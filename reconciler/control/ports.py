@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, Self
 
 from reconciler.model.acme import AcmeAccount, Order
-from reconciler.model.desired import Rejected, Revision, Snapshot, Unavailable
+from reconciler.model.desired import Rejected, Revision, SourceSnapshot, Unavailable
 from reconciler.model.leases import Claim, Seat
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
@@ -22,7 +22,7 @@ from reconciler.store.ownership import Holder
 class Source(Protocol):
     """A Git branch, or a folder."""
 
-    def read(self) -> Snapshot | Rejected | Unavailable:
+    def read(self) -> SourceSnapshot | Rejected | Unavailable:
         """The source as it is now. Within its own deadline. Never raises for what a user or a network can do."""
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -113,10 +113,10 @@ class Store(Protocol):
 
     def record(self, events: Sequence[Event]) -> None: ...
 
-    def keep_revision(self, snapshot: Snapshot) -> None:
+    def keep_revision(self, snapshot: SourceSnapshot) -> None:
         """Remember the last good revision whole, so that a restart has it even if the source is broken by then."""
 
-    def last_revision(self) -> Snapshot | None: ...
+    def last_revision(self) -> SourceSnapshot | None: ...
 
     def close(self) -> None:
         """Give the ownership back. May be called again."""
@@ -147,7 +147,7 @@ class StoreReader(Protocol):
     def revision(self) -> Revision | None:
         """The last good revision."""
 
-    def last_revision(self) -> Snapshot | None:
+    def last_revision(self) -> SourceSnapshot | None:
         """The last good revision with its files."""
 
     def close(self) -> None: ...

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from reconciler.control.inbox import Inbox, SourceBroke, SourceRead
 from reconciler.control.ports import Source
-from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
+from reconciler.model.desired import Desired, Rejected, SourceSnapshot, Unavailable
 
 RETRY_SECONDS = 5.0
 """A source that cannot be read is asked again this often, beside its own notifications."""
@@ -14,7 +14,7 @@ RETRY_SECONDS = 5.0
 class Load(Protocol):
     """Bytes to meaning; `manifests.Loader.load`."""
 
-    def __call__(self, snapshot: Snapshot) -> Desired | Rejected: ...
+    def __call__(self, snapshot: SourceSnapshot) -> Desired | Rejected: ...
 
 
 class Refresher:
@@ -26,7 +26,7 @@ class Refresher:
         self._inbox = inbox
         self._changed = threading.Event()
         self._closed = False
-        self._last: Snapshot | Rejected | Unavailable | None = None
+        self._last: SourceSnapshot | Rejected | Unavailable | None = None
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
 
     def start(self) -> None:
@@ -59,14 +59,16 @@ class Refresher:
             self._last = read
             wait = RETRY_SECONDS if isinstance(read, Unavailable) else None
 
-    def _meaning(self, read: Snapshot | Rejected | Unavailable) -> SourceRead:
-        if not isinstance(read, Snapshot):
+    def _meaning(self, read: SourceSnapshot | Rejected | Unavailable) -> SourceRead:
+        if not isinstance(read, SourceSnapshot):
             return SourceRead(read)
         result = self._load(read)
         return SourceRead(result, read if isinstance(result, Desired) else None)
 
 
-def _same(read: Snapshot | Rejected | Unavailable, last: Snapshot | Rejected | Unavailable | None) -> bool:
+def _same(
+    read: SourceSnapshot | Rejected | Unavailable, last: SourceSnapshot | Rejected | Unavailable | None
+) -> bool:
     """Whether there is nothing new to tell: sources are looked at far more often than they change."""
     if isinstance(read, Unavailable) or isinstance(last, Unavailable | None):
         return read == last

@@ -4,8 +4,8 @@
 """
 
 from reconciler.lab.errors import LabError
-from reconciler.lab.host import Host, Status
+from reconciler.lab.host import Host, HostStatus
 from reconciler.lab.lab import Lab
 from reconciler.lab.state import LabNode
 
-__all__ = ["Host", "Lab", "LabError", "LabNode", "Status"]
+__all__ = ["Host", "Lab", "LabError", "LabNode", "HostStatus"]

@@ -25,7 +25,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
-class Status:
+class HostStatus:
     """What is seen of a host now. `state` is one of: ready, off, paused, cut, paused+cut, broken."""
 
     state: str
@@ -103,10 +103,10 @@ class Host:
         if self.network.is_cut(self.name):
             self.network.heal(self.name)
 
-    def status(self) -> Status:
+    def status(self) -> HostStatus:
         init = processes.find_init(self.name, self.lab_directory)
         if init is None:
-            return Status("off")
+            return HostStatus("off")
         dockerd = processes.daemon_pid(init, "dockerd")
         sshd = processes.daemon_pid(init, "sshd")
         cut = self.network.is_cut(self.name)
@@ -118,7 +118,7 @@ class Host:
             state = "broken"
         else:
             state = "cut" if cut else "ready"
-        return Status(state, dockerd, sshd)
+        return HostStatus(state, dockerd, sshd)
 
     # Running things on it
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from reconciler.lab import disk, engine, processes
 from reconciler.lab.errors import LabError
-from reconciler.lab.host import Host, Status, remove_cgroups
+from reconciler.lab.host import Host, HostStatus, remove_cgroups
 from reconciler.lab.images import ImageSet, ensure_images
 from reconciler.lab.network import DEFAULT_NUMBER, Network
 from reconciler.lab.state import LabNode, LabState, default_directory, locked, read_state, write_state
@@ -70,7 +70,7 @@ class Lab:
         known = ", ".join(host.name for host in self.nodes) or "none; `reconciler lab up` makes some"
         raise LabError(f"the lab has no node {name!r}; its nodes: {known}")
 
-    def status(self) -> dict[str, Status]:
+    def status(self) -> dict[str, HostStatus]:
         hosts = self.nodes
         with ThreadPoolExecutor(max(1, len(hosts))) as pool:
             return dict(zip((h.name for h in hosts), pool.map(Host.status, hosts), strict=True))

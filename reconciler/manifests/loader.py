@@ -25,7 +25,7 @@ from reconciler.manifests.findings import Finding
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.reading.file_reader import Contents, FileReader, as_problem
 from reconciler.manifests.schemas import load_schemas
-from reconciler.model.desired import Desired, Rejected, Snapshot, SourceFile
+from reconciler.model.desired import Desired, Rejected, SourceFile, SourceSnapshot
 from reconciler.model.problems import Place, Problem, Severity
 
 _ROOT: Final = Place(".")
@@ -62,7 +62,7 @@ class Loader:
         }
         self._assembler = Assembler(kinds)
 
-    def load(self, snapshot: Snapshot) -> Desired | Rejected:
+    def load(self, snapshot: SourceSnapshot) -> Desired | Rejected:
         """The desired state of a snapshot, or every reason why it is rejected.
 
         The same snapshot gives an equal result, whatever was loaded before. It costs what has changed; least where
@@ -71,7 +71,7 @@ class Loader:
         with _uncollected():
             return self._load(snapshot)
 
-    def _load(self, snapshot: Snapshot) -> Desired | Rejected:
+    def _load(self, snapshot: SourceSnapshot) -> Desired | Rejected:
         changes = self._changes(snapshot.files)
         self._files = snapshot.files
         self._check(*self._read(changes))

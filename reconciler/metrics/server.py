@@ -45,7 +45,7 @@ class MetricsServer:
         return int(self._server.server_address[1])
 
     def serve(self, registry: CollectorRegistry) -> None:
-        self._server.RequestHandlerClass = _Handler.factory(registry)
+        self._server.RequestHandlerClass = _PathHandler.factory(registry)
         self._thread.start()
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class MetricsServer:
             self._server.handle_request()
 
 
-class _Handler(MetricsHandler):
+class _PathHandler(MetricsHandler):
     timeout = _SILENCE_SECONDS
 
     def do_GET(self) -> None:
@@ -79,7 +79,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, family: socket.AddressFamily, address: Any) -> None:
         self.address_family = family
         self._free = threading.BoundedSemaphore(_AT_ONCE)
-        super().__init__(address, _Handler)
+        super().__init__(address, _PathHandler)
 
     def server_bind(self) -> None:
         """Without HTTPServer's question to DNS for its own name, which may take its time."""

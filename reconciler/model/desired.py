@@ -39,7 +39,7 @@ class SourceFile(Struct, frozen=True):
     content: bytes
 
 
-class Snapshot(Struct, frozen=True):
+class SourceSnapshot(Struct, frozen=True):
     """Every manifest that a source holds at one revision, in the order of the paths, and no other file."""
 
     revision: Revision

@@ -9,7 +9,7 @@ CPU_PERIOD: Final = 100_000
 _SMALLEST_QUOTA: Final = 1000
 
 
-class Limits(Struct, frozen=True):
+class ContainerLimits(Struct, frozen=True):
     """0: none."""
 
     cpu_shares: int = 0
@@ -23,14 +23,14 @@ class Limits(Struct, frozen=True):
     """What we never set, by Docker's names, where it is set."""
 
 
-def limits(cpu_shares: int, cpu_milli: int, memory: int, memory_reservation: int) -> Limits:
+def limits(cpu_shares: int, cpu_milli: int, memory: int, memory_reservation: int) -> ContainerLimits:
     """A quota, not Docker's NanoCpus: of those it refuses more than the host has, which Kubernetes allows. Memory
     and swap together: no swap, as otherwise it could use as much again."""
     quota = max(_SMALLEST_QUOTA, cpu_milli * CPU_PERIOD // 1000) if cpu_milli else 0
-    return Limits(cpu_shares, quota, memory, memory, memory_reservation)
+    return ContainerLimits(cpu_shares, quota, memory, memory, memory_reservation)
 
 
-def can_be_put_back(now: Limits, wanted: Limits) -> bool:
+def can_be_put_back(now: ContainerLimits, wanted: ContainerLimits) -> bool:
     """While the container runs: Docker can change a limit of memory and not take it away, and takes away none of
     the others."""
     return not (

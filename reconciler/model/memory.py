@@ -155,7 +155,7 @@ class Backoff(Struct, frozen=True):
     """The image, or the container by its name in the pod, that it failed with; empty: neither."""
 
 
-class Leaving(Struct, frozen=True):
+class Draining(Struct, frozen=True):
     """How far a pod that leaves has come: a proxy that cannot let go of it delays its end only so long."""
 
     since: float
@@ -190,7 +190,7 @@ class Memory(Struct, frozen=True):
     """Volatile; written by the control loop from the outcome of operations: what holds off all of a pod."""
     ready_since: Mapping[Uid, float] = {}
     """Volatile; monotonic seconds: for minReadySeconds."""
-    leaving: Mapping[Uid, Leaving] = {}
+    leaving: Mapping[Uid, Draining] = {}
     """Volatile."""
     orders: Mapping[Ref, OrderTry] = {}
     """Volatile; by the Secret that stands for the certificate."""

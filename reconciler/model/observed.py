@@ -8,7 +8,7 @@ from msgspec import Struct
 from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.core.pod import RestartPolicy
 from reconciler.model.given import Given
-from reconciler.model.limits import Limits
+from reconciler.model.limits import ContainerLimits
 from reconciler.model.names import (
     LABEL_CLUSTER,
     LABEL_CONTAINER,
@@ -27,7 +27,7 @@ from reconciler.model.setups import NodeBoot
 IN_MEMORY: Final = "memory"
 """What stands for the contents of an emptyDir in memory, among the fingerprints of a pod's volumes."""
 
-ContainerState: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+DockerState: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
 
 class Ended(Struct, frozen=True, gc=False):
@@ -61,7 +61,7 @@ class ObservedContainer(Struct, frozen=True, gc=False):
     name: str
     image: str
     """As it was asked for: `lab/web:1.0`."""
-    state: ContainerState
+    state: DockerState
     cluster: str
     namespace: str = ""
     pod: str = ""
@@ -85,7 +85,7 @@ class ObservedContainer(Struct, frozen=True, gc=False):
     restart_count: int = 0
     restart_policy: RestartPolicy | Literal["Other"] | None = None
     """What Docker does by itself when it ends; `Other`: something that is never ours; None: not known."""
-    limits: Limits | None = None
+    limits: ContainerLimits | None = None
     """What it may use; None: not known."""
     pids_limit: int = 0
     """How many processes it may have; 0: any number, or not known."""

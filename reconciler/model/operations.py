@@ -8,8 +8,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from reconciler.model.api.core.pod import RestartPolicy
-from reconciler.model.containers import ContainerConfig
-from reconciler.model.limits import Limits
+from reconciler.model.container_config import ContainerConfig
+from reconciler.model.limits import ContainerLimits
 from reconciler.model.names import Ref, Uid
 from reconciler.model.probes import Hook
 from reconciler.model.secrets import SecretText
@@ -79,7 +79,7 @@ class SetLimits(Struct, frozen=True):
     """What the container may use, from now on: of what it runs already, too."""
 
     container: str
-    limits: Limits
+    limits: ContainerLimits
     pids: int
 
 

@@ -13,7 +13,7 @@ OTHER_KEY: Final = "tls.key is not the key of the first certificate in tls.crt"
 """What `read_certificate` answers where a certificate and a key do not belong together."""
 
 
-class Certificate(Struct, frozen=True):
+class TLSCertificate(Struct, frozen=True):
     """A certificate with its chain and key, of which HAProxy can read every byte."""
 
     pem: SecretText
@@ -23,7 +23,7 @@ class Certificate(Struct, frozen=True):
     """Unix seconds."""
 
 
-def read_certificate(secret: Secret | None) -> Certificate | str:
+def read_certificate(secret: Secret | None) -> TLSCertificate | str:
     """The certificate of a Secret, or why there is none, with nothing of what the Secret holds."""
     if secret is None or not {"tls.crt", "tls.key"} <= secret.data.keys():
         return "it has no tls.crt and tls.key"
@@ -31,7 +31,7 @@ def read_certificate(secret: Secret | None) -> Certificate | str:
 
 
 @lru_cache(maxsize=4096)
-def _read(chain: SecretText, key: SecretText) -> Certificate | str:
+def _read(chain: SecretText, key: SecretText) -> TLSCertificate | str:
     """Remembered: to read a thousand of them takes a second, and every change of an endpoint comes by here."""
     from reconciler.model.x509 import judged  # whoever has no TLS Secret has no use for cryptography
 

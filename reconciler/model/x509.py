@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from reconciler.model.secrets import SecretText
-from reconciler.model.tls import OTHER_KEY, SMALLEST_RSA, Certificate
+from reconciler.model.tls import OTHER_KEY, SMALLEST_RSA, TLSCertificate
 
 _CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 _WEAK: Final = (hashes.MD5, hashes.SHA1)
@@ -24,7 +24,7 @@ _UNREADABLE: Final = (
 )
 
 
-def judged(chain: SecretText, key: SecretText) -> Certificate | str:
+def judged(chain: SecretText, key: SecretText) -> TLSCertificate | str:
     """The certificate, or why it is none that HAProxy can load."""
     try:
         read = x509.load_pem_x509_certificates(chain.reveal().encode())
@@ -40,7 +40,7 @@ def judged(chain: SecretText, key: SecretText) -> Certificate | str:
         return "tls.crt holds what cannot be understood"
 
 
-def _judged(chain: list[x509.Certificate], private: object) -> Certificate | str:
+def _judged(chain: list[x509.Certificate], private: object) -> TLSCertificate | str:
     leaf = chain[0]
     if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
         return "its key is of a kind that browsers do not know"
@@ -54,7 +54,7 @@ def _judged(chain: list[x509.Certificate], private: object) -> Certificate | str
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
-    return Certificate(
+    return TLSCertificate(
         SecretText(b"".join(parts).decode()),
         tuple(_names(leaf)),
         leaf.not_valid_before_utc.timestamp(),

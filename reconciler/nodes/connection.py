@@ -22,7 +22,7 @@ from reconciler.model.setups import NodeSetup
 from reconciler.nodes.docker.notes import Note
 from reconciler.nodes.docker.replies import read_facts, read_load
 from reconciler.nodes.docker.watch import follow_events
-from reconciler.nodes.errors import CommandFailed, NodeError, Refused, Superseded, Unusable, defect
+from reconciler.nodes.errors import CommandFailed, HostRefused, NodeError, Superseded, Unusable, defect
 from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.lease.lease import LeaseKeeper
 from reconciler.nodes.lease.script import look_command, read_lease
@@ -114,7 +114,7 @@ class Connection:
             connection._read_everything(remembered.checks)
         except NodeError as error:
             try:
-                if isinstance(error, Refused | Superseded | Unusable) or not ssh.pulse(_ANSWER_SECONDS):
+                if isinstance(error, HostRefused | Superseded | Unusable) or not ssh.pulse(_ANSWER_SECONDS):
                     raise
                 raise Unusable(ssh.explained(str(error))) from error
             finally:
@@ -251,7 +251,7 @@ def _check_engine(node: Node, found: str, remembered: str) -> None:
     """Refused where the host's engine is not the one that is remembered for this node."""
     if remembered and found != remembered:
         name = node.metadata.name
-        raise Refused(
+        raise HostRefused(
             f"Node {name}: {node.ssh} runs Docker engine {found}, and the one remembered for this node is "
             f"{remembered}: the host was installed anew, or two Nodes name the same host. Correct the address, or "
             f"accept it with `reconciler node reset {name} SOURCE`"

@@ -19,7 +19,7 @@ class Unusable(ConnectionLost):
     goes on."""
 
 
-class Refused(NodeError):
+class HostRefused(NodeError):
     """The host answers and must not be used: another host key, another engine. Trying again alone won't help."""
 
 

@@ -16,14 +16,14 @@ from msgspec.structs import replace
 from reconciler.model.observed import BootState, DnsState, ProxyState
 from reconciler.model.proxy import NodeProxy
 from reconciler.model.setups import NodeBoot, NodeDns, NodeProber, NodeSetup
-from reconciler.nodes.boot.keeper import Boot
+from reconciler.nodes.boot.keeper import BootKeeper
 from reconciler.nodes.dns.servers import Dns
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
 from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.images.pull import Puller
 from reconciler.nodes.images.system_images import ImageMissing, SystemImages
 from reconciler.nodes.network.keeper import NetworkKeeper
-from reconciler.nodes.prober.session import Prober
+from reconciler.nodes.prober.session import ProberSession
 from reconciler.nodes.proxy.haproxy import Proxy
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
@@ -94,8 +94,8 @@ class HostParts(Struct, frozen=True):
     network: NetworkKeeper
     dns: Dns
     proxy: Proxy
-    prober: Prober
-    boot: Boot
+    prober: ProberSession
+    boot: BootKeeper
     look_at_files: Callable[[], None]
     """Records the files of pods; may raise NodeError."""
 

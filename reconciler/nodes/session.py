@@ -20,7 +20,15 @@ from reconciler.model.operations import Outcome, PodWork
 from reconciler.model.setups import NodeSetup
 from reconciler.nodes.connection import CLAIM, DOCKER_BEATS, EVENTS_ENDED, SILENT, STOP, Connection, Remembered
 from reconciler.nodes.docker.notes import Note, take_notes
-from reconciler.nodes.errors import ConnectionLost, EngineError, NodeError, Refused, Superseded, Unusable, defect
+from reconciler.nodes.errors import (
+    ConnectionLost,
+    EngineError,
+    HostRefused,
+    NodeError,
+    Superseded,
+    Unusable,
+    defect,
+)
 from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.lease.seat import connected_seat, differs, refused_epoch
 from reconciler.nodes.peers import Inquiry, Neighbours, Target, address_of
@@ -186,7 +194,7 @@ class SshNodeSession:
     def _judged(self, error: NodeError) -> NodeError:
         """Whatever broke the connection: where sshd still answers, the host is up."""
         connection = self._connection
-        if connection is None or isinstance(error, Refused | Unusable):
+        if connection is None or isinstance(error, HostRefused | Unusable):
             return error
         if connection.silent:
             return ConnectionLost(connection.silent)
@@ -196,7 +204,7 @@ class SshNodeSession:
         with self._lock:
             self._seat = Seat(False, self._seat.lease)
         self._neighbours.silent(self.name)
-        refused = isinstance(error, Refused)
+        refused = isinstance(error, HostRefused)
         answers = isinstance(error, Unusable)
         self._cache.record_lost(str(error), refused, answers)
         if refused or answers or self._closing.is_set():

@@ -14,7 +14,7 @@ from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.names import SYSTEM_BOOT, SYSTEM_DNS, SYSTEM_PROBER
-from reconciler.nodes.boot.keeper import Boot
+from reconciler.nodes.boot.keeper import BootKeeper
 from reconciler.nodes.dns.servers import Dns
 from reconciler.nodes.docker.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
 from reconciler.nodes.docker.moments import event_time
@@ -30,10 +30,10 @@ from reconciler.nodes.network.bridge_ports import Ports
 from reconciler.nodes.network.keeper import NetworkKeeper
 from reconciler.nodes.node_setup import HostParts, SetupKeeper
 from reconciler.nodes.pods.attached import detached
-from reconciler.nodes.pods.port_checks import Checker
+from reconciler.nodes.pods.port_checks import PortChecker
 from reconciler.nodes.pods.volumes import PodFiles
 from reconciler.nodes.pods.worker import PodWorker
-from reconciler.nodes.prober.session import Prober
+from reconciler.nodes.prober.session import ProberSession
 from reconciler.nodes.proxy.haproxy import Proxy
 from reconciler.nodes.proxy.stats import proxy_shell
 from reconciler.nodes.ssh.connection import SshConnection
@@ -99,8 +99,8 @@ class HostTools(Struct, frozen=True):
     worker: PodWorker
     setup: SetupKeeper
     proxy: Proxy
-    prober: Prober
-    checker: Checker
+    prober: ProberSession
+    checker: PortChecker
     ports: Ports
     collector: ImageCollector
 
@@ -134,10 +134,10 @@ def make_tools(wire: Wire) -> HostTools:
         return SystemContainer(cluster, part, acting, watcher, shell, cache.record_repair)
 
     worker = PodWorker(cluster, acting, shell, connect_for_hook, files, puller, cache, acting_watcher, log)
-    boot = Boot(cluster, system_container(SYSTEM_BOOT), shell)
+    boot = BootKeeper(cluster, system_container(SYSTEM_BOOT), shell)
     inside = proxy_shell(wire.lease, cluster, wire.node)
     proxy = Proxy(cluster, acting, watcher, shell, inside, cache.record_repair)
-    prober = Prober(
+    prober = ProberSession(
         cluster,
         system_container(SYSTEM_PROBER),
         Engine(wire.looking(1), version, _LOOK_SECONDS),
@@ -165,7 +165,7 @@ def make_tools(wire: Wire) -> HostTools:
         setup=setup,
         proxy=proxy,
         prober=prober,
-        checker=Checker(wire.ssh.accepts, cache, log),
+        checker=PortChecker(wire.ssh.accepts, cache, log),
         ports=Ports(cache, shell, log, lambda: wire.lease.may_act),
         collector=ImageCollector(acting, pulled, worker.awaited_images, lambda: disk_use(shell, info.root), log),
     )

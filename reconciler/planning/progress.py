@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.memory import Backoff, Crashes, Leaving, Memory, Runs
+from reconciler.model.memory import Backoff, Crashes, Draining, Memory, Runs
 from reconciler.model.names import Uid
 from reconciler.model.operations import PodWork
 from reconciler.planning.kubelet.draining import leaving
@@ -19,7 +19,7 @@ class Progress(Struct, frozen=True):
 
     now: float
     ready_since: Mapping[Uid, float]
-    leaving: Mapping[Uid, Leaving]
+    leaving: Mapping[Uid, Draining]
     backoffs: Mapping[Uid, Backoff]
     failures: Mapping[Uid, Mapping[str, Backoff]]
     runs: Mapping[Uid, Mapping[str, Runs]]

@@ -11,11 +11,11 @@ from zlib import crc32
 from msgspec.structs import replace
 
 from reconciler.model.addresses import SocketAddress
-from reconciler.model.containers import ClaimMount, ContainerConfig, HostNetwork, PodAddress, SharedNetwork
+from reconciler.model.container_config import ClaimMount, ContainerConfig, HostNetwork, PodAddress, SharedNetwork
 from reconciler.model.names import Uid
 from reconciler.model.observed import (
     IN_MEMORY,
-    ContainerState,
+    DockerState,
     Ended,
     NetworkState,
     ObservedContainer,
@@ -56,7 +56,7 @@ _TERMINATED: Final = 128 + 15
 """The exit code of a process that SIGTERM ended."""
 
 
-class Refused(Exception):
+class OperationRefused(Exception):
     """What the host answers to an operation that it does not carry out."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -100,7 +100,7 @@ class SimulatedHost:
             for operation in work.operations[:most]:
                 try:
                     under_way.carry_out(operation)
-                except Refused as refused:
+                except OperationRefused as refused:
                     return Outcome(work, operation, str(refused), refused.reason)
             return Outcome(work)
         finally:
@@ -248,14 +248,14 @@ class _UnderWay:
 
     def _pull(self, image: str) -> None:
         if self._host.pullable is not None and image not in self._host.pullable:
-            raise Refused("ErrImagePull", f"cannot pull {image}: manifest unknown")
+            raise OperationRefused("ErrImagePull", f"cannot pull {image}: manifest unknown")
         self._images.add(tagged(image))
 
     def _create(self, config: ContainerConfig) -> None:
         if self._ours(config.name) is not None:
             return
         if self._host.pullable is not None and not is_present(config.image, self._images):
-            raise Refused("ErrImagePull", f"the image {config.image} is not on the host")
+            raise OperationRefused("ErrImagePull", f"the image {config.image} is not on the host")
         network = config.network
         self._host.remember(config)
         self._volumes |= {mount.volume for mount in config.mounts if isinstance(mount, ClaimMount)}
@@ -278,10 +278,10 @@ class _UnderWay:
             holder = self._containers.get(shared)
             if holder is None or holder.state != "running":
                 message = f"cannot join the network of {shared}, which does not run"
-                raise Refused("RunContainerError", message)
+                raise OperationRefused("RunContainerError", message)
         for port in self._host.published(found.name):
             if (taken := self._used_ports.get(port, found.name)) != found.name:
-                raise Refused("PortConflict", f"port {port} is held by the container {taken}")
+                raise OperationRefused("PortConflict", f"port {port} is held by the container {taken}")
         began = replace(found, started_at=self._host.next_moment(), started=0.0, probed=None, exit_code=0)
         self._over.add(found.ip)
         if self._ends(found):
@@ -293,7 +293,7 @@ class _UnderWay:
     def _run_post_start(self, hook: Hook | None, name: str) -> None:
         if isinstance(hook, RunCommand) and hook.command in self._host.failing_commands:
             self._stop(self._existing(name))
-            raise Refused("FailedPostStartHook", f"the postStart hook of {name} failed")
+            raise OperationRefused("FailedPostStartHook", f"the postStart hook of {name} failed")
 
     def _stop(self, found: ObservedContainer | None) -> None:
         if found is not None and found.state in ALIVE:
@@ -307,7 +307,7 @@ class _UnderWay:
         if found is None:
             return
         if found.state in ALIVE:
-            raise Refused("KillContainerError", f"{found.name} is running: stop it first")
+            raise OperationRefused("KillContainerError", f"{found.name} is running: stop it first")
         del self._containers[found.name]
         self._over.add(found.ip)
         self._host.forget(found.name)
@@ -323,7 +323,7 @@ class _UnderWay:
     def _put(self, container: ObservedContainer) -> None:
         self._containers[container.name] = container
 
-    def _change(self, found: ObservedContainer, state: ContainerState) -> None:
+    def _change(self, found: ObservedContainer, state: DockerState) -> None:
         self._put(replace(found, state=state))
 
     def _leave_ports(self, name: str) -> None:
@@ -331,14 +331,18 @@ class _UnderWay:
 
     def _existing(self, name: str) -> ObservedContainer:
         if (found := self._ours(name)) is None:
-            raise Refused("RunContainerError", f"the container {name} is gone")
+            raise OperationRefused("RunContainerError", f"the container {name} is gone")
         return found
 
     def _ours(self, name: str, uid: Uid = "") -> ObservedContainer | None:
         """Return the pod's container of this name, or None. Refused where it is somebody else's."""
         if name in self._host.foreign:
-            raise Refused("CreateContainerError", f"a container {name} exists and is not made by reconciler")
+            raise OperationRefused(
+                "CreateContainerError", f"a container {name} exists and is not made by reconciler"
+            )
         found = self._containers.get(name)
         if found is not None and found.uid != (uid or self._uid):
-            raise Refused("CreateContainerError", f"a container {name} exists and is of pod uid {found.uid}")
+            raise OperationRefused(
+                "CreateContainerError", f"a container {name} exists and is of pod uid {found.uid}"
+            )
         return found

@@ -18,7 +18,7 @@ from typing import Any
 
 from reconciler.prober.checks import Checker, bounded
 from reconciler.prober.docker import Docker, DockerError
-from reconciler.prober.specs import Action, Probe, read_action, read_probe
+from reconciler.prober.specs import Handler, ProbeSettings, read_handler, read_probe
 
 LABEL_CLUSTER, LABEL_UID = "reconciler.dev/cluster", "reconciler.dev/uid"
 _AT_ONCE = 4
@@ -31,7 +31,7 @@ _POLICIES = {"Always": "unless-stopped", "OnFailure": "on-failure"}
 
 
 @dataclass(frozen=True)
-class Part:
+class RecordedContainer:
     """A container, by its name on the host."""
 
     container: str
@@ -39,30 +39,30 @@ class Part:
     """init, sidecar or main."""
     restarts: str
     """Always or OnFailure."""
-    post_start: Action | None
-    startup: Probe | None
+    post_start: Handler | None
+    startup: ProbeSettings | None
 
 
 @dataclass(frozen=True)
-class Pod:
+class RecordedPod:
     uid: str
     sandbox: str
-    parts: tuple[Part, ...]
+    parts: tuple[RecordedContainer, ...]
 
 
-def read_pod(text: str) -> Pod:
+def read_pod(text: str) -> RecordedPod:
     """Raises ValueError, KeyError or TypeError."""
     one = json.loads(text)
-    return Pod(str(one["uid"]), str(one["sandbox"]), tuple(_part(part) for part in one["parts"]))
+    return RecordedPod(str(one["uid"]), str(one["sandbox"]), tuple(_part(part) for part in one["parts"]))
 
 
-def _part(one: dict[str, Any]) -> Part:
+def _part(one: dict[str, Any]) -> RecordedContainer:
     hook, startup = one["post_start"], one["startup"]
-    return Part(
+    return RecordedContainer(
         container=one["container"],
         kind=one["kind"],
         restarts=one["restarts"],
-        post_start=read_action(hook) if hook else None,
+        post_start=read_handler(hook) if hook else None,
         startup=read_probe(startup) if startup else None,
     )
 
@@ -85,13 +85,13 @@ class Raiser:
                 _log(f"{file.name} cannot be read: {type(error).__name__}: {error}")
         await asyncio.gather(*(self._raise(pod) for pod in pods))
 
-    async def _raise(self, pod: Pod) -> None:
+    async def _raise(self, pod: RecordedPod) -> None:
         try:
             await _Raising(self._docker, self._turns, self._cluster, pod, lambda: self._is_wanted(pod)).go()
         except DockerError as error:
             _log(f"pod {pod.uid}: {error}")
 
-    def _is_wanted(self, pod: Pod) -> bool:
+    def _is_wanted(self, pod: RecordedPod) -> bool:
         """Asked before every step: the record goes when the pod is to leave."""
         return (self._records / f"{pod.uid}.json").exists() and not self._attended()
 
@@ -100,7 +100,7 @@ class _Raising:
     """One pod."""
 
     def __init__(
-        self, docker: Docker, turns: asyncio.Semaphore, cluster: str, pod: Pod, wanted: Callable[[], bool]
+        self, docker: Docker, turns: asyncio.Semaphore, cluster: str, pod: RecordedPod, wanted: Callable[[], bool]
     ) -> None:
         self._docker = docker
         self._turns = turns
@@ -160,7 +160,7 @@ class _Raising:
                 return True
         return False
 
-    async def _initialized(self, part: Part) -> bool:
+    async def _initialized(self, part: RecordedContainer) -> bool:
         """Run it to a good end, however often that takes; False: it is not wanted any more, or not there."""
         pause = _FIRST_PAUSE
         while self._wanted():
@@ -175,14 +175,14 @@ class _Raising:
                 pause = min(pause * 2, _LONGEST_PAUSE)
         return False
 
-    async def _try_to_bring_up(self, part: Part) -> None:
+    async def _try_to_bring_up(self, part: RecordedContainer) -> None:
         """One main container that cannot start keeps no other one from it."""
         try:
             await self._bring_up(part)
         except DockerError as error:
             _log(f"{part.container}: {error}")
 
-    async def _bring_up(self, part: Part) -> None:
+    async def _bring_up(self, part: RecordedContainer) -> None:
         found = await self._find(part.container)
         if found is None:
             return
@@ -203,13 +203,13 @@ class _Raising:
         if part.post_start is not None:
             await self._run_hook(part, part.post_start)
 
-    async def _run_hook(self, part: Part, hook: Action) -> None:
+    async def _run_hook(self, part: RecordedContainer, hook: Handler) -> None:
         passed, said = await Checker(self._docker, part.container).check(hook, _HOOK_SECONDS)
         if not passed:
             _log(f"{part.container}: postStart hook failed: {said}")
             await self._docker.stop(part.container, 10.0)
 
-    async def _started(self, part: Part, probe: Probe) -> bool:
+    async def _started(self, part: RecordedContainer, probe: ProbeSettings) -> bool:
         """As its startup probe says; the prober restarts it where that fails."""
         checker = Checker(self._docker, part.container)
         await asyncio.sleep(probe.initial_delay)

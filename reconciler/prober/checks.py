@@ -11,7 +11,7 @@ from reconciler.prober.docker import Docker, DockerError
 from reconciler.prober.grpc import check_grpc
 from reconciler.prober.http import check_http
 from reconciler.prober.processes import end, uptime
-from reconciler.prober.specs import Action
+from reconciler.prober.specs import Handler
 
 _MOST_OUTPUT = 1024
 """Bytes of UTF-8."""
@@ -29,7 +29,7 @@ class Checker:
         """The exec under way, or that was when its deadline came."""
         self._begun = 0.0
 
-    async def check(self, action: Action, seconds: float) -> tuple[bool, str]:
+    async def check(self, action: Handler, seconds: float) -> tuple[bool, str]:
         """Did it succeed, and what was said: bounded, on one line."""
         try:
             passed, said = await asyncio.wait_for(self._check(action), seconds)
@@ -48,7 +48,7 @@ class Checker:
             return False, bounded(f"{_what(action)}: {error}")
         return passed, bounded(said)
 
-    async def _check(self, action: Action) -> tuple[bool, str]:
+    async def _check(self, action: Handler) -> tuple[bool, str]:
         if action.type == "exec":
             return await self._execute(action)
         if action.type == "http":
@@ -62,7 +62,7 @@ class Checker:
         await asyncio.sleep(action.seconds)
         return True, ""
 
-    async def _execute(self, action: Action) -> tuple[bool, str]:
+    async def _execute(self, action: Handler) -> tuple[bool, str]:
         # Another one beside one that cannot be ended would fill the container.
         if self._running and not await self._has_ended(self._running):
             return False, "the command of an earlier probe has not ended yet"
@@ -99,13 +99,13 @@ def bounded(text: str) -> str:
     return line.encode(errors="replace")[: _MOST_OUTPUT - 64].decode(errors="ignore")
 
 
-def _port(action: Action) -> int:
+def _port(action: Handler) -> int:
     if not 1 <= action.port <= 65535:
         raise ValueError("the container has no such port")
     return action.port
 
 
-def _what(action: Action) -> str:
+def _what(action: Handler) -> str:
     if action.type == "exec":
         return "command"
     if action.type == "http":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from reconciler.prober.specs import Action
+from reconciler.prober.specs import Handler
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7
@@ -18,7 +18,7 @@ _MOST_FRAME = 16384
 _STATUSES = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 
-async def check_grpc(action: Action) -> tuple[bool, str]:
+async def check_grpc(action: Handler) -> tuple[bool, str]:
     if not 1 <= action.port <= 65535:
         raise ValueError("the container has no such port")
     reader, writer = await asyncio.open_connection(action.host, action.port)

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from urllib.parse import urljoin, urlsplit
 
-from reconciler.prober.specs import Action
+from reconciler.prober.specs import Handler
 
 _MOST_BODY = 10 * 1024
 _MOST_REDIRECTS = 10
@@ -21,7 +21,7 @@ def _unchecked() -> ssl.SSLContext:
     return context
 
 
-async def check_http(action: Action) -> tuple[bool, str]:
+async def check_http(action: Handler) -> tuple[bool, str]:
     """Redirects are followed on the same host; one that leads elsewhere is success, as upstream."""
     url = f"{action.scheme}://{_bracketed(action.host)}:{action.port}{action.path}"
     for _ in range(_MOST_REDIRECTS):

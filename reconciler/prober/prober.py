@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from reconciler.prober.containers import LABEL_CLUSTER, Container
 from reconciler.prober.docker import Docker, DockerError
-from reconciler.prober.specs import BadFile, Wanted, read_wanted
-from reconciler.prober.telling import Teller, Told
+from reconciler.prober.reports import ProbeReport, Reporter
+from reconciler.prober.specs import BadFile, ProbesFile, read_probes_file
+from reconciler.prober.watched_container import LABEL_CLUSTER, WatchedContainer
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _PATIENCE = 2.0
@@ -24,9 +24,9 @@ class Prober:
     def __init__(self, docker: Docker, file: Path) -> None:
         self._docker = docker
         self._file = file
-        self._wanted = Wanted("", {}, "")
-        self._containers: dict[str, Container] = {}
-        self._teller = Teller(_STDOUT, self._everything)
+        self._wanted = ProbesFile("", {}, "")
+        self._containers: dict[str, WatchedContainer] = {}
+        self._reporter = Reporter(_STDOUT, self._everything)
         self._round: asyncio.Task[None] | None = None
         """Under way, or ended."""
         self._booting = True
@@ -44,19 +44,19 @@ class Prober:
         await done.wait()
         following.cancel()
 
-    def _everything(self) -> tuple[str, Iterable[Told]]:
-        told = [container.told() for container in self._containers.values()]
-        return self._wanted.digest, [one for one in told if one is not None]
+    def _everything(self) -> tuple[str, Iterable[ProbeReport]]:
+        reports = [container.report() for container in self._containers.values()]
+        return self._wanted.digest, [one for one in reports if one is not None]
 
     def _reload(self) -> None:
         try:
-            self._want(read_wanted(self._file.read_text()))
+            self._want(read_probes_file(self._file.read_text()))
         except (OSError, BadFile) as error:
             print(f"prober: {error}", file=sys.stderr, flush=True)
         if not self._booting:
-            self._teller.tell_everything()
+            self._reporter.send_everything()
 
-    def _want(self, wanted: Wanted) -> None:
+    def _want(self, wanted: ProbesFile) -> None:
         if wanted.cluster != self._wanted.cluster:
             self._drop(list(self._containers))
         self._drop([name for name in self._containers if name not in wanted.targets])
@@ -65,8 +65,8 @@ class Prober:
             if name in self._containers:
                 self._containers[name].update(target)
             else:
-                self._containers[name] = Container(
-                    self._docker, wanted.cluster, target, self._teller.tell, self._booting
+                self._containers[name] = WatchedContainer(
+                    self._docker, wanted.cluster, target, self._reporter.send, self._booting
                 )
                 if not self._booting:
                     self._containers[name].look()
@@ -111,9 +111,9 @@ class Prober:
     async def _look_at_all(self) -> None:
         """One after the other: a host with a hundred of them has just booted, perhaps. One that Docker does not
         answer about is looked at until it does; the next ones do not wait for it."""
-        looked: set[Container] = set()
+        looked: set[WatchedContainer] = set()
         while left := [one for one in self._containers.values() if one not in looked]:
             looked.add(left[0])
             await asyncio.wait([left[0].look()], timeout=_PATIENCE)
         self._booting = False
-        self._teller.tell_everything()
+        self._reporter.send_everything()

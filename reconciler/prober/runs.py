@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reconciler.prober.checks import Checker
 from reconciler.prober.docker import Docker
 from reconciler.prober.schedule import Health, first_wait, next_due
-from reconciler.prober.specs import Probe, Target
+from reconciler.prober.specs import ProbeSettings, ProbeTarget
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Run:
     def __init__(
         self,
         docker: Docker,
-        target: Target,
+        target: ProbeTarget,
         began: Began,
         changed: Callable[[], None],
-        failing: Callable[[Probe], None],
+        failing: Callable[[ProbeSettings], None],
     ) -> None:
         self.began = began
         self.paused = False
@@ -51,7 +51,7 @@ class Run:
         self._failing = failing
         self._since = asyncio.get_running_loop().time() - began.age
         self._started = asyncio.Event()
-        self._tasks: dict[Probe, asyncio.Task[None]] = {}
+        self._tasks: dict[ProbeSettings, asyncio.Task[None]] = {}
         self._begin(target, again=False)
 
     @property
@@ -66,7 +66,7 @@ class Run:
         """Seconds since it started."""
         return asyncio.get_running_loop().time() - self._since
 
-    def update(self, target: Target) -> None:
+    def update(self, target: ProbeTarget) -> None:
         """Other probes: those that are the same go on, and what they know is kept."""
         before = self.health
         self.health = Health(target.probes)
@@ -79,7 +79,7 @@ class Run:
             task.cancel()
         self._tasks = {}
 
-    def _begin(self, target: Target, again: bool) -> None:
+    def _begin(self, target: ProbeTarget, again: bool) -> None:
         for probe in [probe for probe in self._tasks if probe not in target.probes]:
             self._tasks.pop(probe).cancel()
         for probe in target.probes:
@@ -89,7 +89,7 @@ class Run:
         if self.health.started:
             self._started.set()
 
-    async def _ask_over_and_over(self, probe: Probe, fresh: bool) -> None:
+    async def _ask_over_and_over(self, probe: ProbeSettings, fresh: bool) -> None:
         loop = asyncio.get_running_loop()
         checker = Checker(self._docker, self.began.id)
         if probe.kind != "startup":
@@ -103,7 +103,7 @@ class Run:
                 self._take(probe, passed, output)
             due = next_due(due, probe.period, passed, loop.time())
 
-    def _take(self, probe: Probe, passed: bool, output: str) -> None:
+    def _take(self, probe: ProbeSettings, passed: bool, output: str) -> None:
         before = (self.health.started, self.health.ready, self.health.message, self.health.decided)
         against = self.health.take(probe, passed, output)
         if self.health.started:

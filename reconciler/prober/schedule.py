@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from reconciler.prober.specs import Probe
+from reconciler.prober.specs import ProbeSettings
 
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 300.0
 FORGOTTEN_AFTER = 600.0
@@ -20,7 +20,7 @@ class Health:
     """Of one run of a container. Not ready until its readiness probe says so, alive until its liveness probe does
     not. A startup probe keeps the two others waiting until it has succeeded, and is then done."""
 
-    def __init__(self, probes: Iterable[Probe]) -> None:
+    def __init__(self, probes: Iterable[ProbeSettings]) -> None:
         kinds = {probe.kind for probe in probes}
         self.started = "startup" not in kinds
         self._ready = "readiness" not in kinds
@@ -49,7 +49,7 @@ class Health:
         """Is this probe to be asked now?"""
         return not self.started if kind == "startup" else self.started
 
-    def take(self, probe: Probe, passed: bool, output: str) -> bool:
+    def take(self, probe: ProbeSettings, passed: bool, output: str) -> bool:
         """One more answer. True: it is one too many against the container, which is to be restarted."""
         before, count = self._streaks.get(probe.kind, (passed, 0))
         count = count + 1 if before == passed else 1
@@ -98,7 +98,7 @@ class Health:
             self._doomed = False
 
 
-class Backoff:
+class RestartBackoff:
     """From the end of a run that its probes ended to the next start: nothing at first, then 10 s, 20 s … 5 min."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Backoff:
         return min(FIRST_PAUSE * 2.0 ** min(self._ends - 2, 10), LONGEST_PAUSE)
 
 
-def first_wait(probe: Probe, age: float, jitter: float, fresh: bool) -> float:
+def first_wait(probe: ProbeSettings, age: float, jitter: float, fresh: bool) -> float:
     """Seconds until a probe is asked first. `age`: since its container started; `jitter`: from 0 to 1.
 
     Many containers that start together are not asked together; those that ran before this program did are spread

@@ -14,7 +14,7 @@ class BadFile(Exception):
 
 
 @dataclass(frozen=True)
-class Action:
+class Handler:
     """`type` is exec, http, tcp, grpc or sleep; of the rest, what that type needs."""
 
     type: str
@@ -29,12 +29,12 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeSettings:
     """Seconds and counts as upstream's fields of these names have them."""
 
     kind: str
     """startup, liveness or readiness; a container has at most one of each."""
-    action: Action
+    action: Handler
     initial_delay: int
     period: int
     timeout: int
@@ -45,34 +45,34 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Target:
+class ProbeTarget:
     """A container, by its name on the host."""
 
     name: str
-    probes: tuple[Probe, ...]
-    pre_stop: Action | None
+    probes: tuple[ProbeSettings, ...]
+    pre_stop: Handler | None
     restarts: bool
     """False: it is only stopped."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ProbesFile:
     cluster: str
     """Value of the label that a container must carry to be touched."""
-    targets: dict[str, Target]
+    targets: dict[str, ProbeTarget]
     """By name."""
     digest: str
     """Of the file, by whoever wrote it: told back, so that they know what is in force."""
 
 
-def read_wanted(text: str) -> Wanted:
+def read_probes_file(text: str) -> ProbesFile:
     """Raises BadFile."""
     try:
         document = json.loads(text)
         if document["version"] != VERSION:
             raise BadFile(f"version {document['version']!r} of the probes' file is not {VERSION}")
         targets = [_target(one) for one in document["containers"]]
-        return Wanted(
+        return ProbesFile(
             cluster=str(document["cluster"]),
             targets={target.name: target for target in targets},
             digest=str(document["digest"]),
@@ -81,20 +81,20 @@ def read_wanted(text: str) -> Wanted:
         raise BadFile(f"the probes' file cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _target(one: dict[str, Any]) -> Target:
+def _target(one: dict[str, Any]) -> ProbeTarget:
     pre_stop = one.get("pre_stop")
-    return Target(
+    return ProbeTarget(
         name=one["name"],
         probes=tuple(read_probe(probe) for probe in one["probes"]),
-        pre_stop=read_action(pre_stop) if pre_stop else None,
+        pre_stop=read_handler(pre_stop) if pre_stop else None,
         restarts=one["restarts"],
     )
 
 
-def read_probe(one: dict[str, Any]) -> Probe:
-    return Probe(**{**one, "action": read_action(one["action"])})
+def read_probe(one: dict[str, Any]) -> ProbeSettings:
+    return ProbeSettings(**{**one, "action": read_handler(one["action"])})
 
 
-def read_action(one: dict[str, Any]) -> Action:
+def read_handler(one: dict[str, Any]) -> Handler:
     headers = tuple((name, value) for name, value in one.get("headers", ()))
-    return Action(**{**one, "command": tuple(one.get("command", ())), "headers": headers})
+    return Handler(**{**one, "command": tuple(one.get("command", ())), "headers": headers})

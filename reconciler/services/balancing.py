@@ -44,7 +44,7 @@ def lay_out(
     """Every service with a virtual address, in the order of their names; where two want the same address and port,
     the first has it. The Ingresses have what is `taken`. `edge_hosts`: the addresses of the edges; who has a port
     at all addresses of an edge has it at these."""
-    claims = _Claims(IPv4Network(service_cidr), taken, frozenset(edge_hosts))
+    claims = _AddressOwners(IPv4Network(service_cidr), taken, frozenset(edge_hosts))
     drafts: list[tuple[ProxyPart, Manner]] = []
     problems: list[str] = []
     for ref, service in sorted(services.items()):
@@ -143,7 +143,7 @@ def _node_port(service: Service, record: ServiceRecord, number: int) -> int:
     return record.node_ports[number] if number < len(record.node_ports) else 0
 
 
-class _Claims:
+class _AddressOwners:
     """What is taken so far, by which service."""
 
     def __init__(

@@ -13,7 +13,7 @@ from reconciler.model.api.core.config import Secret
 from reconciler.model.api.networking import Ingress, IngressTLS
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
-from reconciler.model.tls import Certificate, read_certificate
+from reconciler.model.tls import TLSCertificate, read_certificate
 from reconciler.services.ingress import covers, in_order
 
 LATE_SECONDS: Final = 3600.0
@@ -24,7 +24,7 @@ _NONE_AWAITED: Final[Mapping[Ref, str]] = {}
 class Certificates(Struct, frozen=True):
     by_host: Mapping[str, Ref] = {}
     """The Secret for each host that has one; under the empty name, the one for every other host."""
-    held: Mapping[Ref, Certificate] = {}
+    held: Mapping[Ref, TLSCertificate] = {}
     """Those that are used."""
     problems: Mapping[str, Ref] = {}
     """What is wrong with a certificate, for which host, and how to fix it -> the Ingress that names it."""
@@ -42,7 +42,7 @@ def certificates(
     For each host the first certificate without a flaw, in the order in which the Ingresses came; one that has
     expired, or is another host's, is better than none."""
     chosen: dict[str, tuple[str, Ref]] = {}
-    held: dict[Ref, Certificate] = {}
+    held: dict[Ref, TLSCertificate] = {}
     problems: dict[str, Ref] = {}
     for ref, ingress in in_order(ingresses, records):
         for tls in ingress.spec.tls:
@@ -72,7 +72,7 @@ def _hosts(ingress: Ingress, tls: IngressTLS) -> tuple[str, ...]:
     return tls.hosts or tuple(dict.fromkeys(rule.host for rule in ingress.spec.rules)) or ("",)
 
 
-def _flaw(certificate: Certificate, host: str, at: float | None) -> str:
+def _flaw(certificate: TLSCertificate, host: str, at: float | None) -> str:
     if at is not None and at >= certificate.not_after:
         return "has expired"
     if at is not None and at + LATE_SECONDS < certificate.not_before:

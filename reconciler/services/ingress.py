@@ -77,7 +77,7 @@ class Routing(Struct, frozen=True):
     """Claims left out, each with the reason and how to fix it."""
 
 
-class _Key(NamedTuple):
+class _RouteKey(NamedTuple):
     host: str
     path: str
     exact: bool
@@ -86,8 +86,8 @@ class _Key(NamedTuple):
         return f"{self.host or '*'}{self.path or '/'}"
 
 
-class _Claim(NamedTuple):
-    key: _Key
+class _RouteClaim(NamedTuple):
+    key: _RouteKey
     target: Target
     fallback: bool
     """A defaultBackend: any path goes before it, without a dispute."""
@@ -130,8 +130,8 @@ class _Making:
 
     def __init__(self, services: Mapping[Ref, Service]) -> None:
         self._services = services
-        self._routes: dict[_Key, IngressRoute] = {}
-        self._fallbacks: dict[_Key, IngressRoute] = {}
+        self._routes: dict[_RouteKey, IngressRoute] = {}
+        self._fallbacks: dict[_RouteKey, IngressRoute] = {}
         self._default: Target | None = None
         self._problems: list[str] = []
 
@@ -179,17 +179,17 @@ class _Making:
         ordered = sorted(routes.values(), key=_precedence)
         return Routing(tuple(ordered), self._default, tuple(self._problems))
 
-    def _claims(self, ref: Ref, ingress: Ingress) -> Iterator[_Claim]:
+    def _claims(self, ref: Ref, ingress: Ingress) -> Iterator[_RouteClaim]:
         default = ingress.spec.default_backend
         for rule in ingress.spec.rules:
             for path in rule.http.paths:
                 exact = path.path_type == "Exact"
-                key = _Key(rule.host, path.path if exact else path.path.rstrip("/"), exact)
+                key = _RouteKey(rule.host, path.path if exact else path.path.rstrip("/"), exact)
                 if (target := self._target(ref, ingress, path.backend, rule.host)) is not None:
-                    yield _Claim(key, target, fallback=False)
+                    yield _RouteClaim(key, target, fallback=False)
         for host in dict.fromkeys(rule.host for rule in ingress.spec.rules) or ("",):
             if default is not None and (target := self._target(ref, ingress, default, host)) is not None:
-                yield _Claim(_Key(host, "", False), target, fallback=True)
+                yield _RouteClaim(_RouteKey(host, "", False), target, fallback=True)
 
     def _claim_default(self, ref: Ref, target: Target) -> None:
         if self._default is None:

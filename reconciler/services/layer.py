@@ -63,7 +63,7 @@ class ServiceLayer:
     Not shared between threads."""
 
     def __init__(self) -> None:
-        self._inputs: _Inputs | None = None
+        self._inputs: _LayerInputs | None = None
         self._layout_inputs: _LayoutInputs | None = None
         self._layout = Layout((), (), ())
         self._entrance = Entrance()
@@ -105,7 +105,7 @@ class ServiceLayer:
             self._edge_hosts(desired.nodes, memory.nodes),
         )
         pods = self._policies.addresses(isolation, memory.pods)
-        inputs = _Inputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, booting, isolation, pods)
+        inputs = _LayerInputs(laid_out, desired.nodes, memory.nodes, endpoints, probed, booting, isolation, pods)
         if not says_the_same(inputs, self._inputs):
             if not says_the_same(laid_out, self._layout_inputs):
                 self._lay_out(laid_out)
@@ -201,7 +201,7 @@ class _LayoutInputs(Struct, frozen=True):
     """Addresses, as far as they are known."""
 
 
-class _Inputs(Struct, frozen=True):
+class _LayerInputs(Struct, frozen=True):
     """All that a setup follows from."""
 
     layout: _LayoutInputs

@@ -78,7 +78,7 @@ class Naming:
         now: dict[Ref, _Rendered] = {}
         for ref, service in sorted(desired.of(Service).items()):
             by_pod = endpoints.get(ref, ()) if is_headless(service) else ()
-            inputs = _Inputs(service, records.get(ref, _NO_RECORD), by_pod)
+            inputs = _NamingInputs(service, records.get(ref, _NO_RECORD), by_pod)
             known = before.get(ref)
             now[ref] = known if known is not None and known.inputs == inputs else _rendered(ref, inputs, spec)
         same = now.keys() == before.keys() and all(now[ref] is before[ref] for ref in now)
@@ -103,14 +103,14 @@ class Naming:
         )
 
 
-class _Inputs(Struct, frozen=True):
+class _NamingInputs(Struct, frozen=True):
     service: Service
     record: ServiceRecord
     endpoints: tuple[Endpoint, ...]
 
 
 class _Rendered(Struct, frozen=True):
-    inputs: _Inputs
+    inputs: _NamingInputs
     file: str
     """Where its hosts are."""
     zone: Zone
@@ -156,7 +156,7 @@ def zone_of(
     )
 
 
-def _rendered(ref: Ref, inputs: _Inputs, spec: ClusterSpec) -> _Rendered:
+def _rendered(ref: Ref, inputs: _NamingInputs, spec: ClusterSpec) -> _Rendered:
     try:
         zone = zone_of(ref, inputs.service, inputs.record, inputs.endpoints, spec.cluster_domain)
     except ValueError as error:

@@ -16,7 +16,7 @@ from reconciler.services.sameness import says_the_same
 NO_ADDRESSES: Addresses = {}
 
 
-class _Inputs(Struct, frozen=True):
+class _NetworkInputs(Struct, frozen=True):
     """All that the hosts' networks follow from."""
 
     spec: ClusterSpec
@@ -32,7 +32,7 @@ class Networks:
     """`node_networks` for a loop: inputs that say the same give the very same object. For one thread."""
 
     def __init__(self) -> None:
-        self._inputs: _Inputs | None = None
+        self._inputs: _NetworkInputs | None = None
         self._made: Mapping[str, NodeNetwork] = {}
 
     def of(
@@ -44,7 +44,7 @@ class Networks:
         pods: Addresses,
     ) -> Mapping[str, NodeNetwork]:
         cidrs = {name: record.pod_cidr for name, record in records.items()}
-        inputs = _Inputs(desired.cluster.spec, desired.nodes, cidrs, addresses, isolation, pods)
+        inputs = _NetworkInputs(desired.cluster.spec, desired.nodes, cidrs, addresses, isolation, pods)
         if not says_the_same(inputs, self._inputs):
             self._made = node_networks(desired, records, addresses, isolation, pods)
             self._inputs = inputs

@@ -32,10 +32,10 @@ _EVERY_PORT: Final = (NetworkPolicyPort(),)
 
 Protocol: TypeAlias = Literal["", "tcp", "udp", "sctp"]
 _PROTOCOLS: Final[Mapping[str, Protocol]] = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
-_Ports: TypeAlias = tuple[Protocol, int, int]
+_PortRange: TypeAlias = tuple[Protocol, int, int]
 """As in Allowed."""
-_ALL: Final[_Ports] = ("", 0, 0)
-_Rules: TypeAlias = tuple[tuple[_Ports, Ranges], ...]
+_ALL: Final[_PortRange] = ("", 0, 0)
+_AllowedRanges: TypeAlias = tuple[tuple[_PortRange, Ranges], ...]
 """The addresses that are allowed at each, sorted."""
 
 
@@ -68,7 +68,7 @@ class Evaluation:
         }
         self._addresses = {shape: ranges_of(pod.ip for pod in pods) for shape, pods in self._shapes.items()}
         self._reached: dict[int, tuple[list[_Shape], Ranges]] = {}
-        self._sets: dict[_Rules, RuleSet] = {}
+        self._sets: dict[_AllowedRanges, RuleSet] = {}
 
     def outcome(self) -> tuple[Mapping[str, RuleSet], Mapping[str, tuple[PodPolicy, ...]]]:
         """The sets of rules by name, and the isolated pods of each node by address."""
@@ -103,14 +103,16 @@ class Evaluation:
         rules = ((policy, rule) for policy in chosen for rule in policy.spec.egress)
         return self._rule_set(entry for policy, rule in rules for entry in self._towards(policy, rule))
 
-    def _rule_set(self, entries: Iterable[tuple[_Ports, Ranges]]) -> RuleSet:
+    def _rule_set(self, entries: Iterable[tuple[_PortRange, Ranges]]) -> RuleSet:
         """Pods of many shapes may have the same."""
         rules = _merged(entries)
         if (known := self._sets.get(rules)) is None:
             known = self._sets[rules] = _rule_set(rules)
         return known
 
-    def _towards(self, policy: NetworkPolicy, rule: NetworkPolicyEgressRule) -> Iterator[tuple[_Ports, Ranges]]:
+    def _towards(
+        self, policy: NetworkPolicy, rule: NetworkPolicyEgressRule
+    ) -> Iterator[tuple[_PortRange, Ranges]]:
         """A port's name means another number in each pod that is connected to, and nothing in an address."""
         shapes, addresses = self._reach(rule, policy)
         for port in rule.ports or _EVERY_PORT:
@@ -161,7 +163,7 @@ def governs_egress(spec: NetworkPolicySpec) -> bool:
     return "Egress" in spec.policy_types if spec.policy_types else bool(spec.egress)
 
 
-def _resolved(port: NetworkPolicyPort, target: _Shape | None, every: bool) -> Iterable[_Ports]:
+def _resolved(port: NetworkPolicyPort, target: _Shape | None, every: bool) -> Iterable[_PortRange]:
     """The ports of a pod that are meant; a name that it does not have means none."""
     protocol = _PROTOCOLS[port.protocol]
     if every:
@@ -190,16 +192,16 @@ def _named_ports(spec: PodSpec | None) -> tuple[tuple[str, Protocol, int], ...]:
     )
 
 
-def _merged(entries: Iterable[tuple[_Ports, Ranges]]) -> _Rules:
+def _merged(entries: Iterable[tuple[_PortRange, Ranges]]) -> _AllowedRanges:
     """What may be at every port of an address is not said again of some."""
-    found: defaultdict[_Ports, Ranges] = defaultdict(lambda: NOTHING)
+    found: defaultdict[_PortRange, Ranges] = defaultdict(lambda: NOTHING)
     for ports, ranges in entries:
         found[ports] = union(found[ports], ranges)
     everywhere = found.pop(_ALL, NOTHING)
     return ((_ALL, everywhere), *((ports, without(found[ports], everywhere)) for ports in sorted(found)))
 
 
-def _rule_set(rules: _Rules) -> RuleSet:
+def _rule_set(rules: _AllowedRanges) -> RuleSet:
     allowed = sorted(Allowed(cidr, *ports) for ports, ranges in rules for cidr in cidrs_of(ranges))
     digest = hashlib.sha256(msgspec.json.encode(allowed)).hexdigest()[:12]
     return RuleSet(digest, tuple(allowed))

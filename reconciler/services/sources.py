@@ -68,7 +68,7 @@ class Sourcing:
     """
 
     def __init__(self) -> None:
-        self._rules = _Rules()
+        self._rules = _RuleRanges()
         self._ground: _Ground | None = None
         self._services: dict[Ref, _Service] = {}
         self._found: dict[Ref, tuple[Sources, ...]] = {}
@@ -140,7 +140,7 @@ def _scope(desired: Desired) -> _Scope:
     )
 
 
-class _Rules:
+class _RuleRanges:
     """What a RuleSet allows at one TCP port; each is asked for many times.
 
     Known for as long as there is one of its name, which follows from what is in it."""
@@ -167,7 +167,7 @@ class _Rules:
 class _Ground:
     """What all Services have in common, and lists that several of them have."""
 
-    def __init__(self, inputs: tuple[_Scope, Isolation, tuple[str, ...]], rules: _Rules) -> None:
+    def __init__(self, inputs: tuple[_Scope, Isolation, tuple[str, ...]], rules: _RuleRanges) -> None:
         self.inputs = inputs
         self.scope, isolation, own = inputs
         self.rules = rules
@@ -236,7 +236,7 @@ class _Port:
         denied = tuple(name for name, reached in self._reached.items() if not reached)
         return Sources(ground.allowed(frozenset(guards)), ground.denied(denied))
 
-    def _is_reached(self, rules: _Rules, name: str) -> bool:
+    def _is_reached(self, rules: _RuleRanges, name: str) -> bool:
         return all(holds(rules.at(name, port), int(IPv4Address(ip))) for ip, port in self.targets)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.model.desired import Rejected, Snapshot, Unavailable
+from reconciler.model.desired import Rejected, SourceSnapshot, Unavailable
 from reconciler.sources.folder_tree import EVERYTHING, FolderTree, StillChanging, Uncertain
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class FolderSource:
         self._device: int | None = None
         """Where the folder was when it was read last."""
 
-    def read(self) -> Snapshot | Rejected | Unavailable:
+    def read(self) -> SourceSnapshot | Rejected | Unavailable:
         """Waits at most SETTLED_WITHIN_SECONDS, for a file that is being written."""
         deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
         with self._lock:
@@ -84,7 +84,7 @@ class FolderSource:
         if self._watch is not None:
             self._watch.stop()
 
-    def _look(self, hints: frozenset[str] | None) -> Snapshot | Rejected | Unavailable:
+    def _look(self, hints: frozenset[str] | None) -> SourceSnapshot | Rejected | Unavailable:
         root = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if hints is EVERYTHING:
@@ -96,16 +96,16 @@ class FolderSource:
         finally:
             os.close(root)
 
-    def _look_at_all(self, root: int) -> Snapshot | Rejected | Unavailable:
+    def _look_at_all(self, root: int) -> SourceSnapshot | Rejected | Unavailable:
         """An empty folder on another file system than before is the place where the right one was mounted."""
         found = self._tree.look_at_all(root)
         device = os.fstat(root).st_dev
-        if isinstance(found, Snapshot) and not found.files and self._device not in (None, device):
+        if isinstance(found, SourceSnapshot) and not found.files and self._device not in (None, device):
             return Unavailable(f"{self._path}: its file system is no longer mounted", "mount it again")
         self._device = device
         return found
 
 
-def _refused(found: Snapshot | Rejected | Unavailable) -> frozenset[str]:
+def _refused(found: SourceSnapshot | Rejected | Unavailable) -> frozenset[str]:
     problems = found.problems if isinstance(found, Rejected) else ()
     return frozenset(problem.place.path for problem in problems)

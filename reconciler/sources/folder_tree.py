@@ -10,7 +10,7 @@ import time
 from hashlib import blake2b, sha256
 from typing import Final, NamedTuple
 
-from reconciler.model.desired import Rejected, Revision, Snapshot, SourceFile
+from reconciler.model.desired import Rejected, Revision, SourceFile, SourceSnapshot
 from reconciler.model.problems import Problem
 from reconciler.sources import rules
 from reconciler.sources.writers import open_for_writing
@@ -32,7 +32,7 @@ class Uncertain(Exception):
     """A hint leads nowhere clear: everything is to be looked at."""
 
 
-class _Known(NamedTuple):
+class _KnownFile(NamedTuple):
     stamp: tuple[int, int, int, int]
     """Size, mtime, ctime, inode: while these stay, the content does."""
     file: SourceFile | None
@@ -52,7 +52,7 @@ class FolderTree:
     def __init__(self, origin: str, settle: float) -> None:
         self._origin = origin
         self._settle = settle
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _KnownFile] = {}
         """In the order of the paths."""
         self._position: dict[str, int] = {}
         self._lines: list[bytes] = []
@@ -60,16 +60,16 @@ class FolderTree:
         self._size = 0
         """Bytes of all known files."""
         self._problems: list[Problem] = []
-        """Of folders, links and the like: what has no `_Known`."""
-        self._last: Snapshot | Rejected | None = None
+        """Of folders, links and the like: what has no `_KnownFile`."""
+        self._last: SourceSnapshot | Rejected | None = None
 
-    def look_at_all(self, root: int) -> Snapshot | Rejected:
+    def look_at_all(self, root: int) -> SourceSnapshot | Rejected:
         """`root` is the open folder. OSError where it cannot be listed; StillChanging."""
         scan = _Scan(self._known, self._settle, self._origin)
         scan.folder(root, "", 0)
         return self._replace_all(scan.found, scan.problems)
 
-    def look_at(self, root: int, paths: frozenset[str]) -> Snapshot | Rejected:
+    def look_at(self, root: int, paths: frozenset[str]) -> SourceSnapshot | Rejected:
         """Only at files that are known or new; Uncertain where more than files changed. StillChanging."""
         if self._problems or self._last is None:
             raise Uncertain
@@ -84,13 +84,17 @@ class FolderTree:
         if rules.over_a_limit(0, count, size):
             raise Uncertain
         edited = len(scan.found) == len(paths) == len(before)
-        if edited and isinstance(self._last, Snapshot) and not any(new.problem for new in scan.found.values()):
+        if (
+            edited
+            and isinstance(self._last, SourceSnapshot)
+            and not any(new.problem for new in scan.found.values())
+        ):
             self._size = size
             return self._replace_some(self._last, scan.found)
         rest = {path: known for path, known in self._known.items() if path not in paths}
         return self._replace_all(rest | scan.found, [])
 
-    def _replace_some(self, last: Snapshot, edited: dict[str, _Known]) -> Snapshot:
+    def _replace_some(self, last: SourceSnapshot, edited: dict[str, _KnownFile]) -> SourceSnapshot:
         """The common case, one file saved: its cost hardly depends on how many others there are."""
         files = list(last.files)
         for path, known in edited.items():
@@ -101,11 +105,11 @@ class FolderTree:
         self._known.update(edited)
         revision = self._revision(sha256(b"".join(self._lines)).hexdigest())
         if revision != last.revision:
-            last = Snapshot(revision, tuple(files))
+            last = SourceSnapshot(revision, tuple(files))
         self._last = last
         return last
 
-    def _replace_all(self, found: dict[str, _Known], problems: list[Problem]) -> Snapshot | Rejected:
+    def _replace_all(self, found: dict[str, _KnownFile], problems: list[Problem]) -> SourceSnapshot | Rejected:
         self._known = dict(sorted(found.items()))
         self._position = {path: position for position, path in enumerate(self._known)}
         self._lines = [known.line for known in self._known.values()]
@@ -120,7 +124,9 @@ class FolderTree:
             if every:
                 self._last = Rejected(revision, tuple(sorted(every, key=lambda problem: problem.place)))
             else:
-                self._last = Snapshot(revision, tuple(known.file for known in self._known.values() if known.file))
+                self._last = SourceSnapshot(
+                    revision, tuple(known.file for known in self._known.values() if known.file)
+                )
         return self._last
 
     def _revision(self, digest: str) -> Revision:
@@ -130,8 +136,8 @@ class FolderTree:
 class _Scan:
     """One look, at everything or at some files. With `origin`, the folder's path, also at who writes to them."""
 
-    def __init__(self, known: dict[str, _Known], settle: float, origin: str = "") -> None:
-        self.found: dict[str, _Known] = {}
+    def __init__(self, known: dict[str, _KnownFile], settle: float, origin: str = "") -> None:
+        self.found: dict[str, _KnownFile] = {}
         self.problems: list[Problem] = []
         self._known = known
         self._settle = settle
@@ -236,7 +242,7 @@ class _Scan:
         digest = blake2b(content, digest_size=20).hexdigest()
         file = known.file if known and known.file and known.file.digest == digest else None
         line = f"{path}\0{digest}\n".encode()
-        self._keep(path, _Known(stamp, file or SourceFile(path, digest, content), None, line))
+        self._keep(path, _KnownFile(stamp, file or SourceFile(path, digest, content), None, line))
 
     def _has_writer(self, found: os.stat_result) -> bool:
         """What changed is asked for, and all of it at once."""
@@ -245,9 +251,9 @@ class _Scan:
         return (found.st_dev, found.st_ino) in self._writers
 
     def _refuse(self, path: str, stamp: tuple[int, int, int, int], problem: Problem) -> None:
-        self._keep(path, _Known(stamp, None, problem, f"{path}\0\n".encode()))
+        self._keep(path, _KnownFile(stamp, None, problem, f"{path}\0\n".encode()))
 
-    def _keep(self, path: str, known: _Known) -> None:
+    def _keep(self, path: str, known: _KnownFile) -> None:
         self.found[path] = known
         self._bytes += known.size
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pygit2
 import structlog
 
-from reconciler.model.desired import Rejected, Revision, Snapshot, Unavailable
+from reconciler.model.desired import Rejected, Revision, SourceSnapshot, Unavailable
 from reconciler.sources.git_address import (
     DEFAULT_ACCESS,
     HEAD,
@@ -61,7 +61,7 @@ class GitSource:
         self._failure: GitUnavailable | None = None
         self._last_success: datetime | None = None
         """To show: a moment, not an age, so that a failure that goes on is the same failure."""
-        self._last: Snapshot | Rejected | None = None
+        self._last: SourceSnapshot | Rejected | None = None
         self._lock = threading.Lock()
         """Held for no longer than reading what is on this machine takes."""
         self._asking = threading.Lock()
@@ -70,7 +70,7 @@ class GitSource:
         self._watch = RefsWatch(local)
         self._thread: threading.Thread | None = None
 
-    def read(self) -> Snapshot | Rejected | Unavailable:
+    def read(self) -> SourceSnapshot | Rejected | Unavailable:
         """At once, once a remote repository is watched; otherwise within `timeout`."""
         if not self._asked_in_background():
             self._ask()
@@ -121,7 +121,7 @@ class GitSource:
                     self._target = _pinned(self._target, tip)
             return news
 
-    def _read(self) -> Snapshot | Rejected | Unavailable:
+    def _read(self) -> SourceSnapshot | Rejected | Unavailable:
         if self._tip is None or self._failure is not None:
             return self._unavailable()
         if self._last is not None and self._last.revision.id == self._tip.commit:
@@ -135,7 +135,7 @@ class GitSource:
         except (pygit2.GitError, KeyError, ValueError, OSError) as error:
             return self._damaged(error)
         revision = Revision(self._tip.commit, self._origin(), _title(commit))
-        self._last = Rejected(revision, problems) if problems else Snapshot(revision, files)
+        self._last = Rejected(revision, problems) if problems else SourceSnapshot(revision, files)
         return self._last
 
     def _unavailable(self) -> Unavailable:

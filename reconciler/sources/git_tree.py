@@ -27,7 +27,7 @@ class _Folder(NamedTuple):
     """Where a link leads depends on the whole commit: such a folder is listed at every reading."""
 
 
-class _Key(NamedTuple):
+class _FolderKey(NamedTuple):
     path: str
     tree: pygit2.Oid
 
@@ -37,7 +37,7 @@ class GitTreeReader:
 
     def __init__(self, subpath: str) -> None:
         self._subpath = subpath
-        self._folders: dict[_Key, _Folder] = {}
+        self._folders: dict[_FolderKey, _Folder] = {}
         self._files: dict[str, SourceFile] = {}
 
     def read(
@@ -63,12 +63,12 @@ class _Walk:
         repository: pygit2.Repository,
         top: pygit2.Tree,
         subpath: str,
-        known_folders: dict[_Key, _Folder],
+        known_folders: dict[_FolderKey, _Folder],
         known_files: dict[str, SourceFile],
     ) -> None:
         self.files: list[SourceFile] = []
         self.problems: list[Problem] = []
-        self.folders: dict[_Key, _Folder] = {}
+        self.folders: dict[_FolderKey, _Folder] = {}
         self._repository = repository
         self._top = top
         self._subpath = subpath
@@ -84,7 +84,7 @@ class _Walk:
         if depth > rules.MAX_DEPTH:
             self.problems.append(rules.too_deep(path))
             return True
-        key = _Key(path, tree)
+        key = _FolderKey(path, tree)
         folder = self._known_folders.get(key) or self._list(path, tree)
         if not folder.has_links:
             self.folders[key] = folder

@@ -64,7 +64,7 @@ class _Emitter(InotifyEmitter):
         self._inotify.overflowed = lambda: self.queue_event(QueueOverflow(self.watch.path))
 
 
-class _Handler(FileSystemEventHandler):
+class _EventHandler(FileSystemEventHandler):
     def __init__(self, told: Callable[[FileSystemEvent], None]) -> None:
         self._told = told
 
@@ -83,7 +83,7 @@ def observe(folders: dict[str, bool], told: Callable[[FileSystemEvent], None]) -
     try:
         for folder, recursive in folders.items():
             wanted: list[Any] = [*FILE_EVENTS, *FOLDER_EVENTS, QueueOverflow]
-            observer.schedule(_Handler(told), folder, recursive=recursive, event_filter=wanted)
+            observer.schedule(_EventHandler(told), folder, recursive=recursive, event_filter=wanted)
         observer.start()
     except BaseException:
         stop(observer)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 
-from reconciler.model.desired import Revision, Snapshot
+from reconciler.model.desired import Revision, SourceSnapshot
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.plan import Status
@@ -65,7 +65,7 @@ class SqliteReader:
             row = self._connection.execute("SELECT id, origin, title FROM revision").fetchone()
         return Revision(*row) if row else None
 
-    def last_revision(self) -> Snapshot | None:
+    def last_revision(self) -> SourceSnapshot | None:
         """The same, with its files."""
         with self._failing():
             return read_last_revision(self._connection)

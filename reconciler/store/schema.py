@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from msgspec import MsgspecError
 
-from reconciler.model.desired import Revision, Snapshot, SourceFile
+from reconciler.model.desired import Revision, SourceFile, SourceSnapshot
 from reconciler.store.errors import StoreFailed
 from reconciler.store.migrations import MIGRATIONS
 from reconciler.store.rows import MemoryRows, rows_of
@@ -59,10 +59,10 @@ def read_rows(connection: sqlite3.Connection) -> MemoryRows:
     return rows_of(connection.execute("SELECT part, key, value FROM memory"))
 
 
-def read_last_revision(connection: sqlite3.Connection) -> Snapshot | None:
+def read_last_revision(connection: sqlite3.Connection) -> SourceSnapshot | None:
     row = connection.execute("SELECT id, origin, title FROM revision").fetchone()
     files = connection.execute("SELECT path, digest, content FROM revision_files ORDER BY path")
-    return Snapshot(Revision(*row), tuple(SourceFile(*file) for file in files)) if row else None
+    return SourceSnapshot(Revision(*row), tuple(SourceFile(*file) for file in files)) if row else None
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Self
 
 from msgspec import MsgspecError
 
-from reconciler.model.desired import Snapshot
+from reconciler.model.desired import SourceSnapshot
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Status
@@ -143,7 +143,7 @@ class SqliteStore:
                 (EVENT_LIMIT,),
             )
 
-    def keep_revision(self, snapshot: Snapshot) -> None:
+    def keep_revision(self, snapshot: SourceSnapshot) -> None:
         with self._lock:
             before = self._kept_digests()
             files = {file.path: file.digest for file in snapshot.files}
@@ -164,7 +164,7 @@ class SqliteStore:
                 connection.executemany("DELETE FROM revision_files WHERE path = ?", removed)
             self._kept = files
 
-    def last_revision(self) -> Snapshot | None:
+    def last_revision(self) -> SourceSnapshot | None:
         with self._lock, failing_as_store(self._path):
             return read_last_revision(self._connection)
 

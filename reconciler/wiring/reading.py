@@ -7,7 +7,7 @@ from pathlib import Path
 from reconciler.control.ports import Source
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
-from reconciler.model.desired import Desired, Rejected, Snapshot, Unavailable
+from reconciler.model.desired import Desired, Rejected, SourceSnapshot, Unavailable
 from reconciler.model.memory import Memory
 from reconciler.settings import Settings, SourceSettings
 from reconciler.sources.folder import FolderSource
@@ -43,7 +43,7 @@ def read_once(wanted: SourceSettings, settings: Settings) -> Desired | Rejected 
         read = source.read()
     finally:
         source.close()
-    return Loader(ADMITTED).load(read) if isinstance(read, Snapshot) else read
+    return Loader(ADMITTED).load(read) if isinstance(read, SourceSnapshot) else read
 
 
 def folder_in_repository(wanted: SourceSettings) -> str:

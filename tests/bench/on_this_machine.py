@@ -7,7 +7,7 @@ from statistics import median
 
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
-from reconciler.model.desired import Desired, Revision, Snapshot, SourceFile
+from reconciler.model.desired import Desired, Revision, SourceFile, SourceSnapshot
 from tests.bench.bars import Measured, at_least, at_most
 from tests.planner import plan
 from tests.simulated import simulated_cluster
@@ -105,7 +105,7 @@ def manifests() -> Iterator[Measured]:
     for _ in range(3):
         loader = Loader(ADMITTED)
         began = time.perf_counter()
-        loaded = loader.load(Snapshot(Revision("sha256:0", "bench"), tuple(files)))
+        loaded = loader.load(SourceSnapshot(Revision("sha256:0", "bench"), tuple(files)))
         rates.append(MANIFESTS / (time.perf_counter() - began))
         assert isinstance(loaded, Desired), loaded.problems[:3]
     yield at_least(f"cold load, parse, validate {MANIFESTS:,} manifests", median(rates), 5000, "/s")
@@ -114,7 +114,7 @@ def manifests() -> Iterator[Measured]:
         at = 3 * number + 1
         files[at] = _file(files[at].path, DEPLOYMENT.format(n=at // 3, replicas=20 + number))
         began = time.perf_counter()
-        loaded = loader.load(Snapshot(Revision(f"sha256:{number}", "bench"), tuple(files)))
+        loaded = loader.load(SourceSnapshot(Revision(f"sha256:{number}", "bench"), tuple(files)))
         edits.append((time.perf_counter() - began) * 1000)
         assert isinstance(loaded, Desired)
     yield at_most(f"one file changed among {MANIFESTS:,}, median", median(edits), 20, "ms")

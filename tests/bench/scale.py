@@ -26,7 +26,7 @@ from reconciler.control.loop import Loop
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
-from reconciler.model.desired import Desired, Rejected, Snapshot
+from reconciler.model.desired import Desired, Rejected, SourceSnapshot
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import ObservedContainer
@@ -87,7 +87,7 @@ class Bench:
         self.cpu += time.process_time() - began
 
     def read(self, wanted: Desired) -> None:
-        self.inbox.put(SourceRead(wanted, Snapshot(wanted.revision, ())))
+        self.inbox.put(SourceRead(wanted, SourceSnapshot(wanted.revision, ())))
 
     def turn(self) -> float:
         """CPU seconds of one turn; hosts keep up after it."""
@@ -137,7 +137,7 @@ def _once(loop: Loop) -> bool:
     return True
 
 
-def _no_kept_revision(snapshot: Snapshot) -> Desired | Rejected:
+def _no_kept_revision(snapshot: SourceSnapshot) -> Desired | Rejected:
     raise AssertionError("the revision comes from the source")
 
 

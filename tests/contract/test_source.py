@@ -11,7 +11,7 @@ import pygit2
 import pytest
 
 from reconciler.control.ports import Source
-from reconciler.model.desired import Rejected, Snapshot, Unavailable
+from reconciler.model.desired import Rejected, SourceSnapshot, Unavailable
 from reconciler.model.problems import Place, Problem
 from reconciler.sources.folder import FolderSource
 from reconciler.sources.git import GitSource
@@ -112,9 +112,9 @@ def origin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Origin]:
     origin.source.close()
 
 
-def snapshot(origin: Origin) -> Snapshot:
+def snapshot(origin: Origin) -> SourceSnapshot:
     found = origin.source.read()
-    assert isinstance(found, Snapshot), found
+    assert isinstance(found, SourceSnapshot), found
     return found
 
 

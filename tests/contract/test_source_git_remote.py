@@ -15,7 +15,7 @@ import paramiko
 import pygit2
 import pytest
 
-from reconciler.model.desired import Snapshot, Unavailable
+from reconciler.model.desired import SourceSnapshot, Unavailable
 from reconciler.sources import git_tree
 from reconciler.sources.git import GitSource
 from reconciler.sources.git_address import HEAD, GitAccess, GitTarget
@@ -92,7 +92,7 @@ def make(server: GitServer, access: GitAccess, tmp_path: Path) -> Iterator[Calla
 
 def content(source: GitSource) -> str:
     found = source.read()
-    assert isinstance(found, Snapshot), found
+    assert isinstance(found, SourceSnapshot), found
     return found.files[0].content.decode()
 
 
@@ -110,7 +110,7 @@ def clone_of(tmp_path: Path) -> Path:
 def test_a_remote_branch_is_cloned_and_followed(make: Callable[..., GitSource], repository: Path) -> None:
     source = make()
     found = source.read()
-    assert isinstance(found, Snapshot)
+    assert isinstance(found, SourceSnapshot)
     assert found.revision.id == git(repository, "rev-parse", "HEAD")
     assert found.revision.title == "Say one"
     assert found.revision.origin.endswith("work (main)")
@@ -351,7 +351,7 @@ def test_a_revision_is_one_commit_even_if_others_are_pushed_while_it_is_read(
         with monkeypatch.context() as patched:
             patched.setattr(git_tree._Walk, "_list", pushed_at)
             found = source.read()
-        assert isinstance(found, Snapshot)
+        assert isinstance(found, SourceSnapshot)
         assert found.revision.id == wanted
         title = found.revision.title.removeprefix("Say ")
         assert {file.content.decode() for file in found.files} == {title}
@@ -406,7 +406,7 @@ def test_a_damaged_clone_is_made_again(
     damage(clone_of(tmp_path))
     source = make()
     deadline = time.monotonic() + 20
-    while not isinstance(source.read(), Snapshot):
+    while not isinstance(source.read(), SourceSnapshot):
         assert time.monotonic() < deadline
     assert content(source) == "one"
     commit(repository, "two")

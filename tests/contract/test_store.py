@@ -14,12 +14,12 @@ from reconciler.model.api.core.container_status import ContainerState, Container
 from reconciler.model.api.core.env import EnvVar, EnvVarSource, ObjectFieldSelector
 from reconciler.model.api.core.pod import PodSpec, Toleration
 from reconciler.model.api.core.service import ServicePort
-from reconciler.model.desired import Revision, Snapshot, SourceFile
+from reconciler.model.desired import Revision, SourceFile, SourceSnapshot
 from reconciler.model.memory import (
     Backoff,
     ClaimRecord,
+    Draining,
     IngressRecord,
-    Leaving,
     Memory,
     NodeRecord,
     PodIntent,
@@ -187,7 +187,7 @@ def test_what_is_volatile_is_forgotten_by_a_restart(opened: Opened) -> None:
             MEMORY,
             backoffs={"u": Backoff(1, 2.0, "no")},
             ready_since={"u": 1.0},
-            leaving={"u": Leaving(2.0, 3.0)},
+            leaving={"u": Draining(2.0, 3.0)},
             orders={Ref("Secret", "shop", "site"): OrderTry(("a.org",), ACME, 1, 2.0)},
         )
     )
@@ -196,8 +196,10 @@ def test_what_is_volatile_is_forgotten_by_a_restart(opened: Opened) -> None:
 
 def test_a_revision_is_kept_whole_and_replaced_whole(opened: Opened) -> None:
     files = (SourceFile("a.yaml", "1", b"a: 1\xff\x00"), SourceFile("b/c.yaml", "2", b""))
-    first = Snapshot(Revision("1" * 40, "/repo (main)", "First"), files)
-    second = Snapshot(Revision("2" * 40, "/repo (main)", "Second"), (files[1], SourceFile("d.yaml", "3", b"d")))
+    first = SourceSnapshot(Revision("1" * 40, "/repo (main)", "First"), files)
+    second = SourceSnapshot(
+        Revision("2" * 40, "/repo (main)", "Second"), (files[1], SourceFile("d.yaml", "3", b"d"))
+    )
     opened.store.keep_revision(first)
     assert opened.restarted().last_revision() == first
     opened.store.keep_revision(second)

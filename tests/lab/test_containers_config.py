@@ -35,7 +35,7 @@ from reconciler.model.api.core.volume import (
     Volume,
     VolumeMount,
 )
-from reconciler.model.containers import ClaimMount, ContainerConfig, HostMount, NfsMount
+from reconciler.model.container_config import ClaimMount, ContainerConfig, HostMount, NfsMount
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import LABEL_CLAIM, LABEL_CLUSTER, POD_NETWORK
 from reconciler.model.operations import CreateContainer, RemoveContainer

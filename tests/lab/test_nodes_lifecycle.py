@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.lab import Lab
-from reconciler.model.containers import ContainerConfig, HostNetwork
+from reconciler.model.container_config import ContainerConfig, HostNetwork
 from reconciler.model.names import LABEL_IP, Ref
 from reconciler.model.observed import ObservedContainer, Probed
 from reconciler.model.operations import (

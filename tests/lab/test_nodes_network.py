@@ -9,7 +9,7 @@ import pytest
 from reconciler.lab import Host as Machine
 from reconciler.lab import Lab
 from reconciler.model.addresses import SocketAddress
-from reconciler.model.containers import ContainerConfig, PodAddress
+from reconciler.model.container_config import ContainerConfig, PodAddress
 from reconciler.model.proxy import ProxyServer
 from reconciler.model.setups import NodeNetwork, NodeSetup, Route
 from tests.lab.world import eventually

@@ -9,7 +9,7 @@ import pytest
 from reconciler.lab import Lab
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.meta import ObjectMeta
-from reconciler.model.containers import ClaimMount, HostMount, Mount
+from reconciler.model.container_config import ClaimMount, HostMount, Mount
 from reconciler.model.names import LABEL_CLAIM, LABEL_CLUSTER
 from reconciler.model.operations import (
     ContainerStop,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
-from reconciler.model.desired import Revision, Snapshot, SourceFile
+from reconciler.model.desired import Revision, SourceFile, SourceSnapshot
 
 CLUSTER = {"apiVersion": "reconciler.dev/v1", "kind": "Cluster", "metadata": {"name": "c"}}
 
@@ -112,9 +112,9 @@ CONTENTS = [
 edits = st.dictionaries(st.sampled_from("abcdefghij"), st.sampled_from([*CONTENTS, None]), max_size=4)
 
 
-def snapshot(files: dict[str, str]) -> Snapshot:
+def snapshot(files: dict[str, str]) -> SourceSnapshot:
     held = tuple(SourceFile(f"{name}.yaml", text, text.encode()) for name, text in sorted(files.items()))
-    return Snapshot(Revision("r", "test"), held)
+    return SourceSnapshot(Revision("r", "test"), held)
 
 
 @given(st.lists(edits, min_size=1, max_size=8))

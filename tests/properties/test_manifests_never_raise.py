@@ -12,7 +12,7 @@ from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
 from reconciler.manifests.reading.faults import faults_of
 from reconciler.manifests.schemas import load_schemas
-from reconciler.model.desired import Desired, Rejected, Revision, Snapshot, SourceFile
+from reconciler.model.desired import Desired, Rejected, Revision, SourceFile, SourceSnapshot
 from tests.good_revision import EVERYTHING
 
 SCHEMAS = load_schemas(tuple(ADMITTED.by_kind))
@@ -165,7 +165,7 @@ def test_the_gate_in_rust_and_the_explanation_in_python_agree(mutation: tuple[st
 
 def outcome(*contents: bytes) -> Desired | Rejected:
     files = tuple(SourceFile(f"{n}.yaml", str(content), content) for n, content in enumerate(contents))
-    return LOADER.load(Snapshot(Revision("r", "test"), files))
+    return LOADER.load(SourceSnapshot(Revision("r", "test"), files))
 
 
 LOADER = Loader(ADMITTED)

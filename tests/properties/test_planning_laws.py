@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reconciler.kinds.apps.rollout import limits_of
+from reconciler.kinds.apps.rollout import fenceposts_of
 from reconciler.model.api.apps import Deployment, DeploymentStrategy, RollingUpdateDeployment
 from reconciler.model.api.core.container import Container, ContainerPort, Probe, TCPSocketAction
 from reconciler.model.api.core.node import Node, NodeSpec, Taint
@@ -180,7 +180,7 @@ def _no_address_and_no_name_is_given_twice(step: Plan) -> None:
 
 def _rollouts_keep_their_promise(world: World, step: Plan) -> None:
     spec = world.wanted.of(Deployment)[WEB].spec
-    limits = limits_of(world.wanted.of(Deployment)[WEB])
+    limits = fenceposts_of(world.wanted.of(Deployment)[WEB])
     if spec.strategy.type == "Recreate":
         return
     running = _ready_uids(world, step)

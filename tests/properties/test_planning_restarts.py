@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reconciler.model.observed import ContainerState
+from reconciler.model.observed import DockerState
 from reconciler.model.operations import StartContainer
 from reconciler.model.plan import Plan
 from tests.simulated import World, desired, pod
@@ -19,7 +19,7 @@ crashes = st.tuples(seconds, st.sampled_from(["exited", "restarting"]))
 @settings(max_examples=60, deadline=None)
 @given(story=st.lists(crashes, max_size=9))
 def test_each_crash_is_answered_by_one_start_and_never_before_its_time(
-    story: list[tuple[float, ContainerState]],
+    story: list[tuple[float, DockerState]],
 ) -> None:
     world = World(desired(pod("job"), nodes=1))
     world.settle()
@@ -55,6 +55,6 @@ def _policy(world: World) -> str | None:
     return container.restart_policy
 
 
-def _crashes(world: World, state: ContainerState) -> None:
+def _crashes(world: World, state: DockerState) -> None:
     for each in world.containers():
         world.change(lambda one: replace(one, state=state, exit_code=1), container=each.name)

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reconciler.kinds.apps.rollout import limits_of
+from reconciler.kinds.apps.rollout import fenceposts_of
 from reconciler.model.api.apps import DeploymentStrategy, RollingUpdateDeployment
 from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.names import Ref
@@ -31,7 +31,7 @@ def test_a_rename_costs_a_service_no_more_than_a_rollout(
     world = World(desired(deployment(replicas=before), service(), nodes=hosts))
     world.settle()
     new = deployment(replicas=after, strategy=DeploymentStrategy("RollingUpdate", RollingUpdateDeployment(*limit)))
-    floor = min(before, after - limits_of(new).unavailable)
+    floor = min(before, after - fenceposts_of(new).unavailable)
 
     def check(step: Plan) -> None:
         assert sum(one.ready for one in step.endpoints[BEHIND]) >= floor

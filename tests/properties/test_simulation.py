@@ -21,7 +21,7 @@ from reconciler.control.cycle import Turn
 from reconciler.control.narration import of_nodes, of_turn
 from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
 from reconciler.kinds import KIND_BY_NAME
-from reconciler.kinds.apps.rollout import limits_of
+from reconciler.kinds.apps.rollout import fenceposts_of
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.certificates import Certificate
 from reconciler.model.api.core.node import Node
@@ -187,7 +187,7 @@ class Step:
         ready = {uid for uid, each in pods.items() if self.was_ready(each)}
         before = {uid for uid, each in self.memory.pods.items() if each.owner == WEB and each.wanted == "run"}
         after = {uid for uid, each in self.plan.memory.pods.items() if each.owner == WEB and each.wanted == "run"}
-        floor = deployment.spec.replicas - limits_of(deployment).unavailable
+        floor = deployment.spec.replicas - fenceposts_of(deployment).unavailable
         assert len(after & ready) >= min(len(before & known), floor)
         outdated = [each for each in self.memory.pods.values() if each.owner == WEB and self.is_outdated(each)]
         ends = [change for change in self.plan.changes if change.owner == WEB and change.action is Action.DELETE]

@@ -21,22 +21,22 @@ from reconciler.planning.state.pods import PodView, eviction
 from reconciler.planning.workload import Owned, availability_of
 
 
-class Limits(Struct, frozen=True):
+class Fenceposts(Struct, frozen=True):
     """How far a rollout may go above and below the wanted replicas."""
 
     surge: int
     unavailable: int
 
 
-def limits_of(deployment: Deployment) -> Limits:
+def fenceposts_of(deployment: Deployment) -> Fenceposts:
     """A surge is rounded up, unavailability down; where both are zero, one pod may be missing, as upstream."""
     spec = deployment.spec
     if spec.strategy.type == "Recreate":
-        return Limits(0, spec.replicas)
+        return Fenceposts(0, spec.replicas)
     rules = spec.strategy.rolling_update or RollingUpdateDeployment()
     surge = share(rules.max_surge, spec.replicas, up=True)
     unavailable = share(rules.max_unavailable, spec.replicas, up=False)
-    return Limits(surge, unavailable or (0 if surge else 1))
+    return Fenceposts(surge, unavailable or (0 if surge else 1))
 
 
 def reconcile(owned: Owned[Deployment]) -> Decision:
@@ -53,7 +53,7 @@ def reconcile(owned: Owned[Deployment]) -> Decision:
         gone = all(pod.node.lost or _is_current(pod, owned) for pod in owned.pods)
         wanted, leaving = rollout.recreate(old_gone=gone)
     else:
-        limits = limits_of(deployment)
+        limits = fenceposts_of(deployment)
         grown = rollout.grow(limits)
         wanted, leaving = (grown, []) if grown else rollout.roll(limits)
     moved = rollout.move({leaver.uid for leaver in leaving})
@@ -67,7 +67,7 @@ def _is_current(pod: PodView, owned: Owned[Deployment]) -> bool:
 
 def least_available(deployment: Deployment) -> int:
     """Return how many pods a rollout keeps available, at the least."""
-    return max(0, deployment.spec.replicas - limits_of(deployment).unavailable)
+    return max(0, deployment.spec.replicas - fenceposts_of(deployment).unavailable)
 
 
 class _Rollout:
@@ -85,7 +85,7 @@ class _Rollout:
         is_available = availability_of(owned, owned.object.spec.min_ready_seconds).of
         self._available = {pod.uid for pod in staying if is_available(pod)}
 
-    def grow(self, limits: Limits) -> list[Wanted]:
+    def grow(self, limits: Fenceposts) -> list[Wanted]:
         """More pods of the templates of a rollout that is under way; old ones only of a template that serves.
 
         A rollout never goes below its floor by itself: where there is room and fewer than that are available, more
@@ -114,7 +114,7 @@ class _Rollout:
             wanted += [one] * added.get(pod_hash, 0)
         return wanted
 
-    def roll(self, limits: Limits) -> tuple[list[Wanted], list[Leaving]]:
+    def roll(self, limits: Fenceposts) -> tuple[list[Wanted], list[Leaving]]:
         """Old pods down to the floor, those that serve nobody first; in the same step, new ones up to the ceiling.
 
         What is above the ceiling after that, as when fewer are wanted while a rollout is stuck, goes too: it is

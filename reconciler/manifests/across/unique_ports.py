@@ -26,7 +26,7 @@ _EVERYWHERE = ""
 """In place of an address: every one of every host."""
 
 
-class _Claim(Struct, frozen=True):
+class _PortClaim(Struct, frozen=True):
     """A port that a Service is to be heard on."""
 
     host: str
@@ -48,7 +48,7 @@ def check_ports(
     cluster: ClusterSpec | None,
 ) -> Iterator[Located]:
     """Errors about Services, given in the order of their places: the first one has what several ask for."""
-    ports = _Ports(nodes, cluster.ssh.port if cluster is not None else 22)
+    ports = _PortOwners(nodes, cluster.ssh.port if cluster is not None else 22)
     at_edges = {name: nodes[name].ssh.host for name in edges(nodes)}
     has_ingress = any(is_served_here(ingress) for ingress in ingresses)
     of_ingress = {(host, port): name for name, host in at_edges.items() for port in INGRESS_PORTS if has_ingress}
@@ -76,7 +76,7 @@ def check_slice_addresses(endpoint_slice: EndpointSlice, cluster: ClusterSpec | 
                 yield Finding(at, Code.INVALID_ADDRESS, f"{address} is in {whose}", fix)
 
 
-class _Ports:
+class _PortOwners:
     """Who has which port of which address."""
 
     def __init__(self, nodes: Mapping[str, Node], ssh_port: int) -> None:
@@ -84,7 +84,7 @@ class _Ports:
         for name, node in nodes.items():
             self._owners[node.ssh.port or ssh_port][node.ssh.host] = f"sshd of node {name}"
 
-    def take(self, claim: _Claim, manifest: Manifest[Service]) -> str:
+    def take(self, claim: _PortClaim, manifest: Manifest[Service]) -> str:
         """Why it cannot be had; empty where it can."""
         own = f"{manifest.ref} ({manifest.place})"
         owners = self._owners[claim.port]
@@ -96,17 +96,17 @@ class _Ports:
         return ""
 
 
-def _claims(service: Service, at_edges: Mapping[str, str]) -> Iterator[_Claim]:
+def _claims(service: Service, at_edges: Mapping[str, str]) -> Iterator[_PortClaim]:
     spec = service.spec
     for number, port in enumerate(spec.ports):
         at: Pointer = ("spec", "ports", number)
         if port.node_port:
-            yield _Claim(_EVERYWHERE, port.node_port, f"the node port {port.node_port}", (*at, "nodePort"))
+            yield _PortClaim(_EVERYWHERE, port.node_port, f"the node port {port.node_port}", (*at, "nodePort"))
         if spec.type == "LoadBalancer":
             for name, host in at_edges.items():
-                yield _Claim(host, port.port, f"the port {port.port} of the edge {name}", (*at, "port"))
+                yield _PortClaim(host, port.port, f"the port {port.port} of the edge {name}", (*at, "port"))
         for index, address in enumerate(spec.external_ips):
-            yield _Claim(address, port.port, f"{address}:{port.port}", ("spec", "externalIPs", index))
+            yield _PortClaim(address, port.port, f"{address}:{port.port}", ("spec", "externalIPs", index))
 
 
 def _external_addresses(manifest: Manifest[Service], cluster: ClusterSpec | None) -> Iterator[Finding]:

@@ -80,7 +80,7 @@ def documents_of(text: str, public_kinds: frozenset[str]) -> Iterator[Document]:
             if "*" in text:
                 _refuse_explosion(root)
             if not _is_empty(root):
-                yield _Reader(root, public_kinds).document()
+                yield _DocumentReader(root, public_kinds).document()
     except YAMLError as error:
         raise _broken(error) from None
 
@@ -98,7 +98,7 @@ class _Composer(CParser):
         return None
 
 
-class _Reader:
+class _DocumentReader:
     """Builds the value of one document, and notes what it stumbles over."""
 
     def __init__(self, root: Node, public_kinds: frozenset[str]) -> None:

@@ -57,7 +57,7 @@ done
 """
 
 
-class Boot:
+class BootKeeper:
     """What one host needs to boot alone. Used by the setup thread alone; any method may raise NodeError."""
 
     def __init__(self, cluster: str, container: SystemContainer, host: Shell) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.model.addresses import mac_of
 from reconciler.model.api.core.pod import RestartPolicy
-from reconciler.model.containers import (
+from reconciler.model.container_config import (
     ClaimMount,
     ContainerConfig,
     HostMount,
@@ -18,7 +18,7 @@ from reconciler.model.containers import (
     PublishedPort,
     SharedNetwork,
 )
-from reconciler.model.limits import CPU_PERIOD, Limits, limits
+from reconciler.model.limits import CPU_PERIOD, ContainerLimits, limits
 from reconciler.model.names import LABEL_HASH, LABEL_IP, LABEL_OWNER, POD_NETWORK
 from reconciler.model.secrets import SecretText
 
@@ -119,13 +119,13 @@ def _resources(config: ContainerConfig) -> dict[str, Any]:
     )
 
 
-def limits_of(config: ContainerConfig) -> Limits:
+def limits_of(config: ContainerConfig) -> ContainerLimits:
     return limits(
         config.cpu_shares, config.cpu_milli_limit, config.memory_limit_bytes, config.memory_request_bytes
     )
 
 
-def limit_fields(limits: Limits) -> dict[str, int]:
+def limit_fields(limits: ContainerLimits) -> dict[str, int]:
     """Write limits as Docker has them, in a create request and in an update alike."""
     return {
         "CpuShares": limits.cpu_shares,
@@ -137,7 +137,7 @@ def limit_fields(limits: Limits) -> dict[str, int]:
     }
 
 
-def limit_update(limits: Limits, pids: int) -> dict[str, int]:
+def limit_update(limits: ContainerLimits, pids: int) -> dict[str, int]:
     """The body of `POST /containers/{id}/update`. There, 0 is what it was, and -1 none."""
     changed = {name: value for name, value in limit_fields(limits).items() if value}
     return {**changed, "CpuQuota": limits.cpu_quota or -1, "PidsLimit": pids or -1}

@@ -7,15 +7,15 @@ import msgspec
 from msgspec import Struct
 
 from reconciler.model.api.core.pod import RestartPolicy
-from reconciler.model.limits import CPU_PERIOD, Limits
+from reconciler.model.limits import CPU_PERIOD, ContainerLimits
 from reconciler.model.names import LABEL_IP, POD_NETWORK
-from reconciler.model.observed import ContainerState, Facts, ObservedContainer, labelled
+from reconciler.model.observed import DockerState, Facts, ObservedContainer, labelled
 from reconciler.nodes.docker.create_request import RESTART_POLICIES
 from reconciler.nodes.docker.moments import nanoseconds
 
 Json = Mapping[str, Any]
 
-_STATES: frozenset[str] = frozenset(get_args(ContainerState))
+_STATES: frozenset[str] = frozenset(get_args(DockerState))
 _POLICIES = {theirs: ours for ours, theirs in RESTART_POLICIES.items()}
 _NEVER_OURS = (
     *("NanoCpus", "CpusetCpus", "CpusetMems", "CpuRealtimePeriod", "CpuRealtimeRuntime"),
@@ -64,7 +64,7 @@ def _restart_policy(inspected: Json) -> RestartPolicy | Literal["Other"] | None:
     return "Other" if policy.get("MaximumRetryCount") else _POLICIES.get(policy["Name"], "Other")
 
 
-def _limits(host: Json | None) -> Limits | None:
+def _limits(host: Json | None) -> ContainerLimits | None:
     """Docker says -1 of a limit that was taken away, and of swap where the kernel does not count it."""
     if host is None:
         return None
@@ -77,7 +77,7 @@ def _limits(host: Json | None) -> Limits | None:
     if quota and host.get("CpuPeriod") != CPU_PERIOD:
         others.append(f"CpuPeriod={host.get('CpuPeriod')}")
     together = (of("MemorySwap") or memory) if memory else 0
-    return Limits(of("CpuShares"), quota, memory, together, of("MemoryReservation"), tuple(others))
+    return ContainerLimits(of("CpuShares"), quota, memory, together, of("MemoryReservation"), tuple(others))
 
 
 def read_listed(listed: Json) -> ObservedContainer:
@@ -141,7 +141,7 @@ def read_load(output: str) -> float:
     return float(output.split()[0])
 
 
-def _state(status: str) -> ContainerState:
+def _state(status: str) -> DockerState:
     # A state of a newer Docker that we don't know is certainly not "running".
     return status if status in _STATES else "dead"  # type: ignore[return-value]
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from reconciler.model.api.cluster import NetworkMode
 from reconciler.model.setups import NodeNetwork, Route
-from reconciler.nodes.ssh.shell import Reply, Shell
+from reconciler.nodes.ssh.shell import CommandResult, Shell
 
 BRIDGE = "rcn0"
 VXLAN = "rcn-vx"
@@ -296,10 +296,10 @@ def _carry_out(shell: Shell, program: Sequence[str], lines: Sequence[str]) -> tu
     return (in_words(lines), "") if reply.status == 0 else ((), reply.err.strip())
 
 
-def batch(shell: Shell, program: Sequence[str], lines: Sequence[str]) -> Reply:
+def batch(shell: Shell, program: Sequence[str], lines: Sequence[str]) -> CommandResult:
     """All of the lines, whichever fails."""
     if not lines:
-        return Reply(0, "", "")
+        return CommandResult(0, "", "")
     return shell.run([*program, "-force", "-batch", "-"], stdin="\n".join(lines) + "\n")
 
 

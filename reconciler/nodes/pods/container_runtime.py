@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from reconciler.model.addresses import mac_of
 from reconciler.model.api.core.pod import RestartPolicy
-from reconciler.model.containers import ContainerConfig
-from reconciler.model.limits import Limits
+from reconciler.model.container_config import ContainerConfig
+from reconciler.model.limits import ContainerLimits
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, POD_NETWORK, Uid
 from reconciler.nodes.docker.create_request import RESTART_POLICIES, create_request, limit_update
 from reconciler.nodes.docker.engine import Engine, engine_errors
@@ -96,7 +96,7 @@ class ContainerRuntime:
             self._engine.set_restart_policy(found.id, RESTART_POLICIES[policy])
         self._watcher.look_at(found.id)
 
-    def set_limits(self, name: str, limits: Limits, pids: int, uid: Uid) -> None:
+    def set_limits(self, name: str, limits: ContainerLimits, pids: int, uid: Uid) -> None:
         found = self.expect(name, uid)
         with engine_errors(f"update {name}"):
             self._engine.set_limits(found.id, limit_update(limits, pids))

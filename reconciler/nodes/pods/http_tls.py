@@ -33,7 +33,7 @@ class TlsSocket:
             return b""
 
     def makefile(self, _mode: str = "rb", *_: object, **__: object) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self), _CHUNK)
+        return io.BufferedReader(_TlsReader(self), _CHUNK)
 
     def close(self) -> None:
         """Its channel stays open for what is still to be read: whoever opened it closes it."""
@@ -57,7 +57,7 @@ class TlsSocket:
             self._channel.sendall(pending)
 
 
-class _Reader(io.RawIOBase):
+class _TlsReader(io.RawIOBase):
     def __init__(self, source: TlsSocket) -> None:
         self._source = source
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from reconciler.model.api.core.volume import HostPathType
-from reconciler.model.containers import ClaimMount, ContainerConfig, HostMount, Mount
+from reconciler.model.container_config import ClaimMount, ContainerConfig, HostMount, Mount
 from reconciler.model.host_paths import parts_of
 from reconciler.model.names import LABEL_CONTAINER, LABEL_MOUNTS, LABEL_UID, Uid
 from reconciler.nodes.docker.engine import Engine, engine_errors

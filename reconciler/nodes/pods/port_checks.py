@@ -12,7 +12,7 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from reconciler.model.addresses import SocketAddress
-from reconciler.nodes.errors import Refused
+from reconciler.nodes.errors import HostRefused
 from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.runs import PodRun, still_runs
 
@@ -30,7 +30,7 @@ class _Trial(Struct, frozen=True):
     not_before: float
 
 
-class Checker:
+class PortChecker:
     """Connects to pods' ports until they answer. `changed` is called whenever containers changed."""
 
     def __init__(self, accepts: Accepts, cache: HostCache, log: BoundLogger) -> None:
@@ -107,7 +107,7 @@ class Checker:
     def _try(self, target: SocketAddress) -> bool:
         try:
             return self._accepts(target.ip, target.port, _CONNECT_SECONDS)
-        except Refused as error:
+        except HostRefused as error:
             self._log.error("pods cannot be checked", reason=str(error))
             return False
 

@@ -36,7 +36,7 @@ _TELLING_SECONDS, _READ_BACK_SECONDS, _ASK_AGAIN_SECONDS = 5.0, 3.0, 0.25
 """How long it may take to tell everything; a signal that came before it listened is sent again."""
 
 
-class Prober:
+class ProberSession:
     """The prober of one host. `ensure` is called by the setup thread alone, `follow` runs in a thread of its
     own."""
 

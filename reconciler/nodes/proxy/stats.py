@@ -20,7 +20,7 @@ from reconciler.model.sections import section_called
 from reconciler.model.traffic import Sections, SectionTraffic, ServerTraffic, TrafficCounts
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
 from reconciler.nodes.proxy.container import ADMIN_SOCKET, INSIDE
-from reconciler.nodes.ssh.shell import Reply, Shell
+from reconciler.nodes.ssh.shell import CommandResult, Shell
 
 _ASK: Final = 'echo "show stat" | socat -t2 - "UNIX-CONNECT:$1" | grep -e "^#" -e "^$2" | gzip -1 | base64'
 _ANSWER_SECONDS: Final = 5.0
@@ -37,7 +37,7 @@ _Row = Mapping[str, str]
 class Inside(Protocol):
     """A shell in the container of a host's proxy."""
 
-    def run(self, argv: Sequence[str], *, timeout: float) -> Reply: ...
+    def run(self, argv: Sequence[str], *, timeout: float) -> CommandResult: ...
 
 
 class Opener(Protocol):

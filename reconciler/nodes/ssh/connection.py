@@ -14,7 +14,7 @@ import paramiko
 
 from reconciler.model.api.core.node import Node
 from reconciler.nodes.docker.plain_text import plain
-from reconciler.nodes.errors import CommandFailed, ConnectionLost, Refused, Unusable
+from reconciler.nodes.errors import CommandFailed, ConnectionLost, HostRefused, Unusable
 from reconciler.nodes.ssh.keepalive import Keepalive
 from reconciler.nodes.ssh.login import Credentials, closing_after, end, log_in
 
@@ -119,7 +119,7 @@ class SshConnection:
             channel = self._transport.open_channel("direct-tcpip", (ip, port), ("127.0.0.1", 0), timeout=timeout)
         except paramiko.ChannelException as error:
             if error.code == 1:
-                raise Refused(
+                raise HostRefused(
                     f"sshd of {self._address} forbids TCP forwarding, so no pod can be found ready; set "
                     "`AllowTcpForwarding local` in its sshd_config"
                 ) from error
@@ -138,7 +138,7 @@ class SshConnection:
             return self._transport.open_channel("direct-tcpip", (ip, port), ("127.0.0.1", 0), timeout=timeout)
         except paramiko.ChannelException as error:
             if error.code == 1:
-                raise Refused(
+                raise HostRefused(
                     f"sshd of {self._address} forbids TCP forwarding; set `AllowTcpForwarding local` in its "
                     "sshd_config"
                 ) from error

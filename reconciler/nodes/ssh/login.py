@@ -11,7 +11,7 @@ import paramiko
 from msgspec import Struct
 
 from reconciler.model.api.core.node import Node
-from reconciler.nodes.errors import ConnectionLost, Refused, Unusable
+from reconciler.nodes.errors import ConnectionLost, HostRefused, Unusable
 from reconciler.nodes.ssh.host_keys import check_host_key, pinned_type
 
 _KEEPALIVE_SECONDS = 15
@@ -108,7 +108,7 @@ def _greet(transport: paramiko.Transport, node: Node, credentials: Credentials, 
         transport.start_client(timeout=timeout)
         offered = transport.get_remote_server_key()
     except paramiko.ssh_exception.IncompatiblePeer as error:
-        raise Refused(
+        raise HostRefused(
             f"Node {node.metadata.name}: {node.ssh} cannot prove itself with a key of the pinned type "
             f"{kind or '(none)'} ({error}); no credential was sent. Pin a key that its sshd has"
         ) from error
@@ -124,7 +124,7 @@ def _ask_for(transport: paramiko.Transport, kind: str) -> None:
     try:
         transport.get_security_options().key_types = kinds
     except ValueError as error:
-        raise Refused(
+        raise HostRefused(
             f"a host key of type {kind!r} cannot be pinned: use ssh-ed25519, ecdsa or ssh-rsa"
         ) from error
 

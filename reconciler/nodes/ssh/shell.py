@@ -29,7 +29,7 @@ _LONG = 16384
 _PACKED = '"$@" | gzip -1 | base64'
 
 
-class Reply(Struct, frozen=True):
+class CommandResult(Struct, frozen=True):
     status: int
     out: str
     err: str
@@ -46,7 +46,7 @@ class Shell:
         self._count = 0
         self._lock = threading.Lock()
 
-    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> Reply:
+    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> CommandResult:
         """Run to the end, whatever its exit status.
 
         Raises OutcomeUnknown if no whole reply came in time, ConnectionLost if the shell could not be opened.
@@ -89,7 +89,9 @@ class Shell:
         if (channel := self._channel) is not None:
             channel.close()
 
-    def _exchange(self, channel: paramiko.Channel, line: str, argv: Sequence[str], timeout: float) -> Reply:
+    def _exchange(
+        self, channel: paramiko.Channel, line: str, argv: Sequence[str], timeout: float
+    ) -> CommandResult:
         self._count += 1
         token = f"{self._count}-{os.urandom(8).hex()}"
         deadline = time.monotonic() + timeout
@@ -106,7 +108,7 @@ class Shell:
             raise OutcomeUnknown(f"`{shlex.join(argv)[:200]}` on {self._where}: {what}") from error
 
 
-def _said(reply: Reply) -> str:
+def _said(reply: CommandResult) -> str:
     return (reply.err or reply.out).strip()[-2000:] or f"exit status {reply.status}, without a word"
 
 
@@ -133,12 +135,12 @@ def framed(line: str, token: str) -> str:
     )
 
 
-def read_reply(out: bytes, err: bytes, token: str) -> Reply:
+def read_reply(out: bytes, err: bytes, token: str) -> CommandResult:
     """Inverse of `framed`; ValueError for a broken frame, or anything around it."""
     outer, inner = _unframed(out, token), _unframed(err, token)
     if outer is None or inner is None:
         raise ValueError("the reply has no whole frame around it (does a login script print something?)")
-    return Reply(outer[1], outer[0].decode(errors="replace"), inner[0].decode(errors="replace"))
+    return CommandResult(outer[1], outer[0].decode(errors="replace"), inner[0].decode(errors="replace"))
 
 
 def _unframed(data: bytes, token: str) -> tuple[bytes, int] | None:

@@ -3,7 +3,7 @@ on the network, and what a container may use. For state/pods.py and kubelet/sync
 
 from collections.abc import Iterable, Sequence
 
-from reconciler.model.limits import Limits, can_be_put_back
+from reconciler.model.limits import ContainerLimits, can_be_put_back
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import POD_NETWORK
 from reconciler.model.observed import ObservedContainer
@@ -54,7 +54,9 @@ def not_attached(found: ObservedContainer, intent: PodIntent) -> str:
     return f"container {found.container} has its place on the network {POD_NETWORK} as {intent.ip}, and {there}"
 
 
-def _relimited(found: ObservedContainer, wanted: Limits, intent: PodIntent, pids: int) -> Iterable[Operation]:
+def _relimited(
+    found: ObservedContainer, wanted: ContainerLimits, intent: PodIntent, pids: int
+) -> Iterable[Operation]:
     """What cannot be put back in a container that runs is put back with another one, as the next look has it."""
     assert found.limits is not None
     if can_be_put_back(found.limits, wanted):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.core.container import Container, is_sidecar
 from reconciler.model.api.core.pod import PodSpec, RestartPolicy
-from reconciler.model.containers import ContainerConfig, HostNetwork, SharedNetwork
+from reconciler.model.container_config import ContainerConfig, HostNetwork, SharedNetwork
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import (
@@ -28,7 +28,7 @@ from reconciler.model.secrets import SecretText
 from reconciler.planning.allocation.identity import container_name
 from reconciler.planning.kubelet.environment import environment, expand
 from reconciler.planning.kubelet.pod_network import Identity, identity_of
-from reconciler.planning.kubelet.resources import limits_of
+from reconciler.planning.kubelet.resources import resources_of
 from reconciler.planning.kubelet.security_context import rights_of
 from reconciler.planning.kubelet.volumes import mounts_of
 from reconciler.planning.state.templates import template_text
@@ -88,7 +88,7 @@ def container_config(
     values = environment(container, intent, spec, desired, facts)
     sandbox = name_of(intent, SANDBOX, desired) if has_sandbox(spec) else ""
     own = None if sandbox and not spec.host_network else identity_of(intent, spec, (container,), desired)
-    limits, every = limits_of(container, spec, facts), desired.cluster.spec.pod_limits
+    limits, every = resources_of(container, spec, facts), desired.cluster.spec.pod_limits
     rights = rights_of(container, spec)
     return ContainerConfig(
         name=name_of(intent, container.name, desired),

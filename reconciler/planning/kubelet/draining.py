@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.model.memory import Leaving, Memory
+from reconciler.model.memory import Draining, Memory
 from reconciler.model.names import Uid
 from reconciler.planning.state.nodes import NodeView, routed_sets
 from reconciler.planning.state.pods import PodView
@@ -39,7 +39,7 @@ def rotation_of(nodes: Iterable[NodeView]) -> Rotation:
     return Rotation(routed_sets(nodes), connected)
 
 
-def leaving(pods: Mapping[Uid, PodView], rotation: Rotation, memory: Memory, now: float) -> Mapping[Uid, Leaving]:
+def leaving(pods: Mapping[Uid, PodView], rotation: Rotation, memory: Memory, now: float) -> Mapping[Uid, Draining]:
     """How far each leaving pod has come; the mapping remembered where nothing changes."""
     before = memory.leaving
     leavers = [pod for pod in pods.values() if pod.intent.wanted == "leave"]
@@ -49,11 +49,11 @@ def leaving(pods: Mapping[Uid, PodView], rotation: Rotation, memory: Memory, now
     return before if after == before else after
 
 
-def _leaving(pod: PodView, before: Leaving | None, rotation: Rotation, now: float) -> Leaving:
+def _leaving(pod: PodView, before: Draining | None, rotation: Rotation, now: float) -> Draining:
     since = before.since if before is not None else now
     if rotation.has(pod.intent.ip):
-        return Leaving(since)
-    return Leaving(since, before.let_go if before is not None and before.let_go is not None else now)
+        return Draining(since)
+    return Draining(since, before.let_go if before is not None and before.let_go is not None else now)
 
 
 def is_gone(pod: PodView) -> bool:
@@ -64,7 +64,7 @@ def is_gone(pod: PodView) -> bool:
     return uid not in answers.busy and uid not in answers.directories
 
 
-def held_until(pod: PodView, rotation: Rotation, leaving: Leaving, now: float) -> float | None:
+def held_until(pod: PodView, rotation: Rotation, leaving: Draining, now: float) -> float | None:
     """Until when it must not be stopped, since a proxy still sends it connections, or has some that are short;
     None: it may go now."""
     ip = pod.intent.ip

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from reconciler.model.api.cluster import dns_addresses
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.containers import HostNetwork, PodAddress, PublishedPort
+from reconciler.model.container_config import HostNetwork, PodAddress, PublishedPort
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.planning.kubelet.downward_api import host_address

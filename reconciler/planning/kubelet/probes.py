@@ -33,7 +33,7 @@ def probed_containers(pods: Iterable[PodIntent], desired: Desired) -> Mapping[st
 
     Of a pod that leaves, only readiness is still asked for, as upstream: nothing restarts it any more.
     """
-    parts_of: dict[tuple[object, str], tuple[_Part, ...]] = {}
+    parts_of: dict[tuple[object, str], tuple[_ContainerProbes, ...]] = {}
     found: defaultdict[str, list[ProbedContainer]] = defaultdict(list)
     for intent in pods:
         spec = intent.spec
@@ -62,7 +62,7 @@ def startup_of(container: Container, intent: PodIntent, spec: PodSpec, desired: 
     return next((_at(one, _address(intent, spec, desired)) for one in specs), None)
 
 
-class _Part(NamedTuple):
+class _ContainerProbes(NamedTuple):
     """A container with probes, as it is in every pod of its template."""
 
     container: Container
@@ -70,7 +70,7 @@ class _Part(NamedTuple):
     restarts: bool
 
 
-def _parts(spec: PodSpec) -> Iterable[_Part]:
+def _parts(spec: PodSpec) -> Iterable[_ContainerProbes]:
     grace = spec.termination_grace_period_seconds
     for container in (*filter(is_sidecar, spec.init_containers), *spec.containers):
         probes = (
@@ -82,7 +82,7 @@ def _parts(spec: PodSpec) -> Iterable[_Part]:
             # A postStart hook is the master's to run: a container with one is only stopped here.
             again = spec.restart_policy != "Never" or is_sidecar(container)
             again = again and container.lifecycle.post_start is None
-            yield _Part(container, probes, again)
+            yield _ContainerProbes(container, probes, again)
 
 
 def _specs(
@@ -127,7 +127,7 @@ def _address(intent: PodIntent, spec: PodSpec, desired: Desired) -> str:
     return intent.ip
 
 
-def _probed(part: _Part, intent: PodIntent, ip: str, desired: Desired) -> ProbedContainer | None:
+def _probed(part: _ContainerProbes, intent: PodIntent, ip: str, desired: Desired) -> ProbedContainer | None:
     probes = part.probes
     if intent.wanted == "leave":
         probes = tuple(probe for probe in probes if probe.kind == "readiness")

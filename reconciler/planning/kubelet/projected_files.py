@@ -38,7 +38,7 @@ class Readers(NamedTuple):
     """They run as different users."""
 
 
-class _Part(NamedTuple):
+class _FileSource(NamedTuple):
     """One source of a volume: a ConfigMap, a Secret, or the pod itself where it names no object."""
 
     ref: Ref | None
@@ -100,24 +100,24 @@ def files_of(
     return tuple(files[path] for path in sorted(files))
 
 
-def _parts(volume: Volume, namespace: str) -> Iterable[_Part]:
+def _parts(volume: Volume, namespace: str) -> Iterable[_FileSource]:
     if config := volume.config_map:
-        return (_Part(Ref("ConfigMap", namespace, config.name), config.items),)
+        return (_FileSource(Ref("ConfigMap", namespace, config.name), config.items),)
     if secret := volume.secret:
-        return (_Part(Ref("Secret", namespace, secret.secret_name), secret.items),)
+        return (_FileSource(Ref("Secret", namespace, secret.secret_name), secret.items),)
     if downward := volume.downward_api:
-        return (_Part(None, fields=downward.items),)
+        return (_FileSource(None, fields=downward.items),)
     return _projected(volume, namespace)
 
 
-def _projected(volume: Volume, namespace: str) -> Iterator[_Part]:
+def _projected(volume: Volume, namespace: str) -> Iterator[_FileSource]:
     for source in volume.projected.sources if volume.projected else ():
         if source.config_map:
-            yield _Part(Ref("ConfigMap", namespace, source.config_map.name), source.config_map.items)
+            yield _FileSource(Ref("ConfigMap", namespace, source.config_map.name), source.config_map.items)
         elif source.secret:
-            yield _Part(Ref("Secret", namespace, source.secret.name), source.secret.items)
+            yield _FileSource(Ref("Secret", namespace, source.secret.name), source.secret.items)
         elif source.downward_api:
-            yield _Part(None, fields=source.downward_api.items)
+            yield _FileSource(None, fields=source.downward_api.items)
 
 
 def _contents(ref: Ref | None, desired: Desired) -> dict[str, _Content]:

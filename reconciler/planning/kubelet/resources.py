@@ -25,7 +25,7 @@ _BEST_EFFORT_SCORE = 1000
 _NOTHING = Fraction(0)
 
 
-class Limits(NamedTuple):
+class ContainerResources(NamedTuple):
     cpu_shares: int
     cpu_milli_limit: int
     memory_limit_bytes: int
@@ -33,13 +33,13 @@ class Limits(NamedTuple):
     oom_score_adj: int
 
 
-def limits_of(container: Container, spec: PodSpec, facts: Facts | None) -> Limits:
+def resources_of(container: Container, spec: PodSpec, facts: Facts | None) -> ContainerResources:
     """Without a CPU request it gets the smallest share, as upstream: under load those that asked come first."""
     resources = container.resources
     cpu, cpu_limit = _request(container, "cpu"), resources.limits.get("cpu")
     memory, memory_limit = resources.requests.get("memory"), resources.limits.get("memory")
     reserved = memory.whole if memory else 0
-    return Limits(
+    return ContainerResources(
         cpu_shares=max(_FEWEST_SHARES, cpu.milli * _SHARES_OF_A_CPU // 1000 if cpu else 0),
         cpu_milli_limit=cpu_limit.milli if cpu_limit else 0,
         memory_limit_bytes=memory_limit.whole if memory_limit else 0,

@@ -14,7 +14,7 @@ from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Backoff, Crashes, PodIntent
 from reconciler.model.names import SANDBOX
-from reconciler.model.observed import ContainerState, ObservedContainer, Reachable
+from reconciler.model.observed import DockerState, ObservedContainer, Reachable
 from reconciler.model.operations import (
     CreateContainer,
     HoldContainer,
@@ -392,7 +392,7 @@ def _trouble(found: ObservedContainer) -> str:
     return f"container {found.container} {_TROUBLE[found.state].format(found.exit_code)}"
 
 
-_TROUBLE: Final[Mapping[ContainerState, str]] = {
+_TROUBLE: Final[Mapping[DockerState, str]] = {
     "exited": "exited with code {}",
     "paused": "is paused",
     "dead": "is dead",

@@ -12,7 +12,7 @@ import msgspec
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.api.core.volume import HostPathVolumeSource, Volume, VolumeMount
-from reconciler.model.containers import ClaimMount, HostMount, Mount, NfsMount
+from reconciler.model.container_config import ClaimMount, HostMount, Mount, NfsMount
 from reconciler.model.desired import Desired
 from reconciler.model.host_paths import allowing, is_only_read, ways_to
 from reconciler.model.memory import PodIntent

@@ -21,7 +21,7 @@ from reconciler.model.names import (
     Uid,
     owner_from_label,
 )
-from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.observed import DockerState, ObservedContainer
 from reconciler.model.operations import RenameContainer
 from reconciler.planning.allocation.identity import container_name, number_after
 from reconciler.planning.kubelet.container_config import has_sandbox
@@ -30,7 +30,7 @@ from reconciler.planning.state.pod_containers import Containers
 from reconciler.planning.state.pod_templates import PodTemplates
 from reconciler.planning.state.templates import read_template
 
-_GOING: Final[frozenset[ContainerState]] = frozenset({"removing", "dead"})
+_GOING: Final[frozenset[DockerState]] = frozenset({"removing", "dead"})
 _SYSTEM = frozenset({SYSTEM_PROXY, SYSTEM_PROBER, SYSTEM_DNS, SYSTEM_BOOT})
 
 

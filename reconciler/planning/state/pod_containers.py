@@ -10,7 +10,7 @@ from reconciler.model.api.core.container import Container, is_sidecar
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import Runs
 from reconciler.model.names import SANDBOX
-from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.observed import DockerState, ObservedContainer
 
 Containers = Mapping[str, ObservedContainer]
 """Of one pod on one node, by the container's name in the pod."""
@@ -19,8 +19,8 @@ Known = Mapping[str, Runs]
 """What was counted of one pod at an earlier look, by the container's name in the pod, its sandbox too."""
 
 NO_CONTAINERS: Containers = {}
-ALIVE: Final[frozenset[ContainerState]] = frozenset({"running", "paused", "restarting"})
-_BEGUN: Final[frozenset[ContainerState]] = frozenset({"running", "paused", "restarting", "exited", "dead"})
+ALIVE: Final[frozenset[DockerState]] = frozenset({"running", "paused", "restarting"})
+_BEGUN: Final[frozenset[DockerState]] = frozenset({"running", "paused", "restarting", "exited", "dead"})
 
 
 def sidecars_of(spec: PodSpec) -> tuple[Container, ...]:

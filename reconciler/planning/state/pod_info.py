@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import PodSpec, RestartPolicy
-from reconciler.model.limits import Limits, limits
+from reconciler.model.limits import ContainerLimits, limits
 from reconciler.model.names import SANDBOX
 from reconciler.model.resource_requests import NO_REQUESTS, Requests, requests_of
 from reconciler.planning.host_ports import host_ports
 from reconciler.planning.kubelet.container_config import has_sandbox, restart_policy_of
-from reconciler.planning.kubelet.resources import Qos, limits_of, qos_of
+from reconciler.planning.kubelet.resources import Qos, qos_of, resources_of
 from reconciler.planning.state.pod_containers import lasting
 
 
@@ -21,7 +21,7 @@ class Shape(Struct, frozen=True):
     """The name of a container that is all there is of the pod: no other one, no sandbox."""
     restarts: Mapping[str, RestartPolicy] = {}
     """What Docker is to do by itself when one of these containers ends."""
-    limits: Mapping[str, Limits] = {}
+    limits: Mapping[str, ContainerLimits] = {}
     """What each of these containers may use."""
     addressed: str = ""
     """The container that has the pod's address: the only one, or the sandbox. Empty: none, on a host's network."""
@@ -84,6 +84,6 @@ def _read(spec: PodSpec) -> Shape:
     )
 
 
-def _limits(container: Container, spec: PodSpec) -> Limits:
-    found = limits_of(container, spec, None)
+def _limits(container: Container, spec: PodSpec) -> ContainerLimits:
+    found = resources_of(container, spec, None)
     return limits(found.cpu_shares, found.cpu_milli_limit, found.memory_limit_bytes, found.memory_request_bytes)

@@ -25,7 +25,7 @@ from reconciler.planning.state.pod_containers import (
     left_behind,
 )
 from reconciler.planning.state.pod_info import Shape, shape_of
-from reconciler.planning.state.readiness import Told, all_ready, closed_gates
+from reconciler.planning.state.readiness import LastKnown, all_ready, closed_gates
 
 NO_CHECKS: Collection[SocketAddress] = ()
 _NO_RUNS: Final[Known] = {}
@@ -59,7 +59,7 @@ class PodView(Struct, frozen=True, gc=False):
     unlike: bool
     """Somebody changed it by hand: what Docker does when one of its containers ends, what that may use, or where
     it is on the network."""
-    told: Told
+    told: LastKnown
     """What is known of its containers from before this look."""
     shape: Shape
     gates: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ def view_pod(
     node: NodeView,
     containers: Containers,
     checks: Collection[SocketAddress],
-    told: Told,
+    told: LastKnown,
     shape: Shape,
     gates: tuple[str, ...] = (),
     pids: int = 0,
@@ -136,7 +136,7 @@ def view_pod(
 
 def new_pod(intent: PodIntent, node: NodeView, desired: Desired) -> PodView:
     """One that was given to its node a moment ago."""
-    told = Told(was_ready=False, runs=_NO_RUNS, crashes=False)
+    told = LastKnown(was_ready=False, runs=_NO_RUNS, crashes=False)
     gates = closed_gates(intent, desired)
     return view_pod(intent, node, NO_CONTAINERS, NO_CHECKS, told, shape_of(intent.spec), gates)
 
@@ -158,7 +158,7 @@ def view_pods(
         if node is not None:
             shape = shape_of(intent.spec)
             was_ready = uid in memory.ready_since or (shape.waits and _is_routed(intent, node))
-            told = Told(was_ready, memory.runs.get(uid, _NO_RUNS), uid in looping)
+            told = LastKnown(was_ready, memory.runs.get(uid, _NO_RUNS), uid in looping)
             gates = closed_gates(intent, desired) if shape.gated else ()
             found = containers.get(uid, NO_CONTAINERS)
             views[uid] = view_pod(intent, node, found, checks.get(uid, NO_CHECKS), told, shape, gates, pids)

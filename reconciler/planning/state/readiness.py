@@ -17,7 +17,7 @@ from reconciler.planning.state.pod_containers import Containers, lasting
 _OPEN = "True"
 
 
-class Told(NamedTuple):
+class LastKnown(NamedTuple):
     """What is remembered of a pod from before this look. It stands for what a prober has not told of yet."""
 
     was_ready: bool
@@ -26,7 +26,7 @@ class Told(NamedTuple):
     """A container of it has crashed again and again of late."""
 
 
-def is_ready(one: Container, found: ObservedContainer | None, told: Told) -> bool:
+def is_ready(one: Container, found: ObservedContainer | None, told: LastKnown) -> bool:
     """It runs; where it has probes, they have succeeded in this run of it."""
     if found is None or found.state != "running":
         return False
@@ -37,7 +37,7 @@ def is_ready(one: Container, found: ObservedContainer | None, told: Told) -> boo
     return _as_before(one, found, told)
 
 
-def has_started(one: Container, found: ObservedContainer | None, told: Told) -> bool:
+def has_started(one: Container, found: ObservedContainer | None, told: LastKnown) -> bool:
     """It runs, and its startup probe, if any, has succeeded in this run of it."""
     if found is None or found.state != "running":
         return False
@@ -46,7 +46,7 @@ def has_started(one: Container, found: ObservedContainer | None, told: Told) -> 
     return found.probed.started if found.probed is not None else _as_before(one, found, told)
 
 
-def all_ready(spec: PodSpec, containers: Containers, told: Told) -> bool:
+def all_ready(spec: PodSpec, containers: Containers, told: LastKnown) -> bool:
     """Of containers that all run."""
     for one in lasting(spec):
         if (one.readiness_probe or one.startup_probe) and not is_ready(one, containers.get(one.name), told):
@@ -73,7 +73,7 @@ def _conditions(owner: Ref, desired: Desired) -> Mapping[str, str]:
     return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
 
-def _as_before(one: Container, found: ObservedContainer, told: Told) -> bool:
+def _as_before(one: Container, found: ObservedContainer, told: LastKnown) -> bool:
     """A prober that we have just begun to hear says nothing yet: what was in rotation stays there until then. So
     does one whose run Docker does not tell."""
     known = told.runs.get(one.name)

@@ -12,7 +12,7 @@ from reconciler.model.api.core.container import is_sidecar
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import Crashes, Memory, Runs
 from reconciler.model.names import SANDBOX, Uid
-from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.observed import DockerState, ObservedContainer
 from reconciler.planning.state.pod_containers import Known, is_older, lost_its_sandbox
 from reconciler.planning.state.pods import PodView
 
@@ -24,8 +24,8 @@ HEALTHY_SECONDS = 600.0
 
 Value = TypeVar("Value")
 
-_ENDED: Final[frozenset[ContainerState]] = frozenset({"restarting", "exited", "dead"})
-_RAN: Final[frozenset[ContainerState]] = _ENDED | {"running", "paused"}
+_ENDED: Final[frozenset[DockerState]] = frozenset({"restarting", "exited", "dead"})
+_RAN: Final[frozenset[DockerState]] = _ENDED | {"running", "paused"}
 
 
 class Counted(NamedTuple):

@@ -16,8 +16,7 @@ from reconciler.model.api.core.container_status import (
 )
 from reconciler.model.memory import Backoff, Crashes, Runs
 from reconciler.model.names import SANDBOX
-from reconciler.model.observed import ContainerState as DockerState
-from reconciler.model.observed import Ended, ObservedContainer, Reachable
+from reconciler.model.observed import DockerState, Ended, ObservedContainer, Reachable
 from reconciler.planning.kubelet.backoff import image_key
 from reconciler.planning.kubelet.image_policy import is_present
 from reconciler.planning.state.pods import PodView

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from reconciler.kinds.apps.rollout import Limits, limits_of
+from reconciler.kinds.apps.rollout import Fenceposts, fenceposts_of
 from reconciler.model.api.apps import (
     Deployment,
     DeploymentStatus,
@@ -46,11 +46,11 @@ def status(step: Plan) -> Deployment:
 
 
 def test_a_surge_is_rounded_up_and_unavailability_down() -> None:
-    assert limits_of(deployment(replicas=10, strategy=rolling("25%", "25%"))) == Limits(3, 2)
+    assert fenceposts_of(deployment(replicas=10, strategy=rolling("25%", "25%"))) == Fenceposts(3, 2)
 
 
 def test_where_both_limits_come_to_nothing_one_pod_may_be_missing() -> None:
-    assert limits_of(deployment(replicas=3, strategy=rolling(0, "10%"))) == Limits(0, 1)
+    assert fenceposts_of(deployment(replicas=3, strategy=rolling(0, "10%"))) == Fenceposts(0, 1)
 
 
 def test_replicas_are_created_at_once_and_spread() -> None:

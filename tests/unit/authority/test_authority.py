@@ -20,9 +20,9 @@ from reconciler.authority.__main__ import (
     SRV,
     A,
     Malformed,
-    Names,
-    Record,
+    NameFiles,
     Reply,
+    ResourceRecord,
     answer,
     ask_of,
     framed,
@@ -42,7 +42,7 @@ FILES = {
     "02": "cname mail.b example.org\ncname two.b mail.b\ncname loop.b loop.b\ncname own.b web.b\n",
     "version": "version v1.answers-version.b\n",
 }
-ADDRESS = Record("example.org", A, 60, bytes([192, 0, 2, 44]))
+ADDRESS = ResourceRecord("example.org", A, 60, bytes([192, 0, 2, 44]))
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def asked(directory: Path, name: str, kind: int, said: Reply | None = None) -> t
         return said
 
     question = read_question(packed_question(1, name, kind))
-    return answer(question, Names(str(directory)), ask), elsewhere
+    return answer(question, NameFiles(str(directory)), ask), elsewhere
 
 
 def test_each_port_of_a_service_is_an_answer(directory: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_is_said_elsewhere_is_said_here(directory: Path) -> None:
 
 
 def test_a_file_that_is_renamed_into_the_directory_counts_at_once(directory: Path) -> None:
-    names = Names(str(directory))
+    names = NameFiles(str(directory))
     names.look()
     assert len(names.of(PORTS) or ()) == 2
     (directory / ".new").write_text(f"srv {PORTS} db-9.db.b 80\n")
@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_asked_for_again_by_tcp(directory: Path) -> None:
 def test_the_address_of_a_name_outside_is_asked_of_the_first_server_that_answers(directory: Path) -> None:
     with served(directory) as port:
         said = ask_of([("127.0.0.1", 1), ("127.0.0.1", port)], "v1.answers-version.b", A)
-        assert said == Reply(NO_ERROR, (Record("v1.answers-version.b", A, 0, bytes(4)),))
+        assert said == Reply(NO_ERROR, (ResourceRecord("v1.answers-version.b", A, 0, bytes(4)),))
     assert ask_of([("127.0.0.1", 1)], "example.org", A) is None
 
 
@@ -198,7 +198,7 @@ def test_a_reply_is_read_with_its_names_written_short() -> None:
     other = b"\xc0\x10" + struct.pack(">2HIH", 46, 1, 60, 3) + b"sig"
     message = struct.pack(">6H", 1, 0x8180, 1, 3, 0, 0) + question[12:] + alias + address + other
     assert read_reply(message) == Reply(
-        NO_ERROR, (Record("www.example.org", CNAME, 30, packed_name("example.org")), ADDRESS)
+        NO_ERROR, (ResourceRecord("www.example.org", CNAME, 30, packed_name("example.org")), ADDRESS)
     )
 
 

@@ -7,7 +7,7 @@ from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
-from reconciler.model.desired import Desired, Snapshot
+from reconciler.model.desired import Desired, SourceSnapshot
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observation, Reachable, Unreachable
 from tests.fake_node import FakeNodeSession
@@ -32,7 +32,7 @@ metadata: {name: b, annotations: {reconciler.dev/ssh: "ssh://root@192.0.2.2"}}
 
 def desired(text: str = MANIFESTS) -> Desired:
     snapshot = FakeSource({"all.yaml": text}).read()
-    assert isinstance(snapshot, Snapshot)
+    assert isinstance(snapshot, SourceSnapshot)
     loaded = Loader(ADMITTED).load(snapshot)
     assert isinstance(loaded, Desired), loaded
     return loaded

@@ -19,7 +19,7 @@ from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
-from reconciler.model.desired import Snapshot
+from reconciler.model.desired import SourceSnapshot
 from reconciler.model.observed import Observation, Reachable
 from reconciler.model.operations import CreateContainer, PodWork, RemoveContainer, StopContainers
 from reconciler.model.plan import Status
@@ -340,7 +340,7 @@ def test_a_last_good_revision_that_cannot_be_read_at_first_is_asked_for_again(
     cell.source.put("bad.yaml", "kind: [")
     kept, failures = cell.store.last_revision(), iter(["locked"])
 
-    def locked_at_first() -> Snapshot | None:
+    def locked_at_first() -> SourceSnapshot | None:
         for why in failures:
             raise StoreFailed("memory", why, "wait")
         return kept
@@ -354,7 +354,7 @@ def test_a_last_good_revision_that_cannot_be_read_at_first_is_asked_for_again(
 
 @pytest.mark.fault(2)
 def test_a_defect_in_reading_the_source_ends_the_loop_aloud(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> Snapshot:
+    def broken() -> SourceSnapshot:
         raise AssertionError("a defect")
 
     monkeypatch.setattr(cell.source, "read", broken)

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from reconciler.control.pod_narration import of_containers, of_statuses, of_work_done
 from reconciler.control.pulls import Pulls
 from reconciler.model.api.core.pod import Pod
-from reconciler.model.containers import ContainerConfig, PodAddress
+from reconciler.model.container_config import ContainerConfig, PodAddress
 from reconciler.model.names import LABEL_CONTAINER, SANDBOX, Ref
 from reconciler.model.observed import (
     Ended,

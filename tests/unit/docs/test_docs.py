@@ -12,7 +12,7 @@ import yaml
 from reconciler.cli import cli
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
-from reconciler.model.desired import Desired, Snapshot
+from reconciler.model.desired import Desired, SourceSnapshot
 from reconciler.sources.folder import FolderSource
 
 ROOT = Path(__file__).parents[3]
@@ -68,7 +68,7 @@ def test_the_example_is_accepted_without_a_warning() -> None:
         read = source.read()
     finally:
         source.close()
-    assert isinstance(read, Snapshot)
+    assert isinstance(read, SourceSnapshot)
     loaded = Loader(ADMITTED).load(read)
     assert isinstance(loaded, Desired)
     assert loaded.warnings == ()

@@ -20,13 +20,13 @@ import json, re, sys, time
 from pathlib import Path
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
-from reconciler.model.desired import Snapshot
+from reconciler.model.desired import SourceSnapshot
 from reconciler.sources.folder import FolderSource
 spent, codes = {}, {}
 for folder in sorted(Path(sys.argv[1]).iterdir()):
     began = time.process_time()
     found = FolderSource(folder).read()
-    result = Loader(ADMITTED).load(found) if isinstance(found, Snapshot) else found
+    result = Loader(ADMITTED).load(found) if isinstance(found, SourceSnapshot) else found
     spent[folder.name] = time.process_time() - began
     codes[folder.name] = sorted({problem.code for problem in getattr(result, 'problems', ())})
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from reconciler.model.limits import Limits, can_be_put_back, limits
+from reconciler.model.limits import ContainerLimits, can_be_put_back, limits
 from reconciler.nodes.docker.create_request import limit_fields, limit_update
 from reconciler.nodes.docker.replies import read_container
 
@@ -21,12 +21,14 @@ NONE = limits(2, 0, 0, 0)
         (replace(WANTED, others=("NanoCpus=100000000",)), WANTED, False),
     ],
 )
-def test_what_docker_can_only_change_is_not_taken_away(now: Limits, wanted: Limits, can: bool) -> None:
+def test_what_docker_can_only_change_is_not_taken_away(
+    now: ContainerLimits, wanted: ContainerLimits, can: bool
+) -> None:
     assert can_be_put_back(now, wanted) is can
 
 
 @pytest.mark.parametrize("wanted", [WANTED, NONE])
-def test_what_is_asked_for_is_read_back(wanted: Limits) -> None:
+def test_what_is_asked_for_is_read_back(wanted: ContainerLimits) -> None:
     for host in (limit_fields(wanted), {**limit_fields(NONE), **limit_update(wanted, 0)}):
         inspected = {"Id": "c", "Name": "/c", "State": {}, "Config": {}, "HostConfig": host}
         assert read_container(inspected).limits == wanted

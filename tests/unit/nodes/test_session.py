@@ -13,7 +13,7 @@ import structlog
 from reconciler.model.api.cluster import Cluster, ClusterSpec
 from reconciler.model.api.core.node import Node, SshAddress
 from reconciler.model.api.meta import ObjectMeta
-from reconciler.model.containers import ContainerConfig, PodAddress
+from reconciler.model.container_config import ContainerConfig, PodAddress
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID, Ref
 from reconciler.model.operations import (
     ContainerStop,

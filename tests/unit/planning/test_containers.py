@@ -29,7 +29,13 @@ from reconciler.model.api.core.pod import (
     Sysctl,
 )
 from reconciler.model.api.meta import ObjectMeta
-from reconciler.model.containers import ContainerConfig, HostNetwork, PodAddress, PublishedPort, SharedNetwork
+from reconciler.model.container_config import (
+    ContainerConfig,
+    HostNetwork,
+    PodAddress,
+    PublishedPort,
+    SharedNetwork,
+)
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import LABEL_IP, Ref
 from reconciler.model.operations import PullImage

@@ -14,7 +14,7 @@ from reconciler.model.api.core.env import (
 )
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.api.meta import ObjectMeta
-from reconciler.model.containers import ContainerConfig, PublishedPort
+from reconciler.model.container_config import ContainerConfig, PublishedPort
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.operations import Outcome, PodWork, PullImage, StartContainer

@@ -8,7 +8,7 @@ from reconciler.model.api.core.container import Container, ResourceRequirements
 from reconciler.model.api.core.pod import Pod, PodStatus, is_pod_ready
 from reconciler.model.api.meta import ref_of
 from reconciler.model.names import Ref
-from reconciler.model.observed import ContainerState, Observed, Reachable
+from reconciler.model.observed import DockerState, Observed, Reachable
 from reconciler.model.operations import CreateContainer, Outcome, PullImage, StartContainer, WriteFiles
 from reconciler.model.quantities import Quantity
 from reconciler.planning import after_failure
@@ -38,7 +38,7 @@ def status(world: World) -> PodStatus:
     return published(world).status
 
 
-def becomes(world: World, state: ContainerState, name: str = "app", **more: object) -> None:
+def becomes(world: World, state: DockerState, name: str = "app", **more: object) -> None:
     (one,) = [each.name for each in world.containers() if each.container == name]
     world.change(lambda each: replace(each, state=state, **more), container=one)
 

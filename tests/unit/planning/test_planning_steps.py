@@ -9,10 +9,10 @@ from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.meta import holds
-from reconciler.model.containers import PodAddress, SharedNetwork
-from reconciler.model.limits import Limits
+from reconciler.model.container_config import PodAddress, SharedNetwork
+from reconciler.model.limits import ContainerLimits
 from reconciler.model.names import Ref
-from reconciler.model.observed import ContainerState, NetworkState, Observed, Reachable
+from reconciler.model.observed import DockerState, NetworkState, Observed, Reachable
 from reconciler.model.operations import (
     ConnectPod,
     CreateContainer,
@@ -59,7 +59,7 @@ def steps(world: World) -> list[tuple[str, str]]:
     return [told(operation) for operation in work[0].operations] if work else []
 
 
-def becomes(world: World, name: str, state: ContainerState, exit_code: int = 0) -> None:
+def becomes(world: World, name: str, state: DockerState, exit_code: int = 0) -> None:
     one = next(each for each in world.containers() if each.container == name)
     world.change(lambda each: replace(each, state=state, exit_code=exit_code), container=one.name)
 
@@ -393,7 +393,7 @@ def test_a_sandbox_that_docker_is_about_to_start_again_is_given_nothing() -> Non
 def test_limits_that_somebody_changed_are_put_back_in_place_or_with_another_container() -> None:
     world = settled(pod("job"))
     name = world.containers()[0].name
-    wanted = Limits(cpu_shares=2)
+    wanted = ContainerLimits(cpu_shares=2)
     for found, verbs in (
         (wanted, []),
         (replace(wanted, cpu_quota=5000), ["SetLimits"]),

@@ -6,7 +6,7 @@ from reconciler.model.api.core.container import Container, ResourceRequirements
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.observed import Facts
 from reconciler.model.quantities import Quantity
-from reconciler.planning.kubelet.resources import limits_of, oom_score, qos_of
+from reconciler.planning.kubelet.resources import oom_score, qos_of, resources_of
 
 FACTS = Facts("e", "27", "Debian", "6.1", "x86_64", 4, 8 << 30)
 
@@ -67,17 +67,17 @@ def test_a_sidecar_is_killed_no_sooner_than_what_it_serves() -> None:
 
 def test_amounts_in_dockers_units() -> None:
     one = container("250m 64Mi", "1500m 128Mi")
-    limits = limits_of(one, PodSpec((one,)), FACTS)
+    limits = resources_of(one, PodSpec((one,)), FACTS)
     assert (limits.cpu_shares, limits.cpu_milli_limit) == (256, 1500)
     assert (limits.memory_request_bytes, limits.memory_limit_bytes) == (64 << 20, 128 << 20)
 
 
 def test_who_asks_for_no_cpu_gets_the_smallest_share_and_who_has_a_limit_asked_for_it() -> None:
     nothing, limited = container(), container("", "2")
-    assert limits_of(nothing, PodSpec((nothing,)), None).cpu_shares == 2
-    assert limits_of(limited, PodSpec((limited,)), None).cpu_shares == 2048
+    assert resources_of(nothing, PodSpec((nothing,)), None).cpu_shares == 2
+    assert resources_of(limited, PodSpec((limited,)), None).cpu_shares == 2048
 
 
 def test_a_request_that_docker_would_refuse_as_too_small_is_left_out() -> None:
     small = container("- 1Mi")
-    assert limits_of(small, PodSpec((small,)), None).memory_request_bytes == 0
+    assert resources_of(small, PodSpec((small,)), None).memory_request_bytes == 0

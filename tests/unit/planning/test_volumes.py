@@ -28,7 +28,7 @@ from reconciler.model.api.core.volume import (
     VolumeProjection,
 )
 from reconciler.model.api.meta import ObjectMeta
-from reconciler.model.containers import ClaimMount, HostMount, Mount, NfsMount
+from reconciler.model.container_config import ClaimMount, HostMount, Mount, NfsMount
 from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.prober.checks import Checker, bounded
 from reconciler.prober.docker import Docker, DockerError
-from reconciler.prober.specs import Action
+from reconciler.prober.specs import Handler
 
 T = TypeVar("T")
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -55,7 +55,7 @@ def http(*answers: bytes, asked: list[bytes] | None = None) -> Answer:
 def check(answer: Answer, seconds: float = 2, **action: Any) -> tuple[bool, str]:
     async def work() -> tuple[bool, str]:
         async with serving(answer) as port:
-            asked = Action(**{"type": "http", "host": "127.0.0.1", "port": port, **action})
+            asked = Handler(**{"type": "http", "host": "127.0.0.1", "port": port, **action})
             return await Checker(Docker("/nowhere"), "id").check(asked, seconds)
 
     return run(work())
@@ -127,12 +127,12 @@ def test_tcp_asks_only_for_a_connection() -> None:
         await reader.read()
 
     assert check(answer, type="tcp") == (True, "")
-    refused = Action("tcp", host="127.0.0.1", port=1)
+    refused = Handler("tcp", host="127.0.0.1", port=1)
     assert run(Checker(Docker("/nowhere"), "id").check(refused, 2)) == (
         False,
         "tcp 127.0.0.1:1: Connection refused",
     )
-    named = Action("tcp", host="127.0.0.1", port=0)
+    named = Handler("tcp", host="127.0.0.1", port=0)
     assert "no such port" in run(Checker(Docker("/nowhere"), "id").check(named, 2))[1]
 
 
@@ -206,7 +206,7 @@ def test_a_commands_output_and_exit_code_come_from_docker(tmp_path: Path) -> Non
 
     async def work() -> tuple[bool, str]:
         async with engine(tmp_path / "s", answers) as docker:
-            return await Checker(docker, "id").check(Action("exec", ("x",)), 2)
+            return await Checker(docker, "id").check(Handler("exec", ("x",)), 2)
 
     assert run(work()) == (False, "a b")
 
@@ -217,7 +217,7 @@ def test_a_command_that_hangs_is_not_run_again_beside_itself(tmp_path: Path) -> 
     async def work() -> list[str]:
         async with engine(tmp_path / "s", answers) as docker:
             checker = Checker(docker, "id")
-            return [(await checker.check(Action("exec", ("x",)), 1.0))[1] for _ in range(2)]
+            return [(await checker.check(Handler("exec", ("x",)), 1.0))[1] for _ in range(2)]
 
     assert run(work()) == ["command: no answer within 1 s", "the command of an earlier probe has not ended yet"]
 
@@ -230,10 +230,10 @@ def test_a_command_that_docker_has_forgotten_is_run_again(tmp_path: Path) -> Non
     async def work() -> list[tuple[bool, str]]:
         async with engine(tmp_path / "s", answers) as docker:
             checker = Checker(docker, "id")
-            said = [await checker.check(Action("exec", ("x",)), 0.5)]
+            said = [await checker.check(Handler("exec", ("x",)), 0.5)]
             answers.update({"/exec": reply({"Id": "e2"}, 201), "/exec/e1/json": forgotten})
             answers.update({"/e2/start": stream, "/exec/e2/json": reply({"ExitCode": 0})})
-            return [*said, await checker.check(Action("exec", ("x",)), 5)]
+            return [*said, await checker.check(Handler("exec", ("x",)), 5)]
 
     assert run(work()) == [(False, "command: no answer within 0.5 s"), (True, "the command exited 0")]
 

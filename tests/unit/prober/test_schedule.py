@@ -2,13 +2,13 @@
 
 import pytest
 
-from reconciler.prober.schedule import Backoff, Health, first_wait, next_due
-from reconciler.prober.specs import Action, Probe
+from reconciler.prober.schedule import Health, RestartBackoff, first_wait, next_due
+from reconciler.prober.specs import Handler, ProbeSettings
 
 
-def probe(kind: str, **fields: int) -> Probe:
+def probe(kind: str, **fields: int) -> ProbeSettings:
     defaults = {"initial_delay": 0, "period": 10, "timeout": 1, "successes": 1, "failures": 3, "grace": 30}
-    return Probe(kind, Action("tcp"), **{**defaults, **fields})
+    return ProbeSettings(kind, Handler("tcp"), **{**defaults, **fields})
 
 
 STARTUP, LIVENESS, READINESS = (probe(kind) for kind in ("startup", "liveness", "readiness"))
@@ -100,7 +100,7 @@ def test_probes_that_stay_the_same_keep_what_they_know() -> None:
 
 
 def test_the_next_start_waits_longer_each_time_until_it_has_run_well() -> None:
-    backoff = Backoff()
+    backoff = RestartBackoff()
     assert [backoff.ended(age=30) for _ in range(9)] == [0, 10, 20, 40, 80, 160, 300, 300, 300]
     assert [backoff.ended(age=600), backoff.ended(age=30)] == [0, 10]
 

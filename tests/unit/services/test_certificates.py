@@ -8,7 +8,7 @@ from reconciler.model.api.meta import ref_of
 from reconciler.model.api.networking import Ingress, IngressTLS
 from reconciler.model.memory import IngressRecord
 from reconciler.model.names import Ref
-from reconciler.model.tls import Certificate, read_certificate
+from reconciler.model.tls import TLSCertificate, read_certificate
 from reconciler.services.certificates import Certificates, certificates
 from tests.certificates import DAY, NOON, pem_of, rsa_key, secret, signed
 from tests.ingress_oracle import ingress, rule
@@ -131,11 +131,11 @@ def test_a_secret_that_is_not_there_is_a_problem() -> None:
 def test_what_stands_around_a_certificate_is_left_out() -> None:
     around = f"comment\n{CHAIN}\nmore\n", f"{KEY}\n-----BEGIN X-----\nAAAA\n-----END X-----\n"
     read = read_certificate(secret("site", *around))
-    assert isinstance(read, Certificate)
+    assert isinstance(read, TLSCertificate)
     assert "comment" not in read.pem.reveal()
     assert "BEGIN X" not in read.pem.reveal()
 
 
 def test_keys_of_every_usual_kind_are_read() -> None:
     for key in (rsa_key(), ec.generate_private_key(ec.SECP384R1())):
-        assert isinstance(read_certificate(secret("site", *signed(HOST, key=key))), Certificate)
+        assert isinstance(read_certificate(secret("site", *signed(HOST, key=key))), TLSCertificate)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from watchdog.observers.inotify import InotifyEmitter
 
-from reconciler.model.desired import Rejected, Snapshot, Unavailable
+from reconciler.model.desired import Rejected, SourceSnapshot, Unavailable
 from reconciler.sources import folder_watch, rules
 from reconciler.sources.folder import FolderSource
 from reconciler.sources.folder_tree import FolderTree, Uncertain
@@ -63,21 +63,21 @@ def settled(path: Path, text: str = "a: 1\n") -> Path:
     return path
 
 
-def snapshot(source: FolderSource) -> Snapshot:
+def snapshot(source: FolderSource) -> SourceSnapshot:
     found = source.read()
-    assert isinstance(found, Snapshot), found
+    assert isinstance(found, SourceSnapshot), found
     return found
 
 
-def paths(found: Snapshot) -> list[str]:
+def paths(found: SourceSnapshot) -> list[str]:
     return [file.path for file in found.files]
 
 
-def wait_until_read(source: FolderSource, changes: Changes, wanted: Callable[[Snapshot], bool]) -> None:
+def wait_until_read(source: FolderSource, changes: Changes, wanted: Callable[[SourceSnapshot], bool]) -> None:
     """Reads once per call of `changed`, as the loop does."""
     while True:
         count = changes.count
-        if isinstance(found := source.read(), Snapshot) and wanted(found):
+        if isinstance(found := source.read(), SourceSnapshot) and wanted(found):
             return
         changes.wait_for(count + 1, 10)
 
@@ -199,7 +199,7 @@ def test_more_bytes_than_manifests_need_are_rejected_however_they_came(
         settled(folder / f"{number}.yaml", "x" * 90)
     tree = FolderTree(str(folder), settle=0.05)
     root = os.open(folder, os.O_RDONLY)
-    assert isinstance(tree.look_at_all(root), Snapshot)
+    assert isinstance(tree.look_at_all(root), SourceSnapshot)
     settled(folder / "3.yaml", "x" * 300)
     with pytest.raises(Uncertain):
         tree.look_at(root, frozenset({"3.yaml"}))

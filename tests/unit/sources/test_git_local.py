@@ -9,7 +9,7 @@ import pygit2
 import pytest
 from pygit2.enums import ObjectType
 
-from reconciler.model.desired import Rejected, Snapshot, Unavailable
+from reconciler.model.desired import Rejected, SourceSnapshot, Unavailable
 from reconciler.sources import git_tree, rules
 from reconciler.sources.git import GitSource
 from reconciler.sources.git_address import BadSource, GitTarget
@@ -62,9 +62,9 @@ def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "repository.git")
 
 
-def snapshot(source: GitSource) -> Snapshot:
+def snapshot(source: GitSource) -> SourceSnapshot:
     found = source.read()
-    assert isinstance(found, Snapshot), found
+    assert isinstance(found, SourceSnapshot), found
     return found
 
 

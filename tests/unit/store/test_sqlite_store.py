@@ -18,7 +18,7 @@ import pytest
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import Pod, PodSpec
-from reconciler.model.desired import Revision, Snapshot, SourceFile
+from reconciler.model.desired import Revision, SourceFile, SourceSnapshot
 from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs, TemplateRevision
 from reconciler.model.names import Ref
 from reconciler.model.records import Event
@@ -83,10 +83,10 @@ def test_saving_and_publishing_the_same_again_writes_nothing(store: SqliteStore)
 
 def test_only_the_file_that_changed_is_kept_again(store: SqliteStore) -> None:
     files = [SourceFile(f"{number}.yaml", "old", b"x") for number in range(50)]
-    store.keep_revision(Snapshot(Revision("a", "o"), tuple(files)))
+    store.keep_revision(SourceSnapshot(Revision("a", "o"), tuple(files)))
     before = total_changes(store)
     files[3] = SourceFile("3.yaml", "new", b"y")
-    store.keep_revision(Snapshot(Revision("b", "o"), tuple(files)))
+    store.keep_revision(SourceSnapshot(Revision("b", "o"), tuple(files)))
     assert total_changes(store) - before == 2  # the file, and the revision's own row
 
 
@@ -247,7 +247,7 @@ def test_a_reader_sees_each_complete_write_of_a_living_writer(store: SqliteStore
         assert reader.published_at() is None
         store.save(Memory(revision="a", nodes={"n": NodeRecord("n")}))
         store.publish({WEB: deployment(WEB, 1, 1, 1, 1, 1)})
-        store.keep_revision(Snapshot(Revision("a", "folder"), ()))
+        store.keep_revision(SourceSnapshot(Revision("a", "folder"), ()))
         assert reader.memory() == store.load()
         assert list(reader.statuses()) == [WEB]
         assert reader.revision() == Revision("a", "folder")
@@ -261,7 +261,7 @@ RUN_UNTIL_KILLED = """
 import sys
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.desired import Revision, Snapshot, SourceFile
+from reconciler.model.desired import Revision, SourceSnapshot, SourceFile
 from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs, TemplateRevision
 from reconciler.store.sqlite import SqliteStore
 store = SqliteStore(sys.argv[1])
@@ -273,7 +273,7 @@ while True:
         pods={f"{name}-{n}": PodIntent(f"{name}-{n}", "ns", name, "node", "hash", name) for n in range(20)},
         nodes={"node": NodeRecord("node", name)}, revision=name))
     files = tuple(SourceFile(f"{n}.yaml", name, name.encode()) for n in range(5))
-    store.keep_revision(Snapshot(Revision(name, ""), files))
+    store.keep_revision(SourceSnapshot(Revision(name, ""), files))
     print(name, flush=True)
 """
 

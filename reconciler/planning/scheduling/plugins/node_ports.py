@@ -10,14 +10,14 @@ from reconciler.planning.scheduling.framework import CycleState, Filter, Plugin
 from reconciler.planning.scheduling.node_info import NodeInfo
 from reconciler.planning.state.pod_info import shape_of
 
-_Ports: TypeAlias = tuple[int, ...]
+_HostPorts: TypeAlias = tuple[int, ...]
 
 
-def _ports(pod: Wanted, cycle: CycleState) -> _Ports | None:
+def _ports(pod: Wanted, cycle: CycleState) -> _HostPorts | None:
     return shape_of(pod.spec).host_ports or None
 
 
-def _why(ports: _Ports, node: NodeInfo) -> str:
+def _why(ports: _HostPorts, node: NodeInfo) -> str:
     return next((f"host port {port} is taken by {node.ports[port]}" for port in ports if port in node.ports), "")
 
 

@@ -21,7 +21,7 @@ class _Home(Struct, frozen=True):
     """What is wrong with that node, as the end of a sentence; empty: nothing is."""
 
 
-class _Claims(Struct, frozen=True):
+class _PodClaims(Struct, frozen=True):
     """What is known of the claims of a pod."""
 
     homes: tuple[_Home, ...] = ()
@@ -29,16 +29,16 @@ class _Claims(Struct, frozen=True):
     """Why a claim must not be bound yet, in words."""
 
 
-def _claims(pod: Wanted, cycle: CycleState) -> _Claims | None:
+def _claims(pod: Wanted, cycle: CycleState) -> _PodClaims | None:
     refs = claims_of(pod.owner.namespace, pod.spec)
     if not refs:
         return None
     unbound = [ref for ref in refs if ref not in cycle.claims]
     for ref in unbound:
         if why := undecided(cycle.cluster, ref, cycle.unlisted, cycle.volumes):
-            return _Claims(undecided=why)
+            return _PodClaims(undecided=why)
     bound = [(ref.name, cycle.claims[ref].node) for ref in refs if ref in cycle.claims]
-    return _Claims(tuple([_Home(name, node, _trouble(cycle.nodes.get(node))) for name, node in bound]))
+    return _PodClaims(tuple([_Home(name, node, _trouble(cycle.nodes.get(node))) for name, node in bound]))
 
 
 def _trouble(home: NodeView | None) -> str:
@@ -47,7 +47,7 @@ def _trouble(home: NodeView | None) -> str:
     return ", which is unreachable" if home.silent else ""
 
 
-def _candidates(claims: _Claims) -> Candidates | None:
+def _candidates(claims: _PodClaims) -> Candidates | None:
     if claims.undecided:
         return Candidates(frozenset())
     if not claims.homes:
@@ -57,7 +57,7 @@ def _candidates(claims: _Claims) -> Candidates | None:
     return Candidates(frozenset([first.node] if together else []), f"its claim {first.claim} has its data there")
 
 
-def _why(claims: _Claims, node: NodeInfo) -> str:
+def _why(claims: _PodClaims, node: NodeInfo) -> str:
     if claims.undecided:
         return claims.undecided
     for home in claims.homes:

@@ -20,7 +20,7 @@ from reconciler.nodes.docker.system_container import SystemContainer
 from reconciler.nodes.docker.text_tar import packed
 from reconciler.nodes.errors import NodeError
 from reconciler.nodes.host_cache import HostCache
-from reconciler.nodes.ssh.shell import Reply, Shell
+from reconciler.nodes.ssh.shell import CommandResult, Shell
 
 FIRST, SECOND = "10.96.0.10", "10.96.0.11"
 WANTED = NodeDns(
@@ -55,14 +55,14 @@ class Bench(Shell, SystemContainer):
 
     # --- Shell ----------------------------------------------------------------------------------------------
 
-    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> Reply:
+    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> CommandResult:
         if list(argv) == ["cat", "/etc/resolv.conf"]:
-            return Reply(0, "nameserver 192.0.2.1\n", "")
+            return CommandResult(0, "nameserver 192.0.2.1\n", "")
         self.done += ["write"] if stdin is not None else ["read"]
         here = [word.replace("/var/lib/reconciler", str(self._root)) for word in argv]
         data = stdin.encode() if isinstance(stdin, str) else stdin
         ended = subprocess.run(here, input=data, capture_output=True, timeout=timeout, check=False)
-        return Reply(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+        return CommandResult(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
     # --- SystemContainer ------------------------------------------------------------------------------------
 

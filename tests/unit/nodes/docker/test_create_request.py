@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from reconciler.model.containers import (
+from reconciler.model.container_config import (
     ClaimMount,
     ContainerConfig,
     HostMount,

@@ -8,7 +8,7 @@ import pytest
 from reconciler.model.names import LABEL_CLUSTER, LABEL_CONTAINER, LABEL_HASH
 from reconciler.nodes.docker.system_container import SystemContainer
 from reconciler.nodes.errors import EngineError, NotOurs
-from reconciler.nodes.ssh.shell import Reply
+from reconciler.nodes.ssh.shell import CommandResult
 
 LABELS = {LABEL_CLUSTER: "shop", LABEL_CONTAINER: "DNS", LABEL_HASH: "h"}
 REQUEST = {"Image": "i", "Labels": LABELS}
@@ -50,9 +50,9 @@ class Engine:
 
     def look_at(self, container_id: str) -> None: ...
 
-    def run(self, argv: Sequence[str], stdin: str | None = None, timeout: float = 5.0) -> Reply:
+    def run(self, argv: Sequence[str], stdin: str | None = None, timeout: float = 5.0) -> CommandResult:
         self.done.append(" ".join(argv[-3:]))
-        return Reply(int(self.reused), "", "")
+        return CommandResult(int(self.reused), "", "")
 
     @staticmethod
     def _made(labels: dict[str, str], state: str) -> dict[str, Any]:

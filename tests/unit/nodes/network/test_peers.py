@@ -12,7 +12,7 @@ from reconciler.model.setups import NodeNetwork, Route
 from reconciler.nodes.network.interfaces import Applied, apply_network, apply_policy
 from reconciler.nodes.network.iptables import filter_table, nat_table
 from reconciler.nodes.ssh.host_addresses import Resolver
-from reconciler.nodes.ssh.shell import Reply, Shell
+from reconciler.nodes.ssh.shell import CommandResult, Shell
 from tests.unit.nodes.network.test_iptables import in_force
 
 NEAR, FAR = "192.0.2.2", "198.51.100.3"
@@ -38,15 +38,15 @@ class Host(Shell):
         self.written: list[str] = []
         """Lines."""
 
-    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> Reply:
+    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> CommandResult:
         if stdin is not None and "-json" in argv:
             return self._route_get(str(stdin))
         if stdin is not None:
             self.written += str(stdin).splitlines()
-            return Reply(0, "", "")
-        return Reply(0, self._shown(*argv), "")
+            return CommandResult(0, "", "")
+        return CommandResult(0, self._shown(*argv), "")
 
-    def _route_get(self, asked: str) -> Reply:
+    def _route_get(self, asked: str) -> CommandResult:
         peers = [line.split()[-1] for line in asked.splitlines()]
         found: list[dict[str, Any]] = [
             {"dst": peer, "dev": "eth0"}
@@ -54,7 +54,9 @@ class Host(Shell):
             for peer in peers
             if peer in self.ways
         ]
-        return Reply(0 if len(found) == len(peers) else 2, "".join(f"{json.dumps([one])}\n" for one in found), "")
+        return CommandResult(
+            0 if len(found) == len(peers) else 2, "".join(f"{json.dumps([one])}\n" for one in found), ""
+        )
 
     def _shown(self, *argv: str) -> str:
         far, own = "06:52:0a:f4:03:00", "10.244.1.1"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import structlog
 
-from reconciler.model.containers import ContainerConfig, PodAddress
+from reconciler.model.container_config import ContainerConfig, PodAddress
 from reconciler.model.names import LABEL_CLUSTER, LABEL_UID
 from reconciler.model.operations import ContainerStop
 from reconciler.nodes.docker.watch import Watcher

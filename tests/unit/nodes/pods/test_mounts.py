@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.model.containers import ClaimMount, ContainerConfig, HostMount, Mount, PodAddress
+from reconciler.model.container_config import ClaimMount, ContainerConfig, HostMount, Mount, PodAddress
 from reconciler.model.names import LABEL_CONTAINER, LABEL_MOUNTS, LABEL_UID
 from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.failures import Failed

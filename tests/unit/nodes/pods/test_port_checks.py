@@ -11,7 +11,7 @@ from reconciler.model.addresses import SocketAddress
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState, Reachable
 from reconciler.nodes.docker.looks import HostContainer
 from reconciler.nodes.host_cache import HostCache
-from reconciler.nodes.pods.port_checks import Checker
+from reconciler.nodes.pods.port_checks import PortChecker
 
 WEB, SILENT = SocketAddress("10.244.1.2", 80), SocketAddress("10.244.1.3", 80)
 
@@ -33,7 +33,7 @@ class Bench:
         self.ports = Ports()
         self.cache = HostCache(self._changed)
         self.cache.record_connected(Facts("e", "", "", "", "", 1, 1), frozenset(), ProxyState(), {})
-        self.checker = Checker(self.ports.accepts, self.cache, structlog.get_logger())
+        self.checker = PortChecker(self.ports.accepts, self.cache, structlog.get_logger())
         self.thread = threading.Thread(target=self.checker.work, daemon=True)
 
     def _changed(self) -> None:

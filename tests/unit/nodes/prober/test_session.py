@@ -21,8 +21,8 @@ from reconciler.model.probes import (
 )
 from reconciler.nodes.errors import ConnectionLost
 from reconciler.nodes.prober.container import container_request, probes_file, program
-from reconciler.nodes.prober.session import Prober, Results
-from reconciler.prober.specs import Action, Probe, Target, read_wanted
+from reconciler.nodes.prober.session import ProberSession, Results
+from reconciler.prober.specs import Handler, ProbeSettings, ProbeTarget, read_probes_file
 
 
 def test_the_prober_reads_what_is_written_for_it() -> None:
@@ -37,23 +37,23 @@ def test_the_prober_reads_what_is_written_for_it() -> None:
         ProbedContainer("two", (ProbeSpec("readiness", OpenConnection("10.0.0.2", 5)),), restarts=False),
     )
     digest, text = probes_file("shop", containers)
-    wanted = read_wanted(text)
+    wanted = read_probes_file(text)
     assert (wanted.cluster, wanted.digest) == ("shop", digest)
-    assert wanted.targets["one"] == Target(
+    assert wanted.targets["one"] == ProbeTarget(
         "one",
         (
-            Probe("startup", Action("exec", command=("a", "b c")), 0, 10, 1, 1, 30, 30),
-            Probe(
+            ProbeSettings("startup", Handler("exec", command=("a", "b c")), 0, 10, 1, 1, 30, 30),
+            ProbeSettings(
                 "liveness",
-                Action("http", scheme="https", host="10.0.0.1", port=1, path="/x", headers=(("H", "v"),)),
+                Handler("http", scheme="https", host="10.0.0.1", port=1, path="/x", headers=(("H", "v"),)),
                 *(3, 5, 2, 1, 3, 7),
             ),
-            Probe("readiness", Action("grpc", host="10.0.0.1", port=9, service="s"), 0, 10, 1, 2, 3, 30),
+            ProbeSettings("readiness", Handler("grpc", host="10.0.0.1", port=9, service="s"), 0, 10, 1, 2, 3, 30),
         ),
-        Action("sleep", seconds=4),
+        Handler("sleep", seconds=4),
         True,
     )
-    assert wanted.targets["two"].probes[0].action == Action("tcp", host="10.0.0.2", port=5)
+    assert wanted.targets["two"].probes[0].action == Handler("tcp", host="10.0.0.2", port=5)
     assert not wanted.targets["two"].restarts
     assert probes_file("shop", containers[:1])[0] != digest
 
@@ -136,7 +136,7 @@ class Log:
 
 def test_what_is_heard_while_a_new_file_is_waited_for_is_told_with_the_next_telling() -> None:
     cache = Told()
-    prober: Prober
+    prober: ProberSession
 
     def a_file_is_written() -> None:
         prober._reported_all = False
@@ -146,7 +146,7 @@ def test_what_is_heard_while_a_new_file_is_waited_for_is_told_with_the_next_tell
 
     log = Log((nothing, [BEGIN, END]), (a_file_is_written, [line("a")]), (nothing, [BEGIN, line("a"), END]))
     unused: Any = None
-    prober = Prober("test", unused, cast(Any, log), unused, cast(Any, cache), nothing)
+    prober = ProberSession("test", unused, cast(Any, log), unused, cast(Any, cache), nothing)
     with pytest.raises(ConnectionLost):
         prober._read("id")
     assert cache.now == {"a": ("r", READY)}

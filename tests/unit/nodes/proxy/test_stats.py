@@ -10,7 +10,7 @@ from reconciler.model.names import Ref
 from reconciler.model.sections import IngressSection, ServiceSection
 from reconciler.nodes.errors import CommandFailed, OutcomeUnknown
 from reconciler.nodes.proxy.stats import proxy_traffic, read_stats
-from reconciler.nodes.ssh.shell import Reply
+from reconciler.nodes.ssh.shell import CommandResult
 
 WEB = ServiceSection(Ref("Service", "shop", "web"), "http")
 SITE = IngressSection(Ref("Ingress", "shop", "site"), "web", "http")
@@ -72,13 +72,13 @@ class Inside:
         self._answer = answer
         self.asked: Sequence[str] = ()
 
-    def run(self, argv: Sequence[str], *, timeout: float) -> Reply:
+    def run(self, argv: Sequence[str], *, timeout: float) -> CommandResult:
         self.asked = argv
         if isinstance(self._answer, Exception):
             raise self._answer
         if self._answer == "gzip: not found":
-            return Reply(0, "", self._answer)
-        return Reply(0, base64.encodebytes(gzip.compress(self._answer.encode())).decode(), "")
+            return CommandResult(0, "", self._answer)
+        return CommandResult(0, base64.encodebytes(gzip.compress(self._answer.encode())).decode(), "")
 
 
 def test_they_come_packed() -> None:

@@ -14,7 +14,7 @@ from paramiko.common import AUTH_FAILED
 
 from reconciler.model.api.core.node import Node, SshAddress
 from reconciler.model.api.meta import ObjectMeta
-from reconciler.nodes.errors import ConnectionLost, Refused
+from reconciler.nodes.errors import ConnectionLost, HostRefused
 from reconciler.nodes.ssh.connection import SshConnection
 from reconciler.nodes.ssh.login import Credentials
 
@@ -122,7 +122,7 @@ def test_a_host_of_another_key_sees_neither_a_user_nor_a_key_of_ours(
         known_hosts.write_text(line if known == "another is known" else "")
         pin = pins.get(known)
         node = Node(node.metadata, node.ssh, host_key=f"{pin.get_name()} {pin.get_base64()}" if pin else "")
-        with pytest.raises((Refused, ConnectionLost)) as refused:
+        with pytest.raises((HostRefused, ConnectionLost)) as refused:
             SshConnection.connect(node, Credentials((client_key,), known_hosts=known_hosts), 20)
     if known == "this one is pinned":
         assert (asked.users[0], len(asked.keys)) == ("root", 1), "or the test looks for nothing"
@@ -161,5 +161,5 @@ def test_the_other_end_is_an_address_for_other_hosts_or_none(other_end: str, pee
 def test_a_pin_of_an_unknown_type_is_refused() -> None:
     with server(silent) as node:
         pinned = Node(node.metadata, node.ssh, host_key="ssh-quantum AAAA")
-        with pytest.raises(Refused, match="ssh-quantum"):
+        with pytest.raises(HostRefused, match="ssh-quantum"):
             SshConnection.connect(pinned, Credentials((Path("/none"),)), SECONDS)

@@ -5,7 +5,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from reconciler.nodes.errors import Refused
+from reconciler.nodes.errors import HostRefused
 from reconciler.nodes.ssh.host_keys import check_host_key, pinned_type
 
 
@@ -27,7 +27,7 @@ def test_the_pinned_key_is_accepted_with_or_without_a_comment(keys: tuple[parami
 
 def test_another_key_is_refused_with_both_fingerprints(keys: tuple[paramiko.PKey, paramiko.PKey]) -> None:
     mine, other = keys
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HostRefused) as refused:
         check_host_key(other, "node-1", "192.0.2.1", line(mine), None)
     assert mine.fingerprint in str(refused.value)
     assert other.fingerprint in str(refused.value)
@@ -38,7 +38,7 @@ def test_another_key_is_refused_with_both_fingerprints(keys: tuple[paramiko.PKey
 def test_a_pin_that_is_no_key_is_refused_with_how_to_write_one(
     keys: tuple[paramiko.PKey, paramiko.PKey], pinned: str
 ) -> None:
-    with pytest.raises(Refused, match="ssh-keyscan"):
+    with pytest.raises(HostRefused, match="ssh-keyscan"):
         check_host_key(keys[0], "node-1", "192.0.2.1", pinned, None)
 
 
@@ -48,16 +48,16 @@ def test_without_a_pin_known_hosts_decides(keys: tuple[paramiko.PKey, paramiko.P
     known = tmp_path / "known_hosts"
     known.write_text(f"[192.0.2.1]:2222 {line(mine)}\n")
     check_host_key(mine, "node-1", "[192.0.2.1]:2222", "", known)
-    with pytest.raises(Refused, match="replace that line"):
+    with pytest.raises(HostRefused, match="replace that line"):
         check_host_key(other, "node-1", "[192.0.2.1]:2222", "", known)
-    with pytest.raises(Refused, match="is not in"):
+    with pytest.raises(HostRefused, match="is not in"):
         check_host_key(mine, "node-1", "192.0.2.9", "", known)
 
 
 @pytest.mark.rule(2)
 def test_with_neither_nothing_is_trusted(keys: tuple[paramiko.PKey, paramiko.PKey], tmp_path: Path) -> None:
     for known_hosts in (None, tmp_path / "missing"):
-        with pytest.raises(Refused):
+        with pytest.raises(HostRefused):
             check_host_key(keys[0], "node-1", "192.0.2.1", "", known_hosts)
 
 
@@ -67,5 +67,7 @@ def test_a_broken_line_in_known_hosts_is_named(
 ) -> None:
     known = tmp_path / "known_hosts"
     known.write_bytes(broken)
-    with pytest.raises(Refused, match=r"node-1: .*known_hosts has a line that is no host key .*remove that line"):
+    with pytest.raises(
+        HostRefused, match=r"node-1: .*known_hosts has a line that is no host key .*remove that line"
+    ):
         check_host_key(keys[0], "node-1", "192.0.2.1", "", known)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from reconciler.nodes.errors import OutcomeUnknown
-from reconciler.nodes.ssh.shell import Reply, Shell, command_line, framed, read_reply
+from reconciler.nodes.ssh.shell import CommandResult, Shell, command_line, framed, read_reply
 
 
-def run_in_sh(script: str, token: str) -> Reply:
+def run_in_sh(script: str, token: str) -> CommandResult:
     done = subprocess.run(["sh"], input=script.encode(), capture_output=True, check=True, timeout=5)
     return read_reply(done.stdout, done.stderr, token)
 
@@ -21,7 +21,7 @@ def run_in_sh(script: str, token: str) -> Reply:
 )
 def test_an_argument_reaches_the_program_as_it_is(argument: str) -> None:
     reply = run_in_sh(framed(command_line(["printf", "%s|", argument, "end"], None), "t"), "t")
-    assert reply == Reply(0, f"{argument}|end|", "")
+    assert reply == CommandResult(0, f"{argument}|end|", "")
 
 
 @pytest.mark.rule(5)
@@ -29,7 +29,7 @@ def test_an_argument_reaches_the_program_as_it_is(argument: str) -> None:
     "stdin", ["", "one\n", "no newline", ".\n", "EOF\n$(id)\n", "x" * 5000, "long ü\n" * 9000]
 )
 def test_input_reaches_the_program_as_it_is(stdin: str) -> None:
-    assert run_in_sh(framed(command_line(["cat"], stdin), "t"), "t") == Reply(0, stdin, "")
+    assert run_in_sh(framed(command_line(["cat"], stdin), "t"), "t") == CommandResult(0, stdin, "")
 
 
 def test_without_gzip_a_long_input_begins_nothing() -> None:
@@ -40,7 +40,7 @@ def test_without_gzip_a_long_input_begins_nothing() -> None:
 
 def test_the_exit_status_and_both_outputs_are_kept_apart() -> None:
     line = command_line(["sh", "-c", "echo out; echo err >&2; exit 7"], None)
-    assert run_in_sh(framed(line, "t"), "t") == Reply(7, "out\n", "err\n")
+    assert run_in_sh(framed(line, "t"), "t") == CommandResult(7, "out\n", "err\n")
 
 
 @pytest.mark.fault(46)
@@ -67,7 +67,7 @@ class Local(Shell):
     def __init__(self) -> None:
         self._where = "here"
 
-    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> Reply:
+    def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> CommandResult:
         return run_in_sh(framed(command_line(argv, stdin), "t"), "t")
 
 
@@ -79,9 +79,11 @@ def test_what_says_much_is_read_as_it_is(text: str) -> None:
 @pytest.mark.fault(46)
 def test_what_cannot_be_unpacked_is_no_answer() -> None:
     class Cut(Local):
-        def run(self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0) -> Reply:
+        def run(
+            self, argv: Sequence[str], stdin: str | bytes | None = None, timeout: float = 5.0
+        ) -> CommandResult:
             reply = super().run(argv, stdin, timeout)
-            return Reply(0, reply.out[:20], "gzip: cut short")
+            return CommandResult(0, reply.out[:20], "gzip: cut short")
 
     with pytest.raises(OutcomeUnknown, match="cut short"):
         Cut().read(["echo", "something that is longer than a few bytes"])

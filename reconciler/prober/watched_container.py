@@ -12,10 +12,10 @@ from typing import Any
 from reconciler.prober.checks import Checker, bounded
 from reconciler.prober.docker import Docker, DockerError
 from reconciler.prober.looking import Looking
+from reconciler.prober.reports import ProbeReport
 from reconciler.prober.runs import Began, Run
-from reconciler.prober.schedule import Backoff
-from reconciler.prober.specs import Probe, Target
-from reconciler.prober.telling import Told
+from reconciler.prober.schedule import RestartBackoff
+from reconciler.prober.specs import ProbeSettings, ProbeTarget
 
 LABEL_CLUSTER = "reconciler.dev/cluster"
 _SHORTEST_GRACE = 2.0
@@ -25,7 +25,7 @@ HEAD_START = 3.0
 """Seconds that a master has, which keeps the same back-off, to start the container before this program does."""
 
 
-class Container:
+class WatchedContainer:
     """By its name on the host; whatever id it has.
 
     `booting`: this program has just begun, so what the first look finds running may have run before it."""
@@ -34,28 +34,28 @@ class Container:
         self,
         docker: Docker,
         cluster: str,
-        target: Target,
-        tell: Callable[[Told], None],
+        target: ProbeTarget,
+        send: Callable[[ProbeReport], None],
         booting: bool = False,
     ) -> None:
         self._docker = docker
         self._cluster = cluster
         self._target = target
-        self._tell = tell
+        self._send = send
         self._id = ""
         self._run: Run | None = None
         self._killed = 0
         self._why = ("", "")
         """Kind and message of the probe that ended the last run."""
-        self._backoff = Backoff()
+        self._backoff = RestartBackoff()
         self._ending: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[None] | None = None
         """It was ended, and waits for its next start."""
         self._booting = booting
         self._looking = Looking(target.name, self._look)
-        self._last: Told | None = None
+        self._last: ProbeReport | None = None
 
-    def update(self, target: Target) -> None:
+    def update(self, target: ProbeTarget) -> None:
         if target == self._target:
             return
         other_probes = target.probes != self._target.probes
@@ -70,12 +70,12 @@ class Container:
         self._end_run()
         self._start_no_more()
 
-    def told(self) -> Told | None:
+    def report(self) -> ProbeReport | None:
         """None: it does not run."""
         run = self._run
         if run is None:
             return None
-        return Told(
+        return ProbeReport(
             id=run.began.id,
             run=run.began.name,
             started=run.health.started,
@@ -111,7 +111,7 @@ class Container:
         self._end_run()
         self._start_no_more()
         if began.id != self._id:
-            self._id, self._killed, self._why, self._backoff = began.id, 0, ("", ""), Backoff()
+            self._id, self._killed, self._why, self._backoff = began.id, 0, ("", ""), RestartBackoff()
         self._run = Run(self._docker, self._target, began, self._changed, self._failing)
         self._run.health.inherit(*self._why)
         self._why = ("", "")
@@ -123,16 +123,16 @@ class Container:
             self._run = None
 
     def _changed(self) -> None:
-        told = self.told()
-        if told is not None and told.known and told != self._last:
-            self._last = told
-            self._tell(told)
+        report = self.report()
+        if report is not None and report.known and report != self._last:
+            self._last = report
+            self._send(report)
 
-    def _failing(self, probe: Probe) -> None:
+    def _failing(self, probe: ProbeSettings) -> None:
         if self._run is not None and self._ending is None:
             self._ending = asyncio.ensure_future(self._restart(self._run, probe))
 
-    async def _restart(self, run: Run, probe: Probe) -> None:
+    async def _restart(self, run: Run, probe: ProbeSettings) -> None:
         """preStop, SIGTERM, SIGKILL when the grace period is over: at once. What may have to wait is its start."""
         began = time.monotonic()
         target = self._target

@@ -1,4 +1,4 @@
-"""What is told on standard output: a line of JSON for each change, all of them between two marks when asked."""
+"""What the prober reports on standard output: a line of JSON for each change, and all of it when asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Told:
+class ProbeReport:
     """Of one run of a container."""
 
     id: str
@@ -28,24 +28,24 @@ class Told:
     """False: the run is older than this program, and its probes have not said anything yet."""
 
 
-class Teller:
+class Reporter:
     """Writes without ever waiting: where nobody takes the lines, everything is told again a second later.
 
     A line is shorter than what a pipe takes in one piece, so none is ever torn."""
 
-    def __init__(self, descriptor: int, everything: Callable[[], tuple[str, Iterable[Told]]]) -> None:
+    def __init__(self, descriptor: int, everything: Callable[[], tuple[str, Iterable[ProbeReport]]]) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
         self._everything = everything
         self._again: asyncio.TimerHandle | None = None
 
-    def tell(self, told: Told) -> None:
-        self._write(asdict(told))
+    def send(self, report: ProbeReport) -> None:
+        self._write(asdict(report))
 
-    def tell_everything(self) -> None:
+    def send_everything(self) -> None:
         """The digest of the file in force is in both marks."""
-        digest, all_told = self._everything()
-        for line in ({"begin": digest}, *map(asdict, all_told), {"end": digest}):
+        digest, reports = self._everything()
+        for line in ({"begin": digest}, *map(asdict, reports), {"end": digest}):
             if not self._write(line):
                 return
 
@@ -54,10 +54,10 @@ class Teller:
             os.write(self._descriptor, json.dumps(line, ensure_ascii=False).encode(errors="replace") + b"\n")
         except OSError:  # Nobody reads, or nobody is there any more.
             if self._again is None:
-                self._again = asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._tell_again)
+                self._again = asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._send_again)
             return False
         return True
 
-    def _tell_again(self) -> None:
+    def _send_again(self) -> None:
         self._again = None
-        self.tell_everything()
+        self.send_everything()

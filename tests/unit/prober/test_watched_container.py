@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.prober import containers, schedule
-from reconciler.prober.containers import Container
+from reconciler.prober import schedule, watched_container
 from reconciler.prober.docker import Docker
-from reconciler.prober.specs import Action, Probe, Target
-from reconciler.prober.telling import Told
+from reconciler.prober.reports import ProbeReport
+from reconciler.prober.specs import Handler, ProbeSettings, ProbeTarget
+from reconciler.prober.watched_container import WatchedContainer
 
 ID = "0123456789abcdef"
 
@@ -58,15 +58,15 @@ class FakeDocker(Docker):
         self.runs += 1
 
 
-def liveness(period: float = 0.01) -> Probe:
-    return Probe("liveness", Action("exec", ("check",)), 0, period, 1, 1, 2, 30)  # type: ignore[arg-type]
+def liveness(period: float = 0.01) -> ProbeSettings:
+    return ProbeSettings("liveness", Handler("exec", ("check",)), 0, period, 1, 1, 2, 30)  # type: ignore[arg-type]
 
 
-def live(docker: FakeDocker, target: Target, seconds: float = 0.3) -> list[Told]:
-    told: list[Told] = []
+def live(docker: FakeDocker, target: ProbeTarget, seconds: float = 0.3) -> list[ProbeReport]:
+    told: list[ProbeReport] = []
 
     async def work() -> None:
-        container = Container(docker, "shop", target, told.append)
+        container = WatchedContainer(docker, "shop", target, told.append)
         await container.look()
         for _ in range(int(seconds / 0.05)):
             await asyncio.sleep(0.05)
@@ -80,7 +80,7 @@ def live(docker: FakeDocker, target: Target, seconds: float = 0.3) -> list[Told]
 def test_a_failing_container_is_restarted_after_its_hook_and_the_new_run_says_why() -> None:
     docker = FakeDocker()
     docker.code = 1
-    told = live(docker, Target("app", (liveness(),), Action("exec", ("bye",)), True))
+    told = live(docker, ProbeTarget("app", (liveness(),), Handler("exec", ("bye",)), True))
     # The second run is ended as soon as it fails; its next start has to wait.
     assert docker.done == ["bye", "restart 30", "bye", "stop 30"]
     before, after = (next(one for one in told if one.killed and one.run.endswith(f".{run}Z")) for run in (1, 2))
@@ -94,22 +94,22 @@ def test_the_next_start_is_made_when_nobody_else_has(
     monkeypatch: pytest.MonkeyPatch, policy: str, exit_code: int, started: bool
 ) -> None:
     monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(containers, "HEAD_START", 0.05)
+    monkeypatch.setattr(watched_container, "HEAD_START", 0.05)
     docker = FakeDocker()
     docker.code, docker.policy, docker.exit_code = 1, policy, exit_code
-    live(docker, Target("app", (liveness(),), None, True))
+    live(docker, ProbeTarget("app", (liveness(),), None, True))
     assert docker.done[:2] == ["restart 30", "stop 30"]
     assert ("start" in docker.done) == started
 
 
 def test_a_start_that_waits_is_given_up_with_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.2)
-    monkeypatch.setattr(containers, "HEAD_START", 0.0)
+    monkeypatch.setattr(watched_container, "HEAD_START", 0.0)
     docker = FakeDocker()
     docker.code = 1
 
     async def work() -> None:
-        container = Container(docker, "shop", Target("app", (liveness(),), None, True), lambda _: None)
+        container = WatchedContainer(docker, "shop", ProbeTarget("app", (liveness(),), None, True), lambda _: None)
         await container.look()
         for _ in range(200):
             await asyncio.sleep(0.02)
@@ -126,30 +126,32 @@ def test_a_start_that_waits_is_given_up_with_the_container(monkeypatch: pytest.M
 def test_one_that_is_not_to_be_started_again_is_stopped() -> None:
     docker = FakeDocker()
     docker.code = 1
-    live(docker, Target("app", (liveness(),), None, False))
+    live(docker, ProbeTarget("app", (liveness(),), None, False))
     assert docker.done == ["stop 30"]
 
 
 def test_a_healthy_one_and_a_foreign_one_are_left_alone() -> None:
-    assert live(docker := FakeDocker(), Target("app", (liveness(),), None, True))[-1].ready
+    assert live(docker := FakeDocker(), ProbeTarget("app", (liveness(),), None, True))[-1].ready
     assert docker.done == []
     foreign = FakeDocker("another")
     foreign.code = 1
-    assert live(foreign, Target("app", (liveness(),), None, True)) == []
+    assert live(foreign, ProbeTarget("app", (liveness(),), None, True)) == []
     assert foreign.done == []
 
 
 @pytest.mark.parametrize("moments", [{1: "2020-01-01T00:00:00.1Z"}, {}], ids=["for long", "a moment ago"])
 def test_what_ran_before_is_unknown_until_its_probe_has_said_something(moments: dict[int, str]) -> None:
-    async def work() -> tuple[Told | None, Told | None]:
+    async def work() -> tuple[ProbeReport | None, ProbeReport | None]:
         docker = FakeDocker()
         docker.moments = moments
-        probe = Probe("readiness", Action("exec", ("check",)), 0, 1, 1, 1, 2, 30)
-        container = Container(docker, "shop", Target("app", (probe,), None, True), lambda _: None, booting=True)
+        probe = ProbeSettings("readiness", Handler("exec", ("check",)), 0, 1, 1, 1, 2, 30)
+        container = WatchedContainer(
+            docker, "shop", ProbeTarget("app", (probe,), None, True), lambda _: None, booting=True
+        )
         await container.look()
-        first = container.told()
+        first = container.report()
         await asyncio.sleep(1.2)
-        second = container.told()
+        second = container.report()
         container.end()
         return first, second
 
@@ -160,14 +162,16 @@ def test_what_ran_before_is_unknown_until_its_probe_has_said_something(moments: 
 
 
 def test_why_a_young_container_is_not_ready_is_told_after_the_first_answer() -> None:
-    async def work() -> Told | None:
+    async def work() -> ProbeReport | None:
         docker = FakeDocker()
         docker.code = 1
-        probe = Probe("startup", Action("exec", ("check",)), 0, 1, 1, 1, 60, 30)
-        container = Container(docker, "shop", Target("app", (probe,), None, True), lambda _: None, booting=True)
+        probe = ProbeSettings("startup", Handler("exec", ("check",)), 0, 1, 1, 1, 60, 30)
+        container = WatchedContainer(
+            docker, "shop", ProbeTarget("app", (probe,), None, True), lambda _: None, booting=True
+        )
         await container.look()
         await asyncio.sleep(1.2)
-        told = container.told()
+        told = container.report()
         container.end()
         return told
 
