@@ -12,12 +12,14 @@ from reconciler.store.sqlite import SqliteStore
 
 
 def open_store(directory: Path) -> Store:
-    """To write to it: StoreLocked, naming the holder, where another process does."""
+    """Open the store to write to it: StoreLocked, naming the holder, if another process does."""
     return SqliteStore(directory)
 
 
 def open_reader(directory: Path) -> StoreReader:
-    """To look at it, whoever writes: StoreFailed where there is no state, or one that this version cannot read."""
+    """Open the store to look at it, whoever writes: StoreFailed if there is no state, or one that this version
+    cannot read.
+    """
     return open_sqlite(directory)
 
 

@@ -162,7 +162,7 @@ class NameFiles:
         self._files: dict[str, tuple[object, dict[str, list[ResourceRecord]]]] = {}
 
     def of(self, name: str) -> list[ResourceRecord] | None:
-        """None: no file has the name."""
+        """Return the records of a name; None if no file has it."""
         found: list[ResourceRecord] = []
         known = False
         for _, records in self._files.values():
@@ -286,8 +286,10 @@ def _exactly(stream: socket.socket, count: int, begun: bool = False) -> bytes:
 
 
 def ask_of(servers: Sequence[tuple[str, int]], name: str, kind: int) -> Reply | None:
-    """By UDP, for dnsmasq serves few by TCP at a time; by TCP what does not fit. The next server where one does
-    not answer."""
+    """Ask the servers for a name, each one only if the one before does not answer.
+
+    By UDP first, for dnsmasq serves few by TCP at a time; by TCP what does not fit.
+    """
     question = packed_question(int.from_bytes(os.urandom(2), "big"), name, kind)
     for server in servers:
         try:

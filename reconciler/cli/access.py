@@ -82,7 +82,7 @@ class ClusterAccess(Struct, frozen=True):
         return [one for one in self.statuses.values() if isinstance(one, Pod)]
 
     def hosts(self) -> tuple[Cluster, Mapping[str, Node]]:
-        """As the revision planned last names them. ClickException where there is none."""
+        """Return the Cluster and the Nodes of the revision planned last; ClickException if there is none."""
         hosts = read_hosts(self.memory.applied, ADMITTED)
         if hosts is None:
             raise click.ClickException(

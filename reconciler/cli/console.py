@@ -54,6 +54,6 @@ def show_problems(
 
 
 def show_rejection(problems: tuple[Problem, ...], output: str) -> None:
-    """Of a revision that a command cannot go on with: JSON on stdout where that is asked for, else on stderr."""
+    """Show why a command cannot go on with a revision: as JSON on stdout if that is asked for, else on stderr."""
     as_json = output == "json"
     show_problems(problems, "json" if as_json else "text", to_stderr=not as_json)

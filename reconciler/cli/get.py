@@ -125,7 +125,7 @@ def _events(reader: StoreReader, name: str | None, namespace: str | None, output
 
 
 def say_age(reader: StoreReader) -> None:
-    """Nobody should take yesterday's state for today's."""
+    """Say how old the state is, if it is: yesterday's must not be taken for today's."""
     at = reader.published_at()
     if reader.holder() is None and at is not None:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -21,8 +21,10 @@ from reconciler.wiring.hosts import credentials_of
 
 
 def traffic_of(state: ClusterAccess, status: Status) -> Mapping[str, ProxyTraffic]:
-    """By node, of those that should serve it; of what no proxy serves, nothing. Takes as long as the slowest host
-    may: some seconds."""
+    """Ask the proxies of the nodes that should serve an object for its traffic, and return it by node.
+
+    What no proxy serves has none. It takes as long as the slowest host may: some seconds.
+    """
     if not _is_served(status):
         return {}
     try:

@@ -103,7 +103,7 @@ class Leadership:
         return inf if self._granted else now
 
     def resume(self, now: float) -> None:
-        """After a rest: every host is asked anew."""
+        """Begin again after a rest: every host is asked anew."""
         if self._claim is not None:
             self._granted = False
             self._ask(replace(self._claim, epoch=self._claim.epoch + 1), now)
@@ -233,7 +233,7 @@ def _is_above(lease: HostLease, claim: Claim) -> bool:
 
 
 def led_nodes(statuses: Mapping[Ref, Status], seats: Mapping[str, Seat]) -> dict[Ref, Status]:
-    """Those of these nodes that do not say yet who has the lease of them, as they say it."""
+    """Return those of these nodes whose status does not say yet who has their lease, with a status that does."""
     led: dict[Ref, Status] = {}
     for name, seat in seats.items():
         ref = Ref("Node", "", name)

@@ -20,7 +20,10 @@ class Orders:
         """By the Secrets that stand for them."""
 
     def prepared(self, desired: Desired, memory: Memory) -> Memory:
-        """With an account where one will be needed; it is stored, as all of memory, before anything is done."""
+        """Return the memory with an account for the ACME server, if one will be needed.
+
+        It is stored, as all of memory, before anything is done.
+        """
         server = account_wanted(desired, memory)
         return with_account(memory, server, self._issuer.new_account()) if server else memory
 

@@ -59,9 +59,11 @@ class NodeSession(Protocol):
         """Bring network and proxy to this state in the background; the last one asked for wins."""
 
     def stop(self, release: bool = False) -> None:
-        """At once: nothing is done to the host any more, and nothing told. Its threads end in the background.
+        """Stop at once: nothing is done to the host any more, nor reported of it. The threads end in the
+        background.
 
-        `release`: nobody follows who keeps the lease; the host is told that it is free."""
+        `release`: nobody follows who keeps the lease; the host is told that it is free.
+        """
 
     @property
     def ended(self) -> bool:
@@ -90,7 +92,7 @@ class Store(Protocol):
 
     @property
     def identity(self) -> str:
-        """Of this state, wherever it is restarted; no other state has it, nor a copy of it elsewhere."""
+        """Identify this state wherever it is restarted; no other one has the same, nor a copy of it elsewhere."""
 
     def check(self) -> None:
         """The fence: StoreFailed where a write would be refused now, for what was written is not where it was any
@@ -137,7 +139,7 @@ class StoreReader(Protocol):
         """Unix seconds of the last change of any status."""
 
     def statuses(self) -> dict[Ref, Status]:
-        """In the order of the references."""
+        """Return the published objects in the order of their references."""
 
     def events(self) -> tuple[Event, ...]:
         """The one seen last comes last."""

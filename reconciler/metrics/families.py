@@ -29,7 +29,7 @@ _PHASES: Final = ("Pending", "Running", "Succeeded", "Failed", "Unknown", "Termi
 
 
 class LoopState(Struct, frozen=True):
-    """Of the control loop, after a turn."""
+    """What metrics say of the control loop after a turn."""
 
     revision: str = ""
     """In force; empty: none is."""

@@ -47,8 +47,9 @@ class Scraper:
         self._log = structlog.get_logger()
 
     def ask(self, nodes: Mapping[str, Node], cluster: Cluster, reachable: Collection[str]) -> dict[str, Sections]:
-        """Of the reachable ones of these nodes, those that answer in time. One that is late is not asked anew
-        until it has ended."""
+        """Return what those of these nodes that can be reached answer in time. One that is late is not asked anew
+        until it has ended.
+        """
         with self._lock:
             if self._closed:
                 return {}

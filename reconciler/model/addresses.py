@@ -36,5 +36,5 @@ def is_ipv4(host: str) -> bool:
 
 
 def mac_of(ip: str) -> str:
-    """Of the pod with this address: what Docker itself made of addresses until version 28."""
+    """Return the MAC address of the pod with this IP: what Docker itself made of addresses until version 28."""
     return ":".join(("02", "42", *(f"{int(part):02x}" for part in ip.split("."))))

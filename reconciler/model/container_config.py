@@ -11,19 +11,19 @@ from reconciler.model.secrets import SecretText
 
 
 class PodAddress(Struct, frozen=True):
-    """On the pod network, with an address of its own."""
+    """A container on the pod network, with an address of its own."""
 
     ip: str
 
 
 class SharedNetwork(Struct, frozen=True):
-    """In the network namespace of another container: the pod's sandbox."""
+    """A container in the network namespace of another one: the pod's sandbox."""
 
     container: str
 
 
 class HostNetwork(Struct, frozen=True):
-    """On its host's own network."""
+    """A container on its host's own network."""
 
     ip: str
     """The host's, as its Node names it."""

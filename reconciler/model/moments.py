@@ -12,7 +12,7 @@ _DAY: Final = 86400
 
 
 def unix_seconds(moment: str) -> float:
-    """Of an RFC 3339 text in UTC; 0 for anything else."""
+    """Return the Unix seconds of an RFC 3339 text in UTC; 0 for any other text."""
     match = _TEXT.fullmatch(moment)
     if match is None:
         return 0.0

@@ -51,7 +51,9 @@ SYSTEM_BOOT = "BOOT"
 
 
 def system_name(cluster: str, part: str) -> str:
-    """Of a container that belongs to no pod: `shop_dns`, say; `part`: SYSTEM_DNS, or another of them."""
+    """Return the name of a container that belongs to no pod, such as `shop_dns`; `part` is SYSTEM_DNS, or another
+    of them.
+    """
     return f"{cluster}_{part.lower()}"
 
 
@@ -60,22 +62,29 @@ POD_NETWORK = "reconciler"
 
 
 def disk_directory(cluster: str) -> str:
-    """On a host: what is kept while it is off. Pods' emptyDir volumes are at `pods/<uid>/<volume>` below it."""
+    """Return the directory on a host of what is kept while it is off. Pods' emptyDir volumes are at
+    `pods/<uid>/<volume>` below it.
+    """
     return f"/var/lib/reconciler/{cluster}"
 
 
 def boot_directory(cluster: str) -> str:
-    """On a host, below `disk_directory`: what it needs to come up alone."""
+    """Return the directory on a host, below `disk_directory`, of what it needs to come up alone."""
     return f"{disk_directory(cluster)}/boot"
 
 
 def memory_directory(cluster: str) -> str:
-    """On a host: what must never reach a disk. Pods' ConfigMaps and Secrets are at `pods/<uid>/<volume>` in it."""
+    """Return the directory on a host of what must never reach a disk. Pods' ConfigMaps and Secrets are at
+    `pods/<uid>/<volume>` in it.
+    """
     return f"/run/reconciler/{cluster}"
 
 
 def lease_directory(cluster: str) -> str:
-    """On a host, in memory: whose it is. Apart from what is mounted and unmounted for pods: that would hide it."""
+    """Return the directory on a host, in memory, of its lease.
+
+    It is apart from what is mounted and unmounted for pods: that would hide it.
+    """
     return f"/run/reconciler-leases/{cluster}"
 
 

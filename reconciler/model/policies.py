@@ -63,7 +63,7 @@ class PodPolicy(Struct, frozen=True, order=True):
 
 
 class NodePolicy(Struct, frozen=True):
-    """Of the isolated pods of one host."""
+    """What one host lets through to and from its isolated pods."""
 
     sets: tuple[RuleSet, ...] = ()
     """By name."""

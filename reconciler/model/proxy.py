@@ -74,7 +74,7 @@ class NodeProxy(Struct, frozen=True, dict=True):
 
     @property
     def sources(self) -> Mapping[str, tuple[str, ...]]:
-        """Those of all sections."""
+        """Return the lists of networks of all sections."""
         return {name: listed for section in self.sections for name, listed in section.sources.items()}
 
 

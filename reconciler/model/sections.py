@@ -49,7 +49,9 @@ Section: TypeAlias = ServiceSection | IngressSection
 
 
 def section_called(name: str) -> Section | None:
-    """None: it serves nothing by itself, as the frontend of the Ingresses."""
+    """Find what a section of HAProxy's configuration serves; None if it serves nothing by itself, as the frontend
+    of the Ingresses.
+    """
     match name.split("_"):
         case [namespace, service, port]:
             return ServiceSection(Ref("Service", namespace, service), port)

@@ -125,7 +125,7 @@ class Connection:
         return connection
 
     def begin(self) -> None:
-        """From here on the host counts as reachable: whoever holds the connection must be ready for work."""
+        """Let the host count as reachable from here on: whoever holds the connection must be ready for work."""
         first, clock = self._first, self._tools.info.clock
         self._cache.record_connected(first.facts, first.images, first.proxy, first.answers, first.given, clock)
         self._run("pulse", self._pulse.work)

@@ -140,7 +140,7 @@ class HostCache:
     # --- containers -----------------------------------------------------------------------------------------
 
     def ticket(self) -> Ticket:
-        """To be taken before Docker is asked; handed in with the answer."""
+        """Return a ticket. It is taken before Docker is asked, and handed in with the answer."""
         with self._cond:
             return self._looks.ticket()
 

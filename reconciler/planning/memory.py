@@ -50,7 +50,8 @@ def remember(world: World, decided: Decided, recorded: Memory, progress: Progres
 
 
 def without_node(memory: Memory, name: str) -> Memory:
-    """For a node that was emptied, or is gone: its engine, its pod CIDR and its pods are chosen anew.
+    """Return what is remembered after a node was emptied, or is gone: its engine, its pod CIDR and its pods are
+    chosen anew.
 
     Of a bare pod that ran to its end it stays known that it did. Claims whose data is there are found again by
     their volumes, which a reset leaves: on that node, or where they were copied to.

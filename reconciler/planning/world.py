@@ -71,7 +71,7 @@ class World(Struct, frozen=True, dict=True):
 
     @property
     def now(self) -> float:
-        """In monotonic seconds, of the same clock as every other time in here."""
+        """Return the moment in monotonic seconds, of the same clock as every other time in here."""
         return self.clock.monotonic
 
     @cached_property

@@ -94,7 +94,7 @@ class Checker:
 
 
 def bounded(text: str) -> str:
-    """At most 1 kB, and nothing in it that moves a terminal's cursor."""
+    """Cut a text to 1 kB, and take out what moves a terminal's cursor."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * _MOST_OUTPUT]).split())
     return line.encode(errors="replace")[: _MOST_OUTPUT - 64].decode(errors="ignore")
 

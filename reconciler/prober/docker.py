@@ -27,7 +27,7 @@ class Docker:
         self._socket = socket
 
     async def inspect(self, container: str) -> dict[str, Any] | None:
-        """None: there is no such container."""
+        """Ask Docker for a container; None if there is no such container."""
         try:
             found: dict[str, Any] = await self._call("GET", f"/containers/{quote(container)}/json")
         except DockerError as error:

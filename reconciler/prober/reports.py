@@ -13,7 +13,7 @@ _AGAIN_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """Of one run of a container."""
+    """What the probes of a container have found in one run of it."""
 
     id: str
     run: str

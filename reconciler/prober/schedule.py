@@ -17,8 +17,11 @@ FORGOTTEN_AFTER = 600.0
 
 
 class Health:
-    """Of one run of a container. Not ready until its readiness probe says so, alive until its liveness probe does
-    not. A startup probe keeps the two others waiting until it has succeeded, and is then done."""
+    """What the probes have found of one run of a container.
+
+    It is not ready until its readiness probe says so, and alive until its liveness probe does not. A startup probe
+    keeps the two others waiting until it has succeeded, and is then done.
+    """
 
     def __init__(self, probes: Iterable[ProbeSettings]) -> None:
         kinds = {probe.kind for probe in probes}
@@ -42,7 +45,9 @@ class Health:
 
     @property
     def message(self) -> str:
-        """Of the probe that failed and has not succeeded since; of several, the one that matters most."""
+        """Return the message of the probe that failed and has not succeeded since; of several, the one that
+        matters most.
+        """
         return next((self._messages[k] for k in ("startup", "liveness", "readiness") if k in self._messages), "")
 
     def due(self, kind: str) -> bool:
@@ -99,7 +104,9 @@ class Health:
 
 
 class RestartBackoff:
-    """From the end of a run that its probes ended to the next start: nothing at first, then 10 s, 20 s … 5 min."""
+    """Counts the runs that probes ended, for the wait before the next start: nothing at first, then 10 s, 20 s … 5
+    min.
+    """
 
     def __init__(self) -> None:
         self._ends = 0

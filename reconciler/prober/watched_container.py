@@ -26,9 +26,10 @@ HEAD_START = 3.0
 
 
 class WatchedContainer:
-    """By its name on the host; whatever id it has.
+    """A container that is probed, known by its name on the host, whatever id it has.
 
-    `booting`: this program has just begun, so what the first look finds running may have run before it."""
+    `booting`: this program has just begun, so what the first look finds running may have run before it.
+    """
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class WatchedContainer:
         self._start_no_more()
 
     def report(self) -> ProbeReport | None:
-        """None: it does not run."""
+        """Return what its probes have found; None while it does not run."""
         run = self._run
         if run is None:
             return None
@@ -86,7 +87,7 @@ class WatchedContainer:
         )
 
     def look(self) -> asyncio.Task[None]:
-        """At Docker: does it run, and is it another run? The task ends when Docker has answered."""
+        """Ask Docker whether it runs, and whether it is another run. The task ends when Docker has answered."""
         return self._looking.look()
 
     # --- inside ---------------------------------------------------------------------------------------------

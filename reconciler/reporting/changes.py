@@ -59,7 +59,9 @@ def _in_order(change: PodChange) -> tuple[Ref, str, str, str]:
 
 
 def field_lines(field: FieldChange) -> list[tuple[str, str]]:
-    """Of a text of several lines, the lines that go (`-`) and come (`+`), each with its sign; else none."""
+    """Return the lines of a longer text that go (`-`) and come (`+`), each with its sign; none for a text of one
+    line.
+    """
     if field.secret or not all(isinstance(value, str | None) for value in (field.before, field.after)):
         return []
     old, new = ((value or "").splitlines() for value in (field.before, field.after))

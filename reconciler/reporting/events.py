@@ -32,7 +32,9 @@ def event_json(event: Event) -> dict[str, Any]:
 
 
 def events_table(events: Sequence[Event], now: float) -> Table:
-    """As `kubectl get events`, the latest last. `now` is Unix seconds, as the events' own time is."""
+    """Return the table that `kubectl get events` shows, the latest event last. `now` is Unix seconds, as the
+    events' own time is.
+    """
     header = ("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE")
     return Table(header, tuple(_row(event, now) for event in sorted(events, key=lambda event: event.at)))
 

@@ -26,7 +26,7 @@ class NodeUsage(Struct, frozen=True):
 
 
 def pods_usage_table(usages: Sequence[PodUsage], *, namespaces: bool, containers: bool) -> Table:
-    """In the order given. Rule: kubectl/pkg/metricsutil/metrics_printer.go"""
+    """Return the table of what pods use, in the order given. Rule: kubectl/pkg/metricsutil/metrics_printer.go"""
     header = (
         *(("NAMESPACE",) if namespaces else ()),
         *(("POD", "NAME") if containers else ("NAME",)),

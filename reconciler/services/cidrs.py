@@ -13,7 +13,7 @@ NOTHING: Ranges = ()
 
 
 def ranges_of(cidrs: Iterable[str]) -> Ranges:
-    """Of networks, or single addresses."""
+    """Return the addresses of networks, or of single addresses, as ranges."""
     return _merged(sorted(map(_range, cidrs)))
 
 

@@ -219,7 +219,7 @@ def _source_lines(name: str, networks: Sequence[str]) -> Iterator[str]:
 
 
 def server_options(manner: Manner, checks: str) -> str:
-    """Of every server of a section, where `checks` is how they are checked."""
+    """Return the options of every server of a section, where `checks` is how they are checked."""
     words = [checks]
     if manner.protocol != "tcp":
         words.append(_POOL)

@@ -94,7 +94,7 @@ class _RouteClaim(NamedTuple):
 
 
 def in_order(ingresses: Mapping[Ref, Ingress], records: Mapping[Ref, IngressRecord]) -> list[tuple[Ref, Ingress]]:
-    """Those that are served here, who was there first comes first."""
+    """Return the Ingresses that are served here; the one that was there first comes first."""
     youngest = max((record.turn for record in records.values()), default=0) + 1
 
     def age(one: tuple[Ref, Ingress]) -> tuple[int, Ref]:

@@ -150,8 +150,11 @@ def render_ingress(
     plain: Sequence[SocketAddress] = _PLAIN,
     secure: Sequence[SocketAddress] = _SECURE,
 ) -> IngressSections:
-    """Without a default certificate, a client that asks for a host without one is refused; without any certificate
-    nothing is heard on `secure`. The same inputs give the same text."""
+    """Write the sections of HAProxy's configuration for Ingresses. The same inputs give the same text.
+
+    Without a default certificate, a client that asks for a host without one is refused; without any certificate
+    nothing is heard on `secure`.
+    """
     targets = list(_targets(routing))
     if not targets:
         return IngressSections()

@@ -22,9 +22,11 @@ Closed: TypeAlias = Mapping[Ref, frozenset[tuple[str, int]]]
 
 
 class Closing:
-    """For a loop: a Service costs a look when its endpoints change, all of them when a policy does.
+    """Keeps, for a loop, which Services are closed: one costs a look when its endpoints change, all of them when a
+    policy does.
 
-    Not shared between threads."""
+    Not shared between threads.
+    """
 
     def __init__(self) -> None:
         self._ground: tuple[Isolation, tuple[str, ...]] = NOBODY, ()

@@ -321,7 +321,7 @@ class _Checks:
 
 
 def changed_keys(before: Mapping[_Key, object], after: Mapping[_Key, object]) -> set[_Key]:
-    """Those that one of the two has alone, or that have another value."""
+    """Return the keys that one of the two has alone, or that have another value."""
     kept = {key for key, value in after.items() if (was := before.get(key)) is value or was == value}
     return (before.keys() | after.keys()) - kept
 

@@ -52,9 +52,11 @@ class Named(Struct, frozen=True):
 
 
 class Naming:
-    """For a loop: inputs that say the same give the very same object, and only services that changed are rendered.
+    """Makes the name servers' files for a loop: inputs that say the same give the very same object, and only
+    Services that changed are rendered.
 
-    Not shared between threads."""
+    Not shared between threads.
+    """
 
     def __init__(self) -> None:
         self._spec: ClusterSpec | None = None

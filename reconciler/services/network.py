@@ -58,7 +58,9 @@ def node_networks(
     isolation: Isolation = NOBODY,
     pods: Addresses = NO_ADDRESSES,
 ) -> dict[str, NodeNetwork]:
-    """For every node that has a pod CIDR. One that has none yet gets its network with the plan that chooses it."""
+    """Return the network of every node that has a pod CIDR. One that has none yet gets its network with the plan
+    that chooses it.
+    """
     routes = {
         name: Route(record.pod_cidr, desired.nodes[name].ssh.host)
         for name, record in sorted(records.items())

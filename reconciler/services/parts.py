@@ -32,7 +32,7 @@ class ProxyPart(Struct, frozen=True):
 
 
 def section(part: ProxyPart, node: str, edge: bool, endpoints: Iterable[Endpoint]) -> ProxySection | None:
-    """As this node has it; None: it has not."""
+    """Return a section as this node has it; None if it has not."""
     text = part.edge_text if edge else part.text
     if not text:
         return None
@@ -45,7 +45,7 @@ def section(part: ProxyPart, node: str, edge: bool, endpoints: Iterable[Endpoint
 
 
 def servers(endpoints: Iterable[Endpoint], port: int) -> dict[str, ProxyServer]:
-    """Those in rotation that have this port; the first of those with one name."""
+    """Return the endpoints in rotation that have this port; the first of several with one name."""
     found: dict[str, ProxyServer] = {}
     for endpoint in endpoints:
         if endpoint.ready and endpoint.ports[port] and not unusable(endpoint, port):

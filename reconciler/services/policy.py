@@ -76,7 +76,7 @@ class Policies:
         return self._known
 
     def addresses(self, isolation: Isolation, pods: Mapping[Uid, PodIntent]) -> Addresses:
-        """Of all pods, where anybody is isolated: each is for its own pod alone."""
+        """Return the addresses of all pods if anybody is isolated: each is for its own pod alone."""
         if isolation is NOBODY:
             return {}
         if pods is not self._pods:

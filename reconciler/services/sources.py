@@ -35,7 +35,7 @@ _LOOPBACK: Final = "127.0.0.0/8"
 
 
 class Sources(Struct, frozen=True):
-    """By their address; all networks, sorted. None: there is no such list."""
+    """Who may connect to a port, by address: lists of networks, sorted. None: there is no such list."""
 
     allowed: tuple[str, ...] | None = None
     """Nobody else."""
@@ -50,7 +50,7 @@ _EVERYBODY: Final = cidrs_of(EVERYTHING)
 def service_sources(
     desired: Desired, isolation: Isolation, endpoints: Mapping[Ref, Sequence[Endpoint]], own: Sequence[str]
 ) -> Mapping[Ref, tuple[Sources, ...]]:
-    """For each port of each Service, in order; a Service that no policy concerns is not in it.
+    """Return who may reach each port of each Service, in order; a Service that no policy concerns is not in it.
 
     A client is let through if every pod behind the port may have it, and it every pod: which of them it gets, the
     proxy decides later. `own`: addresses of the hosts, which every pod takes connections from.

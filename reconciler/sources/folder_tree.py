@@ -70,7 +70,7 @@ class FolderTree:
         return self._replace_all(scan.found, scan.problems)
 
     def look_at(self, root: int, paths: frozenset[str]) -> SourceSnapshot | Rejected:
-        """Only at files that are known or new; Uncertain where more than files changed. StillChanging."""
+        """Look only at files that are known or new; Uncertain if more than files changed. StillChanging."""
         if self._problems or self._last is None:
             raise Uncertain
         if not paths:

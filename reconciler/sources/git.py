@@ -71,7 +71,7 @@ class GitSource:
         self._thread: threading.Thread | None = None
 
     def read(self) -> SourceSnapshot | Rejected | Unavailable:
-        """At once, once a remote repository is watched; otherwise within `timeout`."""
+        """Read the source: at once, once a remote repository is watched; otherwise within `timeout`."""
         if not self._asked_in_background():
             self._ask()
         with self._lock:

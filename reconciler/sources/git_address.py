@@ -22,7 +22,7 @@ class BadSource(PlainFailure, ValueError):
 
 
 class GitTarget(Struct, frozen=True):
-    """At most one is set; none: the branch that HEAD names when it is read first."""
+    """What of a repository is wanted; at most one is set. None: the branch that HEAD names when first read."""
 
     branch: str = ""
     tag: str = ""
@@ -110,7 +110,7 @@ def check_target(target: GitTarget) -> GitTarget:
 
 
 def check_subpath(subpath: str) -> str:
-    """Without slashes at its ends; BadSource for a path that leads out of the repository."""
+    """Return the path without slashes at its ends; BadSource for one that leads out of the repository."""
     parts = [part for part in subpath.split("/") if part not in ("", ".")]
     if ".." in parts or not subpath.isprintable() or "\\" in subpath:
         raise BadSource(f"{subpath!r} is not a path inside of the repository: write it relative to its root")

@@ -14,7 +14,9 @@ _SHORT_ID: Final = re.compile("[0-9a-f]{7,40}")
 
 
 class LocalRepository:
-    """Of the kind that `GitClone` is: `tip` says which commit is wanted, `path` where it can be read."""
+    """A repository on this machine, with what `GitClone` has: `tip` says which commit is wanted, `path` where it
+    can be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,9 +61,10 @@ def commit_around(folder: Path, name: str) -> CheckedOut:
 
 
 def path_in_repository(folder: Path) -> str:
-    """From the root of the work tree around this folder to it; empty at the root, and where there is none.
+    """Return the path from the root of the work tree around this folder to it; empty at the root, and if there is
+    none.
 
-    BadSource where Git does not let us read it.
+    BadSource if Git does not let us read it.
     """
     repository = _repository_around(folder)
     root = repository.workdir if repository is not None else None

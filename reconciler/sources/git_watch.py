@@ -23,7 +23,7 @@ class RefsWatch:
         self._heard = threading.Event()
 
     def arm(self) -> None:
-        """From here on, what happens ends the next `wait`. Does nothing where that holds already."""
+        """Let what happens from here on end the next `wait`. Does nothing if that holds already."""
         if self._repository is None:
             return
         try:
@@ -44,7 +44,7 @@ class RefsWatch:
         self._heard.set()
 
     def stop(self) -> None:
-        """After the thread that waits has ended."""
+        """Close the watch, after the thread that waits has ended."""
         self._disarm()
 
     def _disarm(self) -> None:

@@ -98,7 +98,9 @@ def too_deep(path: str) -> Problem:
 
 
 def over_a_limit(entries: int, manifests: int, size: int) -> Problem | None:
-    """Of what was found so far; the caller then looks no further, and reports nothing else."""
+    """Say which limit has been passed by what was found so far; the caller then looks no further, and reports
+    nothing else.
+    """
     for number, limit, unit in (
         (entries, MAX_ENTRIES, "entries"),
         (manifests, MAX_FILES, "manifests"),

@@ -66,7 +66,9 @@ def encode(value: object) -> str:
 
 
 def encode_revealed(value: object) -> str:
-    """With secrets in plain text, for what is made here and is nowhere else: keys of accounts and certificates."""
+    """Write a value with its secrets in plain text: keys of accounts and certificates are made here, and are
+    nowhere else.
+    """
     return _revealing_encoder.encode(value).decode()
 
 

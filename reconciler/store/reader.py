@@ -41,7 +41,9 @@ class SqliteReader:
         return float(row[0]) if row else None
 
     def statuses(self) -> dict[Ref, Status]:
-        """In the order of the references; the resourceVersion of each is the counter when it was written."""
+        """Return the published objects in the order of their references; the resourceVersion of each is the
+        counter when it was written.
+        """
         with self._failing():
             rows = self._connection.execute("SELECT ref, type, status, version FROM statuses").fetchall()
             found = {ref_of_key(key): _with_version(decode_object(*row), version) for key, *row, version in rows}

@@ -205,11 +205,6 @@ class MemoryRows:
                 self._templates[part.part, key] = after
 
 
-def changed_rows(before: Memory, after: Memory) -> Delta:
-    """What to write and what to delete to get from one to the other."""
-    return MemoryRows(before).follow(after)
-
-
 def rows_of(stored: Iterable[Row], records: Sequence[RecordType] = RECORDS) -> MemoryRows:
     """Read what `MemoryRows` has written. KeyError and ValueError where a row is none of ours."""
     known = {record.part: record for record in records}

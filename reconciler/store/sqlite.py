@@ -68,7 +68,7 @@ class SqliteStore:
 
     @property
     def identity(self) -> str:
-        """Of this database where it is: a copy of it, or one restored from a backup, is another."""
+        """Identify this database where it is: a copy of it, or one restored from a backup, is another."""
         return self._identity
 
     def check(self) -> None:

@@ -84,5 +84,5 @@ def template_of(spec: PodSpec | None) -> str:
 
 
 def template_digest(text: str) -> str:
-    """Of a spec as it is written."""
+    """Return the digest of a spec as it is written."""
     return hashlib.sha256(text.encode()).hexdigest()[:20]

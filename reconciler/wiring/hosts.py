@@ -85,9 +85,10 @@ def reset(node: Node, cluster: Cluster, settings: Settings) -> list[str]:
 
 
 def forget_node(name: str, settings: Settings) -> None:
-    """For a host that is gone: what was given to it is forgotten, and nobody goes there.
+    """Forget what was given to a host that is gone; nobody goes there.
 
-    StoreLocked where a reconciler runs: it would remember it again."""
+    StoreLocked if a reconciler runs: it would remember it again.
+    """
     with open_store(settings.state_dir) as store:
         store.save(without_node(store.load(), name))
 

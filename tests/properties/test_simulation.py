@@ -45,7 +45,7 @@ from reconciler.reporting import (
     table_lines,
     table_of,
 )
-from reconciler.store.rows import changed_rows
+from reconciler.store.rows import MemoryRows
 from tests.haproxy_process import accepted
 from tests.simulation import (
     API,
@@ -342,7 +342,7 @@ class Step:
         for line in lines:
             assert not CONTROL.search(line), line
             assert CANARY not in line
-        assert CANARY not in repr(changed_rows(Memory(), self.plan.memory)) + repr(self.turn) + repr(events)
+        assert CANARY not in repr(MemoryRows(Memory()).follow(self.plan.memory)) + repr(self.turn) + repr(events)
 
     def events(self) -> Iterator[Event]:
         yield from of_nodes(self.seen_before, self.observed)

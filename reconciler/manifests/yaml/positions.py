@@ -31,7 +31,9 @@ class Positions:
                 self._pointers.setdefault(id(key), pointer)
 
     def of(self, pointer: Pointer, *, at_key: bool = False) -> Position:
-        """Of the value, or of its key; of the nearest thing around it where the document has no such value."""
+        """Return the position of a value, or of its key; of the nearest thing around it if the document has no
+        such value.
+        """
         if at_key and pointer in self._keys:
             return self._keys[pointer]
         while pointer and pointer not in self._values:

@@ -71,7 +71,9 @@ def read_plain(text: str) -> Scalar:
 
 
 def read_file_mode(text: str) -> int | None:
-    """Of an unquoted `0644`: permission bits are octal to Kubernetes' tools and to people. None: not such."""
+    """Read an unquoted `0644`: permission bits are octal to Kubernetes' tools and to people. None: it is no such
+    number.
+    """
     return int(text, 8) if _FILE_MODE.fullmatch(text) else None
 
 
@@ -83,7 +85,7 @@ def how_to_write_mode(text: str) -> str:
 
 
 def how_to_write(text: str, *, wanted: str) -> str:
-    """Of what is Ambiguous: how to write what was meant. `wanted`: text, mode, or empty for anything."""
+    """Say how to write what an Ambiguous value was meant to be. `wanted`: text, mode, or empty for anything."""
     if wanted == "text":
         return "quote it"
     if wanted == "mode":

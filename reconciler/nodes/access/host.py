@@ -106,7 +106,7 @@ def reaching(node: Node, cluster: Cluster, credentials: Credentials) -> Iterator
 
 
 def read_found(inspected: Mapping[str, Any]) -> FoundContainer:
-    """From `GET /containers/{id}/json`."""
+    """Read a container from the answer to `GET /containers/{id}/json`."""
     state, config = inspected["State"], inspected["Config"]
     return FoundContainer(
         id=inspected["Id"],

@@ -39,7 +39,7 @@ class Sample(Struct, frozen=True):
 
 
 def containers_usage(host: HostAccess) -> tuple[ContainerUsage, ...]:
-    """Of every running container of the cluster's pods; takes about a second. Raises NodeError."""
+    """Measure every running container of the cluster's pods; takes about a second. Raises NodeError."""
     running = [each for each in host.listed([LABEL_UID]) if each.get("State") == "running"]
     if not running:
         return ()
@@ -56,7 +56,7 @@ def containers_usage(host: HostAccess) -> tuple[ContainerUsage, ...]:
 
 
 def host_usage(host: HostAccess, node: str) -> Usage:
-    """Of the whole machine; takes about a second. Raises NodeError."""
+    """Measure the whole machine; takes about a second. Raises NodeError."""
     shell = host.shell(node)
     try:
         before = read_busy(shell.check(["cat", "/proc/stat"]))
@@ -71,7 +71,9 @@ def host_usage(host: HostAccess, node: str) -> Usage:
 
 
 def read_sample(stats: Mapping[str, Any], at: float) -> Sample | None:
-    """From `GET /containers/{id}/stats`; None of one that has just ended, whose counters are gone."""
+    """Read a sample from the answer to `GET /containers/{id}/stats`; None for a container that has just ended,
+    whose counters are gone.
+    """
     memory = stats.get("memory_stats") or {}
     if "usage" not in memory:
         return None
@@ -99,7 +101,9 @@ class Busy(Struct, frozen=True):
 
 
 def read_busy(proc_stat: str) -> Busy:
-    """From /proc/stat: `cpu  user nice system idle iowait irq softirq steal guest guest_nice`."""
+    """Read how busy a machine has been from /proc/stat: `cpu user nice system idle iowait irq softirq steal guest
+    guest_nice`.
+    """
     lines = proc_stat.splitlines()
     ticks = [int(field) for field in lines[0].split()[1:9]]
     idle = sum(ticks[3:5])

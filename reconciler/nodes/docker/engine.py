@@ -45,7 +45,9 @@ class _Connection(urllib3.connection.HTTPConnection):
 
 
 class ChannelPool(urllib3.HTTPConnectionPool):
-    """At most `channels` calls at once; the next one waits for its turn. Channels close with their connection."""
+    """Lends channels for calls, at most `channels` at once: the next call waits for its turn. Channels close with
+    their connection.
+    """
 
     def __init__(self, open_channel: OpenChannel, channels: int) -> None:
         super().__init__("docker", maxsize=channels, block=True)

@@ -42,7 +42,7 @@ class Looks:
         self._listed: Ticket = 0
 
     def ticket(self) -> Ticket:
-        """For a look that begins now."""
+        """Return the ticket of a look that begins now."""
         self._tickets += 1
         return self._tickets
 

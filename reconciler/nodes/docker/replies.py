@@ -31,7 +31,7 @@ class DiskUse(Struct, frozen=True):
 
 
 def read_container(inspected: Json) -> ObservedContainer:
-    """From `GET /containers/{id}/json`."""
+    """Read a container from the answer to `GET /containers/{id}/json`."""
     state, config = inspected["State"], inspected["Config"]
     return msgspec.structs.replace(
         labelled(config.get("Labels") or {}),
@@ -81,7 +81,7 @@ def _limits(host: Json | None) -> ContainerLimits | None:
 
 
 def read_listed(listed: Json) -> ObservedContainer:
-    """From its entry in `GET /containers/json`, which knows no exit code and no moments."""
+    """Read a container from its entry in `GET /containers/json`, which knows no exit code and no moments."""
     return msgspec.structs.replace(
         labelled(listed.get("Labels") or {}),
         id=listed["Id"],
@@ -114,7 +114,7 @@ def read_image_tags(images: Sequence[Json]) -> frozenset[str]:
 
 
 def read_facts(info: Json, disk: DiskUse, load1: float, address: str) -> Facts:
-    """From `GET /info`, `df`, /proc/loadavg, and the connection."""
+    """Read the facts of a host from `GET /info`, `df`, /proc/loadavg, and the connection."""
     return Facts(
         engine_id=info["ID"],
         engine_version=info.get("ServerVersion", ""),
@@ -131,13 +131,13 @@ def read_facts(info: Json, disk: DiskUse, load1: float, address: str) -> Facts:
 
 
 def read_disk(output: str) -> DiskUse:
-    """From `df -kP DIR`: the second line is `device 1024-blocks used available …`."""
+    """Read the use of a disk from `df -kP DIR`: the second line is `device 1024-blocks used available …`."""
     fields = output.splitlines()[1].split()
     return DiskUse(int(fields[1]) * 1024, int(fields[3]) * 1024)
 
 
 def read_load(output: str) -> float:
-    """From /proc/loadavg."""
+    """Read the load of the last minute from /proc/loadavg."""
     return float(output.split()[0])
 
 

@@ -81,9 +81,11 @@ class LeaseKeeper:
         return lease
 
     def keep(self, found: HostLease | None, shell: Shell) -> HostLease | None:
-        """With every heartbeat: renew what is held when it is time to. Raises Superseded where it is another's.
+        """Renew the lease that is held, when it is time to; called with every heartbeat. Raises Superseded if it
+        is another's.
 
-        `found` is what the heartbeat has read; None where somebody has removed the lease: it is asked for anew."""
+        `found` is what the heartbeat has read; None if somebody has removed the lease: it is asked for anew.
+        """
         claim = self._claim
         if claim is None or self._lost is not None:
             return found

@@ -137,9 +137,10 @@ def look_command(cluster: str) -> tuple[str, ...]:
 
 
 def read_lease(lines: Sequence[str]) -> HostLease | None:
-    """From the lines of uptime, boot, and the lease in memory and on disk, where they are there.
+    """Read a lease from the lines of uptime, boot, and the lease in memory and on disk, if they are there.
 
-    None: there is none that makes sense."""
+    None: there is none that makes sense.
+    """
     if len(lines) < 3:
         return None
     up, boot = float(lines[0].split()[0]), lines[1].strip()

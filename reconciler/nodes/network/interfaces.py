@@ -160,7 +160,9 @@ def _bridge_options(engine: Engine) -> dict[str, str]:
 
 
 def pod_network(engine: Engine) -> dict[str, Any] | None:
-    """Also called by reset.py."""
+    """Return Docker's network of the cluster, as Docker describes it; None if there is none. `reset.py` asks for
+    it too.
+    """
     try:
         with engine_errors("inspect the pod network"):
             found: dict[str, Any] = engine.inspect_network(POD_NETWORK)

@@ -62,7 +62,9 @@ def read_ways(shown: str, links: Sequence[Mapping[str, Any]]) -> dict[str, Way]:
 
 
 def hops_to(routes: Iterable[Route], mode: NetworkMode, ways: Mapping[str, Way]) -> list[Hop]:
-    """Without the peers that cannot be decided on: in `auto`, one that the host has no way to at this moment."""
+    """Return the hop to each peer, without the peers that cannot be decided on: in `auto`, one that the host has
+    no way to at this moment.
+    """
     found = []
     for route in routes:
         way = ways.get(route.via)

@@ -47,7 +47,7 @@ class Attachment(Struct, frozen=True):
 
 
 def attachments_of(inspected: Mapping[str, Any]) -> tuple[Attachment, ...]:
-    """From `GET /containers/{id}/json`. Pure."""
+    """Read what is attached to a container from the answer to `GET /containers/{id}/json`. Pure."""
     pid = int(inspected["State"].get("Pid") or 0)
     mounts = inspected.get("Mounts") or () if pid else ()
     return tuple(

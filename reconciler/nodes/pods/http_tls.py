@@ -12,7 +12,9 @@ _Result = TypeVar("_Result")
 
 
 class TlsSocket:
-    """As much of a socket as http.client asks for. Raises OSError where the other side speaks no TLS."""
+    """Speaks TLS over a channel, with as much of a socket as http.client asks for. Raises OSError if the other
+    side speaks no TLS.
+    """
 
     def __init__(self, channel: ChannelSocket, host: str) -> None:
         self._channel = channel

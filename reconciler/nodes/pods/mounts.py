@@ -95,15 +95,18 @@ class Mounts:
         return msgspec.structs.replace(config, mounts=tuple(mounts), labels=labels)
 
     def is_current(self, labels: Mapping[str, str], sources: Iterable[str]) -> bool:
-        """Before a container is started again: what it mounts is pinned wherever it must be, and all pins are
-        there. False: it must be made anew. Raises as `prepare`."""
+        """Say whether what a container mounts is pinned wherever it must be, and all pins are there; asked before
+        it is started again.
+
+        False: it must be made anew. Raises as `prepare`.
+        """
         sources = tuple(sources)
         if labels.get(LABEL_MOUNTS) != MOUNTS_VERSION and not all(map(self._files.is_whole, sources)):
             return False
         return self._pins.ensure(sources)
 
     def release(self, uid: Uid, labels: Mapping[str, str]) -> None:
-        """After the container was removed."""
+        """Let go of what a container had mounted, after it was removed."""
         self._pins.remove(uid, labels.get(LABEL_CONTAINER, ""))
 
     def _may_lead_away(self, mount: HostMount) -> bool:

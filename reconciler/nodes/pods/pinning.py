@@ -76,8 +76,10 @@ class Pins:
         return tuple(f"{self._memory}/pins/{uid}/{container}/{number}" for number in range(len(wanted)))
 
     def ensure(self, sources: Sequence[str]) -> bool:
-        """Before a container is started: the pins that it mounts are there, or are made. False: nothing is known
-        of how to make them."""
+        """See that the pins that a container mounts are there, or make them; called before it is started.
+
+        False: nothing is known of how to make them.
+        """
         pinned = [place.split("/") for source in sources if (place := self._place(source))]
         if not pinned:
             return True

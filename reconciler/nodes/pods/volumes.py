@@ -180,9 +180,10 @@ def _mode(operation: MakeDirectory) -> str:
 
 
 def read_listing(output: str, memory: str) -> Listed:
-    """From the listing script: `d PATH`, `l PATH TARGET` below `pods`, `m PATH` of what is mounted there, and
-    `k PATH` of what a boot makes a volume from, or of the sign that it makes none: without either, it is to be
-    written."""
+    """Read what the listing script prints: `d PATH`, `l PATH TARGET` below `pods`, `m PATH` of what is mounted
+    there, and `k PATH` of what a boot makes a volume from, or of the sign that it makes none: without either, it
+    is to be written.
+    """
     files: dict[str, str] = {}
     kept: set[str] = set()
     directories: set[Uid] = set()

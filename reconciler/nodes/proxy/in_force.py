@@ -52,7 +52,9 @@ class InForce(Struct, frozen=True):
         lists: Iterable[str],
         sources: Mapping[str, frozenset[str]],
     ) -> "InForce":
-        """With these sections' servers as read back, and of these lists those that HAProxy has."""
+        """Return it with the servers of these sections as they were read back, and with those of these lists that
+        HAProxy has.
+        """
         others = {name: networks for name, networks in self.sources.items() if name not in set(lists)}
         return replace(self, servers=self.servers.updated(servers), sources={**others, **sources})
 
@@ -60,7 +62,10 @@ class InForce(Struct, frozen=True):
 def proxy_state(
     in_force: InForce, fingerprint: str, kept: bool, error: str = "", before: frozenset[str] = frozenset()
 ) -> ProxyState:
-    """As the loop is told. `before`: pods that were routed to, and perhaps are, where the structure is unknown."""
+    """Return the state of a proxy as the loop observes it.
+
+    `before`: pods that were routed to, and perhaps are, while the structure is unknown.
+    """
     servers = in_force.servers
     routed = servers.routed | (frozenset() if in_force.structure else before)
     return ProxyState(False, fingerprint, routed, servers.connected - routed, error, kept)

@@ -40,7 +40,7 @@ class HaproxyProcess:
         return read_servers_state(reply) if (reply := self.servers_state()).strip() else None
 
     def sources(self, lists: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        """Of these lists of networks, those that the worker has."""
+        """Return those of these lists of networks that the worker has."""
         return read_sources(self.ask(*command_lines(shown_sources(lists))), lists) if lists else {}
 
     def ask_master(self, command: str) -> str:

@@ -24,7 +24,7 @@ class LiveServers(Struct, frozen=True):
         return self.sections.get(section, _NOBODY)
 
     def updated(self, sections: Mapping[str, Mapping[str, Live]]) -> "LiveServers":
-        """With these sections as they are now; the others stay."""
+        """Return them with these sections as they are now; the others stay."""
         taking, leaving = dict(self.taking), dict(self.leaving)
         for name, servers in sections.items():
             _count(self.of(name), -1, taking, leaving)

@@ -73,9 +73,11 @@ def proxy_traffic(inside: Inside, names: str = "") -> Sections:
 
 
 def read_stats(text: str) -> Sections:
-    """From `show stat`, in its order, without what serves nothing by itself. ValueError where a column is missing.
+    """Read the answer to `show stat`, in its order, without what serves nothing by itself. ValueError if a column
+    is missing.
 
-    A section's row follows those of its servers; one that listens has a row of its own before them."""
+    A section's row follows those of its servers; one that listens has a row of its own before them.
+    """
     sections: list[SectionTraffic] = []
     servers: list[ServerTraffic] = []
     denied: dict[str, int] = {}

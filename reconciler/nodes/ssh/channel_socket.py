@@ -8,7 +8,9 @@ import paramiko
 
 
 class ChannelSocket:
-    """As much of a socket as http.client asks for. `settimeout` sets a deadline for all that follows."""
+    """A channel with as much of a socket as http.client asks for. `settimeout` sets a deadline for all that
+    follows.
+    """
 
     def __init__(self, channel: paramiko.Channel) -> None:
         self._channel = channel

@@ -27,7 +27,7 @@ def pod_name(owner: Ref, template_hash: str, number: int) -> str:
 
 
 def pod_uid(cluster: str, namespace: str, name: str, number: int) -> Uid:
-    """In the form of a UUID of version 5 (a name's hash)."""
+    """Return the uid of a pod, in the form of a UUID of version 5 (a name's hash)."""
     digest = hashlib.sha256(f"{cluster}\0{namespace}\0{name}\0{number}".encode()).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}"
 

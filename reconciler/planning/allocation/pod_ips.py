@@ -11,9 +11,10 @@ _RESERVED = 2
 
 
 def node_cidrs(desired: Desired, names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
-    """For each new node what its manifest says, or the first part of the cluster's pod CIDR that is free.
+    """Choose a pod CIDR for each new node: what its manifest says, or the first part of the cluster's that is
+    free.
 
-    Empty where none is left: the scheduler then says so for that node.
+    It is empty if none is left: the scheduler then says so for that node.
     """
     names = list(names)
     fixed = {name: desired.nodes[name].spec.pod_cidr for name in names}

@@ -10,7 +10,9 @@ from reconciler.model.plan import Endpoint
 
 
 def slice_endpoints(desired: Desired) -> dict[Ref, tuple[Endpoint, ...]]:
-    """For each Service that has any EndpointSlice, by name. An address with other ports is another endpoint."""
+    """Return the endpoints, by name, of each Service that has any EndpointSlice. An address with other ports is
+    another endpoint.
+    """
     slices: dict[Ref, list[EndpointSlice]] = {}
     for ref in sorted(desired.of(EndpointSlice)):
         found = desired.of(EndpointSlice)[ref]

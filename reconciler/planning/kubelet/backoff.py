@@ -65,7 +65,7 @@ def after_success(memory: Memory, outcome: Outcome) -> Memory:
 
 
 def image_key(image: str) -> str:
-    """Of an image among what of a pod is held off: no container's name has a colon."""
+    """Return the key of an image among what is held off of a pod: no container's name has a colon."""
     return f"image:{image}"
 
 

@@ -28,9 +28,10 @@ _BY_UID: Final = attrgetter("uid")
 
 
 def booting_pods(pods: Iterable[PodIntent], desired: Desired) -> Mapping[str, tuple[BootPod, ...]]:
-    """By node, sorted by uid.
+    """Return the pods that each node brings up when it boots alone, by node, sorted by uid.
 
-    Not one that leaves, or has run to its end; nor one that is never restarted: it ends with its host."""
+    Not one that leaves, or has run to its end; nor one that is never restarted: it ends with its host.
+    """
     found: defaultdict[str, list[BootPod]] = defaultdict(list)
     for intent in pods:
         spec = intent.spec

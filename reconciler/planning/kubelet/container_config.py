@@ -83,8 +83,11 @@ def sandbox_config(intent: PodIntent, spec: PodSpec, desired: Desired) -> Contai
 def container_config(
     intent: PodIntent, spec: PodSpec, container: Container, desired: Desired, facts: Facts | None = None
 ) -> ContainerConfig:
-    """Of a container, an init container or a sidecar. `facts` are the node's, where they are known: its capacity
-    stands for limits that are not set, and says when a container is killed for memory."""
+    """Return how a container, an init container or a sidecar is to be created.
+
+    `facts` are the node's, if they are known: its capacity stands for limits that are not set, and says when a
+    container is killed for memory.
+    """
     values = environment(container, intent, spec, desired, facts)
     sandbox = name_of(intent, SANDBOX, desired) if has_sandbox(spec) else ""
     own = None if sandbox and not spec.host_network else identity_of(intent, spec, (container,), desired)
@@ -137,7 +140,9 @@ def container_config(
 
 
 def pull_of(image: str, intent: PodIntent, spec: PodSpec, desired: Desired) -> PullImage:
-    """With the logins of the pod's imagePullSecrets; one that is not there is passed over, as upstream."""
+    """Return the pull of an image with the logins of the pod's imagePullSecrets; one that is not there is passed
+    over, as upstream.
+    """
     logins: list[SecretText] = []
     for name in spec.image_pull_secrets:
         secret = desired.of(Secret).get(Ref("Secret", intent.namespace, name.name))

@@ -55,7 +55,7 @@ def field_of(path: str, intent: PodIntent, desired: Desired) -> str:
 
 
 def host_address(intent: PodIntent, desired: Desired) -> str:
-    """As the pod's Node has it: an address, or a name."""
+    """Return where the pod's host is, as its Node says: an address, or a name."""
     node = desired.nodes.get(intent.node)
     return node.ssh.host if node else ""
 

@@ -30,7 +30,7 @@ def default_policy(image: str) -> Policy:
 
 
 def tagged(image: str) -> str:
-    """As a Docker host lists it: with its tag, and Docker Hub's own name left out."""
+    """Return the name of an image as a Docker host lists it: with its tag, and Docker Hub's own name left out."""
     for prefix in _DOCKER_HUB:
         if image.startswith(prefix):
             image = image.removeprefix(prefix)

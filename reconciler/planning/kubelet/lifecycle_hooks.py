@@ -12,7 +12,7 @@ _THE_HOST_ITSELF = "127.0.0.1"
 
 
 def hook_of(handler: LifecycleHandler, container: Container, intent: PodIntent) -> Hook:
-    """As upstream, `$(VAR)` means nothing in a handler."""
+    """Return the hook that a handler describes. As upstream, `$(VAR)` means nothing in it."""
     if http := handler.http_get:
         return GetUrl(
             scheme="https" if http.scheme == "HTTPS" else "http",

@@ -29,7 +29,8 @@ _POD = ""
 
 
 def probed_containers(pods: Iterable[PodIntent], desired: Desired) -> Mapping[str, tuple[ProbedContainer, ...]]:
-    """By node, sorted by the container's name on the host; only nodes with any.
+    """Return what the prober of each node is to do, sorted by the container's name on the host; only nodes with
+    any of it.
 
     Of a pod that leaves, only readiness is still asked for, as upstream: nothing restarts it any more.
     """
@@ -57,7 +58,7 @@ def awaits_probe(container: Container) -> bool:
 
 
 def startup_of(container: Container, intent: PodIntent, spec: PodSpec, desired: Desired) -> ProbeSpec | None:
-    """For kubelet/booting.py: what says that a sidecar has started."""
+    """Return the probe that says that a sidecar has started, for `kubelet/booting.py`."""
     specs = _specs("startup", container.startup_probe, container, spec.termination_grace_period_seconds)
     return next((_at(one, _address(intent, spec, desired)) for one in specs), None)
 

@@ -58,9 +58,10 @@ def sources_of(
 
 
 def readers_of(volume: Volume, spec: PodSpec) -> Readers:
-    """By the containers that mount it. With an fsGroup they all are in that group, whoever they run as.
+    """Return who reads the files of a volume: the users of the containers that mount it. With an fsGroup they all
+    are in that group, whoever they run as.
 
-    Only of Secrets: anything else is for everyone, unless its manifest says otherwise.
+    This concerns Secrets only: anything else is for everyone, unless its manifest says otherwise.
     """
     group = spec.security_context.fs_group
     if group is not None or not _has_secrets(volume):
@@ -84,7 +85,9 @@ def readers_of(volume: Volume, spec: PodSpec) -> Readers:
 def files_of(
     volume: Volume, intent: PodIntent, spec: PodSpec, desired: Desired, readers: Readers, facts: Facts | None
 ) -> tuple[VolumeFile, ...]:
-    """By path. What is not there is optional (manifests are checked for that), and left out."""
+    """Return the files of a volume, by path. What is not there is optional (manifests are checked for that), and
+    left out.
+    """
     default = _default_mode(volume)
     files: dict[str, VolumeFile] = {}
     for part in _parts(volume, intent.namespace):

@@ -34,7 +34,9 @@ class ContainerResources(NamedTuple):
 
 
 def resources_of(container: Container, spec: PodSpec, facts: Facts | None) -> ContainerResources:
-    """Without a CPU request it gets the smallest share, as upstream: under load those that asked come first."""
+    """Return what a container may use. Without a CPU request it gets the smallest share, as upstream: under load
+    those that asked come first.
+    """
     resources = container.resources
     cpu, cpu_limit = _request(container, "cpu"), resources.limits.get("cpu")
     memory, memory_limit = resources.requests.get("memory"), resources.limits.get("memory")

@@ -54,7 +54,7 @@ def _dropped(context: SecurityContext) -> tuple[str, ...]:
 
 
 def user_of(container: Container, spec: PodSpec) -> int | None:
-    """None: whom the image names."""
+    """Return the user that a container runs as; None if the image names one."""
     own = container.security_context.run_as_user
     return spec.security_context.run_as_user if own is None else own
 

@@ -44,7 +44,7 @@ def steps_to_end(containers: Containers, intent: PodIntent | None) -> tuple[Oper
 
 
 def stop(group: Sequence[ObservedContainer], hooks: Mapping[str, Hook], grace: int) -> Sequence[Operation]:
-    """At the same time. A paused container hears no signal: it goes on first."""
+    """Stop these containers at the same time. A paused container hears no signal: it goes on first."""
     alive = [found for found in group if found.state in ALIVE]
     if not alive:
         return ()
@@ -65,7 +65,7 @@ def hooks_of(intent: PodIntent | None) -> Mapping[str, Hook]:
 
 
 def in_order(containers: Containers, intent: PodIntent | None = None) -> list[ObservedContainer]:
-    """As they are stopped."""
+    """Return the containers of a pod in the order in which they are stopped."""
     return [found for group in _groups(containers, intent) for found in group]
 
 

@@ -108,8 +108,11 @@ def match(
 
 
 def incarnations(known: Mapping[Ref, int], pods: Iterable[PodIntent], owners: Iterable[Ref]) -> Mapping[Ref, int]:
-    """With a number for every owner that pods were adopted for and that none is remembered of; `owners` may have
-    pods that are not seen, so theirs follow from all that are."""
+    """Return the numbers of incarnations, with one for every owner that pods were adopted for and that none is
+    remembered of.
+
+    `owners` may have pods that are not seen, so theirs follow from all that are.
+    """
     unknown: dict[Ref, list[Uid]] = {}
     every = list(pods)
     for intent in every:

@@ -28,7 +28,9 @@ class Ends(NamedTuple):
 
 
 def with_ends(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Ends:
-    """Only what a node says now ends a pod, and nothing that we are in the middle of."""
+    """Return the pods, with its end for each that has run to it. Only what a node says now ends a pod, and nothing
+    that we are in the middle of.
+    """
     ended: dict[Uid, PodView] = {}
     started: dict[Uid, float] = {}
     due: list[tuple[Ref, float]] = []

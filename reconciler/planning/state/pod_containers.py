@@ -28,7 +28,7 @@ def sidecars_of(spec: PodSpec) -> tuple[Container, ...]:
 
 
 def lasting(spec: PodSpec) -> tuple[Container, ...]:
-    """Those that run as long as the pod does."""
+    """Return the containers that run as long as the pod does."""
     return (*sidecars_of(spec), *spec.containers) if spec.init_containers else spec.containers
 
 
@@ -49,8 +49,10 @@ def is_initialized(spec: PodSpec, containers: Containers, known: Known, *, sandb
 
 
 def mains_have_begun(spec: PodSpec, containers: Containers, known: Known, *, sandbox_needed: bool) -> bool:
-    """In the sandbox that is there now. As upstream, this proves that the init containers have done their work,
-    whatever has become of them since."""
+    """Say whether a main container has begun in the sandbox that is there now.
+
+    As upstream, this proves that the init containers have done their work, whatever has become of them since.
+    """
     sandbox = containers.get(SANDBOX)
     if sandbox_needed and (sandbox is None or sandbox.state not in ALIVE):
         return False
@@ -59,13 +61,15 @@ def mains_have_begun(spec: PodSpec, containers: Containers, known: Known, *, san
 
 
 def is_done(found: ObservedContainer | None, sandbox: ObservedContainer | None, known: Known) -> bool:
-    """Of an init container: it ended well, in this sandbox."""
+    """Say whether an init container ended well, in this sandbox."""
     ended_well = found is not None and found.state == "exited" and found.exit_code == 0
     return ended_well and not is_older(found, sandbox, known)
 
 
 def has_done_its_work(found: ObservedContainer) -> bool:
-    """Of a pod whose template is not known: it ended well, and nobody starts it again. It is an init container."""
+    """Say whether a container of a pod whose template is not known is an init container: it ended well, and nobody
+    starts it again.
+    """
     return found.state == "exited" and found.exit_code == 0 and found.restart_policy == "Never"
 
 

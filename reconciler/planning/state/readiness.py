@@ -47,7 +47,7 @@ def has_started(one: Container, found: ObservedContainer | None, told: LastKnown
 
 
 def all_ready(spec: PodSpec, containers: Containers, told: LastKnown) -> bool:
-    """Of containers that all run."""
+    """Say whether containers that all run are ready, too."""
     for one in lasting(spec):
         if (one.readiness_probe or one.startup_probe) and not is_ready(one, containers.get(one.name), told):
             return False

@@ -62,8 +62,9 @@ def delay_of(failures: int) -> float:
 
 
 def trusted_at(held: Crashes) -> float:
-    """From when on Docker may restart by itself what runs: once it has run for as long as it had to wait for that.
-    Monotonic seconds."""
+    """Return from when on Docker may restart by itself what runs, in monotonic seconds: once it has run for as
+    long as it had to wait for that.
+    """
     return held.since + delay_of(held.failures)
 
 

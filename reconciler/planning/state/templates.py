@@ -36,7 +36,7 @@ def brought_up_to_date(pods: Mapping[Uid, PodIntent], templates: PodTemplates) -
 
 
 def template_text(labels: Mapping[str, str], spec: PodSpec) -> str:
-    """For a label of the pod's containers: upstream's PodTemplateSpec, without what is as by default.
+    """Write upstream's PodTemplateSpec for a label of the pod's containers, without what is as by default.
 
     Secrets are only named in it, as in the manifest.
     """

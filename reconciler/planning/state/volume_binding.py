@@ -35,8 +35,10 @@ def claim_records(
     pods: Mapping[Uid, PodIntent],
     found: Found,
 ) -> Mapping[Ref, ClaimRecord]:
-    """Those remembered, those of pods just placed or taken over, and those whose data a node is found to have, in
-    the revision or not; the mapping given where nothing changes."""
+    """Return where the data of each claim is: as remembered, as pods just placed or taken over have it, or on the
+    node that is found to have it, whether the claim is in the revision or not. It is the mapping given if nothing
+    changes.
+    """
     cluster = desired.cluster.metadata.name
     fresh: dict[Ref, ClaimRecord] = {}
     for intent in pods.values() if desired.of(PersistentVolumeClaim) else ():
@@ -96,7 +98,7 @@ def undecided(cluster: str, ref: Ref, unlisted: NodeView | None, found: Found) -
 
 
 def volumes_found(nodes: Mapping[str, NodeView]) -> Found:
-    """As the nodes were last seen."""
+    """Return which nodes have each volume, as they were last seen."""
     found: dict[str, list[str]] = {}
     for node in nodes.values():
         for volume in (node.last.volumes if node.last else None) or ():
