@@ -34,9 +34,9 @@ class Settings(Struct, frozen=True):
     ssh_keys: tuple[Path, ...] = ()
     """Empty: the user's agent and ~/.ssh/id_*."""
     known_hosts: Path | None = None
-    """For hosts whose key is not pinned in their Node manifest."""
+    """The file with the keys of hosts that are not pinned in their Node manifest."""
     take_over: bool = False
-    """From another reconciler that leads the cluster."""
+    """Whether the leases are taken from another reconciler that leads the cluster."""
 
 
 class Listen(Struct, frozen=True):

@@ -21,7 +21,8 @@ from reconciler.model.acme import Acme, AcmeAccount, IssuedCertificate, Order
 from reconciler.model.secrets import SecretText
 
 ORDER_SECONDS: Final = 90.0
-"""For the server to look at the challenges and to issue; each request of it has `REQUEST_SECONDS`."""
+"""How long the server may take to look at the challenges and to issue; each request of it has
+`REQUEST_SECONDS`."""
 REQUEST_SECONDS: Final = 20
 _AGENT: Final = "reconciler"
 

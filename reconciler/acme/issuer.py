@@ -7,7 +7,7 @@ from collections.abc import Callable
 from reconciler.model.acme import AcmeAccount, IssuedCertificate, Order
 
 Ended = Callable[[Order, IssuedCertificate | str], None]
-"""Told of each order: the certificate, or why there is none. Called from the issuer's thread."""
+"""What is called with the end of each order, from the issuer's thread: the certificate, or why there is none."""
 
 
 class AcmeIssuer:

@@ -57,7 +57,7 @@ class Question(NamedTuple):
     """Bytes that fit into an answer by UDP."""
     extended: bool
     asked: bytes
-    """As it came, for the reply to begin with: askers compare it, capitals included."""
+    """The question as it came, for the reply to begin with: askers compare it, capitals included."""
 
 
 class Reply(NamedTuple):

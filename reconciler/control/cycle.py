@@ -23,7 +23,7 @@ class Turn(Struct, frozen=True):
     revision: Revision
     plan: Plan
     setups: Mapping[str, NodeSetup]
-    """For every reachable node: what it should have beside its pods."""
+    """What every reachable node should have beside its pods."""
     work: tuple[PodWork, ...]
     """The plan's work on the nodes whose pod network stands, policies included; the others' waits for it."""
     converged: bool = False

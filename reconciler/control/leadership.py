@@ -43,11 +43,11 @@ class Candidate(Struct, frozen=True):
     """Who we are."""
 
     owner: str
-    """Of the state that we keep (`Store.identity`)."""
+    """The identity of the state that we keep (`Store.identity`)."""
     holder: str
-    """For people: user, machine, command, process and since when, in one line."""
+    """Who we are, for people: user, machine, command, process and since when, in one line."""
     take_over: bool = False
-    """At the start, whoever holds the leases."""
+    """Whether the leases are taken at the start, whoever holds them."""
     process: str = UNKNOWN
     """This one (`processes`)."""
 

@@ -44,4 +44,4 @@ INSTEAD: Final = {
     "PodSecurityPolicy": "leave it out: what pods may do is in the Cluster's spec.podSecurity",
     "Kustomization": "commit what `kustomize build` prints",
 }
-"""By the kind's name, whatever its apiVersion."""
+"""What to write instead, by the kind's name, whatever its apiVersion."""

@@ -62,11 +62,11 @@ class Admission(Struct, Generic[T], frozen=True):
     """How objects of one kind come from manifests: decoded, defaulted, validated alone and among the others."""
 
     decode: Callable[[Json, ReadValue], T]
-    """From a document that the kind's schema accepts to the typed object. Raises Undecodable."""
+    """Makes the typed object of a document that the kind's schema accepts. Raises Undecodable."""
     prepare: Callable[[Json], Json] = _unchanged
     """Drops what does not count of a document before its schema looks at it. Never raises, whatever it gets."""
     encode: Callable[[Json], Json] = _unchanged
-    """From the fields of the typed object to those of a manifest: the inverse of `decode`."""
+    """Makes the fields of a manifest of those of the typed object: the inverse of `decode`."""
     default: Callable[[T, Index], T] | None = None
     """Fills in what the object leaves to others of its revision, such as to the Cluster."""
     validate: Callable[[T], Iterable[Finding]] = _no_findings
@@ -107,9 +107,9 @@ class AdmittedKinds(Struct, frozen=True):
     """Every kind that manifests may hold, and what is said of others."""
 
     by_kind: Mapping[str, AdmittedKind[Any]]
-    """By the kind's name; those that every revision must have come first."""
+    """The kinds by their names; those that every revision must have come first."""
     instead: Mapping[str, str] = {}
-    """For kinds that are known upstream and not here, what to do instead."""
+    """What to do instead, for kinds that are known upstream and not here."""
 
     @property
     def makers(self) -> tuple[str, ...]:

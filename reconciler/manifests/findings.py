@@ -8,7 +8,7 @@ from reconciler.manifests.codes import Code
 from reconciler.model.problems import Severity
 
 MOST_FINDINGS: Final = 1000
-"""Of one document; with so many, nobody misses the rest."""
+"""How many findings of one document are reported; with so many, nobody misses the rest."""
 _LONGEST: Final = 60
 
 Pointer = tuple[str | int, ...]

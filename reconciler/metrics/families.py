@@ -32,7 +32,7 @@ class LoopState(Struct, frozen=True):
     """What metrics say of the control loop after a turn."""
 
     revision: str = ""
-    """In force; empty: none is."""
+    """The revision in force; empty: none is."""
     refused: bool = False
     """A newer revision is not taken."""
     converged: bool = False

@@ -14,7 +14,7 @@ class Acme(Struct, frozen=True, rename="camel"):
     email: str = ""
     """Whom it warns; empty: nobody."""
     ca: str = ""
-    """In PEM: certificates to trust when talking to it, beside the usual ones."""
+    """Certificates, in PEM, to trust when talking to it, beside the usual ones."""
 
 
 class AcmeAccount(Struct, frozen=True):
@@ -23,12 +23,13 @@ class AcmeAccount(Struct, frozen=True):
     key: SecretText
     """An EC key on P-256, in PEM."""
     thumbprint: str
-    """Of that key (RFC 7638). A token, a dot and this are the whole answer to any challenge (RFC 8555, 8.1)."""
+    """The thumbprint of that key (RFC 7638). A token, a dot and this are the whole answer to any challenge (RFC
+    8555, 8.1)."""
 
 
 class IssuedCertificate(Struct, frozen=True):
     names: tuple[str, ...]
-    """As they were asked for, in alphabetical order."""
+    """The names that were asked for, in alphabetical order."""
     server: str
     """The URL of the directory of who issued it."""
     chain: SecretText
@@ -41,7 +42,7 @@ class IssuedCertificate(Struct, frozen=True):
 
 class WantedCertificate(Struct, frozen=True):
     names: tuple[str, ...]
-    """In alphabetical order."""
+    """The names to ask for, in alphabetical order."""
     ingresses: tuple[Ref, ...]
     """Who is served with it."""
 
@@ -62,6 +63,6 @@ class OrderTry(Struct, frozen=True):
     server: str
     """Another server, or other names, and the next order is at once."""
     failures: int
-    """Without a success between; 0: it was one."""
+    """How many orders have failed without a success between; 0: the last one was a success."""
     not_before: float
     """Monotonic seconds: the same is not ordered again until then."""

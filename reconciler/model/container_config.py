@@ -48,11 +48,12 @@ class HostMount(Struct, frozen=True):
     kind: HostPathType = ""
     """What must be there, looked at before the container is made; the `…OrCreate` ones are made."""
     sub_path: str = ""
-    """Below `source`; a directory is made where nothing is. It may not lead out of `source`, nor by a link."""
+    """What is mounted of `source`; a directory is made where nothing is. It may not lead out of `source`, nor by a
+    link."""
     beneath: tuple[str, ...] | None = None
-    """Of a hostPath that an exception of the Cluster allows: paths of the host, each below the one before, and
-    `source` below the last; none of them may lead out of the one before, nor by a link. None: anything may be
-    mounted; empty: nothing may, as no exception allows it any more."""
+    """What a hostPath must stay beneath that an exception of the Cluster allows: paths of the host, each below the
+    one before, and `source` below the last; none of them may lead out of the one before, nor by a link. None:
+    anything may be mounted; empty: nothing may, as no exception allows it any more."""
     makes: bool = True
     """Whether what is missing on the host is made there."""
 
@@ -107,7 +108,7 @@ class ContainerConfig(Struct, frozen=True):
     pids_limit: int = 0
     oom_score_adj: int = 0
     log_max_bytes: int = 10 << 20
-    """Of each file of its log."""
+    """The size of each file of its log."""
     log_max_files: int = 5
     mounts: tuple[Mount, ...] = ()
     user: str = ""
@@ -121,7 +122,7 @@ class ContainerConfig(Struct, frozen=True):
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     unconfined: bool = False
-    """Without a seccomp profile; False: Docker's default one."""
+    """Whether it runs without a seccomp profile; False: with Docker's default one."""
     sysctls: Mapping[str, str] = {}
     extra_hosts: tuple[str, ...] = ()
     """`name:address`."""

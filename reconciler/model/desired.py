@@ -77,7 +77,8 @@ class Desired(Struct, frozen=True, dict=True):
     templates: Mapping[Ref, Template]
     """What each object that pods exist for makes them from; a bare Pod is made from itself."""
     digests: Mapping[Ref, str]
-    """Of the contents of each ConfigMap and Secret: other contents, another digest. Salted: it tells no value."""
+    """The digest of the contents of each ConfigMap and Secret: other contents, another digest. Salted: it tells no
+    value."""
     manifests: Mapping[Ref, Json]
     """Each object as written, with defaults left out, and Secret values replaced by their fingerprints. What comes
     with another object has none."""

@@ -16,7 +16,7 @@ from reconciler.model.names import Ref
 class GivenService(NamedTuple):
     cluster_ip: str = ""
     node_ports: tuple[int, ...] = ()
-    """In the order of the service's ports; 0 where there is none."""
+    """The node ports in the order of the Service's ports; 0 where there is none."""
 
 
 class Given(Struct, frozen=True):

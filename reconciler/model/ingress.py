@@ -6,7 +6,7 @@ from reconciler.model.api.networking import Ingress, IngressSpec
 from reconciler.model.names import ANNOTATION_CLASS
 
 OUR_CLASSES: Final = ("", "reconciler", "haproxy")
-"""Of an Ingress that is served here; one of any other class is left to another controller."""
+"""The classes of Ingresses that are served here; one of any other class is left to another controller."""
 
 
 def backend_services(spec: IngressSpec) -> frozenset[str]:

@@ -7,9 +7,9 @@ class Names(Struct, frozen=True):
     """The names of one kind, as an entry of Kubernetes' API discovery has them."""
 
     kind: str
-    """In CamelCase, such as `NetworkPolicy`: what `kind` says in a manifest."""
+    """The name in CamelCase, such as `NetworkPolicy`: what `kind` says in a manifest."""
     plural: str
-    """In lower case, such as `networkpolicies`: the resource's name in paths of the API."""
+    """The name in lower case, such as `networkpolicies`: the resource's in paths of the API."""
     group: str = ""
     """The API group; empty for the core group."""
     version: str = "v1"

@@ -7,13 +7,13 @@ class Claim(Struct, frozen=True):
     """What a reconciler asks of every host before it changes anything there."""
 
     owner: str
-    """Of the state that it keeps: a process that is started again on it has the same."""
+    """The identity of the state that it keeps: a process that is started again on it has the same."""
     epoch: int
     """Higher than every epoch seen on any host of the cluster: a host takes no effect of a lower one any more."""
     holder: str
     """Who that is, for people: one line."""
     take_over: bool = False
-    """Also from one who holds a lower epoch and has not let go of it."""
+    """Whether the lease is taken, too, from one who holds a lower epoch and has not let go of it."""
     seconds: float = 15.0
     """How long the lease lasts without being renewed."""
     process: str = "-"
@@ -45,7 +45,7 @@ class Seat(Struct, frozen=True):
 
     connected: bool
     lease: HostLease | None = None
-    """As last read, also over an earlier connection; None: the host has none."""
+    """The lease as last read, also over an earlier connection; None: the host has none."""
     granted: int = 0
     """The epoch under which the session may change the host; 0: it may only look."""
     refused: int = 0

@@ -16,7 +16,7 @@ class ContainerLimits(Struct, frozen=True):
     cpu_quota: int = 0
     """Microseconds of each CPU_PERIOD."""
     memory: int = 0
-    """Bytes."""
+    """How many bytes of memory it may use."""
     memory_and_swap: int = 0
     memory_reservation: int = 0
     others: tuple[str, ...] = ()

@@ -26,7 +26,7 @@ class PodIntent(Struct, frozen=True, gc=False):
     hash: str
     revision: str
     ip: str = ""
-    """On the pod network, chosen by us: it stays the same over container restarts."""
+    """Its address on the pod network, chosen by us: it stays the same over container restarts."""
     owner: Ref | None = None
     labels: Mapping[str, str] = {}
     spec: PodSpec | None = None
@@ -88,14 +88,15 @@ class NodeRecord(Struct, frozen=True):
 class ServiceRecord(Struct, frozen=True):
     cluster_ip: str = ""
     node_ports: tuple[int, ...] = ()
-    """In the order of the service's ports; 0 where there is none."""
+    """The node ports in the order of the Service's ports; 0 where there is none."""
     message: str = ""
     """Why it has not got an address or a port that it asks for, and how to get one."""
 
 
 class IngressRecord(Struct, frozen=True):
     turn: int
-    """Of the revision it came with, counted up: of two that claim one host and path, the lower one has it."""
+    """The number of the revision it came with, counted up: of two that claim one host and path, the lower one has
+    it."""
 
 
 class ClaimRecord(Struct, frozen=True):
@@ -116,11 +117,11 @@ class Runs(Struct, frozen=True, gc=False):
     """What is counted of one container of a pod over its runs."""
 
     restarts: int = 0
-    """As `kubectl get pods` counts them."""
+    """How often it was restarted, as `kubectl get pods` counts."""
     run: str = ""
     """`ObservedContainer.run` of the run counted last."""
     last_end: Ended | None = None
-    """Of the run before the present one."""
+    """How the run before the present one ended."""
     sandbox: str = ""
     """`ObservedContainer.run` of the pod's sandbox whose network that run is in; empty: none, or not known."""
     by_docker: int | None = None
@@ -173,15 +174,15 @@ class Memory(Struct, frozen=True):
     ingresses: Mapping[Ref, IngressRecord] = {}
     claims: Mapping[Ref, ClaimRecord] = {}
     accounts: Mapping[str, AcmeAccount] = {}
-    """By the URL of the ACME server's directory."""
+    """The accounts with ACME servers, by the URL of the server's directory."""
     certificates: Mapping[Ref, IssuedCertificate] = {}
-    """By the Secret that each stands for."""
+    """The certificates that were issued, by the Secret that each stands for."""
     runs: Mapping[Uid, Mapping[str, Runs]] = {}
-    """By pod and container, its sandbox too."""
+    """What is counted of each container, by pod and container, the sandbox too."""
     incarnations: Mapping[Ref, int] = {}
     """How many pods were ever made for a Pod or a Deployment: the next one's number is this."""
     template_revisions: Mapping[Ref, tuple[TemplateRevision, ...]] = {}
-    """By the object that pods exist for, where its kind keeps a history: the lowest number first."""
+    """The templates of each object that pods exist for, if its kind keeps a history: the lowest number first."""
     applied: Mapping[Ref, Json] = {}
     """The manifests of the revision last planned (Secrets as fingerprints): what a change is shown against."""
     revision: str = ""

@@ -49,7 +49,7 @@ class Probed(Struct, frozen=True, gc=False):
     ready: bool = False
     """Its readiness probe succeeds; True for one that has none."""
     message: str = ""
-    """Of the probe that failed last: which, and its own output. Bounded, without control characters."""
+    """Which probe failed last, and its own output. Bounded, without control characters."""
     killed: int = 0
     """How often the prober has restarted the container because of its startup or liveness probe."""
 
@@ -60,7 +60,7 @@ class ObservedContainer(Struct, frozen=True, gc=False):
     id: str
     name: str
     image: str
-    """As it was asked for: `lab/web:1.0`."""
+    """The image as it was asked for: `lab/web:1.0`."""
     state: DockerState
     cluster: str
     namespace: str = ""
@@ -77,9 +77,9 @@ class ObservedContainer(Struct, frozen=True, gc=False):
     ip: str = ""
     """Its address on the pod network; empty where it has none, or shares its sandbox's."""
     mac: str = ""
-    """Of its place on the pod network; empty: it has none now."""
+    """The MAC address of its place on the pod network; empty: it has none now."""
     namespace_key: str = ""
-    """Of its network namespace: Docker's name for it."""
+    """Docker's name for its network namespace."""
     exit_code: int = 0
     oom_killed: bool = False
     restart_count: int = 0
@@ -101,13 +101,13 @@ class ObservedContainer(Struct, frozen=True, gc=False):
     error: str = ""
     """Docker's own words, where it could not start it."""
     probed: Probed | None = None
-    """Of its present run; None: it has no probes, or none has been told of yet."""
+    """What its probes say of its present run; None: it has no probes, or they have not said anything yet."""
     last_end: Ended | None = None
-    """Of the run before the present one, or of this one where it ended; None: none was seen to end."""
+    """How the run before the present one ended, or this one if it did; None: none was seen to end."""
     detached: str = ""
     """A path in it where something else is mounted than has that name on the host now; empty: none."""
     image_id: str = ""
-    """Of the image it was made from: `sha256:…`."""
+    """The id of the image it was made from: `sha256:…`."""
     inspected: bool = True
     """False: Docker has listed it and said no more of it. How it ended and when it began are not known."""
 
@@ -158,11 +158,11 @@ class ProxyState(Struct, frozen=True):
 
     running: bool = False
     fingerprint: str = ""
-    """Of the configuration in force; empty: none."""
+    """The fingerprint of the configuration in force; empty: none is."""
     routed: frozenset[str] = frozenset()
     """Pod addresses (`10.244.1.7`) that it may send new connections to."""
     connected: frozenset[str] = frozenset()
-    """Those that it sends none to any more, and is still connected to."""
+    """The pods that it sends no new connections to any more, and is still connected to."""
     error: str = ""
     """Why the wanted configuration is not in force, or not all of it: HAProxy's own words, or what others hold."""
     kept: bool = True
@@ -171,14 +171,14 @@ class ProxyState(Struct, frozen=True):
 
 class NetworkState(Struct, frozen=True):
     fingerprint: str = ""
-    """Of the NodeNetwork in force; empty: not set up."""
+    """The fingerprint of the NodeNetwork in force; empty: not set up."""
     error: str = ""
     """Why it is not in force, or not all of it: the host is not fit for new pods."""
     unresolved: str = ""
-    """Of which peers the master does not know the present address. The ways to them are as they last were, and
-    nothing is wrong with this host."""
+    """The peers whose present address the master does not know, in words. The ways to them are as they last were,
+    and nothing is wrong with this host."""
     policies: frozenset[PodPolicy] = frozenset()
-    """Of pods on this host, in force."""
+    """The policies of pods on this host that are in force."""
     repaired: str = ""
     """What somebody had changed and was last put right, in words."""
     repairs: int = 0
@@ -189,7 +189,7 @@ class DnsState(Struct, frozen=True):
     """The node's name servers, as they last answered."""
 
     fingerprint: str = ""
-    """Of the NodeDns that both have in force; empty: not known."""
+    """The fingerprint of the NodeDns that both servers have in force; empty: not known."""
     error: str = ""
 
 
@@ -242,7 +242,7 @@ class Reachable(Struct, frozen=True):
     was made; None: not known."""
     boot: BootState = BootState()
     repaired: Repaired = Repaired()
-    """Of our files and directories."""
+    """What was put right of our files and directories."""
     busy: frozenset[Uid] = frozenset()
     """Pods whose operations are under way, or of whose containers too little is known: they get no operation until
     that ends."""
@@ -270,7 +270,7 @@ class Unreachable(Struct, frozen=True):
     since: float
     """Monotonic seconds."""
     why: str
-    """For people, with how to fix it where that is known."""
+    """The reason, for people, with how to fix it if that is known."""
     last: Reachable | None = None
     refused: bool = False
     """True where the host answers but must not be used: another host key, another engine."""

@@ -43,7 +43,7 @@ class WriteFiles(Struct, frozen=True):
     group: int | None = None
     """fsGroup."""
     image: str = ""
-    """Of a container that mounts it: its own user says who must be able to read."""
+    """The image of a container that mounts it: its own user says who must be able to read."""
 
 
 class MakeDirectory(Struct, frozen=True):
@@ -53,7 +53,7 @@ class MakeDirectory(Struct, frozen=True):
     volume: str
     memory: bool = False
     size_bytes: int = 0
-    """Of one in memory; 0: half of the host's memory, as the kernel has it."""
+    """The size of a directory in memory; 0: half of the host's memory, as the kernel has it."""
     group: int | None = None
 
 
@@ -63,7 +63,7 @@ class CreateContainer(Struct, frozen=True):
 
 class StartContainer(Struct, frozen=True):
     container: str
-    """By name: it may have been created one operation ago."""
+    """The container's name: it may have been created one operation ago."""
     post_start: Hook | None = None
     """Fails: the container is killed, as upstream."""
 
@@ -119,7 +119,7 @@ class RenameContainer(Struct, frozen=True):
     """Give a container its name back, which somebody has changed; it runs on meanwhile."""
 
     container: str
-    """By its id."""
+    """The container's id."""
     name: str
 
 

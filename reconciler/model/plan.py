@@ -44,11 +44,11 @@ class PodChange(Struct, frozen=True):
     reason: str
     owner: Ref | None = None
     from_node: str = ""
-    """Of a MOVE: where it was."""
+    """The node that a pod moves from."""
     place: Place | None = None
-    """Of the manifest it follows from; None where there is none any more."""
+    """Where the manifest stands that it follows from; None if there is none any more."""
     chosen: str = ""
-    """Of one that is placed: why on this node, in words."""
+    """Why the pod is placed on this node, in words."""
 
 
 class FieldChange(Struct, frozen=True):
@@ -107,7 +107,7 @@ class Endpoint(Struct, frozen=True, gc=False):
     ports: tuple[int, ...]
     """Its port for each port of the service, in order; 0 where it has none of that name."""
     ready: bool
-    """In rotation: connections may be sent to it. False while it starts, and once it leaves."""
+    """Whether it is in rotation: connections may be sent to it. False while it starts, and once it leaves."""
     hostname: str = ""
     """Its own name below the service's, where its pod has a hostname and the service's name as subdomain."""
 
@@ -132,7 +132,7 @@ class PlanDelta(Struct, frozen=True):
 
     statuses: frozenset[Ref]
     pods: frozenset[Uid]
-    """Of which something else is remembered."""
+    """The pods of which something else is remembered."""
 
 
 class Plan(Struct, frozen=True):
@@ -141,15 +141,15 @@ class Plan(Struct, frozen=True):
     changes: tuple[PodChange, ...]
     objects: tuple[ObjectChange, ...]
     work: tuple[PodWork, ...]
-    """To do now; at most one per pod."""
+    """What to do now; at most one piece of work for each pod."""
     memory: Memory
-    """To be stored before any of `work` begins; the same object as given where nothing changed."""
+    """What is to be stored before any of `work` begins; the same object as given if nothing changed."""
     statuses: Mapping[Ref, Status]
     """The objects with their statuses, as they stand after this step. What only a clock or the store can give
     (times, generations, uids of what is in manifests) is added where they are published."""
     endpoints: Mapping[Ref, tuple[Endpoint, ...]] = {}
-    """For each Service, the running pods it selects, by name; a leaving one stays, not ready, to its end. Of one
-    without a selector, the endpoints of its EndpointSlices."""
+    """The running pods that each Service selects, by name; a leaving one stays, not ready, to its end. For a
+    Service without a selector, the endpoints of its EndpointSlices."""
     probed: Mapping[str, tuple[ProbedContainer, ...]] = {}
     """What each node's prober is to do; only nodes that have any of it."""
     booting: Mapping[str, tuple[BootPod, ...]] = {}

@@ -66,8 +66,9 @@ class NodePolicy(Struct, frozen=True):
     """What one host lets through to and from its isolated pods."""
 
     sets: tuple[RuleSet, ...] = ()
-    """By name."""
+    """The sets of rules, by name."""
     pods: tuple[PodPolicy, ...] = ()
-    """By address."""
+    """The isolated pods, by address."""
     addresses: tuple[str, ...] = ()
-    """Of every pod there, isolated or not, where there is any policy: each is for its own MAC address alone."""
+    """The address of every pod there, isolated or not, if there is any policy: each is for its own MAC address
+    alone."""

@@ -33,7 +33,7 @@ class ProxySection(Struct, frozen=True):
     """What follows the address, on a `server` line and in `add server` alike: HAProxy's dynamic servers take no
     options from the file."""
     servers: tuple[ProxyServer, ...] = ()
-    """By name."""
+    """The servers of the section, by name."""
     cookies: bool = False
     """Each server has a cookie that HAProxy makes."""
     sources: Mapping[str, tuple[str, ...]] = {}

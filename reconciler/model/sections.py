@@ -8,8 +8,8 @@ from msgspec import Struct
 from reconciler.model.names import Ref
 
 ServiceWay: TypeAlias = Literal["", "external", "edge"]
-"""Of the ways to reach a port, those that have a section of their own: from outside (node ports, external
-addresses), and at the edges. Empty: the virtual address, and every other way that is treated like it."""
+"""The ways to reach a port that have a section of their own: from outside (node ports, external addresses), and at
+the edges. Empty: the virtual address, and every other way that is treated like it."""
 
 _INGRESS: Final = "ingress"
 _HTTPS: Final = "https"

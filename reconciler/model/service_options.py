@@ -11,7 +11,7 @@ class ServiceOptions(Struct, frozen=True):
     """The annotations `reconciler.dev/…` of a Service, read by `manifests.annotations.service`."""
 
     protocol: Literal["", "tcp", "http"] = ""
-    """Of every port; empty: each port's appProtocol decides."""
+    """The protocol of every port; empty: each port's appProtocol decides."""
     proxy_protocol: bool = False
     """Pods are told the client's address by PROXY protocol, version 2."""
     slow_start: int = 0

@@ -32,7 +32,7 @@ class NodeNetwork(Struct, frozen=True):
     """Service addresses on this host, /32."""
     mode: NetworkMode = "auto"
     mtu: int = 0
-    """Of the network between the hosts; 0: found out."""
+    """The MTU of the network between the hosts; 0: found out."""
     policy: NodePolicy = NodePolicy()
     service_cidr: str = "10.96.0.0/16"
     """Where `addresses` are from."""
@@ -48,7 +48,7 @@ class NodeProber(Struct, frozen=True):
 
     image: str
     containers: tuple[ProbedContainer, ...] = ()
-    """By name."""
+    """The containers that are probed, by name."""
 
 
 class BootPart(Struct, frozen=True):
@@ -61,7 +61,7 @@ class BootPart(Struct, frozen=True):
     """When it is to run again after its end."""
     post_start: Hook | None = None
     startup: ProbeSpec | None = None
-    """Of a sidecar: what the next container waits for."""
+    """What the next container waits for, if this one is a sidecar."""
 
 
 class BootPod(Struct, frozen=True):
@@ -80,7 +80,7 @@ class NodeBoot(Struct, frozen=True):
 
     image: str
     pods: tuple[BootPod, ...] = ()
-    """By uid."""
+    """The pods to bring up, by uid."""
 
 
 class NodeDns(Struct, frozen=True):
@@ -96,7 +96,7 @@ class NodeDns(Struct, frozen=True):
     hosts: Mapping[str, str]
     """File -> text, in the format of /etc/hosts: read as soon as they are written."""
     hosts_name: str
-    """To be given an address, last of all; it has it where these very hosts are in force."""
+    """The name that is given an address last of all: it has it where these very hosts are in force."""
     upstreams: tuple[str, ...] = ()
     """Empty: the host's own name servers."""
     answers: Mapping[str, str] = {}

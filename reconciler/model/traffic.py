@@ -15,10 +15,10 @@ class TrafficCounts(Struct, frozen=True):
     current: int = 0
     """Now."""
     rate: int = 0
-    """In the last second, as is its highest."""
+    """How many came in the last second; the highest is counted in the same way."""
     max_rate: int = 0
     bytes_in: int = 0
-    """From clients; of connections that have ended."""
+    """How many bytes came from clients, over connections that have ended."""
     bytes_out: int = 0
     connect_errors: int = 0
     """No pod could be connected to, after all retries."""
@@ -45,7 +45,7 @@ class ServerTraffic(Struct, frozen=True):
     """A pod as this proxy sees it."""
 
     pod: str
-    """As `Endpoint.pod`."""
+    """The name of the pod, as `Endpoint.pod` has it."""
     address: str
     """`ip:port`."""
     state: str
@@ -72,7 +72,7 @@ class ServerTraffic(Struct, frozen=True):
 class SectionTraffic(Struct, frozen=True):
     section: Section
     counts: TrafficCounts
-    """Of all its pods, and of what got none."""
+    """What all its pods have served, and what got none."""
     servers: tuple[ServerTraffic, ...] = ()
     by_request: bool = False
     denied: int = 0

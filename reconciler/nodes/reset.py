@@ -43,7 +43,7 @@ class Resetter(Struct, frozen=True):
     owner: str
     holder: str
     take_over: bool = False
-    """Also where a reconciler leads that is another's."""
+    """Whether a host is reset, too, if another's reconciler leads there."""
     ended: Callable[[str], bool] = lambda _: False
     """Whether the process of a lease is known to have ended."""
 

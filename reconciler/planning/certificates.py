@@ -13,13 +13,15 @@ from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 
 RENEWED_AT = 2 / 3
-"""Of its lifetime: the last third is for tries that fail. The rule of Let's Encrypt's integration guide."""
+"""The part of its lifetime after which a certificate is renewed: the last third is for tries that fail. The rule
+of Let's Encrypt's integration guide."""
 RETRY_SECONDS = (300.0, 6 * 3600.0)
 """First delay and longest one after an order that failed; Let's Encrypt allows five an hour for a name."""
 PAUSE_SECONDS = 3600.0
-"""After one that succeeded: a server whose certificates are never good enough is not asked without end."""
+"""The pause after an order that succeeded: a server whose certificates are never good enough is not asked without
+end."""
 FORGOTTEN_SECONDS = 30 * 86400.0
-"""After its end; until then a certificate is kept, for an Ingress that comes back."""
+"""How long after its end a certificate is kept, for an Ingress that comes back."""
 
 
 class Due(NamedTuple):

@@ -25,10 +25,10 @@ MOST_STEPS = 10_000
 
 class Forecast(Struct, frozen=True):
     changes: tuple[PodChange, ...]
-    """Of the whole rollout, in order."""
+    """The changes of the whole rollout, in order."""
     objects: tuple[ObjectChange, ...]
     unplaced: tuple[Unplaced, ...]
-    """In the end."""
+    """The pods that fit nowhere in the end."""
     orphans: tuple[str, ...]
     hold: Hold | None
     final: Plan

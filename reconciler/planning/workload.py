@@ -33,7 +33,7 @@ class Owned(Struct, Generic[T], frozen=True):
     ready_since: Mapping[Uid, float]
     """How long each pod has been ready without a break, as monotonic seconds of its beginning."""
     now: float
-    """In monotonic seconds."""
+    """The moment, in monotonic seconds."""
     ousted: bool = False
     """Whether one of its pods has just been decided to end, for a reason that is not the object's."""
     done: bool = False

@@ -36,7 +36,7 @@ class Rules(Struct, frozen=True):
     workloads: Workloads
     """The kinds of objects that pods exist for."""
     controllers: Controllers
-    """Those of the kinds of objects that no pods exist for."""
+    """The controllers of the kinds of objects that no pods exist for."""
     options: Options = Options()
     """What the person who started the run allows."""
 

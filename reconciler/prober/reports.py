@@ -21,7 +21,7 @@ class ProbeReport:
     started: bool
     ready: bool
     message: str
-    """Of a probe that failed."""
+    """What the probe said that failed."""
     killed: int
     """How often the container was restarted because of its probes."""
     known: bool = True

@@ -19,7 +19,7 @@ class Began:
 
     id: str
     started_at: str
-    """In Docker's words."""
+    """When it began, in Docker's words."""
     age: float
     """Seconds since then, when it was looked at."""
     fresh: bool

@@ -60,9 +60,9 @@ class ProbesFile:
     cluster: str
     """Value of the label that a container must carry to be touched."""
     targets: dict[str, ProbeTarget]
-    """By name."""
+    """The containers to probe, by name."""
     digest: str
-    """Of the file, by whoever wrote it: told back, so that they know what is in force."""
+    """The file's digest, by whoever wrote it: it is reported back, so that they know what is in force."""
 
 
 def read_probes_file(text: str) -> ProbesFile:

@@ -37,7 +37,7 @@ class PlanReport(Struct, frozen=True):
     orphans: tuple[str, ...] = ()
     hold: Hold | None = None
     warnings: tuple[Problem, ...] = ()
-    """Of the revision: what is accepted, and changes nothing here."""
+    """The warnings of the revision: what is accepted, and changes nothing here."""
     unserved: tuple[str, ...] = ()
     """What the service layer leaves out: `ServiceLayer.problems`."""
 

@@ -42,7 +42,7 @@ class Context(Struct, frozen=True):
     objects: Mapping[Ref, Object] = _NO_OBJECTS
     """All objects that are published."""
     pods: Mapping[str, Sequence[Pod]] = {}
-    """Those of them that are pods, by their node."""
+    """The pods among them, by their node."""
     events: Sequence[Event] = ()
     """The events about the object."""
     traffic: Mapping[str, ProxyTraffic] = _NO_TRAFFIC

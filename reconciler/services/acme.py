@@ -23,9 +23,9 @@ class Challenges(Struct, frozen=True):
     every edge can give it, and nothing has to be put in place for an order (RFC 8555, 8.3)."""
 
     thumbprint: str = ""
-    """Of the account's key; empty: no challenge is answered."""
+    """The thumbprint of the account's key; empty: no challenge is answered."""
     hosts: tuple[str, ...] = ()
-    """Those that certificates are asked for, in alphabetical order: no other host answers."""
+    """The hosts that certificates are asked for, in alphabetical order: no other host answers."""
 
     def __post_init__(self) -> None:
         if self.thumbprint and _THUMBPRINT.fullmatch(self.thumbprint) is None:
@@ -40,7 +40,7 @@ NO_CHALLENGES: Final = Challenges()
 class AcmeAtTheEdge(Struct, frozen=True):
     challenges: Challenges = Challenges()
     issued: Mapping[Ref, Secret] = {}
-    """Those that are wanted and there."""
+    """The certificates that are wanted and there, as Secrets."""
     awaited: Mapping[Ref, str] = {}
     """Who is asked for those that are not."""
 

@@ -25,7 +25,7 @@ class Certificates(Struct, frozen=True):
     by_host: Mapping[str, Ref] = {}
     """The Secret for each host that has one; under the empty name, the one for every other host."""
     held: Mapping[Ref, TLSCertificate] = {}
-    """Those that are used."""
+    """The certificates that are used."""
     problems: Mapping[str, Ref] = {}
     """What is wrong with a certificate, for which host, and how to fix it -> the Ingress that names it."""
 

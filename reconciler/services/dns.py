@@ -84,12 +84,12 @@ class Zone(Struct, frozen=True):
 
     hosts: tuple[NamedHost, ...] = ()
     srvs: tuple[Srv, ...] = ()
-    """Those that change with their service alone."""
+    """The records that change with their Service alone."""
     delegated: tuple[str, ...] = ()
     """Names that dnsmasq asks the authority about."""
     ports: tuple[Srv, ...] = ()
     aliases: tuple[Alias, ...] = ()
-    """With the ports, what the authority knows."""
+    """The other names: with the ports, this is what the authority knows."""
 
     def __post_init__(self) -> None:
         check_names(*self.delegated)

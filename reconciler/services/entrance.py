@@ -29,7 +29,7 @@ PLAIN, SECURE = (SocketAddress("0.0.0.0", port) for port in INGRESS_PORTS)
 class Entrance(Struct, frozen=True):
     parts: tuple[ProxyPart, ...] = ()
     files: Files = {}
-    """By a name that carries a digest, as `NodeProxy.files` has them."""
+    """The files by a name that carries a digest, as `NodeProxy.files` has them."""
     users: SecretText = SecretText("")
     """The user lists, as sections of haproxy.cfg."""
     problems: tuple[str, ...] = ()

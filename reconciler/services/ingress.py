@@ -56,7 +56,7 @@ class IngressRoute(Struct, frozen=True):
     host: str
     """`shop.example.org`, `*.example.org`, or empty: any that no other route names."""
     path: str
-    """Of a prefix, without a last `/`: empty is every path."""
+    """The path, of a prefix without a last `/`: empty is every path."""
     exact: bool
     target: Target
     canary: CanaryTarget | None = None
@@ -72,7 +72,7 @@ class Routing(Struct, frozen=True):
     routes: tuple[IngressRoute, ...] = ()
     """The one to look at first comes first."""
     default: Target | None = None
-    """For what no route matches."""
+    """Where requests go that no route matches."""
     problems: tuple[str, ...] = ()
     """Claims left out, each with the reason and how to fix it."""
 

@@ -21,7 +21,7 @@ class BackendSection(Struct, frozen=True):
     port: int
     """Index of the Service's port: of `Endpoint.ports`, too."""
     lines: tuple[str, ...]
-    """Of its section, without servers."""
+    """The lines of its section, without servers."""
     protocol: PortProtocol = "http"
     """Spoken with its servers."""
     affinity: bool = False

@@ -13,7 +13,7 @@ from reconciler.services.ingress import IngressRoute, Routing, Target
 from reconciler.services.ingress_backends import backend_name, users_list
 
 Files: TypeAlias = Mapping[str, str | SecretText]
-"""By the path below the proxy's directory; a SecretText is for its owner's eyes alone (0600)."""
+"""Files by their path below the proxy's directory; a SecretText is for its owner's eyes alone (0600)."""
 
 INSIDE: Final = "/etc/reconciler"
 """Where HAProxy sees the proxy's directory of its host."""
@@ -24,7 +24,7 @@ CERTIFICATES: Final = "ingress/certificates.list"
 CHALLENGED: Final = "ingress/challenged.list"
 """Hosts that answer ACME's challenges."""
 ANY: Final = "*"
-"""In place of a host: any."""
+"""What stands for any host."""
 
 
 def marks(routing: Routing) -> Mapping[IngressRoute, str]:

@@ -137,7 +137,7 @@ class IngressSections(Struct, frozen=True):
     backends: tuple[BackendSection, ...] = ()
     """Each to be added, with its servers, after `backend_text`."""
     files: Files = {}
-    """By the path below the proxy's directory; a SecretText is for its owner's eyes alone (0600)."""
+    """The files by their path below the proxy's directory; a SecretText is for its owner's eyes alone (0600)."""
     problems: tuple[str, ...] = ()
 
 

@@ -18,7 +18,7 @@ from reconciler.model.policies import INGRESS_NAMESPACE
 from reconciler.services.policy import NOBODY, Isolation, ingress_addresses
 
 Closed: TypeAlias = Mapping[Ref, frozenset[tuple[str, int]]]
-"""By Service: addresses and ports."""
+"""The addresses and ports that are closed, by Service."""
 
 
 class Closing:

@@ -42,10 +42,10 @@ from reconciler.services.sources import ANYBODY, Sources, Sourcing, hosts_own
 _Key = TypeVar("_Key")
 Endpoints = Mapping[Ref, tuple[Endpoint, ...]]
 Probed = Mapping[str, tuple[ProbedContainer, ...]]
-"""By node."""
+"""What is probed, by node."""
 _NONE_PROBED: Probed = {}
 Booting = Mapping[str, tuple[BootPod, ...]]
-"""By node."""
+"""The pods that boot, by node."""
 _NONE_BOOTING: Booting = {}
 
 

@@ -28,7 +28,7 @@ class ProxyPart(Struct, frozen=True):
     listens: bool = True
     """Clients come here first; False: by way of another section."""
     cookies: bool = False
-    """As of `ProxySection`."""
+    """Whether clients are given cookies, as `ProxySection` says."""
 
 
 def section(part: ProxyPart, node: str, edge: bool, endpoints: Iterable[Endpoint]) -> ProxySection | None:

@@ -35,7 +35,7 @@ class Isolation(Struct, frozen=True):
 
     sets: Mapping[str, RuleSet] = {}
     pods: Mapping[str, tuple[PodPolicy, ...]] = {}
-    """By node; each by address."""
+    """The isolated pods by node, each list by address."""
 
     def of_node(self, name: str) -> NodePolicy:
         pods = self.pods.get(name, ())
@@ -45,7 +45,7 @@ class Isolation(Struct, frozen=True):
 
 NOBODY: Final = Isolation()
 Addresses: TypeAlias = Mapping[str, tuple[str, ...]]
-"""Of pods, by node."""
+"""The addresses of pods, by node."""
 
 
 class Policies:

@@ -38,7 +38,7 @@ class Sources(Struct, frozen=True):
     """Who may connect to a port, by address: lists of networks, sorted. None: there is no such list."""
 
     allowed: tuple[str, ...] | None = None
-    """Nobody else."""
+    """The networks that may connect, and nobody else."""
     denied: tuple[str, ...] | None = None
     """Goes before `allowed`."""
 

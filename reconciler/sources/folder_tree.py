@@ -21,7 +21,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 EVERYTHING: Final = None
-"""In the place of hints: any file may have changed."""
+"""What stands in the place of hints if any file may have changed."""
 
 
 class StillChanging(Exception):

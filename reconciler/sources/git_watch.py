@@ -10,7 +10,7 @@ from reconciler.sources import inotify
 from reconciler.sources.git_local import LocalRepository
 
 LOCAL_POLL_SECONDS: Final = 1.0
-"""For a repository that gives no events, or is not there now."""
+"""How often a repository is looked at that gives no events, or is not there now."""
 
 
 class RefsWatch:

@@ -25,7 +25,7 @@ class PodRow(Struct, frozen=True):
     """What the row of one pod has."""
 
     intent: PodIntent
-    """Without its spec."""
+    """The intent without its spec."""
     template: str = ""
     """The digest of its spec; empty: it is not known."""
 
@@ -34,7 +34,7 @@ class RevisionRow(Struct, frozen=True):
     """What an object's row has of one revision of its template."""
 
     revision: TemplateRevision
-    """Without its spec."""
+    """The revision without its spec."""
     template: str = ""
     """The digest of its spec; empty: it is not known."""
 

@@ -12,10 +12,10 @@ IntOrPercent: TypeAlias = int | str
 
 
 LABEL_TEMPLATE_HASH: Final = "pod-template-hash"
-"""On the pods of a Deployment: which of its ReplicaSets they are of."""
+"""The label of a Deployment's pods that says which of its ReplicaSets they are of."""
 ANNOTATION_REVISION: Final = "deployment.kubernetes.io/revision"
-"""On a ReplicaSet: how its template is counted among those of its Deployment. On a Deployment: the number of its
-newest ReplicaSet."""
+"""The annotation of a ReplicaSet that says how its template is counted among those of its Deployment, and of a
+Deployment with the number of its newest ReplicaSet."""
 
 
 class MatchLabelsSelector(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -36,7 +36,7 @@ class DeploymentStrategy(Struct, frozen=True, rename="camel", omit_defaults=True
 
     type: Literal["RollingUpdate", "Recreate"] = "RollingUpdate"
     rolling_update: RollingUpdateDeployment | None = None
-    """Of RollingUpdate alone; its defaults where absent."""
+    """How a RollingUpdate goes on; its defaults if it is absent."""
 
 
 class DeploymentSpec(Struct, frozen=True, rename="camel", omit_defaults=True):

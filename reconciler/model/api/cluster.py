@@ -50,7 +50,7 @@ class NodeLifecycle(Struct, frozen=True, rename="camel", omit_defaults=True):
     lost_after_seconds: float = 3.0
     """A node that neither we nor another node reaches for longer has its Deployment pods replaced elsewhere."""
     max_lost_percent: int = 50
-    """With more of the nodes than this unreachable, the fault is likelier ours: nothing is moved."""
+    """How many of the nodes may be unreachable; if more are, the fault is likelier ours, and nothing is moved."""
 
 
 SecurityLevel: TypeAlias = Literal["privileged", "baseline", "restricted"]
@@ -85,9 +85,9 @@ class PodLimits(Struct, frozen=True, rename="camel", omit_defaults=True):
     pids: int = 1024
     """Processes and threads of one container; 0: no limit."""
     container_log_max_size: Quantity = Quantity.parse("10Mi")
-    """Of one file of a container's log: beyond it Docker begins another."""
+    """The size of one file of a container's log: beyond it Docker begins another."""
     container_log_max_files: int = 5
-    """Of one container's log; the oldest goes."""
+    """The number of files of one container's log; the oldest goes."""
 
 
 class ImageGc(Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -8,7 +8,7 @@ from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.names import Ref
 
 LABEL_SERVICE_NAME: Final = "kubernetes.io/service-name"
-"""On an EndpointSlice: whose endpoints it holds."""
+"""The label of an EndpointSlice that names the Service whose endpoints it holds."""
 
 
 class EndpointConditions(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -32,7 +32,7 @@ class SlicePort(Struct, frozen=True, rename="camel", omit_defaults=True):
 
     port: int
     name: str = ""
-    """That of the Service's port."""
+    """The name of the Service's port."""
     protocol: Literal["TCP"] = "TCP"
 
 

@@ -42,7 +42,7 @@ class ObjectMeta(Struct, frozen=True, rename="camel", omit_defaults=True):
     """When the object was published first, as RFC 3339 in UTC."""
     owner_references: tuple[OwnerReference, ...] = ()
     deletion_timestamp: str = ""
-    """Of an object that is about to go: when it is to be gone, as RFC 3339 in UTC."""
+    """When an object that is about to go is to be gone, as RFC 3339 in UTC."""
     deletion_grace_period_seconds: int | None = None
     """How long an object that is about to go has for that; None for one that stays."""
 

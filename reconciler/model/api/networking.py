@@ -82,7 +82,7 @@ class IngressStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Where an Ingress is reached."""
 
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
-    """Where it is heard: the edges, unless it is left to another controller."""
+    """Where it is reached: at the edges, unless it is left to another controller."""
 
 
 class Ingress(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -91,7 +91,7 @@ class Ingress(Struct, frozen=True, rename="camel", omit_defaults=True):
     metadata: ObjectMeta
     spec: IngressSpec
     options: IngressOptions = IngressOptions()
-    """From its annotations `reconciler.dev/…`."""
+    """What its annotations `reconciler.dev/…` say."""
     status: IngressStatus = IngressStatus()
 
 

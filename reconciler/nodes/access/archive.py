@@ -23,7 +23,7 @@ class There(Struct, frozen=True):
     name: str
     directory: bool
     target: str
-    """Of a link; else empty."""
+    """Where a link leads; else empty."""
 
 
 def look(host: HostAccess, container: str, path: str) -> There | None:

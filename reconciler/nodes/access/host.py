@@ -35,13 +35,13 @@ class FoundContainer(Struct, frozen=True):
 
     id: str
     name: str
-    """In the pod."""
+    """The container's name in the pod."""
     tty: bool
     running: bool
     started_at: str
     """RFC 3339, from the host's clock; empty: never."""
     finished_at: str
-    """Of its last end, which may lie before its present start; empty: it never ended."""
+    """When it last ended, which may lie before its present start; empty: it never ended."""
     restarts: int
 
 

@@ -27,7 +27,7 @@ class LogLine(NamedTuple):
     moment: str
     """When Docker read its beginning (RFC 3339)."""
     text: bytes
-    """With its line's end, unless it goes on or was never ended."""
+    """The text with its line's end, unless it goes on or was never ended."""
     begins: bool = True
     """False: it goes on where the part before it has stopped."""
 

@@ -28,7 +28,7 @@ _MORE: Final = 1000
 class LogRequest(Struct, frozen=True):
     follow: bool = False
     previous: bool = False
-    """Of the runs before the present one (or the last one, where it does not run)."""
+    """Whether the runs before the present one are asked for (or before the last one, if it does not run)."""
     tail: int = -1
     """Lines from the end; -1: all."""
     since: int = 0

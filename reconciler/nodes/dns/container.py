@@ -18,9 +18,9 @@ INSIDE = "/etc/reconciler"
 """Where the container sees the host's directory, read-only; docs/reference/host-contract.md."""
 CONFIG, RESOLV, HOSTS, ANSWERS = "dnsmasq.conf", "resolv.conf", "hosts", "answers"
 VERSION = "version"
-"""Of hosts and answers: after all of their files in the order of names."""
+"""The file with the version of hosts and answers: after all of their files in the order of names."""
 RESTART, RESTART_AUTHORITY = ("USR1", "USR2"), "HUP"
-"""For each of the servers, what makes it read its configuration anew; and for the program beside them."""
+"""What makes each of the servers read its configuration anew, and the program beside them."""
 _MEMORY_BYTES = 128 << 20
 _RUN = f"""\
 keep() {{

@@ -11,7 +11,7 @@ class Note(Struct, frozen=True):
     about: str
     """A container's id, or one of the words that the session's threads tell each other."""
     exit_code: int | None = None
-    """Of a run that has just ended."""
+    """The exit code of a run that has just ended."""
     oom: bool = False
 
     def after(self, earlier: "Note") -> "Note":

@@ -32,7 +32,7 @@ from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.pods.attached import attachments_of
 
 IMAGES_CHANGED = ""
-"""In the queue of events, where the others are container ids."""
+"""What stands for a change of images in the queue of events, where the others are container ids."""
 _FILTERS = {
     "type": ["container", "image"],
     "event": [

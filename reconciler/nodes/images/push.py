@@ -27,7 +27,7 @@ class Pushed(Struct, frozen=True):
     layers: int
     """Sent; 0 where the host had the image already."""
     sent: int
-    """Bytes."""
+    """How many bytes were sent."""
 
 
 def push(host: HostAccess, path: Path, image: SavedImage, progress: OnProgress) -> Pushed:

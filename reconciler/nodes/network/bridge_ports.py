@@ -39,9 +39,9 @@ done
 
 class Port(NamedTuple):
     run: str
-    """Of its container: each start makes another port."""
+    """The run of its container: each start makes another port."""
     namespace: str
-    """Of its network, by Docker's name for it."""
+    """Docker's name for its network namespace."""
     mac: str
 
 

@@ -45,7 +45,7 @@ class Glance(Struct, frozen=True):
     network: str = ""
     """A digest; empty: not known."""
     directories: Mapping[str, str] = {}
-    """Those of ours that are there, and which they are."""
+    """Which of our directories are there, and which they are."""
 
     def differs(self, before: "Glance") -> bool:
         """Something that was there before is another one, or gone; a directory that is only new is one that we

@@ -30,7 +30,7 @@ class RuleTable(Struct, frozen=True):
     chains: Mapping[str, Sequence[str]]
     """The rules of each chain of ours."""
     jumps: Sequence[tuple[str, str]]
-    """From a built-in chain, or one of Docker's, to the chain that must be entered from it; outer ones first."""
+    """Each built-in chain, or chain of Docker's, with the chain that must be entered from it; outer ones first."""
     others: Collection[str] = ()
     """Chains of ours whose rules somebody else keeps."""
 

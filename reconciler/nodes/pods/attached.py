@@ -41,7 +41,7 @@ class Attachment(Struct, frozen=True):
     id: str
     """The container's."""
     pid: int
-    """Of its first process, as the host sees it."""
+    """The id of its first process, as the host sees it."""
     target: str
     source: str
 

@@ -43,7 +43,7 @@ class PodContainer(Struct, frozen=True):
     stop_seconds: int
     labels: Mapping[str, str] = {}
     sources: tuple[str, ...] = ()
-    """On the host, of what it mounts by a path."""
+    """The paths on the host of what it mounts by a path."""
 
     @property
     def runs(self) -> bool:

@@ -21,7 +21,8 @@ from reconciler.nodes.pods.volumes import PodFiles
 from reconciler.nodes.ssh.shell import Shell
 
 MOUNTS_VERSION: Final = "1"
-"""In LABEL_MOUNTS; another one, and containers that mount a part or a hostPath are made anew before they start."""
+"""The version in LABEL_MOUNTS; if it is another one, containers that mount a part or a hostPath are made anew
+before they start."""
 _SECONDS: Final = 10.0
 _WANTED: Final[dict[HostPathType, str]] = {
     "Directory": "directory",

@@ -19,7 +19,7 @@ LIVE, NEXT, LAST, MARKER = "haproxy.cfg", "next.cfg", "last.cfg", "in-force"
 STATE, FILES, SOURCES = "servers.state", "files", "sources"
 MASTER_SOCKET, ADMIN_SOCKET = "master.sock", "admin.sock"
 GROUP: Final = 8482
-"""Of the process that clients talk to, and of what it may reach; haproxy.cfg has it too."""
+"""The group of the process that clients talk to, and of what it may reach; haproxy.cfg has it too."""
 _DIRECTORY: Final = 'mkdir -p -m 0755 "${1%/*}" && mkdir -p "$1" && chown "$2" "$1" && chmod 2750 "$1"'
 _MEMORY_BYTES: Final = 4 << 30
 """A thousand Services with five pods each take some 100 MiB, and a connection 33 KiB: this is for the 30,000 that

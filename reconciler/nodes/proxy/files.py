@@ -29,7 +29,7 @@ mv -f -- * "$1"
 class Header(Struct, frozen=True):
     fingerprint: str = ""
     structure: str = ""
-    """With what was left out of it."""
+    """The structure, with what was left out of it."""
     routed: frozenset[str] = frozenset()
     given: Given = Given()
 
@@ -38,13 +38,13 @@ class LiveFile(Struct, frozen=True):
     """The contents of a haproxy.cfg, as far as we read them."""
 
     digest: str = ""
-    """As `sha256sum` has it; empty: there is none."""
+    """The digest as `sha256sum` has it; empty: there is no file."""
     header: Header = Header()
     servers: Mapping[str, Mapping[str, SocketAddress]] = {}
     """Their addresses, by section and name."""
     binds: frozenset[SocketAddress] = frozenset()
     listens: Mapping[str, frozenset[SocketAddress]] = {}
-    """Those of each service's section."""
+    """Where each Service's section listens."""
 
 
 def read_file(digest: str, text: str) -> LiveFile:

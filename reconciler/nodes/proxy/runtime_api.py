@@ -31,7 +31,7 @@ class Live(Struct, frozen=True):
     takes: bool = True
     """False: in maintenance, it gets no new connection."""
     up: bool = True
-    """By HAProxy's own checks."""
+    """Whether HAProxy's own checks say that it is up."""
 
 
 Sources = Mapping[str, frozenset[str]]

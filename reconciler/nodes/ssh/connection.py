@@ -20,7 +20,7 @@ from reconciler.nodes.ssh.login import Credentials, closing_after, end, log_in
 
 _OPEN_SECONDS = 5.0
 SESSIONS = 10
-"""Of sshd's, in use on one connection: see connection.py."""
+"""How many of sshd's sessions are in use on one connection: see connection.py."""
 _WORD, _MOST_WORDS = "reconciler", 300
 _PULSE_SECONDS = 0.5
 _CONNECT_FAILED = 2

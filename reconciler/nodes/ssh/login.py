@@ -26,7 +26,7 @@ class Credentials(Struct, frozen=True):
     key_paths: tuple[Path, ...] = ()
     use_agent: bool = False
     known_hosts: Path | None = None
-    """For nodes that pin no key of their own."""
+    """The file with the keys of nodes that pin no key of their own."""
 
 
 def log_in(node: Node, credentials: Credentials, timeout: float) -> paramiko.Transport:

@@ -19,14 +19,14 @@ class Ask(Struct, Generic[Value], frozen=True):
 
     owner: Ref
     named: Value
-    """By its manifest."""
+    """The value that the manifest names."""
     before: Value
     """What it has had so far."""
 
 
 class Shares(Struct, Generic[Slot, Value], frozen=True):
     given: dict[Slot, Value]
-    """Those that got nothing are not among them."""
+    """What each slot got; those that got nothing are not in it."""
     refused: dict[Slot, Ref]
     """Who has what they name. They keep what they had before."""
 

@@ -13,7 +13,7 @@ from reconciler.planning.state.pods import PodView
 STEADY_SECONDS = 10.0
 """A pod that has crashed counts again after this; Docker forgets its restart delay after the same time."""
 SETTLE_SECONDS = 1.0
-"""Before a pod of the new template, that has merely been started, lets an old one go."""
+"""How long a pod of the new template, that has merely been started, must run before it lets an old one go."""
 
 
 class Availability:

@@ -28,7 +28,7 @@ _SHARED = frozenset({"ReadWriteMany", "ReadOnlyMany"})
 class Succession(Struct, frozen=True):
     leaving: tuple[Leaving, ...] = ()
     staying: Mapping[Uid, tuple[Ref, ...]] = {}
-    """Those that stay for now, with what comes in their place."""
+    """The pods that stay for now, with what comes in their place."""
     wake_at: float | None = None
 
 

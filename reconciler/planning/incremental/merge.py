@@ -30,7 +30,7 @@ class Part(Struct, frozen=True):
 
     reach: Reach
     memory: Memory
-    """As it was given to that plan."""
+    """The memory as it was given to that plan."""
     plan: Plan
     pod_owners: frozenset[Ref]
     """What the pods belonged to, by what was remembered of their templates."""

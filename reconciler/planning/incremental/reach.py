@@ -47,13 +47,13 @@ class Reach(Struct, frozen=True):
     """What is planned anew."""
 
     owners: frozenset[Ref]
-    """With all their pods."""
+    """The objects that are planned anew, with all their pods."""
     pods: tuple[Uid, ...]
     """Their pods: those of one owner in the order in which they came."""
     uids: frozenset[Uid]
     """The pods, and what has a uid and is no pod any more."""
     services: frozenset[Ref]
-    """Those all of whose pods are among these."""
+    """The Services all of whose pods are among these."""
     beside: frozenset[Ref]
     """Other Services that select some of the pods: what they ask of these matters, and not their endpoints."""
     nodes: frozenset[str]

@@ -27,7 +27,7 @@ class PodSync(Struct, frozen=True):
 
     work: tuple[PodWork, ...] = ()
     changes: tuple[PodChange, ...] = ()
-    """Of pods that had run and are worked on again."""
+    """The changes of pods that had run and are worked on again."""
     due: tuple[tuple[Ref, float], ...] = ()
     """When there may be more to do, and for whom: the owner of a pod, or what belongs to no pod."""
 

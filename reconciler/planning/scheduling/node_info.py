@@ -42,15 +42,15 @@ class NodeInfo(Struct, frozen=True, gc=False):
     allocatable: Requests = NO_REQUESTS
     """The node's capacity; zero while it is unknown."""
     cpu_free: int = 0
-    """In milli-CPU; negative where more is requested than there is."""
+    """The CPU that is left, in milli-CPU; negative if more is requested than there is."""
     memory_free: int = 0
-    """In bytes; negative where more is requested than there is."""
+    """The memory that is left, in bytes; negative if more is requested than there is."""
     load: int = 0
     """The share of the node that the pods that stay ask for: CPU and memory added up, in millionths."""
     ports: Mapping[int, str] = {}
     """The host ports that are taken, each with who has it."""
     foreign_ports: Mapping[int, str] = {}
-    """Of these, the ones that are held by containers of no pod that is remembered."""
+    """The ports among them that are held by containers of no pod that is remembered."""
     owned: Mapping[Ref, Mapping[str, tuple[int, int]]] = {}
     """How many pods that stay each owner has of each template (by its hash), and their load."""
 
@@ -110,7 +110,7 @@ class Snapshot(Struct, frozen=True):
     """Every node as the scheduler sees it at one moment."""
 
     nodes: Mapping[str, NodeInfo]
-    """By name, in order."""
+    """The nodes by name, in order."""
     pods: Mapping[Uid, PodIntent]
     """Every pod that holds something on a node, also those that leave. No new pod gets the uid of one of them."""
 

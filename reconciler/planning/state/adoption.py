@@ -45,9 +45,9 @@ class Matched(Struct, frozen=True):
     pods: Mapping[Uid, PodIntent]
     """The intents remembered and those adopted; the remembered mapping itself where none was."""
     containers: Mapping[Uid, Containers]
-    """On the node of the pod's intent; of a silent node, as last seen."""
+    """The containers of each pod on the node of its intent; of a silent node, as last seen."""
     duplicates: tuple[Stray, ...]
-    """Of a pod whose intent is on another node."""
+    """The containers of pods whose intent is on another node."""
     orphans: tuple[Stray, ...]
     """Explained by no intent and no manifest."""
     renamed: Mapping[Uid, tuple[RenameContainer, ...]] = {}

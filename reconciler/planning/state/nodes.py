@@ -15,7 +15,7 @@ from reconciler.planning.allocation.pod_ips import is_free, node_cidrs
 FRESH_BEATS = 1.5
 """A node that was last heard of longer ago, in heartbeats, may have fallen silent without our knowing yet."""
 LOOK_AGAIN_SECONDS = 0.5
-"""After which the verdict is asked for again, where it hangs on such a node."""
+"""After how long a verdict is asked for again that hangs on such a node."""
 UNASKED_SECONDS = 10.0
 """A node is given at least so long where no other node can be asked whether it reaches it."""
 _UNSEEN = "no connection has been made yet"
@@ -35,7 +35,7 @@ class NodeView(Struct, frozen=True):
     lost: bool
     """Silent for so long that its Deployment pods are replaced elsewhere."""
     lost_at: float | None = None
-    """When it will be, if it stays silent."""
+    """When the node will be lost, if it stays silent."""
 
 
 def routed_sets(nodes: Iterable[NodeView]) -> list[frozenset[str]]:

@@ -13,7 +13,7 @@ from reconciler.model.names import SANDBOX
 from reconciler.model.observed import DockerState, ObservedContainer
 
 Containers = Mapping[str, ObservedContainer]
-"""Of one pod on one node, by the container's name in the pod."""
+"""The containers of one pod on one node, by the container's name in the pod."""
 
 Known = Mapping[str, Runs]
 """What was counted of one pod at an earlier look, by the container's name in the pod, its sandbox too."""

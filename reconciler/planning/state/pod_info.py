@@ -36,7 +36,7 @@ class Shape(Struct, frozen=True):
     mounting: bool = False
     """It has volumes."""
     deadline: int | None = None
-    """Seconds."""
+    """How many seconds the pod may run."""
     qos: Qos = "BestEffort"
     requests: Requests = NO_REQUESTS
     host_ports: tuple[int, ...] = ()

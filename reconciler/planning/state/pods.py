@@ -40,7 +40,7 @@ class PodView(Struct, frozen=True, gc=False):
     intent: PodIntent
     node: NodeView
     containers: Containers
-    """As last seen, where the node is silent."""
+    """The pod's containers; as last seen, if the node is silent."""
     running: bool
     """Every container that stays is running, the sandbox too, and all are in the sandbox's network."""
     healthy: bool

@@ -17,7 +17,7 @@ from reconciler.planning.state.pod_containers import Known, is_older, lost_its_s
 from reconciler.planning.state.pods import PodView
 
 FIRST_DELAY_SECONDS = 10.0
-"""Before the second restart; the first is at once, and each later one waits twice as long."""
+"""The delay before the second restart; the first is at once, and each later one waits twice as long."""
 LONGEST_DELAY_SECONDS = 300.0
 HEALTHY_SECONDS = 600.0
 """A container that has run for so long has its crashes forgotten."""

@@ -51,7 +51,7 @@ class ContainerStatuses(NamedTuple):
     """The statuses of a pod's containers, as its status lists them."""
 
     init: tuple[ContainerStatus, ...]
-    """Of init containers and sidecars, in the manifest's order."""
+    """The statuses of init containers and sidecars, in the manifest's order."""
     main: tuple[ContainerStatus, ...]
 
 

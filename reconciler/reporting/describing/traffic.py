@@ -16,7 +16,7 @@ from reconciler.reporting.ages import age
 from reconciler.reporting.describing.page import NONE, Entry, heading, rows
 
 Traffic = Mapping[str, ProxyTraffic]
-"""By node."""
+"""What the proxies have served, by node."""
 NOT_ASKED: Traffic = {}
 
 _HEADER: Final = (

@@ -12,7 +12,7 @@ class ConfigMap(Struct, frozen=True, rename="camel", omit_defaults=True):
     metadata: ObjectMeta
     data: dict[str, str] = {}
     binary_data: dict[str, bytes] = {}
-    """For files only; decoded."""
+    """The entries that are for files only, decoded."""
 
 
 class Secret(Struct, frozen=True, rename="camel", omit_defaults=True):

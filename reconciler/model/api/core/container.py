@@ -70,7 +70,7 @@ class Probe(Struct, frozen=True, rename="camel", omit_defaults=True):
     success_threshold: int = 1
     failure_threshold: int = 3
     termination_grace_period_seconds: int | None = None
-    """Of a startup or liveness probe; None: the pod's."""
+    """How long a container has to end that its startup or liveness probe ends; None: the pod's."""
 
 
 class LifecycleHandler(Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -9,7 +9,7 @@ from reconciler.model.quantities import Quantity
 
 ANNOTATION_LEADER: Final = "reconciler.dev/leader"
 ANNOTATION_LEASE_EPOCH: Final = "reconciler.dev/lease-epoch"
-"""On a published Node: who has the lease on the host, and with which epoch."""
+"""The annotations of a published Node that say who has the lease on the host, and with which epoch."""
 
 
 class Taint(Struct, frozen=True, rename="camel", omit_defaults=True):

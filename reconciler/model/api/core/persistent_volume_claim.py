@@ -9,7 +9,7 @@ from reconciler.model.api.meta import Condition, ObjectMeta
 from reconciler.model.quantities import Quantity
 
 ANNOTATION_SELECTED_NODE: Final = "volume.kubernetes.io/selected-node"
-"""On a claim: the node that has its data."""
+"""The annotation of a claim that names the node that has its data."""
 
 AccessMode: TypeAlias = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadOnlyMany", "ReadWriteMany"]
 

@@ -135,7 +135,7 @@ class PodStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     start_time: str = ""
     """When it was published with a node first, as RFC 3339 in UTC; empty in a plan, which knows no clock."""
     init_container_statuses: tuple[ContainerStatus, ...] = ()
-    """Of init containers and sidecars, in the manifest's order."""
+    """The statuses of init containers and sidecars, in the manifest's order."""
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 

@@ -59,7 +59,7 @@ class ServiceSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
     session_affinity_config: SessionAffinityConfig = SessionAffinityConfig()
     internal_traffic_policy: TrafficPolicy = "Cluster"
     external_traffic_policy: TrafficPolicy = "Cluster"
-    """Of connections to node ports, edges and external addresses."""
+    """Which pods get connections to node ports, edges and external addresses."""
     publish_not_ready_addresses: bool = False
     load_balancer_source_ranges: tuple[str, ...] = ()
     """Who may connect at the edges; empty: everybody."""
@@ -94,7 +94,7 @@ class Service(Struct, frozen=True, rename="camel", omit_defaults=True):
     metadata: ObjectMeta
     spec: ServiceSpec
     options: ServiceOptions = ServiceOptions()
-    """From its annotations `reconciler.dev/…`."""
+    """What its annotations `reconciler.dev/…` say."""
     status: ServiceStatus = ServiceStatus()
 
 

@@ -147,6 +147,6 @@ class VolumeMount(Struct, frozen=True, rename="camel", omit_defaults=True):
     mount_path: str
     read_only: bool = False
     sub_path: str = ""
-    """Of a file or directory in the volume. As upstream, what it shows is not updated in place."""
+    """The file or directory in the volume that is mounted. As upstream, what it shows is not updated in place."""
     sub_path_expr: str = ""
     """The same with `$(VAR)`."""
