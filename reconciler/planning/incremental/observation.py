@@ -41,7 +41,8 @@ EVERYTHING: Final = Change(everywhere=True)
 def change_of(
     name: str, before: Reachable, after: Reachable, index: PodIndex, differing: "SetDifferences"
 ) -> Change:
-    """`differing` is shared by all nodes, as the sets are that it compares."""
+    """`differing` is shared by all nodes, as the sets are that it compares: pods that it has told of are not told of
+    again."""
     uids: set[Uid] = set()
     node = False
     for field in Reachable.__struct_fields__:
@@ -49,7 +50,7 @@ def change_of(
         if old is new or field in _MEANINGLESS:
             continue
         if field == "proxy":
-            for ip in (*differing.of(old.routed, new.routed), *differing.of(old.connected, new.connected)):
+            for ip in (*differing.between(old.routed, new.routed), *differing.between(old.connected, new.connected)):
                 uids.update(index.with_ip(ip))
             node = node or old.error != new.error
             continue
@@ -78,18 +79,19 @@ def change_of(
 
 
 class SetDifferences:
-    """Symmetric differences of sets that many nodes have in common: each pair is compared once. For one plan."""
+    """Symmetric differences of sets that many nodes have in common: each pair is told of once. For one plan."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int], frozenset[str]] = {}
+        self._told: dict[tuple[int, int], tuple[frozenset[str], frozenset[str]]] = {}
+        """Kept alive as long as their identities stand for them."""
 
-    def of(self, one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
-        if one is other:
+    def between(self, one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+        """Return what only one of the sets has; nothing, where the same two were asked about before."""
+        pair = (id(one), id(other))
+        if one is other or pair in self._told:
             return frozenset()
-        known = self._known.get((id(one), id(other)))
-        if known is None:
-            known = self._known[id(one), id(other)] = one ^ other
-        return known
+        self._told[pair] = (one, other)
+        return one ^ other
 
 
 def _of_containers(before: Iterable[ObservedContainer], after: Iterable[ObservedContainer]) -> set[Uid]:
