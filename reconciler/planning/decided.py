@@ -11,7 +11,6 @@ from reconciler.planning.controllers.succession import has_owner, makes_room
 from reconciler.planning.decisions import Decision, Wanted
 from reconciler.planning.reconcile import reconcile
 from reconciler.planning.scheduling.cycle import NOTHING_PLACED, Placement, place
-from reconciler.planning.scheduling.node_info import snapshot_of
 from reconciler.planning.scheduling.preemption import DryRun
 from reconciler.planning.state.pods import PodView, by_owner, new_pod
 from reconciler.planning.state.revisions import template_revisions
@@ -51,8 +50,7 @@ def decide(world: World) -> Decided:
 def _placement(world: World, wanted: Sequence[Wanted]) -> Placement:
     if not wanted:
         return NOTHING_PLACED
-    intents = {uid: pod.intent for uid, pod in world.pods.items()}
-    snapshot = snapshot_of(world.nodes, intents, world.memory.pods)
+    snapshot = world.snapshot({uid: pod.intent for uid, pod in world.pods.items()})
     return place(world.desired, wanted, snapshot, world.memory, world.claims)
 
 
@@ -97,5 +95,6 @@ def _pods_after(world: World, decision: Decision, placement: Placement) -> Mappi
     for uid, refs in stay.items():
         changed[uid] = replace(pods[uid], intent=replace(pods[uid].intent, succeeded_by=refs))
     for one in placement.placed:
-        changed[one.intent.uid] = new_pod(one.intent, world.nodes[one.intent.node], world.desired)
+        node = placement.before.nodes[one.intent.node].node
+        changed[one.intent.uid] = new_pod(one.intent, node, world.desired)
     return changed

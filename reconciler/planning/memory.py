@@ -68,8 +68,8 @@ def without_node(memory: Memory, name: str) -> Memory:
 
 def _records(memory: Memory, nodes: Mapping[str, NodeView], placement: Placement) -> Mapping[str, NodeRecord]:
     """A node that a revision no longer has is remembered all the same: it may come back."""
-    records = {name: placement.records.get(name, node.record) for name, node in nodes.items()}
-    return _kept(memory.nodes, {**memory.nodes, **records})
+    records = {name: node.record for name, node in nodes.items()}
+    return _kept(memory.nodes, {**memory.nodes, **records, **placement.records})
 
 
 def _kept(before: Mapping[Key, Value], after: Mapping[Key, Value]) -> Mapping[Key, Value]:

@@ -16,7 +16,6 @@ from reconciler.planning.decided import decide
 from reconciler.planning.diff import differences
 from reconciler.planning.guard import held
 from reconciler.planning.kubelet.booting import booting_pods
-from reconciler.planning.kubelet.draining import Rotation
 from reconciler.planning.kubelet.garbage_collection import collect_garbage
 from reconciler.planning.kubelet.probes import probed_containers
 from reconciler.planning.kubelet.sync import sync_pods
@@ -24,7 +23,7 @@ from reconciler.planning.memory import remember
 from reconciler.planning.outlook import due, pod_changes, unsettled
 from reconciler.planning.progress import progress_of, with_failures
 from reconciler.planning.status.all import cluster_status
-from reconciler.planning.world import Rules, view_world
+from reconciler.planning.world import Beside, Rules, view_world
 
 
 def plan(
@@ -33,11 +32,11 @@ def plan(
     memory: Memory,
     clock: Clock,
     rules: Rules,
-    rotation: Rotation | None = None,
+    beside: Beside | None = None,
 ) -> Plan:
     """Return what to do at the instant of this clock.
 
-    `rotation`: the pods that the proxies of all nodes know, where these inputs are of some nodes (see `planner`).
+    `beside` is given where these inputs are a part of a cluster's (see `planner`): the rest of it.
 
     A plan with a `hold` has nothing but that and the differences: the caller goes on with the revision in force.
     """
@@ -46,10 +45,12 @@ def plan(
     if hold is not None:
         return Plan(changes=(), objects=objects, work=(), memory=memory, statuses={}, hold=hold)
 
-    world = view_world(desired, observed, memory, clock, rules, rotation)
+    world = view_world(desired, observed, memory, clock, rules, beside)
     decided = decide(world)
-    given = recorded(rules.controllers, desired, world.memory, tuple(world.nodes.values()))
-    behind = endpoints(desired.of(Service), world.backends, decided.pods, world.nodes.values())
+    given = world.memory  # In a part of a cluster nothing is given out that is shared by all of it.
+    if beside is None:
+        given = recorded(rules.controllers, desired, world.memory, tuple(world.nodes.values()))
+    behind = endpoints(desired.of(Service), world.backends, decided.pods, world.rotation)
     behind |= slice_endpoints(desired)
 
     progress = progress_of(world, decided.pods)
@@ -69,7 +70,7 @@ def plan(
         probed=probed_containers((pod.intent for pod in decided.pods.values() if pod.shape.probed), desired),
         booting=booting_pods((pod.intent for pod in decided.pods.values()), desired),
         unplaced=decided.placement.unplaced,
-        orphans=tuple(f"{stray.node}/{stray.container.name}" for stray in world.adopted.orphans),
+        orphans=tuple(sorted(f"{stray.node}/{stray.container.name}" for stray in world.adopted.orphans)),
         due=due(world, decided, progress, (*status.due, *synced.due, *collected.due)),
         unsettled=unsettled(world, decided, progress, work, (ref for ref, _ in synced.due)) | status.incomplete,
     )

@@ -4,8 +4,8 @@
 (`planning.decided`) as another. No phase changes it.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ from reconciler.planning.controller import Controllers
 from reconciler.planning.controllers.endpoints import Backend, select
 from reconciler.planning.kubelet.draining import Rotation, is_gone, rotation_of
 from reconciler.planning.options import Options
+from reconciler.planning.scheduling.node_info import Snapshot, snapshot_of
 from reconciler.planning.state.adoption import Matched, incarnations, match
 from reconciler.planning.state.completion import done_elsewhere, with_ends
 from reconciler.planning.state.nodes import NodeView, view_nodes
@@ -39,6 +40,17 @@ class Rules(Struct, frozen=True):
     """The controllers of the kinds of objects that no pods exist for."""
     options: Options = Options()
     """What the person who started the run allows."""
+
+
+class Beside(Struct, frozen=True):
+    """What a plan of a part of a cluster has to know of the rest of it."""
+
+    nodes: Mapping[str, NodeView]
+    """The nodes of the part, each as it is judged among all nodes, with what it has of the pods of the part."""
+    rotation: Rotation
+    """The pods that the proxies of all nodes know."""
+    snapshot: Callable[[Mapping[Uid, PodIntent]], Snapshot]
+    """Returns all nodes as the scheduler sees them, where the pods of the part are these."""
 
 
 class World(Struct, frozen=True, dict=True):
@@ -68,6 +80,8 @@ class World(Struct, frozen=True, dict=True):
     """The pods behind each Service with a selector."""
     rotation: Rotation
     """The pods that the proxies of all nodes know."""
+    snapshot: Callable[[Mapping[Uid, PodIntent]], Snapshot]
+    """Returns all nodes as the scheduler sees them, where the pods of the world are these."""
 
     @property
     def now(self) -> float:
@@ -110,14 +124,11 @@ def view_world(
     memory: Memory,
     clock: Clock,
     rules: Rules,
-    rotation: Rotation | None = None,
+    beside: Beside | None = None,
 ) -> World:
-    """Work out what is.
-
-    `rotation`: the pods that the proxies of all nodes know, where these inputs are of some nodes (see `planner`).
-    """
+    """Work out what is. `beside` is given where these inputs are a part of a cluster's: the rest of it."""
     now = clock.monotonic
-    nodes = view_nodes(desired, observed, memory, now)
+    nodes = beside.nodes if beside is not None else view_nodes(desired, observed, memory, now)
     templates = pod_templates(desired, rules.workloads)
     known = brought_up_to_date(memory.pods, templates)
     adopted = match(desired.cluster.metadata.name, templates, nodes, known, memory.runs)
@@ -142,5 +153,6 @@ def view_world(
         ends.started,
         ends.due,
         backends,
-        rotation if rotation is not None else rotation_of(nodes.values()),
+        beside.rotation if beside is not None else rotation_of(nodes.values()),
+        beside.snapshot if beside is not None else partial(snapshot_of, nodes, remembered=memory.pods),
     )

@@ -11,7 +11,7 @@ from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Endpoint
 from reconciler.model.services import is_headless
-from reconciler.planning.state.nodes import NodeView, routed_sets
+from reconciler.planning.kubelet.draining import Rotation
 from reconciler.planning.state.pod_containers import lasting
 from reconciler.planning.state.pods import PodView
 
@@ -59,30 +59,26 @@ def endpoints(
     services: Mapping[Ref, Service],
     backends: Mapping[Ref, Sequence[Backend]],
     pods: Mapping[Uid, PodView],
-    nodes: Iterable[NodeView],
+    rotation: Rotation,
 ) -> dict[Ref, tuple[Endpoint, ...]]:
     """For each Service those of its pods that run, by name."""
-    nodes = tuple(nodes)
-    # What a proxy routes to says something of pods whose node was never seen, and nodes that serve alike share it.
-    unseen = any(node.last is None for node in nodes)
-    routed = frozenset().union(*routed_sets(nodes)) if unseen else frozenset()
     return {
-        ref: _running(ref, chosen, pods, routed if _is_balanced_everywhere(services[ref]) else None)
+        ref: _running(ref, chosen, pods, rotation if _is_balanced_everywhere(services[ref]) else None)
         for ref, chosen in backends.items()
     }
 
 
 def _running(
-    service: Ref, chosen: Sequence[Backend], pods: Mapping[Uid, PodView], routed: Collection[str] | None
+    service: Ref, chosen: Sequence[Backend], pods: Mapping[Uid, PodView], rotation: Rotation | None
 ) -> tuple[Endpoint, ...]:
-    """`routed`: the addresses that proxies have in rotation; None: they need not have those of this service."""
+    """`rotation`: what the proxies have; None: they need not have the pods of this service."""
     found = []
     for backend in chosen:
         pod = pods.get(backend.uid)
         if pod is not None and (pod.running or pod.serving or _partly(pod)):
             intent = pod.intent
             # Of a pod whose node has not been seen since we began, the proxies know whether it was ready before.
-            seen = pod.node.last is not None or routed is None or intent.ip in routed
+            seen = pod.node.last is not None or rotation is None or rotation.has(intent.ip)
             ready = (pod.serving and seen) or _in_rotation(pod, backend)
             hostname = _hostname(intent.spec, service)
             found.append(Endpoint(intent.uid, intent.name, intent.node, intent.ip, backend.ports, ready, hostname))

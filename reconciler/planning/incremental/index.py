@@ -50,6 +50,15 @@ class PodIndex:
             if not self._behind[service][owner]:
                 del self._behind[service][owner]
 
+    def replace(self, before: PodIntent | None, after: PodIntent | None) -> None:
+        """Index what is remembered of a pod now. One that belongs where it did keeps its place in every order."""
+        if before is not None and after is not None and _is_kept(before, after):
+            return
+        if before is not None:
+            self.remove(before)
+        if after is not None:
+            self.add(after)
+
     def of_owner(self, owner: Ref) -> Collection[Uid]:
         return self._of_owner.get(owner, _NONE)
 
@@ -97,6 +106,12 @@ class _Selecting:
         )
         self._known[namespace, id(labels)] = (labels, found)
         return found
+
+
+def _is_kept(before: PodIntent, after: PodIntent) -> bool:
+    if (before.node, before.ip, before.workload) != (after.node, after.ip, after.workload):
+        return False
+    return before.labels is after.labels or before.labels == after.labels
 
 
 def _drop(groups: dict[Key, dict[Uid, None]], key: Key, uid: Uid) -> None:

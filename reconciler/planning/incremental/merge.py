@@ -6,18 +6,15 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.api.core.node import Node
-from reconciler.model.api.meta import ref_of
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref, Uid
-from reconciler.model.observed import Observed
-from reconciler.model.plan import Plan, PlanDelta, Status
+from reconciler.model.plan import Plan, PlanDelta
 from reconciler.planning.incremental.index import PodIndex
 from reconciler.planning.incremental.reach import BY_POD, Reach
 from reconciler.planning.kubelet.booting import booting_pods
 from reconciler.planning.kubelet.probes import probed_containers
-from reconciler.planning.state.nodes import view_nodes
+from reconciler.planning.state.nodes import NodeView
 from reconciler.planning.state.pod_info import shape_of
 from reconciler.planning.status.nodes import nodes_with_status
 
@@ -61,21 +58,27 @@ def changed_nodes(part: Part) -> frozenset[str]:
     return frozenset(_differing(part.memory.nodes, part.plan.memory.nodes))
 
 
+class Rest(Struct, frozen=True):
+    """All but the part."""
+
+    last: Plan
+    """The plan before."""
+    memory: Memory
+    """What was remembered before this one."""
+    index: PodIndex
+    """Of what is remembered after it."""
+    nodes: Mapping[str, NodeView]
+    """Every node, as it is judged now."""
+    lost_at: Mapping[Ref, float]
+    """When each silent node will be lost."""
+
+
 def merged_plan(
-    last: Plan,
-    part: Part,
-    memory: Memory,
-    uids: Collection[Uid],
-    nodes: Iterable[str],
-    desired: Desired,
-    observed: Observed,
-    before: Memory,
-    index: PodIndex,
-    now: float,
+    rest: Rest, part: Part, memory: Memory, uids: Collection[Uid], nodes: Iterable[str], desired: Desired
 ) -> Plan:
-    """`memory` is the one merged, of which the `index` is; `uids` are the pods that it remembers otherwise than
-    `before`; `nodes` may stand otherwise."""
-    reach, plan = part.reach, part.plan
+    """`memory` is what is remembered of all; `uids` are the pods that it remembers otherwise than before; `nodes`
+    may stand otherwise."""
+    reach, plan, last, before = part.reach, part.plan, rest.last, rest.memory
     moved = {
         intent.node
         for uid in uids
@@ -84,15 +87,18 @@ def merged_plan(
         if intent is not None
     }
     statuses = {ref: status for ref, status in plan.statuses.items() if _is_of_part(ref, reach)}
-    statuses |= _node_statuses(set(nodes), desired, observed, before, now)
+    statuses |= nodes_with_status({name: rest.nodes[name] for name in sorted(nodes)})
     gone = reach.owners | part.pod_owners | {before.pods[uid].ref for uid in reach.uids if uid in before.pods}
+    gone |= {pod.ref for one in last.unplaced for pod in one.pods}
     changed = {
         ref: status
         for ref, status in statuses.items()
         if (known := last.statuses.get(ref)) is not status and known != status
     }
     lost = {ref for ref in gone if ref not in statuses and ref in last.statuses}
-    on_moved = {name: [memory.pods[uid] for uid in index.on_node(name)] for name in moved}
+    on_moved = {name: [memory.pods[uid] for uid in rest.index.on_node(name)] for name in moved}
+    due = {ref: at for ref, at in last.due.items() if ref.kind != "Node" and not _is_member(ref, reach)}
+    due |= {ref: at for ref, at in plan.due.items() if ref.kind != "Node"}
     return Plan(
         changes=plan.changes,
         objects=plan.objects,
@@ -105,9 +111,9 @@ def merged_plan(
             {name: probed_containers(filter(_is_probed, on), desired) for name, on in on_moved.items()},
         ),
         booting=_put_by_node(last.booting, {name: booting_pods(on, desired) for name, on in on_moved.items()}),
-        unplaced=last.unplaced,
+        unplaced=plan.unplaced,
         orphans=last.orphans,
-        due=_put_members(last.due, plan.due, reach),
+        due={**due, **rest.lost_at},
         unsettled=frozenset(one for one in last.unsettled if not _is_member(one, reach)) | plan.unsettled,
         delta=PlanDelta(frozenset(changed.keys() | lost), frozenset(uids)),
     )
@@ -121,27 +127,6 @@ def _is_of_part(ref: Ref, reach: Reach) -> bool:
     return ref.kind != "Node"
 
 
-def _node_statuses(
-    names: Collection[str],
-    desired: Desired,
-    observed: Observed,
-    before: Memory,
-    now: float,
-) -> Mapping[Ref, Status]:
-    if not names:
-        return {}
-    alone = Desired(
-        desired.revision,
-        {**desired.objects, Node: {ref_of(desired.nodes[name]): desired.nodes[name] for name in sorted(names)}},
-        desired.places,
-        desired.templates,
-        desired.digests,
-        desired.manifests,
-    )
-    views = view_nodes(alone, Observed({name: observed.nodes[name] for name in names}), before, now)
-    return {**nodes_with_status(views)}
-
-
 def _is_probed(intent: PodIntent) -> bool:
     return shape_of(intent.spec).probed
 
@@ -149,10 +134,6 @@ def _is_probed(intent: PodIntent) -> bool:
 def _is_member(ref: Ref, reach: Reach) -> bool:
     """Whether the part has told of it; `Pod//uid` stands for what has a uid and is no pod any more."""
     return ref in reach.owners or (not ref.namespace and ref.name in reach.uids)
-
-
-def _put_members(before: Mapping[Ref, float], after: Mapping[Ref, float], reach: Reach) -> Mapping[Ref, float]:
-    return {**{ref: at for ref, at in before.items() if not _is_member(ref, reach)}, **after}
 
 
 def _put_services(

@@ -10,16 +10,13 @@ from typing import Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.api.core.node import Node
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.api.core.service import Service
 from reconciler.model.api.discovery import EndpointSlice, service_of
-from reconciler.model.api.meta import ref_of
 from reconciler.model.api.networking import Ingress, NetworkPolicy
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref, Uid
-from reconciler.model.observed import Observation, Observed, Reachable
 from reconciler.planning.incremental.index import PodIndex
 from reconciler.planning.state.pod_templates import PodTemplates
 from reconciler.planning.state.volume_binding import claims_of
@@ -88,8 +85,6 @@ def reach_of(
     wanted = desired.nodes
     if any(name not in wanted for name in found):
         return None
-    if any(desired.of(Service)[ref].spec.type == "LoadBalancer" for ref in services):
-        found.update(wanted)  # It is open at the edges, which follow from all nodes.
     beside = {service for intent in intents for service in index.services_of(intent)} - services
     return Reach(
         frozenset(every),
@@ -102,16 +97,14 @@ def reach_of(
 
 
 def cut_desired(desired: Desired, reach: Reach, workloads: Workloads) -> Desired:
-    """The revision as if there were nothing else in it; what pods read, and the Cluster, is there."""
+    """The revision as if it had no other workloads and Services; what pods read is there, and every node."""
     services = reach.services | reach.beside
-    nodes = {ref_of(node): node for node in (desired.nodes[name] for name in sorted(reach.nodes))}
     slices = desired.of(EndpointSlice)
     return Desired(
         revision=desired.revision,
         objects={
             **desired.objects,
             **{one.type: _among(desired.of(one.type), sorted(reach.owners)) for one in workloads.values()},
-            Node: nodes,
             Service: _among(desired.of(Service), sorted(services)),
             EndpointSlice: {ref: one for ref, one in slices.items() if service_of(one) in reach.services},
             Ingress: {},
@@ -123,11 +116,6 @@ def cut_desired(desired: Desired, reach: Reach, workloads: Workloads) -> Desired
         digests=desired.digests,
         manifests=desired.manifests,
     )
-
-
-def cut_observed(observed: Observed, reach: Reach) -> Observed:
-    """These nodes, with what they have of these pods. What is on a node beside it concerns no plan of theirs."""
-    return Observed({name: _cut_node(observed.nodes[name], reach.uids) for name in sorted(reach.nodes)})
 
 
 def cut_memory(memory: Memory, desired: Desired, reach: Reach) -> Memory:
@@ -157,18 +145,6 @@ def _services_of(owner: Ref, memory: Memory, index: PodIndex, templates: PodTemp
 
 def _is_wanted(owner: Ref, desired: Desired) -> bool:
     return owner in desired.templates
-
-
-def _cut_node(node: Observation, uids: frozenset[Uid]) -> Reachable:
-    assert isinstance(node, Reachable)
-    return replace(
-        node,
-        containers=tuple(one for one in node.containers if one.uid in uids),
-        files={key: value for key, value in node.files.items() if key.partition("/")[0] in uids},
-        directories=node.directories & uids if node.directories else node.directories,
-        busy=node.busy & uids if node.busy else node.busy,
-        volumes=frozenset(),
-    )
 
 
 def _among(entries: Mapping[Key, Value], keys: Collection[Key]) -> dict[Key, Value]:

@@ -50,10 +50,14 @@ def leaving(pods: Mapping[Uid, PodView], rotation: Rotation, memory: Memory, now
 
 
 def _leaving(pod: PodView, before: Draining | None, rotation: Rotation, now: float) -> Draining:
-    since = before.since if before is not None else now
+    """Return how far a pod has come; what is remembered of it, itself, where it has come no further."""
     if rotation.has(pod.intent.ip):
-        return Draining(since)
-    return Draining(since, before.let_go if before is not None and before.let_go is not None else now)
+        return (
+            before if before is not None and before.let_go is None else Draining(before.since if before else now)
+        )
+    if before is not None and before.let_go is not None:
+        return before
+    return Draining(before.since if before is not None else now, now)
 
 
 def is_gone(pod: PodView) -> bool:

@@ -131,16 +131,25 @@ def snapshot_of(
     for intent in pods.values():
         if intent.node in assigned:
             assigned[intent.node].append(intent)
-    infos = {}
-    for name, there in assigned.items():
-        node = nodes[name]
-        foreign = _foreign_ports(node, pods, remembered)
-        known = before.nodes.get(name)
-        if known is None or not _still_holds(known, node, there, foreign):
-            infos[name] = node_info(node, there, foreign)
-        else:
-            infos[name] = known if known.node is node else replace(known, node=node)
+    infos = {
+        name: info_of(nodes[name], there, pods, remembered, before.nodes.get(name))
+        for name, there in assigned.items()
+    }
     return Snapshot(infos, pods)
+
+
+def info_of(
+    node: NodeView,
+    there: Sequence[PodIntent],
+    pods: Container[Uid],
+    remembered: Container[Uid],
+    before: NodeInfo | None = None,
+) -> NodeInfo:
+    """Look at a node with the pods that are there, out of all `pods`; `before` is what was last counted of it."""
+    foreign = _foreign_ports(node, pods, remembered)
+    if before is None or not _still_holds(before, node, there, foreign):
+        return node_info(node, there, foreign)
+    return before if before.node is node else replace(before, node=node)
 
 
 def node_info(node: NodeView, pods: Sequence[PodIntent], foreign_ports: Mapping[int, str]) -> NodeInfo:
