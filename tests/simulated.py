@@ -21,7 +21,7 @@ from reconciler.model.api.core.namespace import Namespace
 from reconciler.model.api.core.node import Node, NodeSpec, SshAddress
 from reconciler.model.api.core.pod import Pod, PodSpec, PodTemplateSpec, TemplateMeta
 from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
-from reconciler.model.api.meta import Object, ObjectMeta, ref_of
+from reconciler.model.api.meta import ManifestMetadata, Object, ObjectMeta, ref_of
 from reconciler.model.desired import Desired, Json, Revision, Template
 from reconciler.model.given import Given, GivenService
 from reconciler.model.memory import Memory
@@ -36,7 +36,7 @@ from reconciler.model.observed import (
     Unreachable,
 )
 from reconciler.model.operations import Outcome, PodWork
-from reconciler.model.plan import Plan
+from reconciler.model.plan import PUBLISHED, Plan
 from reconciler.model.problems import Place
 from reconciler.model.quantities import Quantity
 from reconciler.model.secrets import SecretText
@@ -107,6 +107,11 @@ def desired(
         places={ref: Place("all.yaml", line) for line, ref in enumerate(by_ref, start=1)},
         templates={ref: found for ref, each in by_ref.items() if (found := template(each)) is not None},
         manifests={ref: manifest(each) for ref, each in by_ref.items()},
+        metadata={
+            ref: ManifestMetadata(each.metadata, manifest_digest(each))
+            for ref, each in by_ref.items()
+            if type(each) not in PUBLISHED
+        },
     )
 
 

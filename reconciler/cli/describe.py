@@ -67,7 +67,9 @@ def describe(kind: Names, name: str, namespace: str, output: str, **given: Any) 
         if issued:
             told["certificates"] = certificates_json(issued)
         events_json = [event_json(event) for event in events]
-        echo_object({**object_json(thing, kind), **told, "events": events_json}, output)
+        echo_object(
+            {**object_json(thing, kind, KIND_BY_NAME[kind.kind].encode), **told, "events": events_json}, output
+        )
 
 
 def _described(objects: Mapping[Ref, Status]) -> dict[Ref, Status]:

@@ -16,9 +16,10 @@ from reconciler.cli.kind_argument import KindArgument, kinds_in_words
 from reconciler.cli.options import output_option, state_option
 from reconciler.control.ports import StoreReader
 from reconciler.kinds import KIND_BY_NAME, Kind
+from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.kinds import Names
 from reconciler.model.names import Ref
-from reconciler.model.plan import PUBLISHED
+from reconciler.model.plan import PUBLISHED, Status
 from reconciler.reporting import (
     Context,
     event_json,
@@ -29,6 +30,7 @@ from reconciler.reporting import (
     pods_by_node,
     table_lines,
     table_of,
+    with_metadata,
 )
 from reconciler.store import read_back
 from reconciler.stores import open_reader
@@ -71,8 +73,9 @@ def show_objects(
     found = _picked(things, kind.names, name, namespace)
     if published:
         say_age(reader)
-        shown = [object_json(thing, kind.names) for thing in found.values()]
+        shown = [object_json(thing, kind.names, kind.encode) for thing in found.values()]
     else:
+        found = {ref: with_metadata(manifest, _metadata(objects, ref)) for ref, manifest in found.items()}
         shown = [manifest_json(manifest) for manifest in found.values()]
     if output in ("json", "yaml"):
         echo_object(shown[0] if name is not None else object_list(shown), output)
@@ -83,6 +86,12 @@ def show_objects(
     show_lines(table_lines(table_of(kind.view, typed, context, namespaces=namespace is None)))
     if not found and namespace is not None:
         click.echo("(-n NAMESPACE names one other than `default`, and -A all of them)", err=True)
+
+
+def _metadata(objects: Mapping[Ref, Status], ref: Ref) -> ObjectMeta | None:
+    """The metadata that an object without a status is published with; None: it is not yet."""
+    thing = objects.get(ref)
+    return thing.metadata if thing is not None else None
 
 
 def the_one(things: Mapping[Ref, Thing], kind: Names, name: str, namespace: str) -> Thing:

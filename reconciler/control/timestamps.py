@@ -11,7 +11,7 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from reconciler.model.api.core.pod import Pod
-from reconciler.model.api.meta import Condition
+from reconciler.model.api.meta import Condition, ManifestMetadata
 from reconciler.model.moments import rfc3339
 from reconciler.model.names import Ref
 from reconciler.model.plan import Status
@@ -102,12 +102,19 @@ def _uid(ref: Ref, at: float) -> str:
 
 def _generation(before: Status | None, after: Status) -> int:
     """0 for an object without a spec."""
-    spec = getattr(after, "spec", None)
-    if spec is None:
+    asked = _asked_for(after)
+    if asked is None:
         return 0
     if before is None or not before.metadata.generation:
         return 1
-    return before.metadata.generation + int(getattr(before, "spec", None) != spec)
+    return before.metadata.generation + int(_asked_for(before) != asked)
+
+
+def _asked_for(thing: Status) -> Any:
+    """What counts generations: the spec, or what stands for it; None for an object of a kind that counts none."""
+    if isinstance(thing, ManifestMetadata):
+        return thing.digest if thing.counted else None
+    return getattr(thing, "spec", None)
 
 
 def _deletion(before: Status | None, after: Status, at: float) -> str:

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from reconciler.manifests.admission import Admission
+from reconciler.model.desired import Json
 from reconciler.model.kinds import Names
 from reconciler.planning.controller import Controller
 from reconciler.planning.workload import Workload
@@ -28,3 +29,7 @@ class Kind(Struct, Generic[T], frozen=True):
     them."""
     view: View[T] | None = None
     """How its objects are shown; None for what is not an object, and has a table of its own."""
+
+    def encode(self, fields: Json) -> Json:
+        """From the fields of an object of its type to those of a manifest."""
+        return fields if self.admission is None else self.admission.encode(fields)

@@ -13,7 +13,7 @@ from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.relations import PodTemplate, Relations
-from reconciler.model.api.meta import Object
+from reconciler.model.api.meta import Object, ObjectMeta
 from reconciler.model.desired import Json
 from reconciler.model.kinds import Names
 from reconciler.model.names import Ref
@@ -36,6 +36,11 @@ def _no_findings(*_: Any) -> Iterable[Finding]:
 
 def _no_relations(_: Any) -> Relations:
     return _NO_RELATIONS
+
+
+def _own_metadata(thing: Any) -> ObjectMeta:
+    found: ObjectMeta = thing.metadata
+    return found
 
 
 def _served_here(_: Any) -> bool:
@@ -67,6 +72,10 @@ class Admission(Struct, Generic[T], frozen=True):
     """Drops what does not count of a document before its schema looks at it. Never raises, whatever it gets."""
     encode: Callable[[Json], Json] = _unchanged
     """Makes the fields of a manifest of those of the typed object: the inverse of `decode`."""
+    published_metadata: Callable[[T], ObjectMeta] = _own_metadata
+    """The metadata of an object of a kind without a status, with what upstream's controllers add to it."""
+    counts_generations: bool = True
+    """Whether the changes of an object of a kind without a status are counted, in its metadata's generation."""
     default: Callable[[T, Index], T] | None = None
     """Fills in what the object leaves to others of its revision, such as to the Cluster."""
     validate: Callable[[T], Iterable[Finding]] = _no_findings

@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 from reconciler.manifests.across.index import Index
 from reconciler.manifests.admission import AdmittedKinds
 from reconciler.manifests.manifest import Manifest
-from reconciler.manifests.reading.canonical_form import template_hash
-from reconciler.model.api.meta import Object, ref_of
+from reconciler.manifests.reading.canonical_form import body_digest, template_hash
+from reconciler.model.api.meta import ManifestMetadata, Object, ref_of
 from reconciler.model.desired import Desired, Json, Revision, Template
 from reconciler.model.names import Ref
 from reconciler.model.problems import Place, Problem
@@ -34,6 +34,7 @@ class Assembler:
         self._digests: _Table[str] = _Table()
         self._manifests: _Table[Json] = _Table()
         self._owners: _Table[Ref] = _Table()
+        self._metadata: _Table[ManifestMetadata] = _Table()
 
     def touch(self, manifests: Iterable[Manifest[Any]]) -> None:
         """Note that these were added or removed, or depend on one that was."""
@@ -64,6 +65,7 @@ class Assembler:
             templates=self._templates.handed_out(),
             manifests=self._manifests.handed_out(),
             owners=self._owners.handed_out(),
+            metadata=self._metadata.handed_out(),
             warnings=warnings,
             empty_files=empty_files,
         )
@@ -71,8 +73,10 @@ class Assembler:
     def _take(self, manifest: Manifest[Any], index: Index) -> None:
         ref, object = manifest.ref, manifest.object
         objects = self._objects[ref.kind]
-        if (default := self._kinds.by_kind[ref.kind].admission.default) is not None:
-            defaulted, known = default(object, index), objects.get(ref)
+        kind = self._kinds.by_kind[ref.kind]
+        admission = kind.admission
+        if admission.default is not None:
+            defaulted, known = admission.default(object, index), objects.get(ref)
             object = known if known == defaulted else defaulted
         objects.put(ref, object)
         self._places.put(ref, manifest.place)
@@ -87,6 +91,9 @@ class Assembler:
             self._templates.put(ref, template)
         if manifest.digest:
             self._digests.put(ref, manifest.digest)
+        if not kind.names.has_status:
+            metadata, digest = admission.published_metadata(object), body_digest(manifest.canonical)
+            self._metadata.put(ref, ManifestMetadata(metadata, digest, admission.counts_generations))
         if manifest.relations.dependents:
             self._dependents[ref] = manifest.relations.dependents
 
@@ -114,6 +121,7 @@ class Assembler:
             self._templates,
             self._digests,
             self._owners,
+            self._metadata,
         )
         for table in tables:
             table.drop(ref)
@@ -154,7 +162,9 @@ class _Table(Generic[V]):
 
     def put(self, ref: Ref, value: V) -> None:
         known = self._now.get(ref)
-        if known is not value and not (isinstance(value, str | Template | Ref) and known == value):
+        if known is not value and not (
+            isinstance(value, str | Template | Ref | ManifestMetadata) and known == value
+        ):
             self._own()[ref] = value
 
     def drop(self, ref: Ref) -> None:

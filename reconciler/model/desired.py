@@ -9,6 +9,7 @@ from msgspec import Struct
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
 from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.meta import ManifestMetadata
 from reconciler.model.names import Ref
 from reconciler.model.problems import Place, Problem
 
@@ -84,6 +85,8 @@ class Desired(Struct, frozen=True, dict=True):
     with another object has none."""
     owners: Mapping[Ref, Ref] = {}
     """The object that each object comes with which no manifest holds."""
+    metadata: Mapping[Ref, ManifestMetadata] = {}
+    """The metadata of each object of a kind without a status, as it is to be published."""
     warnings: tuple[Problem, ...] = ()
     empty_files: frozenset[str] = frozenset()
     """Files of the source that hold no object."""

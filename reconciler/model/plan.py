@@ -13,6 +13,7 @@ from reconciler.model.api.core.node import Node
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.core.service import Service
+from reconciler.model.api.meta import ManifestMetadata
 from reconciler.model.api.networking import Ingress
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref, Uid
@@ -113,9 +114,18 @@ class Endpoint(Struct, frozen=True, gc=False):
 
 
 Status: TypeAlias = (
-    Pod | Replicated | ReplicaSet | Node | Service | Endpoints | Ingress | Certificate | PersistentVolumeClaim
+    Pod
+    | Replicated
+    | ReplicaSet
+    | Node
+    | Service
+    | Endpoints
+    | Ingress
+    | Certificate
+    | PersistentVolumeClaim
+    | ManifestMetadata
 )
-"""An object that the reconciler keeps a status of, or makes itself."""
+"""An object that the reconciler keeps a status of, or makes itself; of any other its metadata."""
 PUBLISHED: Final = frozenset[type[Any]](get_args(Status))
 """The types of such objects."""
 

@@ -5,7 +5,7 @@ Nothing here prints, colours or measures the terminal: the command line does, so
 
 from reconciler.reporting.events import event_json, event_line, events_table
 from reconciler.reporting.lines import Line, Style, inert
-from reconciler.reporting.objects import certificates_json, manifest_json, object_json, object_list
+from reconciler.reporting.objects import certificates_json, manifest_json, object_json, object_list, with_metadata
 from reconciler.reporting.plan_json import plan_json
 from reconciler.reporting.plan_markdown import plan_markdown
 from reconciler.reporting.plan_report import PlanReport, RejectedBase, UnreachableNode, not_compared_words
@@ -43,5 +43,6 @@ __all__ = [
     "problems_text",
     "table_lines",
     "table_of",
+    "with_metadata",
     "traffic_objects",
 ]

@@ -3,33 +3,38 @@
 Field names and places are upstream's; a field that has its default is left out, as in the manifest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from reconciler.model.acme import IssuedCertificate
-from reconciler.model.api.meta import Object
+from reconciler.model.api.meta import Object, ObjectMeta
 from reconciler.model.kinds import Names
 from reconciler.model.moments import rfc3339
 from reconciler.model.quantities import Quantity
 
 Json = dict[str, Any]
 
-_FROM_ANNOTATIONS: Final = frozenset({"ssh", "hostKey", "options"})
-"""Fields that hold what annotations say: they are shown as those."""
 _SECRET_FIELDS: Final = ("data", "stringData")
 
 
-def object_json(thing: Object, names: Names) -> Json:
-    """An object that is published: its metadata, its spec and its status."""
+def object_json(thing: Object, names: Names, encode: Callable[[Json], Json]) -> Json:
+    """An object that is published: its metadata, its spec and its status.
+
+    `encode` is of its kind: from the fields of the type to those of a manifest.
+    """
     fields = _without_nulls(msgspec.to_builtins(thing, enc_hook=_plain))
-    shown = {name: value for name, value in fields.items() if name not in _FROM_ANNOTATIONS}
-    return {"apiVersion": names.api_version, "kind": names.kind, **shown}
+    return {"apiVersion": names.api_version, "kind": names.kind, **encode(fields)}
+
+
+def with_metadata(manifest: Mapping[str, Any], metadata: ObjectMeta | None) -> Json:
+    """An object that has no status, as it was written, with the metadata that is published of it."""
+    return dict(manifest) if metadata is None else {**manifest, "metadata": msgspec.to_builtins(metadata)}
 
 
 def manifest_json(manifest: Mapping[str, Any]) -> Json:
-    """An object that has no status, as it was written; of a Secret its keys, and nothing of their values."""
+    """An object that has no status; of a Secret its keys, and nothing of their values."""
     shown = dict(manifest)
     if shown.get("kind") == "Secret":
         for field in _SECRET_FIELDS:

@@ -255,7 +255,9 @@ def _statuses(reader: StoreReader) -> list[Pod]:
 
 def _pods_of(app: str, pods: list[Pod]) -> list[Json]:
     """The pods of this name, or of this Deployment."""
-    return [object_json(pod, POD.names) for pod in pods if pod.metadata.name == app or _is_of(pod, app)]
+    return [
+        object_json(pod, POD.names, POD.encode) for pod in pods if pod.metadata.name == app or _is_of(pod, app)
+    ]
 
 
 def is_ready(pod: Json) -> bool:

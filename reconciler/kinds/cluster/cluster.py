@@ -5,11 +5,11 @@ from reconciler.kinds.kind import Kind
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.kinds import Names
 from reconciler.model.names import GROUP
-from reconciler.reporting.view import View, name_column
+from reconciler.reporting.view import View, age_column, name_column
 
 CLUSTER = Kind(
     names=Names(kind="Cluster", plural="clusters", group=GROUP, namespaced=False),
     type=Cluster,
     admission=CLUSTER_ADMISSION,
-    view=View(columns=(name_column(),)),
+    view=View(columns=(name_column(), age_column())),
 )

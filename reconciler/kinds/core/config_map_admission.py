@@ -47,4 +47,4 @@ def _contents(config_map: ConfigMap, _: Ref) -> Mapping[str, str]:
     return {**config_map.data, **encoded} if encoded else config_map.data
 
 
-CONFIG_MAP_ADMISSION = Admission(decode=_decode, contents=_contents)
+CONFIG_MAP_ADMISSION = Admission(decode=_decode, contents=_contents, counts_generations=False)

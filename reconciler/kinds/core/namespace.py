@@ -9,7 +9,7 @@ from reconciler.manifests.findings import Finding, warning
 from reconciler.manifests.reading.decoding import decode_as
 from reconciler.model.api.core.namespace import Namespace
 from reconciler.model.kinds import Names
-from reconciler.reporting.view import View, name_column
+from reconciler.reporting.view import View, age_column, name_column
 
 
 def _validate(namespace: Namespace) -> Iterator[Finding]:
@@ -23,6 +23,6 @@ def _validate(namespace: Namespace) -> Iterator[Finding]:
 NAMESPACE = Kind(
     names=Names(kind="Namespace", plural="namespaces", short=("ns",), namespaced=False),
     type=Namespace,
-    admission=Admission(decode=decode_as(Namespace), validate=_validate),
-    view=View(columns=(name_column(),)),
+    admission=Admission(decode=decode_as(Namespace), validate=_validate, counts_generations=False),
+    view=View(columns=(name_column(), age_column())),
 )

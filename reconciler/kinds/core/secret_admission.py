@@ -104,4 +104,6 @@ def _contents(secret: Secret, ref: Ref) -> Mapping[str, str]:
     return texts | {key: "\0" + value.fingerprint(salt) for key, value in secret.binary_data.items()}
 
 
-SECRET_ADMISSION = Admission(decode=_decode, encode=_encode, contents=_contents, confidential=True)
+SECRET_ADMISSION = Admission(
+    decode=_decode, encode=_encode, contents=_contents, confidential=True, counts_generations=False
+)

@@ -45,6 +45,12 @@ def template_json(canonical: Json, at: Pointer, beside: Sequence[str] = ()) -> b
     return _canonical([*made_from, beside] if beside else made_from)
 
 
+def body_digest(canonical: Json) -> str:
+    """Sixteen hex digits of an object but for its metadata."""
+    body = {name: value for name, value in canonical.items() if name != "metadata"}
+    return hashlib.sha256(_canonical(body)).hexdigest()[:16]
+
+
 def contents_digest(contents: Mapping[str, str], ref: Ref) -> str:
     """Sixteen hex digits of the values; salted with the object's name, as the fingerprints are."""
     return hashlib.sha256(_canonical([str(ref), contents])).hexdigest()[:16]

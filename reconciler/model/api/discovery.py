@@ -10,6 +10,9 @@ from reconciler.model.names import Ref
 LABEL_SERVICE_NAME: Final = "kubernetes.io/service-name"
 """The label of an EndpointSlice that names the Service whose endpoints it holds."""
 
+LABEL_MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
+"""On an EndpointSlice: who changes it."""
+
 
 class EndpointConditions(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Whether an endpoint takes connections."""

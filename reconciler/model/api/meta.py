@@ -99,6 +99,16 @@ class Object(Protocol):
     def metadata(self) -> ObjectMeta: ...
 
 
+class ManifestMetadata(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The metadata of an object without a status: all else of it is as in its manifest, and not repeated here."""
+
+    metadata: ObjectMeta
+    digest: str
+    """Of all else: another one where that has changed."""
+    counted: bool = True
+    """Whether the changes of all else are counted, in `metadata.generation`."""
+
+
 def condition_of(conditions: Iterable[Condition], type_name: str) -> Condition | None:
     """The condition of this type; None if there is none."""
     return next((one for one in conditions if one.type == type_name), None)

@@ -28,7 +28,7 @@ def cluster_status(world: World, decided: Decided, progress: Progress, state: Cl
     """Return every object with its status, and what is left to wait for."""
     desired, nodes, pods, owned = world.desired, world.nodes, decided.pods, decided.owned
     unplaced, done, memory = decided.placement.unplaced, world.done, world.memory
-    statuses: dict[Ref, Status] = {}
+    statuses: dict[Ref, Status] = {**desired.metadata}
     statuses.update(nodes_with_status(nodes))
     statuses.update(departed_nodes(memory.nodes, nodes))
     statuses.update((intent.ref, done_pod(intent)) for intent in done.values())

@@ -5,7 +5,9 @@ from textwrap import dedent
 import pytest
 
 from reconciler.model.api.discovery import EndpointSlice
+from reconciler.model.api.meta import OwnerReference
 from reconciler.model.desired import Desired, Rejected
+from reconciler.model.names import Ref
 from tests.good_revision import Faults, Load
 
 SERVICE = dedent("""\
@@ -94,3 +96,22 @@ def test_endpoints_of_the_old_kind_are_refused_with_the_new_one_named(load: Load
     (problem,) = result.problems
     assert problem.code == "unknown-kind"
     assert "EndpointSlice" in problem.fix
+
+
+def test_it_is_published_as_its_services_own(load: Load) -> None:
+    result = load({"db.yaml": f"{SERVICE}---\n{SLICE}"})
+    assert isinstance(result, Desired)
+    published = result.metadata[Ref("EndpointSlice", "default", "db-1")].metadata
+    assert published.owner_references == (OwnerReference("v1", "Service", "db", "", True, True),)
+    assert published.labels == {
+        "kubernetes.io/service-name": "db",
+        "endpointslice.kubernetes.io/managed-by": "reconciler.dev",
+    }
+
+
+def test_a_note_of_who_manages_it_stays(load: Load) -> None:
+    noted = SLICE.replace("labels:\n", "labels:\n    endpointslice.kubernetes.io/managed-by: dba\n")
+    result = load({"db.yaml": f"{SERVICE}---\n{noted}"})
+    assert isinstance(result, Desired)
+    published = result.metadata[Ref("EndpointSlice", "default", "db-1")].metadata
+    assert published.labels["endpointslice.kubernetes.io/managed-by"] == "dba"

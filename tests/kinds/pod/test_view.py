@@ -123,6 +123,7 @@ def test_the_object_is_upstreams() -> None:
             created=NOON,
         ),
         POD.names,
+        POD.encode,
     )
     assert (shown["apiVersion"], shown["kind"]) == ("v1", "Pod")
     assert shown["metadata"] == {

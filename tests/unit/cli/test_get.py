@@ -1,11 +1,15 @@
 """`reconciler get` before there is anything to show, and for those who don't know its words yet."""
 
 import json
+import time
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 
 from reconciler.cli import cli
+from reconciler.control.timestamps import with_timestamps
+from reconciler.model.api.meta import ManifestMetadata, ObjectMeta
+from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.records import Event
 from reconciler.store.sqlite import SqliteStore
@@ -62,3 +66,24 @@ def test_endpoints_are_those_of_the_services(tmp_path: Path) -> None:
     assert shown["subsets"] == [{"addresses": [{"ip": "10.244.0.2"}], "ports": [{"port": 8080}]}]
     services = get(tmp_path, "svc", "mail").stdout.splitlines()[1]
     assert services.split()[:5] == ["mail", "ExternalName", "<none>", "mail.example.org", "<none>"]
+
+
+def test_an_object_without_a_status_is_shown_whole_with_its_age(tmp_path: Path) -> None:
+    ref = Ref("Secret", "default", "login")
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "login", "namespace": "default"},
+        "data": {"token": "f1ng3r"},
+    }
+    with SqliteStore(tmp_path) as store:
+        store.save(Memory(applied={ref: manifest}))
+        written = get(tmp_path, "secret", "login", "-o", "json")
+        assert json.loads(written.stdout)["metadata"] == manifest["metadata"], "it is not published yet"
+        metadata = ManifestMetadata(ObjectMeta("login", "default"), "digest", counted=False)
+        store.publish(with_timestamps({}, {ref: metadata}, time.time() - 90))
+    shown = json.loads(get(tmp_path, "secret", "login", "-o", "json").stdout)
+    assert shown["data"] == {"token": "***"}
+    assert list(shown) == ["apiVersion", "kind", "metadata", "data"]
+    assert shown["metadata"].keys() == {"name", "namespace", "uid", "creationTimestamp", "resourceVersion"}
+    assert get(tmp_path, "secrets").stdout.split()[-1] == "90s"

@@ -6,7 +6,7 @@ from reconciler.control.timestamps import with_timestamps
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.core.service import LoadBalancerIngress, LoadBalancerStatus, Service
-from reconciler.model.api.meta import ObjectMeta
+from reconciler.model.api.meta import ManifestMetadata, ObjectMeta
 from reconciler.model.api.networking import Ingress, IngressSpec, IngressStatus
 from reconciler.model.moments import rfc3339
 from reconciler.model.names import Ref
@@ -129,3 +129,22 @@ def test_a_pod_names_the_uid_of_its_owner_and_when_it_is_to_be_gone() -> None:
     third = with_timestamps(second, {REF: leaving, WEB: web}, 210.0)
     assert second[REF].metadata.deletion_timestamp == rfc3339(230)
     assert third[REF] is second[REF]
+
+
+def test_an_object_without_a_status_gets_metadata_as_any_other() -> None:
+    ref = Ref("NetworkPolicy", "shop", "closed")
+    first = with_timestamps({}, {ref: ManifestMetadata(ObjectMeta("closed", "shop"), "a")}, 100.0)
+    assert (first[ref].metadata.generation, created(first[ref])) == (1, rfc3339(100))
+    assert first[ref].metadata.uid
+    labelled = ManifestMetadata(ObjectMeta("closed", "shop", {"team": "shop"}), "a")
+    later = with_timestamps(first, {ref: labelled}, 160.0)
+    assert (later[ref].metadata.generation, later[ref].metadata.uid) == (1, first[ref].metadata.uid)
+    again = with_timestamps(later, {ref: replace(labelled, digest="b")}, 170.0)
+    assert (again[ref].metadata.generation, created(again[ref])) == (2, rfc3339(100))
+
+
+def test_generations_are_counted_where_upstream_counts_them() -> None:
+    ref = Ref("ConfigMap", "shop", "settings")
+    first = with_timestamps({}, {ref: ManifestMetadata(ObjectMeta("settings", "shop"), "a", False)}, 100.0)
+    later = with_timestamps(first, {ref: ManifestMetadata(ObjectMeta("settings", "shop"), "b", False)}, 160.0)
+    assert (later[ref].metadata.generation, later[ref] == first[ref]) == (0, False)

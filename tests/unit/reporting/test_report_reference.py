@@ -73,7 +73,8 @@ def replace_times(pod: Pod) -> Pod:
 
 def metadata_and_status(thing: Any) -> Any:
     """Without the spec, which is as in the manifest."""
-    shown = object_json(thing, KIND_BY_NAME[type(thing).__name__].names)
+    kind = KIND_BY_NAME[type(thing).__name__]
+    shown = object_json(thing, kind.names, kind.encode)
     return {key: value for key, value in shown.items() if key != "spec"}
 
 

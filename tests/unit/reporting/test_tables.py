@@ -64,7 +64,8 @@ def table(
 
 
 def shown(thing: Any) -> dict[str, Any]:
-    return object_json(thing, KIND_BY_NAME[type(thing).__name__].names)
+    kind = KIND_BY_NAME[type(thing).__name__]
+    return object_json(thing, kind.names, kind.encode)
 
 
 def test_pods() -> None:
@@ -175,7 +176,9 @@ def test_a_secret_is_shown_with_its_keys_and_none_of_its_values() -> None:
     }
     assert manifest_json(manifest)["data"] == {"token": "***"}
     secret = read_back(manifest, KIND_BY_NAME["Secret"].type)
-    assert table([secret], namespaces=True) == Table(("NAMESPACE", "NAME", "DATA"), (("shop", "api", "1"),))
+    assert table([secret], namespaces=True) == Table(
+        ("NAMESPACE", "NAME", "DATA", "AGE"), (("shop", "api", "1", "<unknown>"),)
+    )
 
 
 def test_an_object_is_shown_with_what_its_manifest_asks_for() -> None:
@@ -279,4 +282,4 @@ def test_endpoint_slices_show_their_addresses() -> None:
         "endpoints": [{"addresses": ["192.0.2.7"]}, {"addresses": ["192.0.2.8"]}],
     }
     seen = table([read_back(manifest, EndpointSlice)])
-    assert seen.rows == (("db", "IPv4", "5432", "192.0.2.7,192.0.2.8"),)
+    assert seen.rows == (("db", "IPv4", "5432", "192.0.2.7,192.0.2.8", "<unknown>"),)
