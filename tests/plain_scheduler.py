@@ -118,12 +118,20 @@ class PlainScheduler:
         self._memory = memory
         self.incarnations: dict[Ref, int] = {}
 
+    def fits(self, pod: Wanted) -> bool:
+        """Whether there is a node for the pod; none is given to it."""
+        return any(
+            self._address(pod, room) is not None
+            for room in self._rooms.values()
+            if not self._turned_away(pod, room)
+        )
+
     def place(self, pod: Wanted) -> Placed | None:
         rooms = [room for room in self._rooms.values() if not self._turned_away(pod, room)]
         rooms.sort(key=lambda room: preference(pod, room))
         count = len(rooms)
         for at, room in enumerate(rooms):
-            address = (room.node.manifest.ssh.host, room.last_ip) if pod.spec.host_network else room.next_address()
+            address = self._address(pod, room)
             if address is None:
                 continue
             chosen = self._chosen(pod, room, rooms[at + 1 :], count)
@@ -134,6 +142,9 @@ class PlainScheduler:
                 self._claims.setdefault(ref, ClaimRecord(room.node.name, ""))
             return Placed(pod, intent, chosen)
         return None
+
+    def _address(self, pod: Wanted, room: Room) -> tuple[str, int] | None:
+        return (room.node.manifest.ssh.host, room.last_ip) if pod.spec.host_network else room.next_address()
 
     def reasons(self, pod: Wanted) -> dict[str, str]:
         return {

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -146,11 +147,16 @@ def template_hash(spec: PodSpec) -> str:
 def _whole(value: Any) -> Any:
     """With all defaults: so that the hash, and with it the names of pods, stays what it is."""
     if isinstance(value, msgspec.Struct):
-        fields = msgspec.structs.fields(value)
-        return {field.encode_name: _whole(getattr(value, field.name)) for field in fields}
+        return {name: _whole(getattr(value, attribute)) for attribute, name in _names_of_fields(type(value))}
     if isinstance(value, tuple):
         return [_whole(one) for one in value]
     return {key: _whole(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+@cache
+def _names_of_fields(type_of_value: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """Each attribute and the name it is written by; msgspec works them out anew at every question."""
+    return tuple((field.name, field.encode_name) for field in msgspec.structs.fields(type_of_value))
 
 
 def manifest_digest(each: Object) -> str:

@@ -235,12 +235,13 @@ def _check_preemption(scene: Scene, snapshot: Snapshot) -> None:
     """Whether a pod would fit if others were gone is what the plain scheduler finds when they are."""
     remembered = replace(scene.memory, pods={**scene.memory.pods, **scene.pods})
     snapshot = snapshot_of(scene.nodes, scene.pods, remembered.pods, snapshot)
-    for pod in {(one.owner, one.hash): one for one in scene.wanted}.values():
-        dry_run = DryRun(scene.revision, pod, snapshot, scene.claims)
-        for gone in ([], [*scene.pods][:1], [*scene.pods][1::3], [*scene.pods]):
-            left = {uid: intent for uid, intent in scene.pods.items() if uid not in gone}
-            plain = plain_scheduler.place(scene.revision, [pod], scene.nodes, left, remembered, scene.claims)
-            assert dry_run.fits_without(frozenset(gone)) == bool(plain.placed)
+    wanted = {(one.owner, one.hash): one for one in scene.wanted}.values()
+    dry_runs = [DryRun(scene.revision, pod, snapshot, scene.claims) for pod in wanted]
+    for gone in ([], [*scene.pods][:1], [*scene.pods][1::3], [*scene.pods]):
+        left = {uid: intent for uid, intent in scene.pods.items() if uid not in gone}
+        plain = plain_scheduler.PlainScheduler(scene.revision, scene.nodes, left, remembered, scene.claims)
+        for pod, dry_run in zip(wanted, dry_runs, strict=True):
+            assert dry_run.fits_without(frozenset(gone)) == plain.fits(pod)
 
 
 @pytest.mark.parametrize("part", range(10))

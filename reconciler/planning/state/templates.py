@@ -5,11 +5,12 @@ containers, too: a master without a memory knows the pods of templates that no m
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import fields, replace
+from msgspec.structs import FieldInfo, fields, replace
 
 from reconciler.model.api.core.pod import PodSpec, PodTemplateSpec, TemplateMeta
 from reconciler.model.memory import PodIntent
@@ -75,8 +76,14 @@ def _written(value: Any) -> Any:
 
 
 def _fields(value: Struct) -> Iterator[tuple[str, Any]]:
-    for field in fields(value):
+    for field in _fields_of(type(value)):
         content = getattr(value, field.name)
         empty = field.default_factory() if callable(field.default_factory) else field.default
         if field.required or content != empty:
             yield field.encode_name, _written(content)
+
+
+@cache
+def _fields_of(kind: type[Struct]) -> tuple[FieldInfo, ...]:
+    """The fields of a type; msgspec works them out anew at every question."""
+    return fields(kind)
