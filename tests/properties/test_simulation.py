@@ -64,8 +64,8 @@ from tests.simulation import (
     something_happens,
 )
 
-SEEDS, STEPS = (*range(30), 169), 80
-"""169: a container is renamed before it was ever seen."""
+SEEDS, STEPS = (*range(30), 157, 169, 182), 80
+"""157, 182: a backup is put in place of pods that are no more. 169: a container is renamed before it was seen."""
 GUARDS = (
     "a revision that drops most objects is held",
     "another cluster's manifests are held",
@@ -147,7 +147,17 @@ class Step:
             or bool(node.spec.taints)
             or intent.node in self.lost()
             or (deployment is not None and staying[owner, template] >= deployment.spec.replicas)
+            or (deployment is not None and self.too_many_are_found(deployment, owner, staying))
         )
+
+    def too_many_are_found(self, deployment: Deployment, owner: Ref, staying: Counter[tuple[Ref, str]]) -> bool:
+        """A backup remembers pods, and hosts show others: of both, those stay that serve, of whatever template."""
+        made = {change.uid for change in self.plan.changes if change.action in (Action.CREATE, Action.MOVE)}
+        known = {uid for uid, each in self.memory.pods.items() if each.workload == owner and each.wanted == "run"}
+        adopted = {uid for uid, each in self.plan.memory.pods.items() if each.workload == owner} - made
+        most = deployment.spec.replicas + fenceposts_of(deployment).surge
+        kept = sum(count for (of, _), count in staying.items() if of == owner)
+        return len(known | (adopted - self.memory.pods.keys())) > most and kept >= deployment.spec.replicas
 
     def lost(self) -> set[str]:
         """By the cluster's rule, judged here from when each was cut off."""
