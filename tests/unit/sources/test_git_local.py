@@ -241,9 +241,9 @@ def test_a_tree_that_contains_itself_a_million_times_ends_soon(repository: Repos
     for _ in range(8):
         oid = repository.tree({f"d{number}": (TREE, oid) for number in range(10)})
     repository.commit({"bomb": (TREE, oid)})
-    began = time.monotonic()
+    began = time.process_time()
     assert list(problems(repository).values()) == ["too-many-files"]
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_reading_ends_at_the_limit_in_the_middle_of_a_folder(

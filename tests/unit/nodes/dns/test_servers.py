@@ -35,6 +35,19 @@ WANTED = NodeDns(
 )
 
 
+class Clock:
+    """Time that passes only while somebody waits."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
 class Bench(Shell, SystemContainer):
     """A host's directory, and two servers: both read the hosts at any time, the rest when they are restarted."""
 
@@ -112,8 +125,7 @@ class Bench(Shell, SystemContainer):
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench(tmp_path)
     monkeypatch.setattr(dns_module, "in_force", made.answer)
-    monkeypatch.setattr(dns_module, "_SECONDS", 0.05)
-    monkeypatch.setattr(dns_module, "_AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(dns_module, "time", Clock())
     return made
 
 
