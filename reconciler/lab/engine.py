@@ -3,7 +3,9 @@
 import http.client
 import json
 import socket
+import time
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,6 +53,44 @@ def labelled_containers(path: Path, label: str) -> list[dict[str, Any]]:
         raise LabError(f"the engine at {path} does not list its containers (HTTP {status}): {said}")
     found: list[dict[str, Any]] = json.loads(body)
     return found
+
+
+def remove_labelled(path: Path, label: str) -> None:
+    """End and remove all containers, networks and volumes that have this label.
+
+    A removal that somebody else began goes on in the engine: another one is refused (409) until it is through.
+    """
+    end = time.monotonic() + 30
+    while containers := labelled_containers(path, label):
+        if time.monotonic() > end:
+            names = ", ".join(str(one["Names"]) for one in containers)
+            raise LabError(f"the engine at {path} does not remove {names}")
+        with ThreadPoolExecutor(len(containers)) as pool:
+            removals = [pool.submit(_remove, path, f"/containers/{one['Id']}?force=1&v=1") for one in containers]
+        if not all(removal.result() for removal in removals):
+            time.sleep(0.2)
+    filters = urllib.parse.quote(json.dumps({"label": [label]}))
+    for network in _listed(path, f"/networks?filters={filters}"):
+        _remove(path, f"/networks/{network['Id']}")
+    for volume in _listed(path, f"/volumes?filters={filters}")["Volumes"] or ():
+        _remove(path, f"/volumes/{urllib.parse.quote(volume['Name'])}?force=1")
+
+
+def _listed(path: Path, url: str) -> Any:
+    status, body = _call(path, "GET", url, timeout=30)
+    if status != 200:
+        said = body.decode(errors="replace").strip()
+        raise LabError(f"the engine at {path} does not answer {url} (HTTP {status}): {said}")
+    return json.loads(body)
+
+
+def _remove(path: Path, url: str) -> bool:
+    """False: it is being removed already."""
+    status, body = _call(path, "DELETE", url, timeout=60)
+    if status not in (204, 404, 409):
+        said = body.decode(errors="replace").strip()
+        raise LabError(f"the engine at {path} does not remove {url} (HTTP {status}): {said}")
+    return status != 409
 
 
 def load_images(path: Path, archive: BinaryIO, size: int, timeout: float = 120.0) -> None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from reconciler.lab import processes
 from reconciler.lab.commands import HOST_ENVIRONMENT, run
 from reconciler.lab.disk import HostDisk
-from reconciler.lab.engine import engine_answers, ssh_answers
+from reconciler.lab.engine import engine_answers, remove_labelled, ssh_answers
 from reconciler.lab.errors import LabError
 from reconciler.lab.network import Network
+from reconciler.model.names import LABEL_CLUSTER
 
 SSH_PORT = 22
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -140,7 +141,8 @@ class Host:
         return self.run(["docker", *arguments], timeout=timeout, check=check)
 
     def wipe(self) -> None:
-        """Remove whatever a reconciler left on the host (see wipe.sh); the host itself stays up."""
+        """Remove whatever a reconciler left on the host (the rest: wipe.sh); the host itself stays up."""
+        remove_labelled(self.docker_socket, LABEL_CLUSTER)
         script = resources.files("reconciler.lab").joinpath("wipe.sh").read_text()
         self.run(["sh", "-c", script, "reconciler-lab-wipe"], timeout=60)
 

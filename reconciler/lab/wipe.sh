@@ -1,18 +1,7 @@
-# Runs on a lab host between tests: removes what a reconciler left there, whichever version of it.
-# Containers, networks and volumes by label; routes, rules, addresses and links by not being Docker's or the lab's.
+# Runs on a lab host between tests, after its containers, networks and volumes are gone: removes what else a
+# reconciler left there, whichever version of it. Routes, rules, addresses and links by not being Docker's or the lab's.
 set -eu
 export LC_ALL=C
-label=label=reconciler.dev/cluster
-# A removal that a reconciler began goes on in Docker after its end: another one is refused until it is through.
-tries=0
-while left=$(docker ps --all --quiet --filter "$label") && [ -n "$left" ]; do
-    printf '%s\n' "$left" | xargs docker rm --force --volumes >/dev/null && continue
-    tries=$((tries + 1))
-    [ "$tries" -lt 50 ] || exit 1
-    sleep 0.2
-done
-docker network ls --quiet --filter "$label" | xargs -r docker network rm >/dev/null
-docker volume ls --quiet --filter "$label" | xargs -r docker volume rm --force >/dev/null
 
 ip -4 route show table main | grep -v 'proto kernel' |
     sed 's/ linkdown//; s/ dead//; s/ *$//' | xargs -r -L1 ip route del || true
@@ -22,7 +11,7 @@ ip -o -4 addr show dev lo | sed 's/.* inet \([^ ]*\).*/\1/' | grep -vxF '127.0.0
     xargs -r -I{} ip addr del {} dev lo || true
 
 for table in filter nat mangle; do
-    own=$(iptables -w 5 -t "$table" -S | sed -n 's/^-N //p' | grep -v '^DOCKER' || true)
+    own=$(iptables -w 5 -t "$table" -S | sed -n 's/^-N //p' | grep -v '^DOCKER') || continue
     for chain in $own; do
         iptables -w 5 -t "$table" -F "$chain"
     done
@@ -32,7 +21,8 @@ for table in filter nat mangle; do
             xargs -r -L1 iptables -w 5 -t "$table"
     done
     for chain in $own; do
-        iptables -w 5 -t "$table" -X "$chain"
+        # On a busy machine the kernel may not have let go of the rules yet.
+        iptables -w 5 -t "$table" -X "$chain" || { sleep 1 && iptables -w 5 -t "$table" -X "$chain"; }
     done
 done
 iptables -w 5 -F DOCKER-USER
