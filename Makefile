@@ -47,13 +47,13 @@ format: $(STAMP) ## rewrite the sources in the one format
 schemas: $(STAMP) ## schemas/ and the page of a pod's fields, from upstream's shapes, our types and schemas/overlays/
 	$(BIN)/python -m tools.schemas
 
-# Tests on real hosts mostly wait: each of three workers has a lab of its own.
+# Tests on real hosts often wait: each of four workers has a lab of its own. They begin as tests/conftest.py says.
 test: setup ## every tier of tests, the lab on real engines included
-	$(BIN)/pytest -n 3 --dist loadfile --durations=15
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=15
 
 # One worker for each core: without the lab, the tests compute.
 test-fast: setup ## every tier of tests, without those that need the lab
-	$(BIN)/pytest -n 2 --dist loadfile -m "not lab" --durations=15
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not lab" --durations=15
 
 bench: setup ## the bars, measured; prints a table
 	$(BIN)/python -m tests.bench

@@ -10,6 +10,8 @@ import pytest
 import structlog
 from _pytest.terminal import TerminalReporter
 
+from tests.command_server import end_server
+
 TESTS = Path(__file__).parent
 
 # Hundreds of tests start Python: without bytecode, each of them compiles half a second of modules.
@@ -17,13 +19,35 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+LONGEST_FIRST = (
+    "lab/test_security.py",
+    "lab/test_faults.py",
+    "lab/test_masters.py",
+    "lab/test_end_to_end.py",
+    "lab/test_rollouts.py",
+    "lab/test_pods_faults.py",
+    "lab/test_node_failures.py",
+    "lab/test_lab_commands.py",
+    "lab/test_cli_pods.py",
+    "lab/test_host_identity.py",
+    "lab/test_boot_alone.py",
+    "lab/test_lost_state.py",
+    "lab",
+    "contract",
+    "properties/test_simulation.py",
+    "properties",
+)
+"""Files and folders whose tests begin first, so that no worker is left with a long file at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that needs the lab, so that `-m "not lab"` brings up none.
+    """Put the longest files first; mark every test that needs the lab, so that `-m "not lab"` brings up none.
 
     Those are all of `tests/lab`, and the tests of a contract that use the fixture `lab`; a unit test's fixture
     of that name boots nothing. A test that asks for the fixture by name while it runs (`getfixturevalue`) has
     the mark on its parameter.
     """
+    items.sort(key=_place)
     for item in items:
         tier = item.path.relative_to(TESTS).parts[0]
         uses_it = isinstance(item, pytest.Function) and "lab" in item.fixturenames
@@ -31,11 +55,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lab)
 
 
+def _place(item: pytest.Item) -> int:
+    path = item.path.relative_to(TESTS)
+    named = (str(path), path.parts[0])
+    return next((number for number, name in enumerate(LONGEST_FIRST) if name in named), len(LONGEST_FIRST))
+
+
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
     """A command that a test calls says where all logs go from then on."""
     yield
     structlog.reset_defaults()
+
+
+def pytest_sessionfinish() -> None:
+    end_server()
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

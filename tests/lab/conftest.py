@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,17 @@ def lab() -> Iterator[Lab]:
         lab.down()
 
 
+@pytest.fixture
+def world(lab: Lab, tmp_path: Path, request: pytest.FixtureRequest) -> World:
+    """Manifests and a state for one test. Where its mark does not say how many, all hosts of the lab are nodes."""
+    return World(lab, tmp_path, hosts_of(request.node))
+
+
+def hosts_of(node: pytest.Item) -> int | None:
+    mark = node.get_closest_marker("hosts")
+    return mark.args[0] if mark else None
+
+
 @pytest.fixture(autouse=True)
 def whole_and_empty_lab(request: pytest.FixtureRequest) -> None:
     """Before each test that uses the lab: nothing of an earlier test runs, all hosts and engines answer.
@@ -53,10 +65,12 @@ def whole_and_empty_lab(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="module")
-def stage_of_file(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One master for all tests of a file, on hosts that are empty before them."""
+def stage_of_file(
+    lab: Lab, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Stage]:
+    """One master for all tests of a file, on one host, or as many as the file's mark says, empty before them."""
     restore(lab)
-    world = World(lab, tmp_path_factory.mktemp("stage"))
+    world = World(lab, tmp_path_factory.mktemp("stage"), hosts_of(request.node) or 1)
     world.write("cluster.yaml", STAGE)
     with world.run() as running:
         running.converged()

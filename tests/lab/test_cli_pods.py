@@ -19,6 +19,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.lab import Lab
+from tests.command_server import Piped, call
 from tests.haproxy_process import free_ports
 from tests.lab.conftest import restore
 from tests.lab.world import World, cluster, deployment, eventually, fetch, service
@@ -120,14 +121,7 @@ class Shop:
         return [sys.executable, "-m", "reconciler", *arguments]
 
     def run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            self.command(*arguments),
-            input=stdin,
-            capture_output=True,
-            timeout=60,
-            env=self.environment,
-            check=False,
-        )
+        return call(*arguments, stdin=stdin, timeout=60, environment=self.environment)
 
     def out(self, *arguments: str, stdin: bytes = b"") -> str:
         done = self.run(*arguments, stdin=stdin)
@@ -139,14 +133,14 @@ class Shop:
         return text in self.out("logs", pod)
 
     @contextmanager
-    def running(self, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-        with subprocess.Popen(
-            self.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+    def running(self, *arguments: str) -> Iterator[Piped]:
+        process = Piped(arguments, self.environment, text=False)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(10)
+            process.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from tests.lab.conftest import STAGE
 from tests.lab.pods import Json, Stage, container, pod, web
 from tests.lab.world import eventually
 
+pytestmark = pytest.mark.hosts(2)
 DOMAIN = "default.svc.cluster.local"
 SERVERS = ("10.96.0.10", "10.96.0.11")
 OUTSIDE = "lab_upstream"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from reconciler.lab import Lab
 from reconciler.model.api.apps import ANNOTATION_REVISION as REVISION
 from tests.lab.world import World, api, deployment, engine_events, eventually, fetch, service
 
@@ -24,11 +23,6 @@ kind: Secret
 metadata: {name: api}
 stringData: {token: canary-7f3a}
 """
-
-
-@pytest.fixture
-def world(lab: Lab, tmp_path: Path) -> World:
-    return World(lab, tmp_path)
 
 
 def pods_that_answer(url: str, asks: int = 24) -> set[str]:
@@ -58,6 +52,7 @@ def test_a_saved_folder_becomes_pods_on_several_hosts_that_answer_on_every_host(
     assert all(container.state == "running" for container in world.containers("web")), "the hosts keep serving"
 
 
+@pytest.mark.hosts(1)
 def test_an_edit_rolls_out_and_a_smaller_number_scales_down(world: World) -> None:
     world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
     with world.run() as running:
@@ -99,6 +94,7 @@ def objects(world: World, kind: str) -> list[Any]:
     return items
 
 
+@pytest.mark.hosts(1)
 def test_a_commit_to_a_local_repository_is_applied_at_once(world: World, tmp_path: Path) -> None:
     world.write("web.yaml", deployment("web", 1) + "---\n" + service("web", 30080))
 
@@ -122,6 +118,7 @@ def test_a_commit_to_a_local_repository_is_applied_at_once(world: World, tmp_pat
         assert len(world.containers("web")) == 3
 
 
+@pytest.mark.hosts(1)
 def test_a_pod_of_two_containers_shares_localhost_and_gets_its_secret_and_nobody_else_does(world: World) -> None:
     world.write("config.yaml", CONFIG)
     world.write("api.yaml", api(1, "valueFrom: {secretKeyRef: {name: api, key: token}}"))
@@ -138,6 +135,7 @@ def test_a_pod_of_two_containers_shares_localhost_and_gets_its_secret_and_nobody
         assert "canary-7f3a" not in labels
 
 
+@pytest.mark.hosts(1)
 def test_a_changed_config_map_read_through_env_rolls_the_pods(world: World) -> None:
     env = "          env: [{name: MESSAGE, valueFrom: {configMapKeyRef: {name: words, key: message}}}]"
     world.write("config.yaml", CONFIG)
@@ -168,6 +166,7 @@ def test_the_plan_printed_is_the_plan_applied(world: World) -> None:
     assert {(container.pod, container.node) for container in world.containers()} == coming
 
 
+@pytest.mark.hosts(1)
 def test_a_diff_in_ci_has_no_state_and_compares_with_the_base_of_the_pull_request(
     world: World, tmp_path: Path
 ) -> None:
@@ -201,6 +200,7 @@ def test_when_all_is_as_wanted_no_host_gets_a_writing_call(world: World) -> None
         assert _engine_events(world) == before
 
 
+@pytest.mark.hosts(1)
 def test_containers_removed_stopped_or_paused_by_hand_come_back(world: World) -> None:
     world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
     with world.run() as running:

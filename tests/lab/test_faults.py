@@ -4,11 +4,9 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from reconciler.lab import Lab
 from tests.lab.world import OnHost, World, deployment, eventually, fetch, service
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -26,8 +24,7 @@ BROKEN: dict[str, str | bytes] = {
 
 
 @pytest.fixture
-def world(lab: Lab, tmp_path: Path) -> World:
-    world = World(lab, tmp_path)
+def world(world: World) -> World:
     world.write("web.yaml", deployment("web", 3) + "---\n" + service("web", 30080))
     return world
 
@@ -41,6 +38,7 @@ def before(world: World) -> Iterator[list[OnHost]]:
 
 
 @pytest.mark.fault(5, 13, 19, 20)
+@pytest.mark.hosts(1)
 def test_no_bad_revision_changes_anything_and_each_is_explained_at_its_place(
     world: World, before: list[OnHost]
 ) -> None:
@@ -65,6 +63,7 @@ def test_no_bad_revision_changes_anything_and_each_is_explained_at_its_place(
 
 
 @pytest.mark.fault(1, 9)
+@pytest.mark.hosts(1)
 def test_an_empty_folder_and_a_folder_renamed_away_delete_nothing(world: World, before: list[OnHost]) -> None:
     with world.run() as running:
         running.converged()
@@ -84,6 +83,7 @@ def test_an_empty_folder_and_a_folder_renamed_away_delete_nothing(world: World, 
         running.wait_for("Accepted", since=mark)
 
 
+@pytest.mark.hosts(1)
 def test_a_restart_with_a_bad_revision_keeps_the_last_good_one_in_force(
     world: World, before: list[OnHost]
 ) -> None:
@@ -94,6 +94,7 @@ def test_a_restart_with_a_bad_revision_keeps_the_last_good_one_in_force(
 
 
 @pytest.mark.fault(4)
+@pytest.mark.hosts(1)
 def test_dropping_most_objects_waits_for_a_confirmation(world: World, before: list[OnHost]) -> None:
     for number in range(6):
         world.write(f"config-{number}.yaml", f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{number}}}\n")
@@ -168,6 +169,7 @@ def test_a_hung_engine_delays_no_other_host(world: World) -> None:
 
 
 @pytest.mark.fault(53)
+@pytest.mark.hosts(1)
 def test_a_missing_image_says_so_and_the_old_version_stays(world: World, before: list[OnHost]) -> None:
     with world.run() as running:
         running.converged()
@@ -180,6 +182,7 @@ def test_a_missing_image_says_so_and_the_old_version_stays(world: World, before:
 
 
 @pytest.mark.fault(54)
+@pytest.mark.hosts(1)
 def test_a_broken_version_halts_the_rollout_and_the_old_one_serves(world: World, before: list[OnHost]) -> None:
     ids = {container.id for container in before}
     with world.run() as running:
@@ -215,6 +218,7 @@ def test_a_host_port_held_by_a_foreign_container_sends_the_pod_to_another_host(w
 
 
 @pytest.mark.fault(30)
+@pytest.mark.hosts(1)
 def test_an_unreachable_git_remote_keeps_everything(world: World, before: list[OnHost]) -> None:
     with world.run("--git", "ssh://git@127.0.0.1:1/none.git") as running:
         running.wait_for("Unavailable", "stays in force")
@@ -235,6 +239,7 @@ def test_killed_in_the_middle_of_applying_it_adopts_what_it_finds_and_duplicates
         assert len({container.labels["reconciler.dev/uid"] for container in containers}) == 3
 
 
+@pytest.mark.hosts(1)
 def test_with_its_state_lost_it_adopts_the_pods_it_finds(world: World, before: list[OnHost]) -> None:
     subprocess.run(["rm", "-rf", str(world.state)], check=True)
     assert world.on_folder("apply").returncode == 0
@@ -242,6 +247,7 @@ def test_with_its_state_lost_it_adopts_the_pods_it_finds(world: World, before: l
 
 @pytest.mark.fault(56)
 @pytest.mark.rule(9)
+@pytest.mark.hosts(1)
 def test_foreign_containers_even_look_alikes_are_left_alone(world: World, before: list[OnHost]) -> None:
     host = world.lab.node("node-1")
     labels = [
@@ -258,6 +264,7 @@ def test_foreign_containers_even_look_alikes_are_left_alone(world: World, before
 
 
 @pytest.mark.fault(80)
+@pytest.mark.hosts(1)
 def test_a_second_instance_is_refused_and_the_holder_named(world: World) -> None:
     with world.run() as running:
         running.converged()
@@ -266,6 +273,7 @@ def test_a_second_instance_is_refused_and_the_holder_named(world: World) -> None
         assert str(running.process.pid) in second.stderr
 
 
+@pytest.mark.hosts(1)
 def test_a_diff_that_fails_exits_with_2_never_1(world: World) -> None:
     world.write("bad.yaml", "kind: [")
     assert world.on_folder("diff").returncode == 2

@@ -40,7 +40,7 @@ def test_pods_behind_an_ingress_answer_by_host_and_path_in_plain_and_over_tls(la
 
 
 def test_a_certificate_that_cannot_be_read_costs_its_own_site_only_its_tls(lab: Lab, tmp_path: Path) -> None:
-    world = World(lab, tmp_path)
+    world = World(lab, tmp_path, hosts=1)
     chain, key = signed(HOST, start=time.time() - 60, end=time.time() + 86400)
     broken = INGRESS.replace("name: web\n", "name: broken\n", 1).replace(HOST, "broken.org").replace("site", "bad")
     torn = secret(chain[: len(chain) // 2], key).replace("{name: site}", "{name: bad}")
@@ -56,7 +56,7 @@ def test_a_certificate_that_cannot_be_read_costs_its_own_site_only_its_tls(lab: 
 
 
 def test_a_certificate_is_issued_served_kept_and_renewed(lab: Lab, tmp_path: Path) -> None:
-    world = World(lab, tmp_path)
+    world = World(lab, tmp_path, hosts=1)
     edge = lab.records[0].ip
     with acme_server(lambda _: (edge, 80)) as issuer:
         issuer.lifetime = -80 * 86400.0, 10 * 86400.0

@@ -8,6 +8,7 @@ import pytest
 from tests.lab.pods import Json, Stage, container, pod, web
 from tests.lab.world import asked, eventually
 
+pytestmark = pytest.mark.hosts(2)
 HOST = "shop.example.org"
 DB = "10.96.200.7"
 

@@ -1,19 +1,12 @@
 """What goes on while no master runs: probes and what follows from them, and the files that containers read."""
 
-from pathlib import Path
-
 import pytest
 
-from reconciler.lab import Lab
 from tests.lab.pods import STAY, Stage, config_map, container, is_ready, manifests, pod, restarts
 from tests.lab.world import World, eventually
 
 
-@pytest.fixture
-def world(lab: Lab, tmp_path: Path) -> World:
-    return World(lab, tmp_path)
-
-
+@pytest.mark.hosts(1)
 def test_probes_go_on_while_the_master_is_dead(world: World) -> None:
     healthy = {
         "exec": {"command": ["test", "!", "-e", "/tmp/bad"]},

@@ -25,6 +25,8 @@ from tests.lab.pods import (
 )
 from tests.lab.world import OnHost, eventually
 
+pytestmark = pytest.mark.hosts(3)
+
 
 @pytest.fixture
 def beside(stage: Stage) -> Iterator[list[OnHost]]:

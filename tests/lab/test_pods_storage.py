@@ -21,6 +21,7 @@ from tests.lab.pods import (
 )
 from tests.lab.world import eventually
 
+pytestmark = pytest.mark.hosts(2)
 ON_DISK = "/var/lib/reconciler/test/pods"
 ALL: Json = {"name": "data", "mountPath": "/all"}
 EMPTY: Json = {"volumes": [{"name": "data", "emptyDir": {}}]}

@@ -11,6 +11,7 @@ from reconciler.model.names import SYSTEM_PROBER
 from tests.lab.pods import Json, Stage, container, is_ready, pod, reason, restarts
 from tests.lab.world import eventually
 
+pytestmark = pytest.mark.hosts(2)
 PROBER = "test_prober"
 UNHEALTHY = "/tmp/unhealthy"
 QUICK: Json = {"periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 10}
@@ -105,7 +106,8 @@ def test_a_failing_liveness_probe_restarts_the_container_and_says_why(stage: Sta
 
 
 def test_a_startup_probe_keeps_the_others_waiting(stage: Stage) -> None:
-    started = {"exec": {"command": ["test", "-e", "/tmp/started"]}, "periodSeconds": 1, "failureThreshold": 60}
+    asked = {"command": ["test", "-e", "/tmp/started"]}
+    started = {"exec": asked, "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 60}
     dead = {"exec": {"command": ["sh", "-c", "touch /tmp/asked; test -e /tmp/started"]}} | QUICK
     stage.put(pod("slow", container(startupProbe=started, livenessProbe=dead)))
     stage.event("Unhealthy", "Startup probe failed")

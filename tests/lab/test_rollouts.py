@@ -21,8 +21,7 @@ ONE_MORE = "  strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}"
 
 
 @pytest.fixture
-def world(lab: Lab, tmp_path: Path) -> World:
-    world = World(lab, tmp_path)
+def world(world: World) -> World:
     write(world, 4, "1.0")
     return world
 
@@ -127,7 +126,7 @@ def test_a_drained_node_loses_its_pods_and_no_request(world: World) -> None:
 
 
 def test_a_stuck_rollout_is_scaled_both_ways_within_its_limits(lab: Lab, tmp_path: Path) -> None:
-    world = World(lab, tmp_path)
+    world = World(lab, tmp_path, hosts=1)
     both = {"maxSurge": "25%", "maxUnavailable": "25%"}
 
     def put(up: int, down: int, image: str) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.lab import Lab
 from tests.lab.world import World, cluster, deployment, eventually, fetch, service
 
 CANARIES = ("canary-7f3a-data", "canary-7f3a-string")
@@ -29,11 +28,6 @@ FROM_SECRET = """\
           env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: passwords, key: token}}}]
           envFrom: [{secretRef: {name: passwords}}]
 """
-
-
-@pytest.fixture
-def world(lab: Lab, tmp_path: Path) -> World:
-    return World(lab, tmp_path)
 
 
 def shows_a_secret(text: str) -> bool:
@@ -152,6 +146,7 @@ HOSTILE = (
 
 
 @pytest.mark.rule(5)
+@pytest.mark.hosts(1)
 def test_no_text_of_a_manifest_reaches_a_shell(world: World) -> None:
     quoted = json.dumps(HOSTILE)
     pod = (
@@ -266,6 +261,7 @@ def test_one_host_under_two_names_is_one_node(world: World) -> None:
 
 
 @pytest.mark.fault(80)
+@pytest.mark.hosts(1)
 def test_another_cluster_on_the_same_state_changes_nothing(world: World) -> None:
     world.write("web.yaml", deployment("web", 3))
     assert world.on_folder("apply").returncode == 0
@@ -277,6 +273,7 @@ def test_another_cluster_on_the_same_state_changes_nothing(world: World) -> None
     assert world.containers() == before
 
 
+@pytest.mark.hosts(1)
 def test_two_states_with_the_same_manifests_share_the_pods_and_with_others_delete_nothing(
     world: World, tmp_path: Path
 ) -> None:
@@ -294,6 +291,7 @@ def test_two_states_with_the_same_manifests_share_the_pods_and_with_others_delet
 
 @pytest.mark.fault(80)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.hosts(1)
 def test_an_apply_that_is_interrupted_ends_soon_and_the_next_one_finishes(world: World, number: int) -> None:
     world.write("web.yaml", deployment("web", 6))
     command = [sys.executable, "-m", "reconciler", "apply", str(world.folder), *world.host_options]
@@ -339,6 +337,7 @@ def test_killed_at_any_moment_of_a_rollout_it_leaves_nothing_behind_and_nothing_
 
 
 @pytest.mark.fault(1)
+@pytest.mark.hosts(1)
 def test_an_empty_folder_applies_nothing(world: World) -> None:
     world.write("web.yaml", deployment("web", 2))
     assert world.on_folder("apply").returncode == 0

@@ -10,6 +10,7 @@ from tests.lab.load import Load
 from tests.lab.pods import Stage, is_ready, service, web, workload
 from tests.lab.world import asked, eventually, fetch
 
+pytestmark = pytest.mark.hosts(3)
 BY_CONNECTION, BY_REQUEST = 30080, 30081
 
 

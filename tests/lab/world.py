@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -20,6 +19,7 @@ from reconciler.lab.engine import labelled_containers
 from reconciler.lab.repo import node_manifests
 from reconciler.model.desired import Unavailable
 from reconciler.sources.folder import FolderSource
+from tests.command_server import Piped, call
 
 DRAINED = "spec: {taints: [{key: maintenance, effect: NoExecute}]}\n"
 """Added to a Node's manifest."""
@@ -127,12 +127,7 @@ class Running:
     def __init__(self, arguments: list[str]) -> None:
         self.events: list[dict[str, Any]] = []
         self._arrived = threading.Condition()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", "run", *arguments, "-o", "json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.process = Piped(["run", *arguments, "-o", "json"])
         self._threads = [threading.Thread(target=self._read), threading.Thread(target=self._read_errors)]
         self.errors = ""
         for thread in self._threads:
@@ -197,40 +192,36 @@ class Running:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        self._end()
-        return self.process.returncode
+        return self._end()
 
-    def _end(self) -> None:
-        self.process.wait(10)
+    def _end(self) -> int:
+        code = self.process.wait(10)
         for thread in self._threads:
             thread.join(5)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+        self.process.close()
+        return code
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
         for line in self.process.stdout:
             with self._arrived:
                 self.events.append(json.loads(line))
                 self._arrived.notify_all()
 
     def _read_errors(self) -> None:
-        assert self.process.stderr is not None
         for line in self.process.stderr:
             self.errors += line
 
 
 class World:
-    """One test's manifests, state and lab."""
+    """One test's manifests, state and lab. Of the lab's hosts, the first `hosts` are nodes, or all."""
 
-    def __init__(self, lab: Lab, directory: Path) -> None:
+    def __init__(self, lab: Lab, directory: Path, hosts: int | None = None) -> None:
         self.lab = lab
         self.folder = directory / "manifests"
         self.state = directory / "state"
         self.folder.mkdir()
         self.write("cluster.yaml", cluster())
-        for name, text in node_manifests(lab).items():
+        for name, text in list(node_manifests(lab).items())[:hosts]:
             self.write(f"nodes-{name}", text)
 
     @property
@@ -257,13 +248,8 @@ class World:
 
     def cli(self, command: str, *arguments: str, timeout: float = 90.0) -> subprocess.CompletedProcess[str]:
         """Any other command; `PATH` options and exit codes as a user has them."""
-        return subprocess.run(
-            [sys.executable, "-m", "reconciler", command, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        done = call(command, *arguments, timeout=timeout)
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def on_folder(self, command: str, *arguments: str, timeout: float = 90.0) -> subprocess.CompletedProcess[str]:
         return self.cli(command, str(self.folder), *self.host_options, *arguments, timeout=timeout)

@@ -72,7 +72,7 @@ PLACES = ("name: web", "image: web:1", "name: http", "cpu: 100m", "name: TOKEN",
 def read(folders: Path) -> Any:
     """Codes of problems and seconds by folder, and the most memory of the process in MiB."""
     command = [sys.executable, "-c", READ, str(folders)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, cwd=Path.cwd())
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=250, cwd=Path.cwd())
     return json.loads(done.stdout)
 
 
