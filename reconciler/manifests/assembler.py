@@ -6,7 +6,7 @@ them stay the same values: a later comparison of two revisions is a comparison o
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from reconciler.manifests.across.index import Index
 from reconciler.manifests.admission import AdmittedKinds
@@ -18,6 +18,8 @@ from reconciler.model.names import Ref
 from reconciler.model.problems import Place, Problem
 
 V = TypeVar("V")
+_PLAIN: Final = (str, Template, Place, Ref, ManifestMetadata)
+"""What is compared by its value: an equal one takes nobody's place."""
 
 
 class Assembler:
@@ -162,9 +164,7 @@ class _Table(Generic[V]):
 
     def put(self, ref: Ref, value: V) -> None:
         known = self._now.get(ref)
-        if known is not value and not (
-            isinstance(value, str | Template | Ref | ManifestMetadata) and known == value
-        ):
+        if known is None or not (known is value or (isinstance(value, _PLAIN) and known == value)):
             self._own()[ref] = value
 
     def drop(self, ref: Ref) -> None:

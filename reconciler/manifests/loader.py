@@ -6,6 +6,8 @@ Files that did not change since the last call are not read again, and their obje
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import compress, count
+from operator import is_not
 from typing import Any, Final
 
 from msgspec import Struct
@@ -29,8 +31,10 @@ from reconciler.model.desired import Desired, Rejected, SourceFile, SourceSnapsh
 from reconciler.model.problems import Place, Problem, Severity
 
 _ROOT: Final = Place(".")
-_PLUGINS: Final = (check_name, check_namespace, check_references, check_node_choice, check_pod_security)
+_PLUGINS: Final = (check_name, check_namespace, check_references)
 """Checks of every object among the others, whatever its kind."""
+_POD_PLUGINS: Final = (check_node_choice, check_pod_security)
+"""Checks of every object with pods."""
 
 
 class _Change(Struct, frozen=True):
@@ -84,9 +88,8 @@ class Loader:
         """Against the last snapshot; the same objects at the start and the end of both are passed over."""
         before, after = self._files, files
         most = min(len(before), len(after))
-        start = next((at for at in range(most) if before[at] is not after[at]), most)
-        most -= start
-        end = next((at for at in range(most) if before[~at] is not after[~at]), most)
+        start = _first_difference(before, after, most)
+        end = _first_difference(reversed(before), reversed(after), most - start)
         gone = {file.path: file for file in before[start : len(before) - end]}
         changes = []
         for file in after[start : len(after) - end]:
@@ -144,6 +147,9 @@ class Loader:
         """What is wrong with one object among the others."""
         for check in _PLUGINS:
             yield from check(manifest, self._index)
+        if manifest.relations.template is not None:
+            for check in _POD_PLUGINS:
+                yield from check(manifest, self._index)
         yield from self._kinds.by_kind[manifest.ref.kind].admission.validate_among(manifest, self._index)
 
     def _placed(self, manifest: Manifest[Any], finding: Finding) -> Problem:
@@ -169,6 +175,11 @@ class Loader:
             required = kind.admission.required
             if required is not None and not index.has(name) and index.lacks_more(name):
                 yield Problem(_ROOT, required.code, required.message, required.fix)
+
+
+def _first_difference(before: Iterable[SourceFile], after: Iterable[SourceFile], most: int) -> int:
+    """How many of the first files are the same objects, but for no more than `most` of them."""
+    return min(next(compress(count(), map(is_not, before, after)), most), most)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from reconciler.model.problems import Place
 T = TypeVar("T")
 
 
-class Manifest(Struct, Generic[T], frozen=True, eq=False):
+class Manifest(Struct, Generic[T], frozen=True, eq=False, gc=False):
     """An object of a file, and where it stands. It stays the same value as long as the file's bytes do."""
 
     ref: Ref

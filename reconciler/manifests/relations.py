@@ -18,7 +18,7 @@ ReferenceCheck: TypeAlias = "Callable[[Reference, Manifest[Any]], Iterable[Findi
 """Says what is wrong with the object that a reference leads to, for whoever refers to it."""
 
 
-class Reference(Struct, frozen=True):
+class Reference(Struct, frozen=True, gc=False):
     """An object, or one key of a ConfigMap or Secret, that another object is made with."""
 
     ref: Ref
@@ -38,7 +38,7 @@ class Reference(Struct, frozen=True):
     """What the object that is found must be like."""
 
 
-class PodTemplate(Struct, frozen=True):
+class PodTemplate(Struct, frozen=True, gc=False):
     """What pods are made from: an object's pod template, or a bare Pod itself."""
 
     spec: PodSpec
@@ -57,7 +57,7 @@ class PodTemplate(Struct, frozen=True):
         return (*self.at, "spec")
 
 
-class Relations(Struct, frozen=True):
+class Relations(Struct, frozen=True, gc=False):
     """How one object is connected to the others of a revision."""
 
     references: tuple[Reference, ...] = ()

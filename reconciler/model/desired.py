@@ -54,7 +54,7 @@ class Unavailable(Struct, frozen=True):
     fix: str = ""
 
 
-class Template(Struct, frozen=True):
+class Template(Struct, frozen=True, gc=False):
     """What the pods of one object are made from."""
 
     hash: str

@@ -32,7 +32,7 @@ class Index:
         """Objects that are in the revision, but wrong."""
         self.whole = True
         """Whether every object of the revision could be named: what is not here, does not exist."""
-        self._same_name: defaultdict[Ref, set[AnyManifest]] = defaultdict(set)
+        self._same_name: dict[Ref, tuple[AnyManifest, ...]] = {}
         self._referring: defaultdict[Ref, set[AnyManifest]] = defaultdict(set)
         self._owning: defaultdict[Ref, set[AnyManifest]] = defaultdict(set)
         self._carriers: defaultdict[Pair, set[AnyManifest]] = defaultdict(set)
@@ -96,8 +96,7 @@ class Index:
             yield from self._selecting.get(pair, ())
 
     def _add(self, manifest: AnyManifest) -> None:
-        self._same_name[manifest.ref].add(manifest)
-        self._choose(manifest.ref)
+        self._set_namesakes(manifest.ref, (*self._same_name.get(manifest.ref, ()), manifest))
         for reference in manifest.relations.references:
             self._referring[reference.ref].add(manifest)
         for ref in manifest.relations.dependents:
@@ -108,8 +107,8 @@ class Index:
             self._selecting[pair].add(manifest)
 
     def _remove(self, manifest: AnyManifest) -> None:
-        _discard(self._same_name, manifest.ref, manifest)
-        self._choose(manifest.ref)
+        others = tuple(other for other in self._same_name[manifest.ref] if other is not manifest)
+        self._set_namesakes(manifest.ref, others)
         for reference in manifest.relations.references:
             _discard(self._referring, reference.ref, manifest)
         for ref in manifest.relations.dependents:
@@ -119,12 +118,13 @@ class Index:
         for pair in manifest.relations.selector[:1]:
             _discard(self._selecting, pair, manifest)
 
-    def _choose(self, ref: Ref) -> None:
-        if namesakes := self._same_name.get(ref):
-            first = min(namesakes, key=_place)
+    def _set_namesakes(self, ref: Ref, namesakes: tuple[AnyManifest, ...]) -> None:
+        if namesakes:
+            first = min(namesakes, key=_place) if len(namesakes) > 1 else namesakes[0]
+            self._same_name[ref] = namesakes
             self.objects[ref] = self._by_kind[ref.kind][ref] = first
         else:
-            del self.objects[ref], self._by_kind[ref.kind][ref]
+            del self._same_name[ref], self.objects[ref], self._by_kind[ref.kind][ref]
 
 
 def _discard(sets: dict[_Key, set[AnyManifest]], key: _Key, manifest: AnyManifest) -> None:

@@ -31,8 +31,9 @@ class AnnotationPlaces:
         self, annotations: Mapping[str, str], kind: AdmittedKind[Any], template: PodTemplate | None
     ) -> Iterator[Finding]:
         """Errors about the annotations of one object, and about those of its pod template if it has one."""
-        yield from self._check(annotations, kind.admission.annotations, ("metadata", "annotations"))
-        if template is not None and template.at:
+        if annotations:
+            yield from self._check(annotations, kind.admission.annotations, ("metadata", "annotations"))
+        if template is not None and template.at and template.annotations:
             at = (*template.at, "metadata", "annotations")
             yield from self._check(template.annotations, kind.admission.template_annotations, at)
 

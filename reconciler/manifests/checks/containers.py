@@ -8,9 +8,15 @@ from reconciler.manifests.checks.pod_parts import check_distinct, containers_of
 from reconciler.manifests.checks.probes import check_hooks, check_probes
 from reconciler.manifests.codes import Code
 from reconciler.manifests.findings import Finding, Pointer, quoted, warning
-from reconciler.model.api.core.container import Container, ResourceRequirements, is_sidecar
+from reconciler.model.api.core.container import (
+    Container,
+    Lifecycle,
+    ResourceRequirements,
+    SecurityContext,
+    is_sidecar,
+)
 from reconciler.model.api.core.env import ResourceFieldSelector
-from reconciler.model.api.core.pod import PodSpec
+from reconciler.model.api.core.pod import PodSecurityContext, PodSpec
 from reconciler.model.quantities import Quantity
 
 _CPU_UNITS: Final = frozenset({Fraction(1), Fraction(1, 1000)})
@@ -21,17 +27,28 @@ _MEMORY_UNITS: Final = frozenset(
 )
 
 
+_NO_LIFECYCLE: Final = Lifecycle()
+_NO_CONTEXT: Final = SecurityContext()
+_NO_POD_CONTEXT: Final = PodSecurityContext()
+"""What containers have that say nothing of these: then nothing can be wrong with them."""
+
+
 def check_container(container: Container, spec: PodSpec, at: Pointer, *, init: bool) -> Iterator[Finding]:
     """Errors and warnings about a container of the pod that has this spec; `at` is where it stands in its
     document."""
-    ports = ((port.name, (*at, "ports", index)) for index, port in enumerate(container.ports) if port.name)
-    yield from check_distinct(ports, "port", "name")
-    yield from _variables(container, spec, at)
+    if len(container.ports) > 1:
+        ports = ((port.name, (*at, "ports", index)) for index, port in enumerate(container.ports) if port.name)
+        yield from check_distinct(ports, "port", "name")
+    if container.env or container.env_from:
+        yield from _variables(container, spec, at)
     yield from _resources(container.resources, (*at, "resources"))
-    yield from _roles(container, at, init=init)
+    if init or container.restart_policy:
+        yield from _roles(container, at, init=init)
     yield from check_probes(container, at)
-    yield from check_hooks(container, spec.termination_grace_period_seconds, at)
-    yield from _security(container, spec, at)
+    if container.lifecycle != _NO_LIFECYCLE:
+        yield from check_hooks(container, spec.termination_grace_period_seconds, at)
+    if container.security_context != _NO_CONTEXT or spec.security_context != _NO_POD_CONTEXT:
+        yield from _security(container, spec, at)
 
 
 def check_resource_field(
@@ -69,7 +86,7 @@ def _variables(container: Container, spec: PodSpec, at: Pointer) -> Iterator[Fin
 def _resources(resources: ResourceRequirements, at: Pointer) -> Iterator[Finding]:
     for field, amounts in (("requests", resources.requests), ("limits", resources.limits)):
         for name, amount in amounts.items():
-            if amount.value < 0:
+            if amount.value.numerator < 0:
                 message = f"{name} cannot be {amount}"
                 yield Finding((*at, field, name), Code.IMPOSSIBLE_RESOURCES, message, "write 0 or more")
             elif name == "memory":
@@ -89,7 +106,7 @@ def _memory(amount: Quantity, at: Pointer, *, limit: bool) -> Iterator[Finding]:
         message = f"{amount} of memory is too little: no container starts with less than 6Mi"
         fix = meant or "write 6Mi or more, or leave the limit out"
         yield Finding(at, Code.IMPOSSIBLE_RESOURCES, message, fix)
-    elif amount.value != amount.whole:
+    elif amount.value.denominator != 1:
         message = f"{amount} of memory ends in the middle of a byte, and is rounded up to {amount.whole:,}"
         yield warning(at, Code.IMPOSSIBLE_RESOURCES, message, meant or "write whole bytes")
 

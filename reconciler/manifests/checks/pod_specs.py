@@ -19,15 +19,20 @@ def check_pod_spec(spec: PodSpec, at: Pointer) -> Iterator[Finding]:
 
     Rules: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
     """
-    names = ((container.name, here) for container, here, _ in containers_of(spec, at))
-    yield from check_distinct(names, "container", "name")
+    containers = [*containers_of(spec, at)]
+    if len(containers) > 1:
+        yield from check_distinct(
+            ((container.name, here) for container, here, _ in containers), "container", "name"
+        )
     yield from _host_ports(spec, at)
-    for container, here, init in containers_of(spec, at):
+    for container, here, init in containers:
         yield from check_container(container, spec, here, init=init)
     yield from check_volumes(spec, at)
-    yield from _tolerations(spec, at)
+    if spec.tolerations:
+        yield from _tolerations(spec, at)
     yield from _network(spec, at)
-    yield from _sysctls(spec, at)
+    if spec.security_context.sysctls:
+        yield from _sysctls(spec, at)
     if spec.share_process_namespace and spec.host_pid:
         message = "the pod's processes cannot be both its own and the host's"
         yield Finding((*at, "shareProcessNamespace"), Code.CONFLICTING_FIELDS, message, "keep one of the two")
@@ -37,13 +42,13 @@ def _host_ports(spec: PodSpec, at: Pointer) -> Iterator[Finding]:
     taken: dict[tuple[int, str], set[str]] = {}
     for container, where, _ in containers_of(spec, at):
         for index, port in enumerate(container.ports):
-            here = (*where, "ports", index, "hostPort")
             number = port.host_port or (port.container_port if spec.host_network else 0)
+            if not number:
+                continue
+            here = (*where, "ports", index, "hostPort")
             if spec.host_network and number != port.container_port:
                 message = f"on its host's network, the container's port {port.container_port} is the host's"
                 yield Finding(here, Code.CONFLICTING_FIELDS, message, f"write {port.container_port}, or remove it")
-            if not number:
-                continue
             ips = taken.setdefault((number, port.protocol), set())
             if port.host_ip in ips or (ips and (not port.host_ip or "" in ips)):
                 message = f"the host port {number} is taken by another port of this pod"

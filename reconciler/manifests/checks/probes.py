@@ -12,12 +12,12 @@ def check_probes(container: Container, at: Pointer) -> Iterator[Finding]:
 
     Rules: https://kubernetes.io/docs/concepts/workloads/pods/probes/
     """
-    probes = {
-        "startupProbe": container.startup_probe,
-        "livenessProbe": container.liveness_probe,
-        "readinessProbe": container.readiness_probe,
-    }
-    for field, probe in probes.items():
+    probes = (
+        ("startupProbe", container.startup_probe),
+        ("livenessProbe", container.liveness_probe),
+        ("readinessProbe", container.readiness_probe),
+    )
+    for field, probe in probes:
         if probe is not None:
             yield from _probe(probe, field, container, (*at, field))
 

@@ -17,13 +17,15 @@ _Placed = tuple[str, Pointer]
 
 def check_volumes(spec: PodSpec, at: Pointer) -> Iterator[Finding]:
     """Errors and warnings about the volumes of a pod spec and their mounts; `at` is where the spec stands."""
-    volumes = [(volume, (*at, "volumes", index)) for index, volume in enumerate(spec.volumes)]
-    yield from check_distinct(((volume.name, here) for volume, here in volumes), "volume", "name")
-    for volume, here in volumes:
-        yield from _volume(volume, spec, here)
+    if spec.volumes:
+        volumes = [(volume, (*at, "volumes", index)) for index, volume in enumerate(spec.volumes)]
+        yield from check_distinct(((volume.name, here) for volume, here in volumes), "volume", "name")
+        for volume, here in volumes:
+            yield from _volume(volume, spec, here)
     names = frozenset(volume.name for volume in spec.volumes)
     for container, here, _ in containers_of(spec, at):
-        yield from _mounts(container, names, here)
+        if container.volume_mounts:
+            yield from _mounts(container, names, here)
 
 
 def _volume(volume: Volume, spec: PodSpec, at: Pointer) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ _SCALARS: Final = frozenset({str, int, float, bool})
 
 def canonical_form(object: Any, ref: Ref, kind: AdmittedKind[Any]) -> Json:
     """The manifest of an object, with defaults left out and confidential values replaced by fingerprints."""
-    body = kind.admission.encode(_plain(object, str(ref)))
+    body = kind.admission.encode(_plain(object, ref))
     return {"apiVersion": kind.names.api_version, "kind": ref.kind, **body}
 
 
@@ -68,27 +68,29 @@ def _canonical(value: Any) -> bytes:
     return msgspec.json.encode(value, order="deterministic")
 
 
-def _plain(value: Any, salt: str) -> Any:
+def _plain(value: Any, salt: Ref) -> Any:
+    kind = value.__class__
+    if kind is tuple:
+        return [_plain(item, salt) for item in value]
+    if kind is dict:
+        return value if _is_text(value) else {key: _plain(inner, salt) for key, inner in value.items()}
     if isinstance(value, Struct):
         return _object(value, salt)
-    if isinstance(value, tuple):
-        return [_plain(item, salt) for item in value]
-    if isinstance(value, dict):
-        return value if _is_text(value) else {key: _plain(inner, salt) for key, inner in value.items()}
-    if isinstance(value, bytes):
+    if kind is bytes:
         return base64.b64encode(value).decode()
-    if isinstance(value, Quantity):
+    if kind is Quantity:
         return value.text
-    return value.fingerprint(salt) if isinstance(value, SecretText) else value
+    return value.fingerprint(str(salt)) if kind is SecretText else value
 
 
-def _object(value: Struct, salt: str) -> Json:
-    names, defaults = _fields(type(value))
-    result = {}
-    for name, inner, default in zip(names, astuple(value), defaults, strict=True):
-        if inner != default:
-            result[name] = inner if inner.__class__ in _SCALARS else _plain(inner, salt)
-    return result
+def _object(value: Struct, salt: Ref) -> Json:
+    """A default is the very same value unless it is written out: few fields need to be compared."""
+    names, defaults = _fields(value.__class__)
+    return {
+        name: inner if inner.__class__ in _SCALARS else _plain(inner, salt)
+        for name, inner, default in zip(names, astuple(value), defaults, strict=True)
+        if inner is not default and inner != default
+    }
 
 
 def _is_text(values: Mapping[str, Any]) -> bool:

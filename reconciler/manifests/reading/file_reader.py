@@ -38,7 +38,7 @@ LARGEST_FILE: Final = 4 << 20
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
-class Contents(Struct, frozen=True, eq=False):
+class Contents(Struct, frozen=True, eq=False, gc=False):
     """What one file holds: its objects, and what is wrong with it."""
 
     manifests: tuple[Manifest[Any], ...] = ()
@@ -72,7 +72,8 @@ class FileReader:
         try:
             for number, document in enumerate(documents_of(text, self._quotable)):
                 found, findings = self._object(document)
-                problems += _problems(file.path, document, findings)
+                if findings or document.findings:
+                    problems += _problems(file.path, document, findings)
                 if found is None:
                     opaque = True
                 elif isinstance(found, Ref):
@@ -109,15 +110,14 @@ class FileReader:
         if not schema.plain.is_valid(value):
             value = in_our_form(schema.schema, value)
             findings = self._form(known, value, document)
-        if document.findings or any(finding.severity is Severity.ERROR for finding in findings):
+        if document.findings or _are_faults(findings):
             return _name_of(known.names, value), findings
         try:
             thing = self._decoder.decode(kind, value)
         except Undecodable as undecodable:
             return _name_of(known.names, value), [*findings, *undecodable.findings]
         findings += self._check(thing, known)
-        faulty = any(finding.severity is Severity.ERROR for finding in findings)
-        return _name_of(known.names, value) if faulty else thing, findings
+        return _name_of(known.names, value) if _are_faults(findings) else thing, findings
 
     def _check(self, object: Any, kind: AdmittedKind[Any]) -> Iterator[Finding]:
         """What the schema cannot say about one object."""
@@ -169,6 +169,11 @@ def _problems(path: str, document: Document, findings: Sequence[Finding]) -> Ite
         for finding in findings:
             if finding.pointer not in said:
                 yield as_problem(Place(path, *positions.of(finding.pointer, at_key=finding.at_key)), finding)
+
+
+def _are_faults(findings: Sequence[Finding]) -> bool:
+    """Whether there is more among them than warnings."""
+    return any(finding.severity is Severity.ERROR for finding in findings) if findings else False
 
 
 def decode_text(file: SourceFile) -> str | Problem:

@@ -18,7 +18,7 @@ ANNOTATION_REVISION: Final = "deployment.kubernetes.io/revision"
 Deployment with the number of its newest ReplicaSet."""
 
 
-class MatchLabelsSelector(Struct, frozen=True, rename="camel", omit_defaults=True):
+class MatchLabelsSelector(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """A label selector without expressions, as workloads have it here."""
 
     match_labels: dict[str, str] = {}
@@ -39,7 +39,7 @@ class DeploymentStrategy(Struct, frozen=True, rename="camel", omit_defaults=True
     """How a RollingUpdate goes on; its defaults if it is absent."""
 
 
-class DeploymentSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+class DeploymentSpec(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """How many pods of which template a Deployment keeps."""
 
     selector: MatchLabelsSelector
@@ -68,7 +68,7 @@ class DeploymentStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Available, whose message names what keeps pods from being so; and Progressing."""
 
 
-class Deployment(Struct, frozen=True, rename="camel", omit_defaults=True):
+class Deployment(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """So many pods of one template, replaced a few at a time when the template changes."""
 
     metadata: ObjectMeta

@@ -22,7 +22,7 @@ class OwnerReference(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Whether the owner goes after the object, where somebody asks for that."""
 
 
-class ObjectMeta(Struct, frozen=True, rename="camel", omit_defaults=True):
+class ObjectMeta(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """Who an object is, what is noted on it, and what is given to it when it is published.
 
     Rule: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/

@@ -6,7 +6,7 @@ from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.secrets import SecretText
 
 
-class ConfigMap(Struct, frozen=True, rename="camel", omit_defaults=True):
+class ConfigMap(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """Configuration that pods read as variables or as files."""
 
     metadata: ObjectMeta
@@ -15,7 +15,7 @@ class ConfigMap(Struct, frozen=True, rename="camel", omit_defaults=True):
     """The entries that are for files only, decoded."""
 
 
-class Secret(Struct, frozen=True, rename="camel", omit_defaults=True):
+class Secret(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """Confidential values that pods read as variables or as files.
 
     They are decoded: `data` from base64, and `stringData` over it.

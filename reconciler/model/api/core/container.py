@@ -116,7 +116,7 @@ class SecurityContext(Struct, frozen=True, rename="camel", omit_defaults=True):
     seccomp_profile: SeccompProfile | None = None
 
 
-class ContainerPort(Struct, frozen=True, rename="camel", omit_defaults=True):
+class ContainerPort(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """A port that a container listens on."""
 
     container_port: int
@@ -128,7 +128,7 @@ class ContainerPort(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Empty: every address of the host."""
 
 
-class ResourceRequirements(Struct, frozen=True, rename="camel", omit_defaults=True):
+class ResourceRequirements(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """What a container asks for, and may use at most; the keys are `cpu` and `memory`."""
 
     requests: dict[str, Quantity] = {}
@@ -139,7 +139,7 @@ ImagePullPolicy: TypeAlias = Literal["", "Always", "IfNotPresent", "Never"]
 """Empty: Always for the tag `latest` or none, otherwise IfNotPresent, as upstream."""
 
 
-class Container(Struct, frozen=True, rename="camel", omit_defaults=True):
+class Container(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """One container of a pod."""
 
     name: str

@@ -76,7 +76,7 @@ class PodReadinessGate(Struct, frozen=True, rename="camel", omit_defaults=True):
     condition_type: str
 
 
-class PodSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+class PodSpec(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """What a pod is made of."""
 
     containers: tuple[Container, ...]
@@ -162,14 +162,14 @@ def is_terminating(pod: Pod) -> bool:
     return pod.metadata.deletion_grace_period_seconds is not None
 
 
-class TemplateMeta(Struct, frozen=True, rename="camel", omit_defaults=True):
+class TemplateMeta(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """The labels and annotations of the pods that are made from a template."""
 
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
 
 
-class PodTemplateSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+class PodTemplateSpec(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """What pods of a workload are made from."""
 
     spec: PodSpec

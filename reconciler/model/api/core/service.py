@@ -28,7 +28,7 @@ class SessionAffinityConfig(Struct, frozen=True, rename="camel", omit_defaults=T
     client_ip: ClientIPConfig = field(default=ClientIPConfig(), name="clientIP")
 
 
-class ServicePort(Struct, frozen=True, rename="camel", omit_defaults=True):
+class ServicePort(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """A port of a Service, and where in its pods it leads."""
 
     port: int
@@ -41,7 +41,7 @@ class ServicePort(Struct, frozen=True, rename="camel", omit_defaults=True):
     app_protocol: str = ""
 
 
-class ServiceSpec(Struct, frozen=True, rename="camel", omit_defaults=True):
+class ServiceSpec(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """Who answers for a Service, and where it is reached."""
 
     ports: tuple[ServicePort, ...] = ()
@@ -88,7 +88,7 @@ class ServiceStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Allocated: false, with the reason, while it has not got an address or a port that it asks for."""
 
 
-class Service(Struct, frozen=True, rename="camel", omit_defaults=True):
+class Service(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """One stable name and address for pods that come and go."""
 
     metadata: ObjectMeta
