@@ -3,9 +3,9 @@
 import io
 import ssl
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from reconciler.nodes.ssh.channel_socket import ChannelSocket
+from reconciler.nodes.ssh.channel_socket import ChannelSocket, ReceivingReader
 
 _CHUNK: Final = 16384
 _Result = TypeVar("_Result")
@@ -35,7 +35,7 @@ class TlsSocket:
             return b""
 
     def makefile(self, _mode: str = "rb", *_: object, **__: object) -> io.BufferedReader:
-        return io.BufferedReader(_TlsReader(self), _CHUNK)
+        return io.BufferedReader(ReceivingReader(self.receive), _CHUNK)
 
     def close(self) -> None:
         """Its channel stays open for what is still to be read: whoever opened it closes it."""
@@ -57,16 +57,3 @@ class TlsSocket:
     def _flush(self) -> None:
         if pending := self._outgoing.read():
             self._channel.sendall(pending)
-
-
-class _TlsReader(io.RawIOBase):
-    def __init__(self, source: TlsSocket) -> None:
-        self._source = source
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._source.receive(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)

@@ -2,6 +2,7 @@
 
 import io
 import time
+from collections.abc import Callable
 from typing import Any
 
 import paramiko
@@ -31,14 +32,14 @@ class ChannelSocket:
 
     def makefile(self, _mode: str = "rb", *_: object, **__: object) -> io.BufferedReader:
         self._readers += 1
-        return io.BufferedReader(_ChannelReader(self), 65536)
+        return io.BufferedReader(ReceivingReader(self.receive, self._reader_closed), 65536)
 
     def close(self) -> None:
         self._closing = True
         if self._readers == 0:
             self._channel.close()
 
-    def reader_closed(self) -> None:
+    def _reader_closed(self) -> None:
         self._readers -= 1
         if self._closing:
             self.close()
@@ -55,19 +56,22 @@ class ChannelSocket:
         return left
 
 
-class _ChannelReader(io.RawIOBase):
-    def __init__(self, source: ChannelSocket) -> None:
-        self._source = source
+class ReceivingReader(io.RawIOBase):
+    """Reads what something receives, as a file does; `on_close` is called when nobody reads any more."""
+
+    def __init__(self, receive: Callable[[int], bytes], on_close: Callable[[], None] = lambda: None) -> None:
+        self._receive = receive
+        self._on_close = on_close
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._source.receive(len(buffer))
+        data = self._receive(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
         if not self.closed:
             super().close()
-            self._source.reader_closed()
+            self._on_close()
