@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from reconciler.model.allocations import HostAllocations, ServiceAllocation
 from reconciler.model.api.apps import (
     LABEL_TEMPLATE_HASH,
     Deployment,
@@ -24,7 +25,6 @@ from reconciler.model.api.core.pod import Pod, PodSpec, PodTemplateSpec, Templat
 from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
 from reconciler.model.api.meta import ManifestMetadata, Object, ObjectMeta, ref_of
 from reconciler.model.desired import Desired, Json, Revision, Template
-from reconciler.model.given import Given, GivenService
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import (
@@ -262,9 +262,11 @@ class World:
         """With what the setups write down on a host that answers and has a Node."""
         if not isinstance(host, Reachable) or name in self.cut or name not in self.memory.nodes:
             return host
-        services = {ref: GivenService(one.cluster_ip, one.node_ports) for ref, one in self.memory.services.items()}
+        services = {
+            ref: ServiceAllocation(one.cluster_ip, one.node_ports) for ref, one in self.memory.services.items()
+        }
         turns = {ref: one.turn for ref, one in self.memory.ingresses.items()}
-        given = Given(host.given.pod_cidr or self.memory.nodes[name].pod_cidr, services, turns)
+        given = HostAllocations(host.given.pod_cidr or self.memory.nodes[name].pod_cidr, services, turns)
         return host if given == host.given else replace(host, given=given)
 
     def step(self, look: Callable[[Plan], None] = ignore) -> Plan:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from reconciler.model.acme import AcmeAccount, IssuedCertificate, Order
 
-Ended = Callable[[Order, IssuedCertificate | str], None]
+OrderCallback = Callable[[Order, IssuedCertificate | str], None]
 """What is called with the end of each order, from the issuer's thread: the certificate, or why there is none."""
 
 
@@ -14,7 +14,7 @@ class AcmeIssuer:
     """The thread begins with the first order. `close` does not wait for one that is under way: it is lost, and the
     same certificate is ordered anew by the next process."""
 
-    def __init__(self, ended: Ended) -> None:
+    def __init__(self, ended: OrderCallback) -> None:
         self._ended = ended
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None

@@ -65,7 +65,7 @@ class Reply(NamedTuple):
     records: tuple[ResourceRecord, ...]
 
 
-Ask = Callable[[str, int], Optional[Reply]]
+AskServers = Callable[[str, int], Optional[Reply]]
 """What a server says of a name and a kind of record; None: nothing in time."""
 
 
@@ -200,7 +200,7 @@ def read_records(path: str) -> dict[str, list[ResourceRecord]]:
     return found
 
 
-def answer(question: Question, names: NameFiles, ask: Ask) -> Reply:
+def answer(question: Question, names: NameFiles, ask: AskServers) -> Reply:
     names.look()
     chain: list[ResourceRecord] = []
     name, found = question.name, names.of(question.name)
@@ -222,13 +222,13 @@ def answer(question: Question, names: NameFiles, ask: Ask) -> Reply:
 
 # --- the network: a thread for each question -----------------------------------------------------------------
 
-Answer = Callable[[Question], Reply]
+Respond = Callable[[Question], Reply]
 
 
 class _Datagrams(socketserver.ThreadingUDPServer):
     daemon_threads = True
     max_packet_size = 65535
-    answer: Answer
+    answer: Respond
 
 
 class _Datagram(socketserver.BaseRequestHandler):
@@ -246,7 +246,7 @@ class _Datagram(socketserver.BaseRequestHandler):
 class _Streams(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
-    answer: Answer
+    answer: Respond
 
 
 class _Stream(socketserver.BaseRequestHandler):

@@ -13,7 +13,7 @@ from reconciler.cli.access import choose_container, container_option, known, on_
 from reconciler.cli.logging import configure_logging
 from reconciler.cli.options import host_settings
 from reconciler.cli.packing import UnsafeEntry, packed, unpack
-from reconciler.nodes.access.archive import There, fetch, look, put
+from reconciler.nodes.access.archive import PathInfo, fetch, look, put
 from reconciler.nodes.access.host import HostAccess
 
 
@@ -103,6 +103,6 @@ def _download(host: HostAccess, container: str, path: str, target: Path) -> None
         raise click.ClickException(f"copying to {target} failed: {error}") from error
 
 
-def _followed(host: HostAccess, container: str, path: str) -> There | None:
+def _followed(host: HostAccess, container: str, path: str) -> PathInfo | None:
     found = look(host, container, path)
     return look(host, container, found.target) if found is not None and found.target else found

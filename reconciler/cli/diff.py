@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reconciler.cli.console import show_lines, show_rejection
 from reconciler.cli.logging import configure_logging
-from reconciler.cli.options import Asked, asked, output_option, planning_options
+from reconciler.cli.options import RunOptions, asked, output_option, planning_options
 from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired, Rejected, Unavailable
 from reconciler.model.memory import Memory
@@ -69,7 +69,7 @@ def diff(ctx: click.Context, /, base: str, output: str, detailed_exitcode: bool,
     ctx.exit(changes if report.has_changes else 0)
 
 
-def _report(wanted: Asked, base: str, output: str) -> PlanReport:
+def _report(wanted: RunOptions, base: str, output: str) -> PlanReport:
     source, settings, options = wanted
     desired = _accepted(read_once(source, settings), output)
     memory, rejected = remembered(settings), None

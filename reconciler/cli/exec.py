@@ -16,7 +16,7 @@ from reconciler.cli.options import host_settings
 from reconciler.cli.terminal import is_terminal, raw, telling_size
 from reconciler.nodes.access.exec import Execution, exit_code, resize, start
 from reconciler.nodes.access.host import HostAccess
-from reconciler.nodes.docker.streams import STDERR, TwoWay, pieces
+from reconciler.nodes.docker.streams import STDERR, DuplexStream, pieces
 from reconciler.nodes.errors import NodeError
 
 _CHUNK = 32768
@@ -85,7 +85,7 @@ def _in_pipes(execution: Execution, *, stdin: bool) -> None:
         out.flush()
 
 
-def _feed(stream: TwoWay) -> None:
+def _feed(stream: DuplexStream) -> None:
     """Until stdin ends; the program then reads its end, and may write on."""
     with contextlib.suppress(NodeError, OSError):
         while data := os.read(sys.stdin.fileno(), _CHUNK):

@@ -25,7 +25,7 @@ from reconciler.nodes.access.host import reaching
 from reconciler.nodes.errors import NodeError
 from reconciler.nodes.images.archive import NoImage, SavedImage, read_image
 from reconciler.nodes.images.proxy_image import DOCKERFILE
-from reconciler.nodes.images.push import Pushed, push
+from reconciler.nodes.images.push import PushResult, push
 from reconciler.settings import Settings
 from reconciler.wiring.hosts import credentials_of
 from reconciler.wiring.reading import read_once
@@ -160,7 +160,7 @@ def _push_to(hosts: _Hosts, path: Path, saved: SavedImage) -> bool:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
 
-        def to_one(node: str) -> Pushed | Exception:
+        def to_one(node: str) -> PushResult | Exception:
             task: TaskID = bars.add_task(node, total=None)
             try:
                 with reaching(hosts.nodes[node], hosts.cluster, credentials_of(hosts.settings)) as host:
@@ -174,7 +174,7 @@ def _push_to(hosts: _Hosts, path: Path, saved: SavedImage) -> bool:
             results = list(pool.map(to_one, hosts.nodes))
     failed = False
     for node, result in zip(hosts.nodes, results, strict=True):
-        if isinstance(result, Pushed):
+        if isinstance(result, PushResult):
             click.echo(f"{node}: {_words(result, len(saved.layers))}")
         else:
             failed = True
@@ -182,7 +182,7 @@ def _push_to(hosts: _Hosts, path: Path, saved: SavedImage) -> bool:
     return failed
 
 
-def _words(pushed: Pushed, layers: int) -> str:
+def _words(pushed: PushResult, layers: int) -> str:
     if not pushed.sent:
         return "has it already"
     return f"pushed, {pushed.layers} of {layers} layers, {pushed.sent / 2**20:.1f} MiB"

@@ -167,7 +167,7 @@ def output_option(*formats: str) -> Callable[[Command], Command]:
     )
 
 
-class Asked(NamedTuple):
+class RunOptions(NamedTuple):
     """What `run`, `apply` and `diff` are asked in common."""
 
     source: SourceSettings
@@ -207,11 +207,11 @@ def take_over_option(command: Command) -> Command:
     )(command)
 
 
-def asked(given: dict[str, Any]) -> Asked:
+def asked(given: dict[str, Any]) -> RunOptions:
     """Take the options of `planning_options`, and of `take_over_option`, out of a command's keyword arguments."""
     from reconciler.planning import Options
 
-    return Asked(
+    return RunOptions(
         source_settings(given),
         replace(host_settings(given), take_over=given.pop("take_over", False)),
         Options(confirmed_revision=given.pop("confirmed"), prune_orphans=given.pop("prune_orphans")),

@@ -15,7 +15,7 @@ from reconciler.model.observed import NetworkState, Observation, Observed, Reach
 from reconciler.model.operations import PodWork
 from reconciler.model.setups import NodeSetup
 
-Connect = Callable[[Node, Cluster, str], NodeSession]
+OpenSession = Callable[[Node, Cluster, str], NodeSession]
 """(node, cluster, the engine's id as remembered or empty) -> a session that is connecting. Of node and cluster it
 is given what it is opened anew for, and no more."""
 
@@ -23,7 +23,7 @@ is given what it is opened anew for, and no more."""
 class Fleet:
     """Holds one session per node. Used by the loop's thread alone."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: OpenSession) -> None:
         self._connect = connect
         self._sessions: dict[str, NodeSession] = {}
         self._opened: dict[str, tuple[Node, Cluster]] = {}

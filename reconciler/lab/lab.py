@@ -15,7 +15,7 @@ from reconciler.lab.images import ImageSet, ensure_images
 from reconciler.lab.network import DEFAULT_NUMBER, Network
 from reconciler.lab.state import LabNode, LabState, default_directory, locked, read_state, write_state
 
-Progress = Callable[[str], None]
+ReportProgress = Callable[[str], None]
 DEFAULT_NODES = 3
 MAX_NODES = 50
 
@@ -80,7 +80,7 @@ class Lab:
         states = self.status()
         return bool(states) and all(status.state == "ready" for status in states.values())
 
-    def up(self, nodes: int | None = None, progress: Progress = _silent) -> None:
+    def up(self, nodes: int | None = None, progress: ReportProgress = _silent) -> None:
         """Bring the lab to `nodes` healthy hosts (default: as many as it has, else 3) with all images loaded.
 
         Whatever is missing, dead, paused or cut is put right; what is well is left alone.
@@ -104,7 +104,7 @@ class Lab:
             if errors:
                 raise errors[0]
 
-    def down(self, purge: bool = False, progress: Progress = _silent) -> None:
+    def down(self, purge: bool = False, progress: ReportProgress = _silent) -> None:
         """End every host and remove every trace, also of a crashed run. The built images stay unless `purge`."""
         require_root()
         with locked(self.directory):
@@ -181,7 +181,7 @@ class Lab:
         write_state(self.directory, LabState(records, self.network))
         self.known_hosts.write_text("".join(f"{record.ip} {record.host_key}\n" for record in records))
 
-    def _bring_up(self, host: Host, images: Callable[[], ImageSet], progress: Progress) -> None:
+    def _bring_up(self, host: Host, images: Callable[[], ImageSet], progress: ReportProgress) -> None:
         if host.status().state != "ready":
             host.start()
             progress(f"{host.name} is up at {host.address}")

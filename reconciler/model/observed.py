@@ -6,8 +6,8 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from reconciler.model.addresses import SocketAddress
+from reconciler.model.allocations import HostAllocations
 from reconciler.model.api.core.pod import RestartPolicy
-from reconciler.model.given import Given
 from reconciler.model.limits import ContainerLimits
 from reconciler.model.names import (
     LABEL_CLUSTER,
@@ -202,7 +202,7 @@ class BootState(Struct, frozen=True):
     """Why it is not what was asked for."""
 
 
-class Repaired(Struct, frozen=True):
+class RepairRecord(Struct, frozen=True):
     what: str = ""
     """What somebody had changed and was last put right, in words."""
     count: int = 0
@@ -235,13 +235,13 @@ class Reachable(Struct, frozen=True):
     prober_error: str = ""
     """Why the node's prober does not do what was asked; empty: it does."""
     dns: DnsState = DnsState()
-    given: Given = Given()
+    given: HostAllocations = HostAllocations()
     """What an earlier master gave out, as the host had it when the connection was made."""
     clock: float | None = None
     """What its own clock said when ours, the monotonic one, said 0, in Unix seconds, as it was when the connection
     was made; None: not known."""
     boot: BootState = BootState()
-    repaired: Repaired = Repaired()
+    repaired: RepairRecord = RepairRecord()
     """What was put right of our files and directories."""
     busy: frozenset[Uid] = frozenset()
     """Pods whose operations are under way, or of whose containers too little is known: they get no operation until

@@ -12,9 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.addresses import SocketAddress
+from reconciler.model.allocations import HostAllocations
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.node import Node
-from reconciler.model.given import Given
 from reconciler.model.leases import Claim, HostLease
 from reconciler.model.names import SYSTEM_DNS, SYSTEM_PROXY, system_name
 from reconciler.model.observed import Facts, ObservedContainer, ProxyState
@@ -32,7 +32,7 @@ from reconciler.nodes.pods.runs import PodRun
 from reconciler.nodes.ssh.connection import SshConnection
 from reconciler.nodes.ssh.login import Credentials
 from reconciler.nodes.ssh.pulse import Pulse
-from reconciler.nodes.tools import HostTools, Wire, disk_use, look_at_files, make_tools
+from reconciler.nodes.tools import HostContext, HostTools, disk_use, look_at_files, make_tools
 
 EVENTS_ENDED = "events ended"
 SILENT = "silent"
@@ -46,7 +46,7 @@ _ANSWER_SECONDS = 1.0
 _JOIN_SECONDS = 5.0
 
 
-class Remembered(Struct, frozen=True):
+class EarlierConnection(Struct, frozen=True):
     """What the session remembers of the node from before this connection."""
 
     engine_id: str = ""
@@ -62,13 +62,13 @@ class FirstReading(Struct, frozen=True):
     images: frozenset[str]
     proxy: ProxyState
     answers: Mapping[SocketAddress, PodRun]
-    given: Given
+    given: HostAllocations
 
 
 class Connection:
     """`open` connects and reads everything, `begin` shows it and starts the threads, `close` ends all of it."""
 
-    def __init__(self, wire: Wire, tools: HostTools, inquiry: Inquiry) -> None:
+    def __init__(self, wire: HostContext, tools: HostTools, inquiry: Inquiry) -> None:
         self.ssh = wire.ssh
         self.lease = wire.lease
         self.engine_id = tools.info.engine_id
@@ -97,7 +97,7 @@ class Connection:
         cluster: Cluster,
         cache: HostCache,
         credentials: Credentials,
-        remembered: Remembered,
+        remembered: EarlierConnection,
         inquiry: Inquiry,
     ) -> "Connection":
         """Raises NodeError; Refused also where the engine is not the one remembered."""
@@ -108,7 +108,7 @@ class Connection:
             if remembered.claim is not None:
                 # First: all that is read from here on is read after the end of whoever acted before.
                 lease.take(remembered.claim)
-            wire = Wire(name, cluster, ssh, lease, cache, log)
+            wire = HostContext(name, cluster, ssh, lease, cache, log)
             connection = cls(wire, make_tools(wire), inquiry)
             _check_engine(node, connection.engine_id, remembered.engine_id)
             connection._read_everything(remembered.checks)

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from reconciler.model.addresses import SocketAddress
-from reconciler.model.given import Given
+from reconciler.model.allocations import HostAllocations
 from reconciler.model.names import Uid
 from reconciler.model.observed import (
     BootState,
@@ -26,7 +26,7 @@ from reconciler.model.observed import (
     Probed,
     ProxyState,
     Reachable,
-    Repaired,
+    RepairRecord,
     Unreachable,
 )
 from reconciler.model.policies import PodPolicy
@@ -67,7 +67,7 @@ class HostCache:
         images: frozenset[str],
         proxy: ProxyState,
         answers: Mapping[SocketAddress, PodRun],
-        given: Given = NOTHING_GIVEN,
+        given: HostAllocations = NOTHING_GIVEN,
         clock: float | None = None,
     ) -> None:
         """Everything was read anew (`record_all` has been called): the host counts as reachable from now on."""
@@ -288,7 +288,7 @@ class HostCache:
     def record_repair(self, what: str) -> None:
         """Files or directories of ours that somebody else had changed, in words. Kept over connections."""
         with self._cond:
-            repaired = Repaired(what, self._state.repaired.count + 1)
+            repaired = RepairRecord(what, self._state.repaired.count + 1)
         self._set(repaired=repaired)
 
     def record_boot(self, boot: BootState) -> None:

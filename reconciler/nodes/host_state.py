@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.addresses import SocketAddress
-from reconciler.model.given import Given
+from reconciler.model.allocations import HostAllocations
 from reconciler.model.names import SYSTEM_PROXY, Uid
 from reconciler.model.observed import (
     BootState,
@@ -23,12 +23,12 @@ from reconciler.model.observed import (
     Probed,
     ProxyState,
     Reachable,
-    Repaired,
+    RepairRecord,
     Unreachable,
 )
 from reconciler.nodes.pods.runs import PodRun, pod_run, still_runs
 
-NOTHING_GIVEN: Final = Given()
+NOTHING_GIVEN: Final = HostAllocations()
 
 
 class HostState(Struct, frozen=True):
@@ -54,11 +54,11 @@ class HostState(Struct, frozen=True):
     network_in_force: str = ""
     """The fingerprint of what was last applied without a complaint, also over an earlier connection."""
     proxy: ProxyState = ProxyState()
-    given: Given = NOTHING_GIVEN
+    given: HostAllocations = NOTHING_GIVEN
     dns: DnsState = DnsState()
     boot: BootState = BootState()
     prober_error: str = ""
-    repaired: Repaired = Repaired()
+    repaired: RepairRecord = RepairRecord()
     files: Mapping[str, str] = {}
     directories: frozenset[Uid] = frozenset()
     answers: Mapping[SocketAddress, PodRun] = {}

@@ -32,7 +32,7 @@ _LOOK_SECONDS = 5.0
 _PATIENCE = 10.0
 """How long a look that is due lets everything new go first; from then on, they take turns."""
 _Done = TypeVar("_Done")
-_Step = Callable[[NodeSetup], bool]
+_SetupStep = Callable[[NodeSetup], bool]
 """Whether that part of the host is right now."""
 
 
@@ -44,7 +44,7 @@ class _Look:
         self._pause = _FIRST_PAUSE
         self._next = self._glance = 0.0
         self._right = True
-        self.steps: list[_Step] = []
+        self.steps: list[_SetupStep] = []
         """Left of the one under way."""
 
     @property
@@ -64,7 +64,7 @@ class _Look:
     def is_overdue(self) -> bool:
         return time.monotonic() >= min(self._next, self._glance) + _PATIENCE
 
-    def begin(self, steps: list[_Step]) -> None:
+    def begin(self, steps: list[_SetupStep]) -> None:
         self.steps, self._right = steps, True
         self.glanced()
 
@@ -179,7 +179,7 @@ class SetupKeeper:
             return False
         return True
 
-    def _steps(self) -> list[_Step]:
+    def _steps(self) -> list[_SetupStep]:
         """What has not changed, too, is looked at; between two of them, what is new goes first."""
         return [
             lambda wanted: self._network.keep(wanted.network),

@@ -24,7 +24,7 @@ _STEADY_SECONDS = 1.0
 _HASTE_SECONDS, _LONG_SECONDS, _RARELY_SECONDS = 10.0, 60.0, 20.0
 """Nobody has reached it for so long: tries are fewer then. A witness's sshd logs a line for each that fails."""
 
-Target = tuple[str, int]
+PeerPort = tuple[str, int]
 
 
 def address_of(host: str) -> str:
@@ -104,7 +104,7 @@ class Inquiry:
         self,
         node: str,
         neighbours: Neighbours,
-        targets: Callable[[], Sequence[Target]],
+        targets: Callable[[], Sequence[PeerPort]],
         record: Callable[[Peers], None],
     ) -> None:
         self._new_round = partial(_Round, node, neighbours, targets, record)
@@ -139,7 +139,7 @@ class _Round:
         self,
         node: str,
         neighbours: Neighbours,
-        targets: Callable[[], Sequence[Target]],
+        targets: Callable[[], Sequence[PeerPort]],
         record: Callable[[Peers], None],
     ) -> None:
         self._node = node
@@ -204,7 +204,7 @@ class _Round:
     def _unheard(self, now: float) -> float:
         return now - max(self._began, *(one.reached_at for one in self._tries.values()), 0.0)
 
-    def _try(self, name: str, witness: Witness, target: Target) -> None:
+    def _try(self, name: str, witness: Witness, target: PeerPort) -> None:
         began = time.monotonic()
         with self._lock:
             self._pending.append(began)

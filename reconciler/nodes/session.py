@@ -18,7 +18,15 @@ from reconciler.model.leases import Claim, Seat
 from reconciler.model.observed import Observation
 from reconciler.model.operations import Outcome, PodWork
 from reconciler.model.setups import NodeSetup
-from reconciler.nodes.connection import CLAIM, DOCKER_BEATS, EVENTS_ENDED, SILENT, STOP, Connection, Remembered
+from reconciler.nodes.connection import (
+    CLAIM,
+    DOCKER_BEATS,
+    EVENTS_ENDED,
+    SILENT,
+    STOP,
+    Connection,
+    EarlierConnection,
+)
 from reconciler.nodes.docker.notes import Note, take_notes
 from reconciler.nodes.errors import (
     ConnectionLost,
@@ -31,7 +39,7 @@ from reconciler.nodes.errors import (
 )
 from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.lease.seat import connected_seat, differs, refused_epoch
-from reconciler.nodes.peers import Inquiry, Neighbours, Target, address_of
+from reconciler.nodes.peers import Inquiry, Neighbours, PeerPort, address_of
 from reconciler.nodes.ssh.login import Credentials
 
 _WORKERS = 512
@@ -213,7 +221,7 @@ class SshNodeSession:
             self._inquiry.begin()
         self._log.warning("unreachable", reason=str(error))
 
-    def _targets(self) -> list[Target]:
+    def _targets(self) -> list[PeerPort]:
         """Where others may find this host: its SSH port, and one of its pods."""
         found = []
         if address := self._cache.address() or address_of(self._node.ssh.host):
@@ -223,7 +231,9 @@ class SshNodeSession:
         return found
 
     def _connect(self) -> None:
-        remembered = Remembered(self._engine_id, self._setup.checks if self._setup else frozenset(), self._claim)
+        remembered = EarlierConnection(
+            self._engine_id, self._setup.checks if self._setup else frozenset(), self._claim
+        )
         connection = Connection.open(
             self._node, self._cluster, self._cache, self._credentials, remembered, self._inquiry
         )

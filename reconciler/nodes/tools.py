@@ -46,7 +46,7 @@ _OPEN_SECONDS: Final = 5.0
 _LOOK_OPEN_SECONDS: Final = 3.0
 
 
-class Wire(Struct, frozen=True):
+class HostContext(Struct, frozen=True):
     """One connection to a host: all that its tools work through, and where they record what they find."""
 
     node: str
@@ -110,7 +110,7 @@ class HostTools(Struct, frozen=True):
             one.stop()
 
 
-def make_tools(wire: Wire) -> HostTools:
+def make_tools(wire: HostContext) -> HostTools:
     """Raises NodeError where Docker does not answer."""
     cluster, cache, log = wire.cluster.metadata.name, wire.cache, wire.log
     looking = wire.looking(1, _LOOK_OPEN_SECONDS)

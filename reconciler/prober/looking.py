@@ -11,7 +11,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 """Seconds between looks that fail: twice as long each time."""
 
 
-class Looking:
+class CoalescedLook:
     """One look at a time; what is noticed meanwhile is looked at afterwards, in one look more."""
 
     def __init__(self, name: str, look: Callable[[], Awaitable[None]]) -> None:

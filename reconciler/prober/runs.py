@@ -14,7 +14,7 @@ from reconciler.prober.specs import ProbeSettings, ProbeTarget
 
 
 @dataclass(frozen=True)
-class Began:
+class RunStart:
     """What Docker says of the run."""
 
     id: str
@@ -39,7 +39,7 @@ class Run:
         self,
         docker: Docker,
         target: ProbeTarget,
-        began: Began,
+        began: RunStart,
         changed: Callable[[], None],
         failing: Callable[[ProbeSettings], None],
     ) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from reconciler.prober.checks import Checker, bounded
 from reconciler.prober.docker import Docker, DockerError
-from reconciler.prober.looking import Looking
+from reconciler.prober.looking import CoalescedLook
 from reconciler.prober.reports import ProbeReport
-from reconciler.prober.runs import Began, Run
+from reconciler.prober.runs import Run, RunStart
 from reconciler.prober.schedule import RestartBackoff
 from reconciler.prober.specs import ProbeSettings, ProbeTarget
 
@@ -53,7 +53,7 @@ class WatchedContainer:
         self._starting: asyncio.Task[None] | None = None
         """It was ended, and waits for its next start."""
         self._booting = booting
-        self._looking = Looking(target.name, self._look)
+        self._looking = CoalescedLook(target.name, self._look)
         self._last: ProbeReport | None = None
 
     def update(self, target: ProbeTarget) -> None:
@@ -108,7 +108,7 @@ class WatchedContainer:
     def _is_ours(self, found: dict[str, Any]) -> bool:
         return (found["Config"].get("Labels") or {}).get(LABEL_CLUSTER) == self._cluster
 
-    def _begin_run(self, began: Began) -> None:
+    def _begin_run(self, began: RunStart) -> None:
         self._end_run()
         self._start_no_more()
         if began.id != self._id:
@@ -169,7 +169,7 @@ class WatchedContainer:
         finally:
             self._ending = None
 
-    async def _start_later(self, ended: Began, pause: float) -> None:
+    async def _start_later(self, ended: RunStart, pause: float) -> None:
         """Unless somebody has started it before, or it has done its work."""
         await asyncio.sleep(pause)
         try:
@@ -187,11 +187,11 @@ class WatchedContainer:
             self._starting = None
 
 
-def _began(found: dict[str, Any], booting: bool) -> Began:
+def _began(found: dict[str, Any], booting: bool) -> RunStart:
     started_at = found["State"]["StartedAt"]
     age = max(0.0, time.time() - _unix(started_at))
     fresh = not booting or age < _FRESH_SECONDS
-    return Began(found["Id"], started_at, age, fresh=fresh, witnessed=not booting)
+    return RunStart(found["Id"], started_at, age, fresh=fresh, witnessed=not booting)
 
 
 def _has_done_its_work(found: dict[str, Any]) -> bool:

@@ -10,11 +10,10 @@ import msgspec
 
 from reconciler.model.acme import IssuedCertificate
 from reconciler.model.api.meta import Object, ObjectMeta
+from reconciler.model.desired import Json
 from reconciler.model.kinds import Names
 from reconciler.model.moments import rfc3339
 from reconciler.model.quantities import Quantity
-
-Json = dict[str, Any]
 
 _SECRET_FIELDS: Final = ("data", "stringData")
 

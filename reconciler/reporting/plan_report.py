@@ -58,7 +58,7 @@ def not_compared_words(base: RejectedBase | None) -> str:
     return f"objects are not compared: {why}"
 
 
-class Counts(Struct, frozen=True):
+class PodCounts(Struct, frozen=True):
     """Pods, each counted once: a move is a change, not a creation and a deletion."""
 
     create: int
@@ -71,12 +71,12 @@ class Counts(Struct, frozen=True):
     """Where any of these happen, on either side of a move."""
 
 
-def counts(report: PlanReport) -> Counts:
+def counts(report: PlanReport) -> PodCounts:
     pods = report.pods
     actions = [change.action for change in pods]
     create, delete, forget = (actions.count(one) for one in (Action.CREATE, Action.DELETE, Action.FORGET))
     touched = {node for change in pods for node in (change.node, change.from_node) if node}
-    return Counts(create, len(actions) - create - delete - forget, delete, forget, len(touched))
+    return PodCounts(create, len(actions) - create - delete - forget, delete, forget, len(touched))
 
 
 def summary(report: PlanReport) -> str:

@@ -18,7 +18,7 @@ from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.sections import ServiceSection, ServiceWay
 from reconciler.model.services import is_headless, port_protocol
-from reconciler.services.haproxy import Bind, Manner, check_options, listen_text, server_options
+from reconciler.services.haproxy import BalanceSettings, Bind, check_options, listen_text, server_options
 from reconciler.services.parts import ProxyPart
 
 _EVERY_ADDRESS: Final = "0.0.0.0"
@@ -45,7 +45,7 @@ def lay_out(
     the first has it. The Ingresses have what is `taken`. `edge_hosts`: the addresses of the edges; who has a port
     at all addresses of an edge has it at these."""
     claims = _AddressOwners(IPv4Network(service_cidr), taken, frozenset(edge_hosts))
-    drafts: list[tuple[ProxyPart, Manner]] = []
+    drafts: list[tuple[ProxyPart, BalanceSettings]] = []
     problems: list[str] = []
     for ref, service in sorted(services.items()):
         if is_headless(service) or service.spec.type == "ExternalName":
@@ -72,7 +72,7 @@ class _Opening(Struct, frozen=True):
     service: Ref
     port: int
     name: str
-    manner: Manner
+    manner: BalanceSettings
     local: bool
     binds: tuple[Bind, ...] = ()
     edge_binds: tuple[Bind, ...] = ()
@@ -93,7 +93,7 @@ def _openings(ref: Ref, service: Service, record: ServiceRecord, address: str) -
     if len(set(names)) < len(names):
         raise ValueError("two of its ports have the same name; give each its own")
     for number in range(len(names)):
-        grouped: dict[tuple[bool, Manner], _Opening] = {}
+        grouped: dict[tuple[bool, BalanceSettings], _Opening] = {}
         for way, local, manner, binds, edge_binds in _ways(service, record, address, number):
             name = ServiceSection(ref, names[number], way).name
             same = grouped.get((local, manner), _Opening(ref, number, name, manner, local))
@@ -103,7 +103,7 @@ def _openings(ref: Ref, service: Service, record: ServiceRecord, address: str) -
         yield from grouped.values()
 
 
-_Way = tuple[ServiceWay, bool, Manner, tuple[Bind, ...], tuple[Bind, ...]]
+_Way = tuple[ServiceWay, bool, BalanceSettings, tuple[Bind, ...], tuple[Bind, ...]]
 """Its name, only to the node's own pods, how, and where: on every node, on edges."""
 
 
@@ -122,9 +122,9 @@ def _ways(service: Service, record: ServiceRecord, address: str, number: int) ->
         yield "edge", local, ranges, (), (Bind(SocketAddress(_EVERY_ADDRESS, port.port)),)
 
 
-def _manner(service: Service, port: ServicePort, sources: tuple[str, ...] = ()) -> Manner:
+def _manner(service: Service, port: ServicePort, sources: tuple[str, ...] = ()) -> BalanceSettings:
     spec, options = service.spec, service.options
-    return Manner(
+    return BalanceSettings(
         protocol=port_protocol(service, port),
         balance=options.balance,
         affinity_seconds=(

@@ -16,7 +16,7 @@ from reconciler.model.secrets import SecretText
 from reconciler.model.service_options import ServiceOptions
 from reconciler.services.acme import AcmeAtTheEdge
 from reconciler.services.certificates import certificates
-from reconciler.services.haproxy import Manner, server_options
+from reconciler.services.haproxy import BalanceSettings, server_options
 from reconciler.services.ingress import route
 from reconciler.services.ingress_backends import BackendSection, backend_text
 from reconciler.services.ingress_files import CERTIFICATES, INSIDE, USERS, Files
@@ -80,7 +80,9 @@ def entrance(
 def _backend(backend: BackendSection, service: Service | None, checks: str) -> ProxyPart:
     """Its pods are reached as they are by way of their Service; what they speak, the Ingress says."""
     options = service.options if service is not None else ServiceOptions()
-    manner = Manner(backend.protocol, proxy_protocol=options.proxy_protocol, slow_start_ms=options.slow_start)
+    manner = BalanceSettings(
+        backend.protocol, proxy_protocol=options.proxy_protocol, slow_start_ms=options.slow_start
+    )
     return ProxyPart(
         backend.name,
         "",

@@ -149,7 +149,7 @@ class Bind(Struct, frozen=True):
         return f"{self.address} transparent" if self.foreign else str(self.address)
 
 
-class Manner(Struct, frozen=True):
+class BalanceSettings(Struct, frozen=True):
     """How a port is balanced."""
 
     protocol: PortProtocol = "tcp"
@@ -162,13 +162,13 @@ class Manner(Struct, frozen=True):
     """Networks that may connect; empty: all."""
 
 
-def listen_text(name: str, binds: Iterable[Bind], manner: Manner) -> str:
+def listen_text(name: str, binds: Iterable[Bind], manner: BalanceSettings) -> str:
     """A section that listens, without its servers; ValueError for a name that is none."""
     _check(_SECTION, name)
     return "".join(f"{line}\n" for line in _listen_lines(name, binds, manner))
 
 
-def _listen_lines(name: str, binds: Iterable[Bind], manner: Manner) -> Iterator[str]:
+def _listen_lines(name: str, binds: Iterable[Bind], manner: BalanceSettings) -> Iterator[str]:
     by_request = manner.protocol != "tcp"
     yield f"listen {name} from {'http' if by_request else 'tcp'}"
     yield from (f"    bind {bind}" for bind in binds)
@@ -218,7 +218,7 @@ def _source_lines(name: str, networks: Sequence[str]) -> Iterator[str]:
         yield f"    acl {name} src {words}"
 
 
-def server_options(manner: Manner, checks: str) -> str:
+def server_options(manner: BalanceSettings, checks: str) -> str:
     """Return the options of every server of a section, where `checks` is how they are checked."""
     words = [checks]
     if manner.protocol != "tcp":

@@ -21,7 +21,7 @@ Closed: TypeAlias = Mapping[Ref, frozenset[tuple[str, int]]]
 """The addresses and ports that are closed, by Service."""
 
 
-class Closing:
+class ClosedServices:
     """Keeps, for a loop, which Services are closed: one costs a look when its endpoints change, all of them when a
     policy does.
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from reconciler.model.addresses import SocketAddress
+from reconciler.model.allocations import ServiceAllocation, given_text
 from reconciler.model.api.cluster import Cluster
 from reconciler.model.api.core.config import Secret
 from reconciler.model.api.core.node import Node
@@ -20,7 +21,6 @@ from reconciler.model.api.core.service import Service
 from reconciler.model.api.networking import Ingress
 from reconciler.model.desired import Desired
 from reconciler.model.edges import edge_hosts, edges
-from reconciler.model.given import GivenService, given_text
 from reconciler.model.memory import IngressRecord, Memory, NodeRecord, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint
@@ -31,26 +31,26 @@ from reconciler.services.acme import AcmeAtTheEdge, acme_at_the_edge
 from reconciler.services.balancing import Layout, lay_out
 from reconciler.services.entrance import Entrance, entrance
 from reconciler.services.haproxy import check_options, guarded, node_proxy
-from reconciler.services.ingress_policy import Closed, Closing
-from reconciler.services.naming import Naming
+from reconciler.services.ingress_policy import Closed, ClosedServices
+from reconciler.services.naming import NameServers
 from reconciler.services.network import Networks
 from reconciler.services.parts import ProxyPart, left_out, section
 from reconciler.services.policy import NOBODY, Addresses, Isolation, Policies
 from reconciler.services.sameness import says_the_same
-from reconciler.services.sources import ANYBODY, Sources, Sourcing, hosts_own
+from reconciler.services.sources import ANYBODY, Sources, SourcesCache, hosts_own
 
 _Key = TypeVar("_Key")
-Endpoints = Mapping[Ref, tuple[Endpoint, ...]]
-Probed = Mapping[str, tuple[ProbedContainer, ...]]
+EndpointsByService = Mapping[Ref, tuple[Endpoint, ...]]
+ProbedByNode = Mapping[str, tuple[ProbedContainer, ...]]
 """What is probed, by node."""
-_NONE_PROBED: Probed = {}
-Booting = Mapping[str, tuple[BootPod, ...]]
+_NONE_PROBED: ProbedByNode = {}
+BootingByNode = Mapping[str, tuple[BootPod, ...]]
 """The pods that boot, by node."""
-_NONE_BOOTING: Booting = {}
+_NONE_BOOTING: BootingByNode = {}
 
 
 def node_setups(
-    desired: Desired, memory: Memory, endpoints: Endpoints, probed: Probed = _NONE_PROBED
+    desired: Desired, memory: Memory, endpoints: EndpointsByService, probed: ProbedByNode = _NONE_PROBED
 ) -> Mapping[str, NodeSetup]:
     """What each node of the revision should have, by name; a node without a pod CIDR is not among them yet."""
     return ServiceLayer().setups(desired, memory, endpoints, probed)
@@ -68,11 +68,11 @@ class ServiceLayer:
         self._layout = Layout((), (), ())
         self._entrance = Entrance()
         self._sections = _Sections((), self._entrance)
-        self._naming = Naming()
+        self._naming = NameServers()
         self._checks = _Checks()
         self._policies = Policies()
-        self._sourcing = Sourcing()
-        self._closing = Closing()
+        self._sourcing = SourcesCache()
+        self._closing = ClosedServices()
         self._networks = Networks()
         self._edges: tuple[Mapping[str, Node], Mapping[str, NodeRecord], tuple[str, ...]] | None = None
         self._setups: Mapping[str, NodeSetup] = {}
@@ -88,9 +88,9 @@ class ServiceLayer:
         self,
         desired: Desired,
         memory: Memory,
-        endpoints: Endpoints,
-        probed: Probed = _NONE_PROBED,
-        booting: Booting = _NONE_BOOTING,
+        endpoints: EndpointsByService,
+        probed: ProbedByNode = _NONE_PROBED,
+        booting: BootingByNode = _NONE_BOOTING,
         at: float | None = None,
     ) -> Mapping[str, NodeSetup]:
         """`at`: Unix seconds, for certificates; None: no date is looked at."""
@@ -144,7 +144,10 @@ class ServiceLayer:
         taken, hosts = self._entrance.addresses, inputs.edge_hosts
         self._layout = lay_out(services, inputs.service_records, cidr, taken, hosts)
         given = given_text(
-            {ref: GivenService(one.cluster_ip, one.node_ports) for ref, one in inputs.service_records.items()},
+            {
+                ref: ServiceAllocation(one.cluster_ip, one.node_ports)
+                for ref, one in inputs.service_records.items()
+            },
             {ref: one.turn for ref, one in opened.records.items()},
         )
         self._sections = _Sections((*self._layout.parts, *self._entrance.parts), self._entrance, given)
@@ -153,9 +156,9 @@ class ServiceLayer:
         self,
         desired: Desired,
         memory: Memory,
-        endpoints: Endpoints,
-        probed: Probed,
-        booting: Booting,
+        endpoints: EndpointsByService,
+        probed: ProbedByNode,
+        booting: BootingByNode,
         dns: NodeDns,
         isolation: Isolation,
         pods: Addresses,
@@ -207,9 +210,9 @@ class _LayerInputs(Struct, frozen=True):
     layout: _LayoutInputs
     nodes: Mapping[str, Node]
     node_records: Mapping[str, NodeRecord]
-    endpoints: Endpoints
-    probed: Probed
-    booting: Booting
+    endpoints: EndpointsByService
+    probed: ProbedByNode
+    booting: BootingByNode
     isolation: Isolation
     pods: Addresses
 
@@ -227,7 +230,7 @@ class _Sections:
                 self._of_service[part.service].append(part)
         self._differ_by_node = any(part.local for part in parts)
         self._differ_at_edges = any(part.text != part.edge_text for part in parts)
-        self._endpoints: Endpoints = {}
+        self._endpoints: EndpointsByService = {}
         self._sources: Mapping[Ref, tuple[Sources, ...]] = {}
         self._closed: Closed = {}
         self._made: defaultdict[str, dict[tuple[str, bool], ProxySection | None]] = defaultdict(dict)
@@ -235,7 +238,9 @@ class _Sections:
         self._problems: dict[str, list[str]] = {}
         self._proxies: dict[tuple[str, str, bool], NodeProxy] = {}
 
-    def follow(self, endpoints: Endpoints, sources: Mapping[Ref, tuple[Sources, ...]], closed: Closed) -> None:
+    def follow(
+        self, endpoints: EndpointsByService, sources: Mapping[Ref, tuple[Sources, ...]], closed: Closed
+    ) -> None:
         changed = changed_keys(self._endpoints, endpoints) | changed_keys(self._sources, sources)
         changed |= changed_keys(self._closed, closed)
         self._endpoints, self._sources, self._closed = endpoints, sources, closed
@@ -294,12 +299,12 @@ class _Checks:
     without a pod is tried by nobody: a manifest says where it is, and no host knocks there for it."""
 
     def __init__(self) -> None:
-        self._endpoints: Endpoints = {}
+        self._endpoints: EndpointsByService = {}
         self._counts: defaultdict[str, Counter[SocketAddress]] = defaultdict(Counter)
         """How many services have each address, by node."""
         self._made: dict[str, frozenset[SocketAddress]] = {}
 
-    def of(self, endpoints: Endpoints) -> Mapping[str, frozenset[SocketAddress]]:
+    def of(self, endpoints: EndpointsByService) -> Mapping[str, frozenset[SocketAddress]]:
         touched: set[str] = set()
         for ref in changed_keys(self._endpoints, endpoints):
             touched |= self._count(self._endpoints.get(ref, ()), -1) | self._count(endpoints.get(ref, ()), 1)

@@ -43,7 +43,7 @@ _FILES: Final = 32
 _NO_RECORD: Final = ServiceRecord()
 
 
-class Named(Struct, frozen=True):
+class NameServerSetup(Struct, frozen=True):
     """The name servers that every node should have, and what they leave out."""
 
     dns: NodeDns
@@ -51,7 +51,7 @@ class Named(Struct, frozen=True):
     """Services left out, each with the reason."""
 
 
-class Naming:
+class NameServers:
     """Makes the name servers' files for a loop: inputs that say the same give the very same object, and only
     Services that changed are rendered.
 
@@ -61,7 +61,7 @@ class Naming:
     def __init__(self) -> None:
         self._spec: ClusterSpec | None = None
         self._known: dict[Ref, _Rendered] = {}
-        self._named: Named | None = None
+        self._named: NameServerSetup | None = None
         self._services: Mapping[Ref, Service] = {}
         self._records: Mapping[Ref, ServiceRecord] = {}
         self._by_pod: Mapping[Ref, tuple[Endpoint, ...]] = {}
@@ -72,7 +72,7 @@ class Naming:
         desired: Desired,
         records: Mapping[Ref, ServiceRecord],
         endpoints: Mapping[Ref, tuple[Endpoint, ...]],
-    ) -> Named:
+    ) -> NameServerSetup:
         spec = desired.cluster.spec
         if self._named is not None and self._is_as_before(desired, records, endpoints):
             return self._named
@@ -168,7 +168,7 @@ def _rendered(ref: Ref, inputs: _NamingInputs, spec: ClusterSpec) -> _Rendered:
     )
 
 
-def _named(spec: ClusterSpec, services: Mapping[Ref, _Rendered]) -> Named:
+def _named(spec: ClusterSpec, services: Mapping[Ref, _Rendered]) -> NameServerSetup:
     config, config_name = render_config(
         spec.cluster_domain,
         (spec.service_cidr, spec.pod_cidr),
@@ -195,7 +195,7 @@ def _named(spec: ClusterSpec, services: Mapping[Ref, _Rendered]) -> Named:
         answers_name=answers_name(_digest(answers), spec.cluster_domain),
         upstreams=spec.dns.upstreams,
     )
-    return Named(dns, tuple(rendered.problem for rendered in services.values() if rendered.problem))
+    return NameServerSetup(dns, tuple(rendered.problem for rendered in services.values() if rendered.problem))
 
 
 def _digest(files: Mapping[str, str]) -> str:

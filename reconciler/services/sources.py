@@ -55,10 +55,10 @@ def service_sources(
     A client is let through if every pod behind the port may have it, and it every pod: which of them it gets, the
     proxy decides later. `own`: addresses of the hosts, which every pod takes connections from.
     """
-    return Sourcing().sources(desired, isolation, endpoints, own)
+    return SourcesCache().sources(desired, isolation, endpoints, own)
 
 
-class Sourcing:
+class SourcesCache:
     """`service_sources` for a loop: what says the same as before is the very same object.
 
     A pod that becomes ready costs a comparison; pods that come and go behind a Service cost that Service. Where

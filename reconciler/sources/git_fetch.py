@@ -54,7 +54,7 @@ class FetchReply(Struct, frozen=True):
     message: str = ""
 
 
-class Missing(Exception):
+class MissingReference(Exception):
     """The server has no such branch, tag or commit."""
 
 
@@ -101,7 +101,7 @@ def fetch(request: FetchRequest) -> FetchReply:
         return FetchReply(failure="damaged", message=str(error))
     try:
         return _fetch(repository, request, callbacks)
-    except Missing as error:
+    except MissingReference as error:
         return FetchReply(failure="missing", message=str(error))
     except (pygit2.GitError, KeyError, ValueError, OSError) as error:
         if callbacks.distrusted:
@@ -141,7 +141,7 @@ def _fetch(repository: pygit2.Repository, request: FetchRequest, callbacks: _Cal
     if not (request.branch or request.tag):
         name = _default_branch(heads)
     if name not in heads:
-        raise Missing(f"it has no {name}")
+        raise MissingReference(f"it has no {name}")
     known = repository.references.get(TIP)
     if known is None or known.target != heads[name].oid:
         # The first time its newest commit alone; from then on every new one, which tells a rewritten history.
@@ -153,7 +153,7 @@ def _fetch(repository: pygit2.Repository, request: FetchRequest, callbacks: _Cal
 def _default_branch(heads: Mapping[str | None, RemoteHead]) -> str:
     name = heads["HEAD"].symref_target if "HEAD" in heads else None
     if not name:
-        raise Missing("it has no commit yet, or its HEAD names no branch")
+        raise MissingReference("it has no commit yet, or its HEAD names no branch")
     return name
 
 
@@ -173,7 +173,7 @@ def _fetch_commit(repository: pygit2.Repository, request: FetchRequest, callback
         every = repository.remotes.create_anonymous(request.url)
         every.fetch(["+refs/*:refs/reconciler/all/*"], callbacks=callbacks, depth=depth, proxy=True)
     if request.commit not in repository:
-        raise Missing(f"it has no commit {request.commit}")
+        raise MissingReference(f"it has no commit {request.commit}")
     repository.references.create(TIP, request.commit, force=True)
     return FetchReply(request.commit)
 

@@ -39,7 +39,7 @@ class LocalRepository:
         return {str(own.resolve()): False, str(common): False, str(common / "refs"): True}
 
 
-class CheckedOut(Struct, frozen=True):
+class Checkout(Struct, frozen=True):
     """Where a folder stands in the repository around it, and a commit of that repository."""
 
     root: Path
@@ -47,7 +47,7 @@ class CheckedOut(Struct, frozen=True):
     commit: str
 
 
-def commit_around(folder: Path, name: str) -> CheckedOut:
+def commit_around(folder: Path, name: str) -> Checkout:
     """The commit that a branch, tag, remote branch or (abbreviated) commit id means around this folder.
 
     For `diff --base`. BadSource where there is no repository, or nothing of this name in it.
@@ -57,7 +57,7 @@ def commit_around(folder: Path, name: str) -> CheckedOut:
         raise BadSource(f"{folder} is not inside a Git work tree: --base compares with a commit of its repository")
     root = Path(repository.workdir).resolve()
     subpath = folder.resolve().relative_to(root).as_posix()
-    return CheckedOut(root, "" if subpath == "." else subpath, str(_named(repository, name).id))
+    return Checkout(root, "" if subpath == "." else subpath, str(_named(repository, name).id))
 
 
 def path_in_repository(folder: Path) -> str:

@@ -11,7 +11,7 @@ import time
 
 from msgspec.structs import replace
 
-from reconciler.control.fleet import Connect, Fleet
+from reconciler.control.fleet import Fleet, OpenSession
 from reconciler.control.inbox import Inbox, NodeObserved
 from reconciler.control.ports import NodeSession
 from reconciler.control.processes import has_ended
@@ -29,7 +29,7 @@ from reconciler.stores import open_reader, open_store
 from reconciler.wiring.reading import remembered
 
 
-def connector(settings: Settings, inbox: Inbox) -> Connect:
+def connector(settings: Settings, inbox: Inbox) -> OpenSession:
     credentials, neighbours = credentials_of(settings), Neighbours()
 
     def connect(node: Node, cluster: Cluster, engine_id: str) -> NodeSession:

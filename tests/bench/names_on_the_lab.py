@@ -11,7 +11,7 @@ from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint
 from reconciler.model.setups import NodeDns
-from reconciler.services.naming import Naming
+from reconciler.services.naming import NameServers
 from tests.bench.bars import Measured, at_most, p50, p99
 from tests.lab.conftest import restore
 from tests.node_host import Host, connect, node_of, set_up, setup
@@ -41,7 +41,7 @@ def everything() -> Iterator[Measured]:
 
 def _changes(host: Host, port: str, what: str) -> Measured:
     """From the change to its names, to both servers' answers for it, which the session has read back."""
-    wanted, naming = _Cluster(port), Naming()
+    wanted, naming = _Cluster(port), NameServers()
     _ensure(host, wanted.dns(naming, 0))
     waits = []
     for number in range(1, CHANGES + 1):
@@ -81,7 +81,7 @@ class _Cluster:
             for ref, n in self._headless.items()
         }
 
-    def dns(self, naming: Naming, change: int) -> NodeDns:
+    def dns(self, naming: NameServers, change: int) -> NodeDns:
         first = next(iter(self._headless))
         endpoints = {**self._endpoints, first: (*self._endpoints[first][1:], _pod(f"10.244.200.{change + 2}"))}
         wanted = with_kinds(desired(), {Service: self._services})

@@ -8,12 +8,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.model.addresses import SocketAddress
+from reconciler.model.allocations import HostAllocations
 from reconciler.model.api.apps import Deployment
 from reconciler.model.api.cluster import ClusterSpec
 from reconciler.model.api.core.service import Service
 from reconciler.model.api.meta import Object
 from reconciler.model.desired import Desired
-from reconciler.model.given import Given
 from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Facts, NetworkState, ObservedContainer, Reachable
@@ -127,5 +127,5 @@ def _host(name: str, cidr: str, containers: list[ObservedContainer]) -> Reachabl
         IMAGES,
         network=NetworkState("set up"),
         listening=frozenset(SocketAddress(each.ip, 8080) for each in containers),
-        given=Given(cidr),
+        given=HostAllocations(cidr),
     )

@@ -10,15 +10,15 @@ import pytest
 from reconciler.model.addresses import SocketAddress, socket_address
 from reconciler.model.proxy import ProxySection, ProxyServer, config_text
 from reconciler.nodes.proxy.runtime_api import (
-    Live,
-    Sources,
+    LiveServer,
+    SourceLists,
     as_wanted,
     changes,
     command_lines,
     read_sources,
     shown_sources,
 )
-from reconciler.services.haproxy import Bind, Manner, guarded, listen_text, node_proxy
+from reconciler.services.haproxy import BalanceSettings, Bind, guarded, listen_text, node_proxy
 from reconciler.services.ingress_files import INSIDE
 from tests.haproxy_process import answering, free_ports, running, write_sources
 
@@ -39,10 +39,12 @@ class Site:
         proxy = node_proxy("image", [self.section([EVERYBODY])])
         (folder / "haproxy.cfg").write_text(config_text(proxy).replace(INSIDE, str(folder)))
         write_sources(proxy, folder)
-        self.sources: Sources = {}
+        self.sources: SourceLists = {}
 
     def section(self, allowed: Sequence[str], denied: Sequence[str] = ()) -> ProxySection:
-        text = listen_text("shop_web_http", (Bind(SocketAddress("127.0.0.1", self.port)),), Manner("http"))
+        text = listen_text(
+            "shop_web_http", (Bind(SocketAddress("127.0.0.1", self.port)),), BalanceSettings("http")
+        )
         return guarded(ProxySection("shop_web_http", text, "check", (self._pod,)), allowed, denied)
 
     def look(self) -> None:
@@ -51,7 +53,7 @@ class Site:
 
     def tell(self, section: ProxySection) -> bool:
         """Whether all is as wanted then."""
-        live = {self._pod.name: Live(self._pod.address)}
+        live = {self._pod.name: LiveServer(self._pod.address)}
         names = tuple(section.sources)
         replies = self.ask(*command_lines([*changes(section, live, self.sources), *shown_sources(names)]))
         self.sources = read_sources(replies, names)

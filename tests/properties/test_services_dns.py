@@ -11,13 +11,13 @@ from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.memory import ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint
-from reconciler.services.naming import Named, Naming, zone_of
+from reconciler.services.naming import NameServers, NameServerSetup, zone_of
 from tests.properties.test_services_haproxy import ips, law, names, ports
 from tests.simulated import with_kinds
 from tests.unit.services.test_layer import desired
 
 DOMAIN = "svc.cluster.local"
-EMPTY = Naming().named(with_kinds(desired(), {Service: {}}), {}, {}).dns
+EMPTY = NameServers().named(with_kinds(desired(), {Service: {}}), {}, {}).dns
 SERVERS = "servers"
 
 endpoints = st.builds(
@@ -60,9 +60,9 @@ def _spec(wanted: tuple[ServicePort, ...], ip: str) -> ServiceSpec:
     return ServiceSpec(ports=wanted, cluster_ip="None" if len(ip) % 2 else ip)
 
 
-def named(case: Case, naming: Naming | None = None) -> Named:
+def named(case: Case, naming: NameServers | None = None) -> NameServerSetup:
     wanted = with_kinds(desired(), {Service: services_of(case)})
-    return (naming or Naming()).named(wanted, {}, {ref: found for ref, (_, _, found) in case.items()})
+    return (naming or NameServers()).named(wanted, {}, {ref: found for ref, (_, _, found) in case.items()})
 
 
 def records(hosts: Mapping[str, str]) -> set[tuple[str, str]]:
@@ -117,7 +117,7 @@ def test_every_name_is_below_the_clusters_domain_and_every_file_is_in_its_direct
 @law
 @given(cases, cases)
 def test_what_was_named_before_makes_no_difference(before: Case, case: Case) -> None:
-    naming = Naming()
+    naming = NameServers()
     named(before, naming)
     after = named(case, naming)
     assert after == named(case)

@@ -17,7 +17,7 @@ from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint
 from reconciler.services.policy import Isolation, isolate
-from reconciler.services.sources import ANYBODY, Sources, Sourcing, service_sources
+from reconciler.services.sources import ANYBODY, Sources, SourcesCache, service_sources
 from tests.properties.test_services_policy import PORTS, SPACES, lets, pods, policies
 from tests.simulated import desired, with_kinds
 
@@ -88,7 +88,7 @@ def isolation(cluster: Cluster) -> Isolation:
 @given(clusters, st.lists(changes, max_size=6))
 @settings(max_examples=150, deadline=None)
 def test_following_changes_is_beginning_anew(cluster: Cluster, following: list[Change]) -> None:
-    sourcing = Sourcing()
+    sourcing = SourcesCache()
     nothing: Change = {}
     for change in (nothing, *following):
         cluster = changed(cluster, change)

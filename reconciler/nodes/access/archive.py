@@ -17,7 +17,7 @@ _HOURS_SECONDS: Final = 6 * 3600.0
 """A copy may take long; one that has stopped moving is for the person who watches it."""
 
 
-class There(Struct, frozen=True):
+class PathInfo(Struct, frozen=True):
     """What is at a path in a container."""
 
     name: str
@@ -26,7 +26,7 @@ class There(Struct, frozen=True):
     """Where a link leads; else empty."""
 
 
-def look(host: HostAccess, container: str, path: str) -> There | None:
+def look(host: HostAccess, container: str, path: str) -> PathInfo | None:
     """Describe what is at this path of the container; None where nothing is there."""
     engine: Any = host.engine
     with engine_errors("look at a path"):
@@ -38,7 +38,7 @@ def look(host: HostAccess, container: str, path: str) -> There | None:
         if reply.status_code >= 400:
             raise EngineError(reply.status_code, f"Docker cannot look at {path} in the container")
     stat = json.loads(base64.b64decode(reply.headers["X-Docker-Container-Path-Stat"]))
-    return There(stat["name"], bool(stat["mode"] & _GO_DIRECTORY), stat.get("linkTarget", ""))
+    return PathInfo(stat["name"], bool(stat["mode"] & _GO_DIRECTORY), stat.get("linkTarget", ""))
 
 
 def fetch(host: HostAccess, container: str, path: str) -> Iterator[bytes]:

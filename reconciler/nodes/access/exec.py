@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from reconciler.nodes.access.host import HostAccess
 from reconciler.nodes.docker.engine import engine_errors
-from reconciler.nodes.docker.streams import TwoWay
+from reconciler.nodes.docker.streams import DuplexStream
 from reconciler.nodes.errors import OutcomeUnknown
 
 _END_SECONDS: Final = 5.0
@@ -20,7 +20,7 @@ class Execution(Struct, frozen=True):
     """A program that was started."""
 
     id: str
-    stream: TwoWay
+    stream: DuplexStream
     tty: bool
 
 

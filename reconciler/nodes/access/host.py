@@ -20,7 +20,7 @@ from reconciler.model.names import (
     Uid,
 )
 from reconciler.nodes.docker.engine import DIAL, ChannelPool, Engine, engine_errors, negotiate
-from reconciler.nodes.docker.streams import TwoWay, hijack
+from reconciler.nodes.docker.streams import DuplexStream, hijack
 from reconciler.nodes.ssh.connection import SshConnection
 from reconciler.nodes.ssh.login import Credentials
 from reconciler.nodes.ssh.shell import Shell
@@ -77,7 +77,7 @@ class HostAccess:
             inspected: Mapping[str, Any] = self.engine.inspect_container(container)
         return read_found(inspected)
 
-    def two_way(self, path: str, body: Mapping[str, Any]) -> TwoWay:
+    def two_way(self, path: str, body: Mapping[str, Any]) -> DuplexStream:
         """POST to Docker's API, and keep the connection as a stream; `path` without the API's version."""
         return hijack(self.ssh.open(DIAL, _OPEN_SECONDS), f"/v{self.version}{path}", body)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from reconciler.nodes.docker.streams import STDOUT, Piece, pieces
+from reconciler.nodes.docker.streams import STDOUT, OutputChunk, pieces
 
 PIECE: Final = 16 << 10
 """A piece without a line's end that is as long as this, or longer, goes on; a shorter one was the last."""
@@ -37,12 +37,12 @@ def log_lines(chunks: Iterable[bytes], *, tty: bool) -> Iterator[LogLine]:
     return joined(messages(chunks, tty=tty))
 
 
-def messages(chunks: Iterable[bytes], *, tty: bool) -> Iterator[Piece]:
+def messages(chunks: Iterable[bytes], *, tty: bool) -> Iterator[OutputChunk]:
     """Yield the messages that Docker has kept, each with its moment before it."""
     return _of_a_terminal(chunks) if tty else pieces(chunks, tty=False)
 
 
-def joined(kept: Iterable[Piece]) -> Iterator[LogLine]:
+def joined(kept: Iterable[OutputChunk]) -> Iterator[LogLine]:
     open_lines: dict[int, LogLine] = {}
     for stream, data in kept:
         moment, text = _split(data)
@@ -60,7 +60,7 @@ def joined(kept: Iterable[Piece]) -> Iterator[LogLine]:
     yield from (line for line in open_lines.values() if line.text)
 
 
-def last_lines(kept: Sequence[Piece], count: int, *, is_all: bool) -> list[LogLine] | None:
+def last_lines(kept: Sequence[OutputChunk], count: int, *, is_all: bool) -> list[LogLine] | None:
     """The last `count` lines of these messages; None: to tell, more messages must be looked at.
 
     `is_all`: there is nothing before them. Otherwise each output's first one may be the rest of a line, which
@@ -83,18 +83,18 @@ def _split(data: bytes) -> tuple[str, bytes]:
     return (found[0][:-1].decode(), data[found.end() :]) if found else ("", data)
 
 
-def _of_a_terminal(chunks: Iterable[bytes]) -> Iterator[Piece]:
+def _of_a_terminal(chunks: Iterable[bytes]) -> Iterator[OutputChunk]:
     """A terminal's output has no frames: a message ends with its line, or at Docker's limit."""
     rest = bytearray()
     goes_on = False
     for chunk in chunks:
         rest += chunk
         while (end := _message_end(rest, goes_on)) > 0:
-            yield Piece(STDOUT, bytes(rest[:end]))
+            yield OutputChunk(STDOUT, bytes(rest[:end]))
             goes_on = rest[end - 1] not in b"\r\n"
             del rest[:end]
     if rest:
-        yield Piece(STDOUT, bytes(rest))
+        yield OutputChunk(STDOUT, bytes(rest))
 
 
 def _message_end(data: bytearray, goes_on: bool) -> int:

@@ -16,7 +16,7 @@ from reconciler.nodes.access.host import FoundContainer, HostAccess
 from reconciler.nodes.access.log_lines import PIECE, LogLine, joined, last_lines, messages
 from reconciler.nodes.docker.engine import engine_errors
 from reconciler.nodes.docker.moments import between_runs, nanoseconds
-from reconciler.nodes.docker.streams import Piece
+from reconciler.nodes.docker.streams import OutputChunk
 
 _NANO: Final = 1_000_000_000
 _BEFORE_START: Final = _NANO // 20
@@ -81,7 +81,7 @@ def _end_of_log(
         asked *= 4
 
 
-def _messages(host: HostAccess, container: FoundContainer, parameters: dict[str, str]) -> Generator[Piece]:
+def _messages(host: HostAccess, container: FoundContainer, parameters: dict[str, str]) -> Generator[OutputChunk]:
     with engine_errors("read logs"):
         engine: Any = host.engine
         reply = engine._get(

@@ -17,7 +17,7 @@ from reconciler.nodes.network.iptables import (
     nat_table,
 )
 from reconciler.nodes.network.links import SERVICES, link_batch
-from reconciler.nodes.network.overlay import BRIDGE, PROTOCOL, Laid
+from reconciler.nodes.network.overlay import BRIDGE, PROTOCOL, OverlayResult
 
 _AS_DOCKER_STARTS: Final[Mapping[str, Sequence[str]]] = {
     "FORWARD": [f"-A FORWARD -j {FORWARD_HOOK}"],
@@ -26,7 +26,7 @@ _AS_DOCKER_STARTS: Final[Mapping[str, Sequence[str]]] = {
 """Before it starts any container."""
 
 
-def network_script(network: NodeNetwork, laid: Laid, peers: Iterable[str]) -> str:
+def network_script(network: NodeNetwork, laid: OverlayResult, peers: Iterable[str]) -> str:
     """Does what is not there yet, and exits 0 once all of it is: it may be tried again until then."""
     filter_rules, _ = difference(filter_table(network, frozenset(peers)), _AS_DOCKER_STARTS)
     nat_rules, _ = difference(nat_table(network), {})

@@ -22,7 +22,7 @@ class Stream(Protocol):
     def close(self) -> None: ...
 
 
-Connect = Callable[[str, int, float], Stream]
+OpenStream = Callable[[str, int, float], Stream]
 
 
 class ServerAnswers(Struct, frozen=True):
@@ -35,7 +35,7 @@ class ServerAnswers(Struct, frozen=True):
     """It has the answers from the program beside it."""
 
 
-def in_force(connect: Connect, server: str, wanted: NodeDns) -> ServerAnswers:
+def in_force(connect: OpenStream, server: str, wanted: NodeDns) -> ServerAnswers:
     """Raises NodeError where the host, not the server, is the trouble."""
     try:
         stream = connect(server, PORT, _SECONDS)

@@ -25,7 +25,7 @@ from reconciler.nodes.dns.container import (
     container_request,
     files_of,
 )
-from reconciler.nodes.dns.query import Connect, ServerAnswers, in_force
+from reconciler.nodes.dns.query import OpenStream, ServerAnswers, in_force
 from reconciler.nodes.docker.system_container import SystemContainer
 from reconciler.nodes.docker.text_tar import packed, unpacked
 from reconciler.nodes.errors import NodeError
@@ -66,7 +66,7 @@ class Dns:
     """The two name servers of one host. Used by the setup thread alone."""
 
     def __init__(
-        self, cluster: str, container: SystemContainer, host: Shell, connect: Connect, cache: HostCache
+        self, cluster: str, container: SystemContainer, host: Shell, connect: OpenStream, cache: HostCache
     ) -> None:
         self._cluster = cluster
         self._directory = f"{disk_directory(cluster)}/dns"

@@ -13,7 +13,7 @@ from reconciler.model.observed import DockerState, Facts, ObservedContainer, lab
 from reconciler.nodes.docker.create_request import RESTART_POLICIES
 from reconciler.nodes.docker.moments import nanoseconds
 
-Json = Mapping[str, Any]
+DockerJson = Mapping[str, Any]
 
 _STATES: frozenset[str] = frozenset(get_args(DockerState))
 _POLICIES = {theirs: ours for ours, theirs in RESTART_POLICIES.items()}
@@ -30,7 +30,7 @@ class DiskUse(Struct, frozen=True):
     free_bytes: int
 
 
-def read_container(inspected: Json) -> ObservedContainer:
+def read_container(inspected: DockerJson) -> ObservedContainer:
     """Read a container from the answer to `GET /containers/{id}/json`."""
     state, config = inspected["State"], inspected["Config"]
     return msgspec.structs.replace(
@@ -57,14 +57,14 @@ def read_container(inspected: Json) -> ObservedContainer:
     )
 
 
-def _restart_policy(inspected: Json) -> RestartPolicy | Literal["Other"] | None:
-    policy: Json = (inspected.get("HostConfig") or {}).get("RestartPolicy") or {}
+def _restart_policy(inspected: DockerJson) -> RestartPolicy | Literal["Other"] | None:
+    policy: DockerJson = (inspected.get("HostConfig") or {}).get("RestartPolicy") or {}
     if not policy.get("Name"):
         return None
     return "Other" if policy.get("MaximumRetryCount") else _POLICIES.get(policy["Name"], "Other")
 
 
-def _limits(host: Json | None) -> ContainerLimits | None:
+def _limits(host: DockerJson | None) -> ContainerLimits | None:
     """Docker says -1 of a limit that was taken away, and of swap where the kernel does not count it."""
     if host is None:
         return None
@@ -80,7 +80,7 @@ def _limits(host: Json | None) -> ContainerLimits | None:
     return ContainerLimits(of("CpuShares"), quota, memory, together, of("MemoryReservation"), tuple(others))
 
 
-def read_listed(listed: Json) -> ObservedContainer:
+def read_listed(listed: DockerJson) -> ObservedContainer:
     """Read a container from its entry in `GET /containers/json`, which knows no exit code and no moments."""
     return msgspec.structs.replace(
         labelled(listed.get("Labels") or {}),
@@ -94,7 +94,7 @@ def read_listed(listed: Json) -> ObservedContainer:
     )
 
 
-def read_ports(inspected: Json) -> tuple[int, ...]:
+def read_ports(inspected: DockerJson) -> tuple[int, ...]:
     """The host ports it holds now, from `GET /containers/{id}/json`."""
     ports = (inspected.get("NetworkSettings") or {}).get("Ports") or {}
     return tuple(
@@ -102,18 +102,18 @@ def read_ports(inspected: Json) -> tuple[int, ...]:
     )
 
 
-def read_listed_ports(listed: Json) -> tuple[int, ...]:
+def read_listed_ports(listed: DockerJson) -> tuple[int, ...]:
     """The same, from its entry in `GET /containers/json`."""
     return tuple(sorted({port["PublicPort"] for port in listed.get("Ports") or () if port.get("PublicPort")}))
 
 
-def read_image_tags(images: Sequence[Json]) -> frozenset[str]:
+def read_image_tags(images: Sequence[DockerJson]) -> frozenset[str]:
     """Every `name:tag` and `name@sha256:…`, from `GET /images/json`."""
     names = (name for image in images for kind in ("RepoTags", "RepoDigests") for name in image.get(kind) or ())
     return frozenset(name for name in names if "<none>" not in name)
 
 
-def read_facts(info: Json, disk: DiskUse, load1: float, address: str) -> Facts:
+def read_facts(info: DockerJson, disk: DiskUse, load1: float, address: str) -> Facts:
     """Read the facts of a host from `GET /info`, `df`, /proc/loadavg, and the connection."""
     return Facts(
         engine_id=info["ID"],
@@ -146,13 +146,13 @@ def _state(status: str) -> DockerState:
     return status if status in _STATES else "dead"  # type: ignore[return-value]
 
 
-def _attached(inspected: Json) -> Json:
+def _attached(inspected: DockerJson) -> DockerJson:
     """Its place on the pod network."""
-    networks: Json = (inspected.get("NetworkSettings") or {}).get("Networks") or {}
+    networks: DockerJson = (inspected.get("NetworkSettings") or {}).get("Networks") or {}
     return networks.get(POD_NETWORK) or {}
 
 
-def _pod_ip(inspected: Json, labels: Mapping[str, str]) -> str:
+def _pod_ip(inspected: DockerJson, labels: Mapping[str, str]) -> str:
     """What it has, or while it does not run, what it was made with; on its host's network, the host's."""
     attached = _attached(inspected)
     made_with = (attached.get("IPAMConfig") or {}).get("IPv4Address")

@@ -24,7 +24,7 @@ _CHUNK: Final = 32768
 _ANSWER_SECONDS: Final = 15.0
 
 
-class Piece(NamedTuple):
+class OutputChunk(NamedTuple):
     """Some bytes of one of a container's outputs."""
 
     stream: int
@@ -38,7 +38,7 @@ class Demultiplexer:
     def __init__(self) -> None:
         self._rest = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Piece]:
+    def feed(self, data: bytes) -> Iterator[OutputChunk]:
         """Yield what has come so far, frame by frame; a frame that is not whole waits for the next bytes.
 
         OutcomeUnknown for what is no frame."""
@@ -51,20 +51,20 @@ class Demultiplexer:
                 return
             piece = bytes(self._rest[_HEADER.size : _HEADER.size + size])
             del self._rest[: _HEADER.size + size]
-            yield Piece(STDERR if stream == STDERR else STDOUT, piece)
+            yield OutputChunk(STDERR if stream == STDERR else STDOUT, piece)
 
 
-def pieces(chunks: Iterable[bytes], *, tty: bool) -> Iterator[Piece]:
+def pieces(chunks: Iterable[bytes], *, tty: bool) -> Iterator[OutputChunk]:
     """A terminal has one output, without frames."""
     if tty:
-        yield from (Piece(STDOUT, chunk) for chunk in chunks)
+        yield from (OutputChunk(STDOUT, chunk) for chunk in chunks)
         return
     demultiplexer = Demultiplexer()
     for chunk in chunks:
         yield from demultiplexer.feed(chunk)
 
 
-class TwoWay:
+class DuplexStream:
     """A stream to and from a program in a container. One thread may read while another writes."""
 
     def __init__(self, channel: paramiko.Channel, first: bytes) -> None:
@@ -102,7 +102,7 @@ class TwoWay:
             raise ConnectionLost(f"the connection to the host ended: {error}") from error
 
 
-def hijack(channel: paramiko.Channel, path: str, body: Mapping[str, Any]) -> TwoWay:
+def hijack(channel: paramiko.Channel, path: str, body: Mapping[str, Any]) -> DuplexStream:
     """POST `body` to Docker through a fresh `dial-stdio` channel, and take the connection over.
 
     EngineError where Docker says no, OutcomeUnknown where it does not answer."""
@@ -124,7 +124,7 @@ def hijack(channel: paramiko.Channel, path: str, body: Mapping[str, Any]) -> Two
     except BaseException:
         channel.close()
         raise
-    return TwoWay(channel, first)
+    return DuplexStream(channel, first)
 
 
 def _answer(channel: paramiko.Channel) -> tuple[int, bytes]:

@@ -23,18 +23,18 @@ OnProgress = Callable[[int, int], None]
 """(bytes sent, bytes in all)"""
 
 
-class Pushed(Struct, frozen=True):
+class PushResult(Struct, frozen=True):
     layers: int
     """Sent; 0 where the host had the image already."""
     sent: int
     """How many bytes were sent."""
 
 
-def push(host: HostAccess, path: Path, image: SavedImage, progress: OnProgress) -> Pushed:
+def push(host: HostAccess, path: Path, image: SavedImage, progress: OnProgress) -> PushResult:
     """Bring the image and its tags to the host. NodeError where it is not there in the end."""
     present = _present(host)
     if image.id in present and _tag(host, image):
-        return Pushed(0, 0)
+        return PushResult(0, 0)
     needed = missing(image, set(present.values()))
     every = frozenset(file for file, _ in image.layers)
     try:
@@ -46,7 +46,7 @@ def push(host: HostAccess, path: Path, image: SavedImage, progress: OnProgress) 
         sent = _load(host, path, image, needed, progress)
     if image.id not in _present(host):
         raise CommandFailed(f"Docker took the archive, and image {image.id[:19]} is not there")
-    return Pushed(len(needed), sent)
+    return PushResult(len(needed), sent)
 
 
 def _present(host: HostAccess) -> dict[str, tuple[str, ...]]:

@@ -26,7 +26,7 @@ from reconciler.nodes.network.iptables import (
     show_rules,
 )
 from reconciler.nodes.network.links import ensure_links
-from reconciler.nodes.network.overlay import BRIDGE, Laid, ensure_overlay, show
+from reconciler.nodes.network.overlay import BRIDGE, OverlayResult, ensure_overlay, show
 from reconciler.nodes.ssh.host_addresses import HOSTS, Resolver
 from reconciler.nodes.ssh.shell import Shell
 
@@ -43,7 +43,7 @@ def network_fingerprint(network: NodeNetwork) -> str:
     return hashlib.sha256(msgspec.json.encode(sorted_)).hexdigest()[:16]
 
 
-class Applied(Struct, frozen=True):
+class NetworkResult(Struct, frozen=True):
     changes: tuple[str, ...]
     """What was not as it should be, in words."""
     complaint: str = ""
@@ -52,7 +52,7 @@ class Applied(Struct, frozen=True):
     """Peers whose present address is not known; all the rest is in force."""
     peers: frozenset[str] = frozenset()
     """Addresses of the other hosts that are let in."""
-    laid: Laid | None = None
+    laid: OverlayResult | None = None
     """The ways to them; None: not looked at."""
 
 
@@ -63,7 +63,7 @@ def apply_network(
     shell: Shell,
     hosts: Resolver = HOSTS,
     pods: Iterable[int] = (),
-) -> Applied:
+) -> NetworkResult:
     """Make it so. Raises NodeError where more is missing than the way to some peers.
 
     What the host has for a peer that nothing is known of now stays as it is: it is not one that is gone.
@@ -79,10 +79,10 @@ def apply_network(
     changes += (*overlay.changes, *filtering.changes, *ensure_table(shell, nat_table(network)))
     complaints = (overlay.complaint, filtering.complaint)
     complaint = " ".join(filter(None, complaints))
-    return Applied(tuple(changes), complaint, unresolved, filtering.peers, overlay)
+    return NetworkResult(tuple(changes), complaint, unresolved, filtering.peers, overlay)
 
 
-def apply_policy(network: NodeNetwork, shell: Shell, hosts: Resolver = HOSTS) -> Applied:
+def apply_policy(network: NodeNetwork, shell: Shell, hosts: Resolver = HOSTS) -> NetworkResult:
     """The same where all but the policy is in force: a fraction of the work, for pods come and go."""
     routes, unresolved = _resolved(network.routes, hosts)
     filtering = _ensure_filtering(shell, network, routes)
@@ -99,22 +99,22 @@ def _ensure_forwarding(shell: Shell) -> tuple[str, ...]:
     return ("net.ipv4.ip_forward",)
 
 
-def _ensure_filtering(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) -> Applied:
+def _ensure_filtering(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) -> NetworkResult:
     peers = {route.via for route in routes}
     if len(routes) < len(network.routes):
         peers |= peers_let_in(show_rules(shell, "filter"))
     changes = ensure_table(shell, filter_table(network, peers))
     if not network.policy.pods or _filters_bridge(shell):
-        return Applied(changes, peers=frozenset(peers))
+        return NetworkResult(changes, peers=frozenset(peers))
     shell.run(["modprobe", "br_netfilter"])
     if shell.run(["test", "-e", _BRIDGE_NETFILTER]).status != 0:
         complaint = (
             "network policies do not hold between pods of this host: its kernel has no br_netfilter; "
             "`modprobe br_netfilter` says why"
         )
-        return Applied(changes, complaint, peers=frozenset(peers))
+        return NetworkResult(changes, complaint, peers=frozenset(peers))
     shell.check(["ip", "link", "set", "dev", BRIDGE, "type", "bridge", "nf_call_iptables", "1"])
-    return Applied((*changes, f"iptables on {BRIDGE}"), peers=frozenset(peers))
+    return NetworkResult((*changes, f"iptables on {BRIDGE}"), peers=frozenset(peers))
 
 
 def _filters_bridge(shell: Shell) -> bool:

@@ -13,8 +13,8 @@ from reconciler.nodes.docker.engine import Engine
 from reconciler.nodes.errors import ConnectionLost, NodeError, OutcomeUnknown
 from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.network.glance import Glance, glance
-from reconciler.nodes.network.interfaces import Applied, apply_network, apply_policy, network_fingerprint
-from reconciler.nodes.network.overlay import Laid
+from reconciler.nodes.network.interfaces import NetworkResult, apply_network, apply_policy, network_fingerprint
+from reconciler.nodes.network.overlay import OverlayResult
 from reconciler.nodes.ssh.shell import Shell
 
 _TOLD = 12
@@ -38,7 +38,7 @@ class NetworkKeeper:
         self._shell = shell
         self._log = log
         self._keep_script = keep_script
-        self._laid: Laid | None = None
+        self._laid: OverlayResult | None = None
         self._glance = Glance()
         self._in_force: NodeNetwork | None = None
         """All of it, as far as this connection knows."""
@@ -82,7 +82,7 @@ class NetworkKeeper:
         self._in_force = wanted if whole else None
         return whole
 
-    def _apply(self, wanted: NodeNetwork, full: bool) -> Applied:
+    def _apply(self, wanted: NodeNetwork, full: bool) -> NetworkResult:
         before = self._in_force
         other_policy = before is not None and replace(before, policy=wanted.policy) == wanted
         wanted = self._as_made(wanted)

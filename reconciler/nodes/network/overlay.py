@@ -24,7 +24,7 @@ _HEADERS = 50
 """Bytes that VXLAN puts around a packet, with IPv4 outside."""
 
 
-class Way(Struct, frozen=True):
+class UnderlayRoute(Struct, frozen=True):
     """The way to a peer's address, by the host's own routes."""
 
     device: str
@@ -44,7 +44,7 @@ class Hop(Struct, frozen=True, order=True):
 # --- pure ---------------------------------------------------------------------------------------------------
 
 
-def read_ways(shown: str, links: Sequence[Mapping[str, Any]]) -> dict[str, Way]:
+def read_ways(shown: str, links: Sequence[Mapping[str, Any]]) -> dict[str, UnderlayRoute]:
     """Read the way to each peer from the output of `ip -json -batch` with a `route get` for each,
     and `ip -json addr show`.
 
@@ -57,11 +57,11 @@ def read_ways(shown: str, links: Sequence[Mapping[str, Any]]) -> dict[str, Way]:
             metrics = (entry.get("metrics") or [{}])[0]
             device = str(entry.get("dev", ""))
             mtu = int(metrics.get("mtu") or mtus.get(device, 0))
-            ways[str(entry["dst"])] = Way(device, mtu, "gateway" not in entry)
+            ways[str(entry["dst"])] = UnderlayRoute(device, mtu, "gateway" not in entry)
     return ways
 
 
-def hops_to(routes: Iterable[Route], mode: NetworkMode, ways: Mapping[str, Way]) -> list[Hop]:
+def hops_to(routes: Iterable[Route], mode: NetworkMode, ways: Mapping[str, UnderlayRoute]) -> list[Hop]:
     """Return the hop to each peer, without the peers that cannot be decided on: in `auto`, one that the host has
     no way to at this moment.
     """
@@ -80,7 +80,7 @@ def network_of(route: Route) -> str:
     return str(ipaddress.IPv4Network(route.cidr))
 
 
-def tunnel_mtu(mtu: int, ways: Mapping[str, Way]) -> int:
+def tunnel_mtu(mtu: int, ways: Mapping[str, UnderlayRoute]) -> int:
     """Size the packets that fit through a tunnel to any peer; `mtu` is the Cluster's own, 0: found out."""
     outside = mtu or min((way.mtu for way in ways.values() if way.mtu), default=1500)
     return outside - _HEADERS
@@ -183,7 +183,7 @@ def _next_hop(cidr: str) -> str:
     return str(ipaddress.IPv4Network(cidr).network_address)
 
 
-def loose_devices(hops: Iterable[Hop], ways: Mapping[str, Way]) -> tuple[str, ...]:
+def loose_devices(hops: Iterable[Hop], ways: Mapping[str, UnderlayRoute]) -> tuple[str, ...]:
     """A peer may send directly what this host answers through VXLAN, and the other way round."""
     return tuple(sorted({VXLAN, *(ways[hop.peer].device for hop in hops if hop.tunnelled and hop.peer in ways)}))
 
@@ -204,7 +204,7 @@ def in_words(lines: Iterable[str]) -> tuple[str, ...]:
 # --- on the host --------------------------------------------------------------------------------------------
 
 
-class Laid(Struct, frozen=True):
+class OverlayResult(Struct, frozen=True):
     changes: tuple[str, ...]
     complaint: str
     ip: tuple[str, ...] = ()
@@ -217,11 +217,11 @@ class Laid(Struct, frozen=True):
     """False: what is there for some peer is not known, and not among these lines."""
 
 
-def ensure_overlay(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) -> Laid:
+def ensure_overlay(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) -> OverlayResult:
     """The ways to all peers; the bridge of the pods must be up: routes have its address as their source.
 
     `routes`: those of the network whose peers' addresses are known. What is there for any other peer stays."""
-    ways: dict[str, Way] = {}
+    ways: dict[str, UnderlayRoute] = {}
     changes: tuple[str, ...] = ()
     complaint = ""
     links = show(shell, "ip", "-json", "-details", "addr", "show")
@@ -249,7 +249,7 @@ def ensure_overlay(shell: Shell, network: NodeNetwork, routes: Sequence[Route]) 
     own = gateway_of(network.pod_cidr)
     tunnel = ways or tunnelled
     made = device_batch(network.pod_cidr, tunnel_mtu(network.mtu, ways), ()) if tunnel else []
-    return Laid(
+    return OverlayResult(
         (*changes, *routed),
         " ".join(filter(None, (complaint, refused, *lost))),
         ip=(*made, *(neighbour_batch(hops, ()) if tunnel else ()), *route_batch(hops, own, network.mtu, ())),
@@ -263,7 +263,7 @@ def _ensure_tunnel(
     shell: Shell,
     network: NodeNetwork,
     hops: Sequence[Hop],
-    ways: Mapping[str, Way],
+    ways: Mapping[str, UnderlayRoute],
     links: Sequence[Mapping[str, Any]],
     kept: Collection[str],
 ) -> tuple[tuple[str, ...], str]:

@@ -28,9 +28,9 @@ _OUTPUT: Final = 1000
 _READ: Final = 1 << 20
 _LOOK_AGAIN_SECONDS: Final = (0.02, 1.0)
 
-Connect = Callable[[str, int, float], paramiko.Channel]
+ConnectByHost = Callable[[str, int, float], paramiko.Channel]
 """(address, port, seconds) -> a TCP connection from the host's side."""
-Ended = Callable[[str, float], bool]
+HasEnded = Callable[[str, float], bool]
 """(container id, seconds) -> whether the container ended within that time; it waits so long at most."""
 
 
@@ -41,7 +41,7 @@ class HookFailed(NodeError):
 class Hooks:
     """Runs the lifecycle hooks of containers on one host."""
 
-    def __init__(self, engine: Engine, connect: Connect, ended: Ended) -> None:
+    def __init__(self, engine: Engine, connect: ConnectByHost, ended: HasEnded) -> None:
         self._engine = engine
         self._connect = connect
         self._ended = ended

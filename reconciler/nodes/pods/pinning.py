@@ -23,7 +23,7 @@ _SECONDS_FOR_ALL: Final = 20.0
 Step: TypeAlias = tuple[How | Literal["kind"], str]
 
 
-class Said(Struct, frozen=True):
+class ScriptLine(Struct, frozen=True):
     """A line of the script."""
 
     what: str
@@ -128,11 +128,11 @@ class Pins:
         place = source.removeprefix(f"{self._memory}/pins/")
         return place if place != source and place.count("/") == 2 else ""
 
-    def _run(self, doing: str, words: Sequence[str], seconds: float) -> list[Said]:
+    def _run(self, doing: str, words: Sequence[str], seconds: float) -> list[ScriptLine]:
         said = self._shell.script(doing, SCRIPT, (self._memory, self._disk, *words), None, seconds)
         return list(read_said(said))
 
-    def _expect(self, said: Sequence[Said], count: int) -> None:
+    def _expect(self, said: Sequence[ScriptLine], count: int) -> None:
         for each in said:
             if each.what == "failed":
                 raise Failed("CreateContainerConfigError", in_words(each))
@@ -151,15 +151,15 @@ def record_of(steps: Sequence[Step]) -> str:
     return "".join(f"{how} {part}\n" for how, part in steps) + "end\n"
 
 
-def read_said(output: str) -> Iterator[Said]:
+def read_said(output: str) -> Iterator[ScriptLine]:
     for line in output.splitlines():
         words = line.rstrip("\t").split("\t")
         if len(words) > 1:
             words += [""] * (7 - len(words))
-            yield Said(*words[:7])
+            yield ScriptLine(*words[:7])
 
 
-def in_words(failed: Said) -> str:
+def in_words(failed: ScriptLine) -> str:
     """Say why a source could not be pinned, and what to do."""
     of_part = failed.how.startswith("sub")
     what = f"subPath {failed.part!r}" if of_part else f"hostPath {failed.above}/{failed.part.strip('/')}"

@@ -38,7 +38,7 @@ _SECONDS_PER_MIB: Final = 2.0
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
-class Listed(Struct, frozen=True):
+class VolumeListing(Struct, frozen=True):
     """The files and directories of pods, as found on a host."""
 
     files: Mapping[str, str] = {}
@@ -179,7 +179,7 @@ def _mode(operation: MakeDirectory) -> str:
     return "0777" if operation.group is None else "2777"
 
 
-def read_listing(output: str, memory: str) -> Listed:
+def read_listing(output: str, memory: str) -> VolumeListing:
     """Read what the listing script prints: `d PATH`, `l PATH TARGET` below `pods`, `m PATH` of what is mounted
     there, and `k PATH` of what a boot makes a volume from, or of the sign that it makes none: without either, it
     is to be written.
@@ -199,7 +199,7 @@ def read_listing(output: str, memory: str) -> Listed:
         elif kind == "m" and len(parts) == 2:
             files["/".join(parts)] = IN_MEMORY
     known = {key: value for key, value in files.items() if value == IN_MEMORY or key in kept}
-    return Listed(known, frozenset(directories))
+    return VolumeListing(known, frozenset(directories))
 
 
 def _word(text: str) -> str:

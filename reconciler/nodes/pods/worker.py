@@ -38,7 +38,7 @@ from reconciler.nodes.host_cache import HostCache
 from reconciler.nodes.images.pull import Puller
 from reconciler.nodes.pods.container_runtime import ContainerRuntime
 from reconciler.nodes.pods.failures import Failed
-from reconciler.nodes.pods.lifecycle_hooks import Connect, Hooks
+from reconciler.nodes.pods.lifecycle_hooks import ConnectByHost, Hooks
 from reconciler.nodes.pods.mounts import Mounts
 from reconciler.nodes.pods.persistent_volumes import remove_volume
 from reconciler.nodes.pods.termination import Budget, RecordRemark, Stopper
@@ -67,7 +67,7 @@ class PodWorker:
         cluster: str,
         engine: Engine,
         shell: Shell,
-        connect: Connect,
+        connect: ConnectByHost,
         files: PodFiles,
         puller: Puller,
         cache: HostCache,

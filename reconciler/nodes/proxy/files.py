@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from reconciler.model.addresses import SocketAddress, socket_address
-from reconciler.model.given import Given, read_given
+from reconciler.model.allocations import HostAllocations, read_given
 
 PUT: Final = 'umask 077 && cat >"$1.tmp" && [ "$(wc -c <"$1.tmp")" -eq "$2" ] && mv -f "$1.tmp" "$1"'
 """A file, and its length in bytes: what is cut short on its way to the host changes nothing."""
@@ -31,7 +31,7 @@ class Header(Struct, frozen=True):
     structure: str = ""
     """The structure, with what was left out of it."""
     routed: frozenset[str] = frozenset()
-    given: Given = Given()
+    given: HostAllocations = HostAllocations()
 
 
 class LiveFile(Struct, frozen=True):

@@ -23,7 +23,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from reconciler.model.addresses import SocketAddress
-from reconciler.model.given import Given
+from reconciler.model.allocations import HostAllocations
 from reconciler.model.observed import ProxyState
 from reconciler.model.proxy import NodeProxy, ProxySection, config_text
 from reconciler.nodes.docker.engine import Engine
@@ -47,7 +47,7 @@ from reconciler.nodes.proxy.follow_ups import FollowUps
 from reconciler.nodes.proxy.in_force import InForce, proxy_state
 from reconciler.nodes.proxy.process import HaproxyProcess
 from reconciler.nodes.proxy.runtime_api import (
-    Live,
+    LiveServer,
     changes,
     command_lines,
     count_of_states,
@@ -117,7 +117,7 @@ class Proxy:
         return self._state(found.fingerprint if same else ""), frozenset(balanced)
 
     @property
-    def given(self) -> Given:
+    def given(self) -> HostAllocations:
         """What the file gives out, as last read back."""
         return self._folder.last_read.header.given
 
@@ -219,7 +219,7 @@ class Proxy:
         self._in_force = self._in_force.with_applied(new)
         return ""
 
-    def _have_live(self, servers: Mapping[str, Mapping[str, Live]]) -> None:
+    def _have_live(self, servers: Mapping[str, Mapping[str, LiveServer]]) -> None:
         self._in_force = replace(self._in_force, servers=self._in_force.servers.updated(servers))
 
     # --- by a reload ----------------------------------------------------------------------------------------

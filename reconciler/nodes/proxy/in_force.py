@@ -9,7 +9,7 @@ from reconciler.model.addresses import SocketAddress
 from reconciler.model.observed import ProxyState
 from reconciler.model.proxy import ProxySection
 from reconciler.nodes.network.refusals import silent_binds
-from reconciler.nodes.proxy.runtime_api import Live, as_wanted
+from reconciler.nodes.proxy.runtime_api import LiveServer, as_wanted
 from reconciler.nodes.proxy.servers import LiveServers
 
 
@@ -48,7 +48,7 @@ class InForce(Struct, frozen=True):
 
     def with_live(
         self,
-        servers: Mapping[str, Mapping[str, Live]],
+        servers: Mapping[str, Mapping[str, LiveServer]],
         lists: Iterable[str],
         sources: Mapping[str, frozenset[str]],
     ) -> "InForce":

@@ -8,7 +8,13 @@ from typing import Final
 
 from reconciler.nodes.proxy.container import ADMIN_SOCKET, INSIDE, MASTER_SOCKET, NEXT
 from reconciler.nodes.proxy.files import haproxy_complaint
-from reconciler.nodes.proxy.runtime_api import Live, command_lines, read_servers_state, read_sources, shown_sources
+from reconciler.nodes.proxy.runtime_api import (
+    LiveServer,
+    command_lines,
+    read_servers_state,
+    read_sources,
+    shown_sources,
+)
 from reconciler.nodes.ssh.shell import Shell
 
 _ASK: Final = 'while IFS= read -r line; do printf "%s\\n" "$line" | socat -t2 - "UNIX-CONNECT:$1"; done'
@@ -35,7 +41,7 @@ class HaproxyProcess:
         script = ["sh", "-c", _ASK, "sh", f"{INSIDE}/{ADMIN_SOCKET}"]
         return self._inside.read(script, "show servers state\n", 2 * _ANSWER_SECONDS)
 
-    def servers(self) -> Mapping[str, Mapping[str, Live]] | None:
+    def servers(self) -> Mapping[str, Mapping[str, LiveServer]] | None:
         """All servers by section and name; None: the worker does not answer."""
         return read_servers_state(reply) if (reply := self.servers_state()).strip() else None
 

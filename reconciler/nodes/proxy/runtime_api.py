@@ -24,7 +24,7 @@ _MAINTENANCE = 0b111
 """Of srv_admin_state: by the runtime API, by a tracked server, by the file."""
 
 
-class Live(Struct, frozen=True):
+class LiveServer(Struct, frozen=True):
     """A server as HAProxy has it."""
 
     address: SocketAddress
@@ -34,27 +34,27 @@ class Live(Struct, frozen=True):
     """Whether HAProxy's own checks say that it is up."""
 
 
-Sources = Mapping[str, frozenset[str]]
+SourceLists = Mapping[str, frozenset[str]]
 """Networks by list, of those lists that HAProxy has."""
 
 
-def as_wanted(section: ProxySection, live: Mapping[str, Live], sources: Sources) -> bool:
+def as_wanted(section: ProxySection, live: Mapping[str, LiveServer], sources: SourceLists) -> bool:
     """New connections go to just the wanted servers, and come from just the wanted networks."""
     wanted = {server.name: server.address for server in section.servers}
     return taking(live) == wanted and not other_sources(section, sources)
 
 
-def other_sources(section: ProxySection, sources: Sources) -> list[str]:
+def other_sources(section: ProxySection, sources: SourceLists) -> list[str]:
     """The lists that are not as wanted."""
     return [name for name, listed in section.sources.items() if sources.get(name) != frozenset(listed)]
 
 
-def taking(live: Mapping[str, Live]) -> dict[str, SocketAddress]:
+def taking(live: Mapping[str, LiveServer]) -> dict[str, SocketAddress]:
     """The addresses of those that get new connections, by name."""
     return {name: server.address for name, server in live.items() if server.takes}
 
 
-def changes(section: ProxySection, live: Mapping[str, Live], sources: Sources) -> list[str]:
+def changes(section: ProxySection, live: Mapping[str, LiveServer], sources: SourceLists) -> list[str]:
     """The commands that bring a section to its wanted servers and networks.
 
     New servers come before others go: it never has none in between. The networks are right before a new server is
@@ -90,7 +90,7 @@ def shown_sources(names: Iterable[str]) -> Sequence[str]:
     return [f"show acl {_path(name)}" for name in names]
 
 
-def _put(section: ProxySection, server: ProxyServer, live: Live | None) -> Iterator[str]:
+def _put(section: ProxySection, server: ProxyServer, live: LiveServer | None) -> Iterator[str]:
     where = f"{section.name}/{server.name}"
     if live is None:
         yield f"add server {where} {server.address} {section.server_options}".rstrip()
@@ -104,7 +104,7 @@ def _put(section: ProxySection, server: ProxyServer, live: Live | None) -> Itera
         yield f"set server {where} state ready"
 
 
-def _take_out(where: str, live: Live) -> Iterator[str]:
+def _take_out(where: str, live: LiveServer) -> Iterator[str]:
     if live.takes:
         yield f"set server {where} state maint"
     if not live.up:  # It is gone for us, and dead for HAProxy: whoever still waits for an answer waits in vain.
@@ -123,16 +123,16 @@ def command_lines(commands: Iterable[str]) -> Sequence[str]:
     return lines
 
 
-def read_servers_state(text: str) -> dict[str, dict[str, Live]]:
+def read_servers_state(text: str) -> dict[str, dict[str, LiveServer]]:
     """What `show servers state` lists, also between the replies to other commands."""
-    found: dict[str, dict[str, Live]] = {}
+    found: dict[str, dict[str, LiveServer]] = {}
     for line in text.splitlines():
         words = line.split(" ")
         if len(words) < _COLUMNS or not words[0].isdigit():
             continue
         section, name, ip, operates, admin, port = (words[at] for at in (1, 3, 4, 5, 6, 18))
         takes = not int(admin) & _MAINTENANCE
-        found.setdefault(section, {})[name] = Live(
+        found.setdefault(section, {})[name] = LiveServer(
             SocketAddress(ip, int(port)), takes, up=operates != "0" or not takes
         )
     return found

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.nodes.proxy.runtime_api import Live
+from reconciler.nodes.proxy.runtime_api import LiveServer
 
-_NOBODY: Mapping[str, Live] = {}
+_NOBODY: Mapping[str, LiveServer] = {}
 
 
 class LiveServers(Struct, frozen=True):
     """Every section's servers, by name."""
 
-    sections: Mapping[str, Mapping[str, Live]] = {}
+    sections: Mapping[str, Mapping[str, LiveServer]] = {}
     taking: Mapping[str, int] = {}
     """How many servers take new connections for each pod's address."""
     leaving: Mapping[str, int] = {}
@@ -20,10 +20,10 @@ class LiveServers(Struct, frozen=True):
     silent: frozenset[str] = frozenset()
     """The sections that have no server to take a new connection."""
 
-    def of(self, section: str) -> Mapping[str, Live]:
+    def of(self, section: str) -> Mapping[str, LiveServer]:
         return self.sections.get(section, _NOBODY)
 
-    def updated(self, sections: Mapping[str, Mapping[str, Live]]) -> "LiveServers":
+    def updated(self, sections: Mapping[str, Mapping[str, LiveServer]]) -> "LiveServers":
         """Return them with these sections as they are now; the others stay."""
         taking, leaving = dict(self.taking), dict(self.leaving)
         for name, servers in sections.items():
@@ -60,7 +60,7 @@ class LiveServers(Struct, frozen=True):
         ]
 
 
-def _count(servers: Mapping[str, Live], by: int, taking: dict[str, int], leaving: dict[str, int]) -> None:
+def _count(servers: Mapping[str, LiveServer], by: int, taking: dict[str, int], leaving: dict[str, int]) -> None:
     for live in servers.values():
         counts, ip = taking if live.takes else leaving, live.address.ip
         count = counts.get(ip, 0) + by

@@ -34,7 +34,7 @@ _COLUMNS: Final = (
 _Row = Mapping[str, str]
 
 
-class Inside(Protocol):
+class ContainerShell(Protocol):
     """A shell in the container of a host's proxy."""
 
     def run(self, argv: Sequence[str], *, timeout: float) -> CommandResult: ...
@@ -52,7 +52,7 @@ def proxy_shell(host: Opener, cluster: str, node: str) -> Shell:
     return Shell(lambda: host.open(command), f"{node}'s proxy")
 
 
-def proxy_traffic(inside: Inside, names: str = "") -> Sections:
+def proxy_traffic(inside: ContainerShell, names: str = "") -> Sections:
     """Read the traffic of the sections whose names begin with this. Raises NodeError."""
     script = ["sh", "-c", _ASK, "sh", f"{INSIDE}/{ADMIN_SOCKET}", names]
     try:

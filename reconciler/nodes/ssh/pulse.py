@@ -18,7 +18,7 @@ _SILENT_BEATS = 2
 _MOST_SILENT_BEATS = 4
 
 
-class Answering(Protocol):
+class Pingable(Protocol):
     """A connection that can be asked for a sign of life."""
 
     @property
@@ -35,7 +35,7 @@ class Pulse:
 
     def __init__(
         self,
-        connection: Answering,
+        connection: Pingable,
         beat_seconds: float,
         inquiry: Inquiry,
         record: Callable[[], None],

@@ -15,7 +15,7 @@ from reconciler.model.observed import DockerState, ObservedContainer
 Containers = Mapping[str, ObservedContainer]
 """The containers of one pod on one node, by the container's name in the pod."""
 
-Known = Mapping[str, Runs]
+RestartRecords = Mapping[str, Runs]
 """What was counted of one pod at an earlier look, by the container's name in the pod, its sandbox too."""
 
 NO_CONTAINERS: Containers = {}
@@ -37,7 +37,7 @@ def has_begun(found: ObservedContainer | None) -> bool:
     return found is not None and found.state in _BEGUN
 
 
-def is_initialized(spec: PodSpec, containers: Containers, known: Known, *, sandbox_needed: bool) -> bool:
+def is_initialized(spec: PodSpec, containers: Containers, known: RestartRecords, *, sandbox_needed: bool) -> bool:
     """The init containers have all done their work, in the sandbox that is there now, and every sidecar runs."""
     if mains_have_begun(spec, containers, known, sandbox_needed=sandbox_needed):
         return True
@@ -48,7 +48,9 @@ def is_initialized(spec: PodSpec, containers: Containers, known: Known, *, sandb
     return all(done) and all_running(sidecars_of(spec), containers)
 
 
-def mains_have_begun(spec: PodSpec, containers: Containers, known: Known, *, sandbox_needed: bool) -> bool:
+def mains_have_begun(
+    spec: PodSpec, containers: Containers, known: RestartRecords, *, sandbox_needed: bool
+) -> bool:
     """Say whether a main container has begun in the sandbox that is there now.
 
     As upstream, this proves that the init containers have done their work, whatever has become of them since.
@@ -60,7 +62,7 @@ def mains_have_begun(spec: PodSpec, containers: Containers, known: Known, *, san
     return any(has_begun(found) and not is_older(found, sandbox, known) for found in mains)
 
 
-def is_done(found: ObservedContainer | None, sandbox: ObservedContainer | None, known: Known) -> bool:
+def is_done(found: ObservedContainer | None, sandbox: ObservedContainer | None, known: RestartRecords) -> bool:
     """Say whether an init container ended well, in this sandbox."""
     ended_well = found is not None and found.state == "exited" and found.exit_code == 0
     return ended_well and not is_older(found, sandbox, known)
@@ -73,7 +75,7 @@ def has_done_its_work(found: ObservedContainer) -> bool:
     return found.state == "exited" and found.exit_code == 0 and found.restart_policy == "Never"
 
 
-def left_behind(container: ObservedContainer, containers: Containers, known: Known) -> bool:
+def left_behind(container: ObservedContainer, containers: Containers, known: RestartRecords) -> bool:
     """Runs in a network that is gone: Docker, or somebody, has restarted its pod's sandbox since it joined."""
     if container.container == SANDBOX or container.state != "running":
         return False
@@ -81,13 +83,15 @@ def left_behind(container: ObservedContainer, containers: Containers, known: Kno
     return sandbox is not None and sandbox.state == "running" and is_older(container, sandbox, known)
 
 
-def lost_its_sandbox(container: ObservedContainer, containers: Containers, known: Known) -> bool:
+def lost_its_sandbox(container: ObservedContainer, containers: Containers, known: RestartRecords) -> bool:
     """Its last run was in a sandbox that is no more: it did not end by itself."""
     sandbox = containers.get(SANDBOX)
     return sandbox is not None and (sandbox.state not in ALIVE or is_older(container, sandbox, known))
 
 
-def is_older(container: ObservedContainer | None, sandbox: ObservedContainer | None, known: Known) -> bool:
+def is_older(
+    container: ObservedContainer | None, sandbox: ObservedContainer | None, known: RestartRecords
+) -> bool:
     """Its run began before the sandbox's, and so is not in the sandbox that is there now.
 
     By what was seen, wherever it was: a run stays in the sandbox that it was first seen in, and one that began

@@ -18,7 +18,7 @@ from reconciler.planning.state.nodes import NodeView
 from reconciler.planning.state.pod_containers import (
     NO_CONTAINERS,
     Containers,
-    Known,
+    RestartRecords,
     all_running,
     has_done_its_work,
     lasting,
@@ -28,7 +28,7 @@ from reconciler.planning.state.pod_info import Shape, shape_of
 from reconciler.planning.state.readiness import LastKnown, all_ready, closed_gates
 
 NO_CHECKS: Collection[SocketAddress] = ()
-_NO_RUNS: Final[Known] = {}
+_NO_RUNS: Final[RestartRecords] = {}
 _RESTARTS: Final = attrgetter("restart_count")
 """Docker counts its own; it begins anew with each of ours."""
 _LAST: Final = "~~"
@@ -223,7 +223,7 @@ def _healthy(containers: Containers) -> bool:
     return all(found.probed is None or found.probed.ready for found in containers.values())
 
 
-def _running(intent: PodIntent, containers: Containers, shape: Shape, known: Known) -> bool:
+def _running(intent: PodIntent, containers: Containers, shape: Shape, known: RestartRecords) -> bool:
     """Of a pod of several containers, or of an unknown template."""
     if not containers:
         return False

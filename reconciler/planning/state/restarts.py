@@ -13,7 +13,7 @@ from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import Crashes, Memory, Runs
 from reconciler.model.names import SANDBOX, Uid
 from reconciler.model.observed import DockerState, ObservedContainer
-from reconciler.planning.state.pod_containers import Known, is_older, lost_its_sandbox
+from reconciler.planning.state.pod_containers import RestartRecords, is_older, lost_its_sandbox
 from reconciler.planning.state.pods import PodView
 
 FIRST_DELAY_SECONDS = 10.0
@@ -139,7 +139,7 @@ def _another_crash(held: Crashes | None, run: str, now: float) -> Crashes:
     return Crashes(failures, now + delay_of(failures), now, run)
 
 
-def _crashed_unseen(pod: PodView, known: Known, held: Crashes | None, found: ObservedContainer) -> bool:
+def _crashed_unseen(pod: PodView, known: RestartRecords, held: Crashes | None, found: ObservedContainer) -> bool:
     """It ended, and Docker started it again, between two looks."""
     before = known.get(found.container)
     if before is None or _is_init(pod.intent.spec, found.container) or pod.intent.wanted == "leave":

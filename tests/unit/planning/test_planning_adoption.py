@@ -3,12 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.allocations import HostAllocations, ServiceAllocation, given_text, read_given
 from reconciler.model.api.cluster import ClusterSpec
 from reconciler.model.api.core.container import ContainerPort
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.api.core.service import ServicePort
 from reconciler.model.api.meta import Object
-from reconciler.model.given import Given, GivenService, given_text, read_given
 from reconciler.model.memory import Memory, NodeRecord
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, ObservedContainer, Reachable, Unreachable
@@ -42,7 +42,7 @@ def _web(version: str):  # type: ignore[no-untyped-def]
 def given_to(world: World, name: str, **given: object) -> None:
     known = world.real.nodes[name]
     assert isinstance(known, Reachable)
-    world.real = Observed({**world.real.nodes, name: replace(known, given=Given(**given))})  # type: ignore[arg-type]
+    world.real = Observed({**world.real.nodes, name: replace(known, given=HostAllocations(**given))})  # type: ignore[arg-type]
 
 
 def changed(world: World, change) -> None:  # type: ignore[no-untyped-def]
@@ -126,7 +126,7 @@ def cidrs(world: World) -> list[str]:
 def test_services_have_the_addresses_and_node_ports_that_the_hosts_know() -> None:
     ports = (ServicePort(80, name="http", target_port="http"), ServicePort(81, name="more", target_port="http"))
     world = World(desired(service("web", type="NodePort", ports=ports), service("other")))
-    given_to(world, "node-001", services={WEB: GivenService("10.96.44.44", (31001, 31002))})
+    given_to(world, "node-001", services={WEB: ServiceAllocation("10.96.44.44", (31001, 31002))})
     world.step()
     record = world.memory.services[WEB]
     assert (record.cluster_ip, record.node_ports) == ("10.96.44.44", (31001, 31002))
@@ -139,7 +139,7 @@ def test_a_service_that_comes_back_takes_nothing_from_one_that_has_it_since() ->
     world = World(desired(old))
     world.settle()
     before = world.memory.services[API]
-    given = GivenService(before.cluster_ip, before.node_ports)
+    given = ServiceAllocation(before.cluster_ip, before.node_ports)
     ports = (ServicePort(80, target_port="http", node_port=before.node_ports[0]),)
     heir = service("web", type="NodePort", cluster_ip=before.cluster_ip, ports=ports)
     world.wanted = desired(heir, revision="r2")
@@ -154,20 +154,20 @@ def test_a_service_that_comes_back_takes_nothing_from_one_that_has_it_since() ->
 
 def test_an_address_outside_the_service_network_is_not_adopted() -> None:
     world = World(desired(service("web"), cluster=ClusterSpec(service_cidr="10.97.0.0/16")))
-    given_to(world, "node-001", services={WEB: GivenService("10.96.44.44", (0,))})
+    given_to(world, "node-001", services={WEB: ServiceAllocation("10.96.44.44", (0,))})
     world.step()
     assert world.memory.services[WEB].cluster_ip.startswith("10.97.")
 
 
 def test_what_is_given_out_is_one_line_and_read_back_as_it_was() -> None:
     services = {
-        WEB: GivenService("10.96.0.7", (30080, 0)),
-        Ref("Service", "default", "headless"): GivenService("", ()),
+        WEB: ServiceAllocation("10.96.0.7", (30080, 0)),
+        Ref("Service", "default", "headless"): ServiceAllocation("", ()),
     }
     turns = {Ref("Ingress", "shop", "site"): 3}
     text = given_text(services, turns)
     assert "\n" not in text
-    assert read_given(text) == Given(services={WEB: services[WEB]}, ingresses=turns)
+    assert read_given(text) == HostAllocations(services={WEB: services[WEB]}, ingresses=turns)
     assert given_text({}, {}) == ""
     for broken in (
         "{",
@@ -176,7 +176,7 @@ def test_what_is_given_out_is_one_line_and_read_back_as_it_was() -> None:
         '{"services":3}',
         '{"ingresses":{"a/b":"x"}}',
     ):
-        assert read_given(broken) == Given()
+        assert read_given(broken) == HostAllocations()
 
 
 def test_what_runs_since_long_before_counts_as_available_at_once() -> None:
@@ -224,7 +224,7 @@ def test_numbers_of_pods_are_never_used_twice_though_how_many_there_were_is_lost
         now = {each.uid for each in world.containers()}
         assert not now & seen
         seen |= now
-    assert host("node-000").given == Given()
+    assert host("node-000").given == HostAllocations()
 
 
 def with_a_silent_node(*objects: Object, replicas: int = 3) -> World:

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from reconciler.model.addresses import SocketAddress, socket_address
 from reconciler.model.proxy import NodeProxy, ProxySection, ProxyServer, config_text
 from reconciler.services.haproxy import (
+    BalanceSettings,
     Bind,
-    Manner,
     check_options,
     check_server,
     guarded,
@@ -17,7 +17,7 @@ from reconciler.services.haproxy import (
 
 POD = ProxyServer("web-0", socket_address("10.244.0.2:8080"))
 BINDS = (Bind(SocketAddress("10.96.0.1", 80)),)
-WEB = ProxySection("shop_web_http", listen_text("shop_web_http", BINDS, Manner()), "check", (POD,))
+WEB = ProxySection("shop_web_http", listen_text("shop_web_http", BINDS, BalanceSettings()), "check", (POD,))
 
 
 @pytest.mark.parametrize("ip", ["", "localhost", "10.0.0.1 ", "10.0.0.256", "::1", "010.0.0.1", "10.0.0.1\n"])
@@ -44,7 +44,7 @@ def test_a_server_is_named_as_a_pod_can_be(name: str) -> None:
 )
 def test_a_section_is_named_by_namespace_service_and_port(name: str) -> None:
     with pytest.raises(ValueError, match="cannot be a name"):
-        listen_text(name, BINDS, Manner())
+        listen_text(name, BINDS, BalanceSettings())
 
 
 def proxy(*sections: ProxySection) -> NodeProxy:
@@ -68,7 +68,7 @@ def test_another_pod_is_another_fingerprint_and_the_same_structure() -> None:
 
 
 def test_another_address_to_listen_on_is_another_structure() -> None:
-    assert proxy(replace(WEB, text=listen_text(WEB.name, (), Manner()))).structure != proxy(WEB).structure
+    assert proxy(replace(WEB, text=listen_text(WEB.name, (), BalanceSettings()))).structure != proxy(WEB).structure
 
 
 def test_a_pod_behind_two_services_is_routed_to_once() -> None:
@@ -111,7 +111,7 @@ def test_other_networks_are_another_fingerprint_and_the_same_structure_and_text(
 
 def test_a_long_list_of_a_manifest_is_several_lines() -> None:
     many = tuple(f"10.244.{number}.0/24" for number in range(120))
-    text = listen_text("shop_web_http", BINDS, Manner(sources=many))
+    text = listen_text("shop_web_http", BINDS, BalanceSettings(sources=many))
     lines = [line for line in text.splitlines() if " acl " in line]
     assert [len(line.split()) - 3 for line in lines] == [50, 50, 20]
 

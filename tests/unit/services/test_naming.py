@@ -7,7 +7,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint
 from reconciler.model.setups import NodeDns
 from reconciler.services.dns import NamedHost, Srv, Zone
-from reconciler.services.naming import Naming, zone_of
+from reconciler.services.naming import NameServers, zone_of
 from tests.simulated import with_kinds
 from tests.unit.services.test_layer import desired
 
@@ -71,14 +71,16 @@ def test_pods_at_one_address_are_named_once() -> None:
 def test_a_service_whose_name_cannot_be_takes_no_other_down() -> None:
     odd = Ref("Service", "shop", "a b")
     wanted = with_kinds(desired(), {Service: {WEB: service(WEB, HTTP), odd: service(odd, HTTP)}})
-    named = Naming().named(wanted, {WEB: ServiceRecord("10.96.0.1"), odd: ServiceRecord("10.96.0.2")}, {})
+    named = NameServers().named(wanted, {WEB: ServiceRecord("10.96.0.1"), odd: ServiceRecord("10.96.0.2")}, {})
     assert lines(named.dns) == {"10.96.0.1 web.shop.svc.cluster.local"}
     assert named.problems == ("Service shop/a b has no DNS names: 'a b' cannot be part of a DNS name",)
 
 
 def test_a_service_that_stands_for_another_name_is_an_alias_that_the_authority_knows() -> None:
     spec = ServiceSpec(type="ExternalName", external_name="DB.example.org.")
-    named = Naming().named(with_kinds(desired(), {Service: {DB: Service(ObjectMeta("db", "shop"), spec)}}), {}, {})
+    named = NameServers().named(
+        with_kinds(desired(), {Service: {DB: Service(ObjectMeta("db", "shop"), spec)}}), {}, {}
+    )
     assert lines(named.dns) == set()
     assert named.problems == ()
     assert "".join(named.dns.answers.values()) == "cname db.shop.svc.cluster.local db.example.org\n"
@@ -86,14 +88,14 @@ def test_a_service_that_stands_for_another_name_is_an_alias_that_the_authority_k
 
 
 def test_the_name_servers_have_the_name_that_they_have_upstream() -> None:
-    hosts = Naming().named(desired(), {}, {}).dns.hosts
+    hosts = NameServers().named(desired(), {}, {}).dns.hosts
     assert hosts["servers"] == (
         "10.96.0.10 kube-dns.kube-system.svc.cluster.local\n10.96.0.11 kube-dns.kube-system.svc.cluster.local\n"
     )
 
 
 def test_a_pod_of_a_headless_service_changes_its_file_alone_and_no_configuration_without_named_ports() -> None:
-    naming = Naming()
+    naming = NameServers()
     wanted = with_kinds(
         desired(), {Service: {WEB: service(WEB, HTTP), DB: service(DB, ServicePort(5432), cluster_ip="None")}}
     )
@@ -111,7 +113,7 @@ def test_a_pod_of_a_headless_service_changes_its_file_alone_and_no_configuration
 
 
 def test_a_pod_with_named_ports_changes_a_file_of_answers_and_no_configuration() -> None:
-    naming = Naming()
+    naming = NameServers()
     wanted = with_kinds(desired(), {Service: {DB: service(DB, HTTP, cluster_ip="None")}})
     none, one = (naming.named(wanted, {}, {DB: found}).dns for found in ((), (endpoint("10.244.0.2"),)))
     assert (none.config, none.answers) == (one.config, {})
@@ -125,7 +127,7 @@ def test_a_pod_with_named_ports_changes_a_file_of_answers_and_no_configuration()
 def test_who_gives_a_pod_of_several_services_its_reverse_name_is_in_the_file() -> None:
     services = {ref: service(ref, cluster_ip="None") for ref in (DB, PEERS)}
     endpoints = {DB: (endpoint("10.244.0.2"),), PEERS: (endpoint("10.244.0.2"), endpoint("10.244.0.3"))}
-    both = Naming().named(with_kinds(desired(), {Service: services}), {}, endpoints).dns
+    both = NameServers().named(with_kinds(desired(), {Service: services}), {}, endpoints).dns
     assert {line for line in lines(both) if line[0] == "#"} == {"# 10.244.0.2 is db of shop first"}
-    alone = Naming().named(with_kinds(desired(), {Service: {DB: services[DB]}}), {}, endpoints).dns
+    alone = NameServers().named(with_kinds(desired(), {Service: {DB: services[DB]}}), {}, endpoints).dns
     assert not {line for line in lines(alone) if line[0] == "#"}

@@ -13,7 +13,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import Endpoint
 from reconciler.model.policies import Allowed, PodPolicy, RuleSet
 from reconciler.services.policy import NOBODY, Isolation
-from reconciler.services.sources import Sources, Sourcing, hosts_own, service_sources
+from reconciler.services.sources import Sources, SourcesCache, hosts_own, service_sources
 from tests.simulated import by_type, desired, with_kinds
 
 WEB = Ref("Service", "shop", "web")
@@ -113,7 +113,7 @@ def test_pods_that_become_ready_change_nothing_and_others_only_their_own_service
     some = (Allowed("10.244.0.2/32"),)
     found = isolation(PodPolicy("10.244.0.2", "some"), PodPolicy("10.244.0.8", egress="some"), some=some)
     behind, more = endpoint("10.244.0.2", 80), endpoint("10.244.0.3", 80)
-    sourcing = Sourcing()
+    sourcing = SourcesCache()
     first = sourcing.sources(wanted, found, {WEB: (behind,), db: (behind,)}, HOSTS)
     starting = replace(behind, ready=False)
     assert sourcing.sources(wanted, found, {WEB: (starting,), db: (behind,)}, HOSTS) is first

@@ -13,7 +13,7 @@ from reconciler.model.desired import Rejected, SourceSnapshot, Unavailable
 from reconciler.sources import git_tree, rules
 from reconciler.sources.git import GitSource
 from reconciler.sources.git_address import BadSource, GitTarget
-from reconciler.sources.git_local import CheckedOut, commit_around, path_in_repository
+from reconciler.sources.git_local import Checkout, commit_around, path_in_repository
 
 BLOB, LINK, TREE, SUBMODULE = "100644", "120000", "40000", "160000"
 
@@ -299,7 +299,7 @@ def test_the_commit_around_a_folder_is_found_by_the_names_people_use(tmp_path: P
     commit = str(repository.create_commit("HEAD", author, author, "first", tree, []))
     repository.references.create("refs/remotes/origin/main", commit)
     for name in ("main", "origin/main", commit, commit[:10]):
-        assert commit_around(folder, name) == CheckedOut(tmp_path / "shop", "prod", commit)
+        assert commit_around(folder, name) == Checkout(tmp_path / "shop", "prod", commit)
 
 
 @pytest.mark.fault(39)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.nodes.access.log_lines import LogLine, joined, last_lines, log_lines
-from reconciler.nodes.docker.streams import STDERR, STDOUT, Piece
+from reconciler.nodes.docker.streams import STDERR, STDOUT, OutputChunk
 
 FULL = 16384
 
@@ -14,8 +14,8 @@ def moment(number: int) -> str:
     return f"2026-01-01T00:00:{number // 1000:02}.{number % 1000:03}000000Z"
 
 
-def kept(number: int, text: bytes, stream: int = STDOUT) -> Piece:
-    return Piece(stream, f"{moment(number)} ".encode() + text)
+def kept(number: int, text: bytes, stream: int = STDOUT) -> OutputChunk:
+    return OutputChunk(stream, f"{moment(number)} ".encode() + text)
 
 
 LONG = [kept(1, b"x" * FULL), kept(1, b"x" * FULL), kept(2, b"between\n", STDERR), kept(1, b"x" * 7232 + b"\n")]
@@ -56,7 +56,7 @@ def test_a_terminals_output_is_cut_where_docker_cuts_it(size: int, end: bytes) -
 
 
 def test_a_zone_is_part_of_a_moment() -> None:
-    (line,) = joined([Piece(STDOUT, b"2026-01-01T01:00:00.000000001+01:00 a b\n")])
+    (line,) = joined([OutputChunk(STDOUT, b"2026-01-01T01:00:00.000000001+01:00 a b\n")])
     assert (line.moment, line.text) == ("2026-01-01T01:00:00.000000001+01:00", b"a b\n")
 
 
@@ -72,7 +72,7 @@ def test_the_last_lines_are_lines() -> None:
     st.integers(1, 10),
 )
 def test_however_few_are_looked_at_they_are_the_same(written: list[tuple[int, int]], count: int) -> None:
-    log: list[Piece] = []
+    log: list[OutputChunk] = []
     for number, (stream, more) in enumerate(written):
         log += [kept(number, b"x" * FULL, stream) for _ in range(more)] + [kept(number, b"end\n", stream)]
     right = last_lines(log, count, is_all=True)

@@ -10,11 +10,11 @@ from reconciler.nodes.boot.container import container_request, files_script, mem
 from reconciler.nodes.boot.keeper import _WRITE
 from reconciler.nodes.boot.network import network_script
 from reconciler.nodes.docker.text_tar import packed
-from reconciler.nodes.network.overlay import Laid
+from reconciler.nodes.network.overlay import OverlayResult
 from reconciler.nodes.prober.container import container_request as prober_request
 
 NETWORK = NodeNetwork("10.244.1.0/24", "10.244.0.0/16", (Route("10.244.2.0/24", "192.0.2.2"),), ("10.96.0.10",))
-LAID = Laid((), "", ip=("route replace 10.244.2.0/24 via 192.0.2.2 proto 82",), loose=("rcn-vx",))
+LAID = OverlayResult((), "", ip=("route replace 10.244.2.0/24 via 192.0.2.2 proto 82",), loose=("rcn-vx",))
 
 
 def test_the_network_is_the_session_s_own_with_nothing_there_and_is_put_up_once() -> None:

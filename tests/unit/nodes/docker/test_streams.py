@@ -7,7 +7,7 @@ from typing import Any, cast
 import paramiko
 import pytest
 
-from reconciler.nodes.docker.streams import STDERR, STDOUT, Demultiplexer, Piece, hijack, pieces
+from reconciler.nodes.docker.streams import STDERR, STDOUT, Demultiplexer, OutputChunk, hijack, pieces
 from reconciler.nodes.errors import ConnectionLost, EngineError, OutcomeUnknown
 
 
@@ -16,7 +16,7 @@ def frame(stream: int, data: bytes) -> bytes:
 
 
 WHOLE = frame(1, b"out\n") + frame(2, b"err\n") + frame(1, b"")
-EXPECTED = [Piece(STDOUT, b"out\n"), Piece(STDERR, b"err\n"), Piece(STDOUT, b"")]
+EXPECTED = [OutputChunk(STDOUT, b"out\n"), OutputChunk(STDERR, b"err\n"), OutputChunk(STDOUT, b"")]
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 100])
@@ -26,7 +26,7 @@ def test_frames_are_whole_however_they_arrive(size: int) -> None:
 
 
 def test_a_terminal_has_no_frames() -> None:
-    assert list(pieces([b"a\r\n", b"b"], tty=True)) == [Piece(STDOUT, b"a\r\n"), Piece(STDOUT, b"b")]
+    assert list(pieces([b"a\r\n", b"b"], tty=True)) == [OutputChunk(STDOUT, b"a\r\n"), OutputChunk(STDOUT, b"b")]
 
 
 def test_what_is_no_frame_is_not_shown() -> None:

@@ -9,7 +9,7 @@ from reconciler.model.api.cluster import NetworkMode
 from reconciler.model.setups import Route
 from reconciler.nodes.network.overlay import (
     Hop,
-    Way,
+    UnderlayRoute,
     device_batch,
     forwarding_batch,
     hops_to,
@@ -21,7 +21,7 @@ from reconciler.nodes.network.overlay import (
 )
 
 NEAR, FAR = Route("10.244.2.0/24", "192.0.2.2"), Route("10.244.3.0/24", "198.51.100.3")
-WAYS = {"192.0.2.2": Way("eth0", 1500, True), "198.51.100.3": Way("eth0", 1400, False)}
+WAYS = {"192.0.2.2": UnderlayRoute("eth0", 1500, True), "198.51.100.3": UnderlayRoute("eth0", 1400, False)}
 LINKS = [{"ifname": "lo", "mtu": 65536}, {"ifname": "eth0", "mtu": 1500}]
 HOPS = [Hop("10.244.2.0/24", "192.0.2.2", False), Hop("10.244.3.0/24", "198.51.100.3", True)]
 SOURCE = "10.244.1.1"

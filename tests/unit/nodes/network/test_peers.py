@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from reconciler.model.names import LABEL_CLUSTER
 from reconciler.model.setups import NodeNetwork, Route
-from reconciler.nodes.network.interfaces import Applied, apply_network, apply_policy
+from reconciler.nodes.network.interfaces import NetworkResult, apply_network, apply_policy
 from reconciler.nodes.network.iptables import filter_table, nat_table
 from reconciler.nodes.ssh.host_addresses import Resolver
 from reconciler.nodes.ssh.shell import CommandResult, Shell
@@ -101,7 +101,7 @@ def names(*known: str) -> Resolver:
     )
 
 
-def applied(host: Host, network: NodeNetwork, hosts: Resolver) -> Applied:
+def applied(host: Host, network: NodeNetwork, hosts: Resolver) -> NetworkResult:
     """Without what is only for the host's next boot."""
     done = apply_network(network, "shop", cast(Any, Engine()), host, hosts)
     return replace(done, peers=frozenset(), laid=None)
@@ -109,7 +109,7 @@ def applied(host: Host, network: NodeNetwork, hosts: Resolver) -> Applied:
 
 def test_a_host_that_has_it_all_is_left_alone() -> None:
     host = Host()
-    assert applied(host, NETWORK, names(*KNOWN)) == Applied(())
+    assert applied(host, NETWORK, names(*KNOWN)) == NetworkResult(())
     assert host.written == []
 
 

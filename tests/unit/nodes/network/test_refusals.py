@@ -5,7 +5,7 @@ import pytest
 from reconciler.model.addresses import socket_address
 from reconciler.nodes.network.refusals import read_refusals, refusal_rules, silent_binds
 from reconciler.nodes.proxy.files import read_listens
-from reconciler.nodes.proxy.runtime_api import Live
+from reconciler.nodes.proxy.runtime_api import LiveServer
 from reconciler.nodes.proxy.servers import LiveServers
 
 CONFIG = """\
@@ -43,9 +43,11 @@ def test_a_service_is_refused_where_it_listens_while_no_server_takes_connections
     heard = read_listens(CONFIG)
     assert "ingress" not in heard, "who has no servers of its own answers by itself"
     servers = LiveServers().updated({name: {} for name in heard})
-    servers = servers.updated({"shop_db_5432": {"db-0": Live(socket_address("10.244.1.2:5432"))}})
+    servers = servers.updated({"shop_db_5432": {"db-0": LiveServer(socket_address("10.244.1.2:5432"))}})
     assert set(map(str, silent_binds(heard, servers.silent))) == {"0.0.0.0:30432"}
-    servers = servers.updated({"shop_db_5432": {"db-0": Live(socket_address("10.244.1.2:5432"), takes=False)}})
+    servers = servers.updated(
+        {"shop_db_5432": {"db-0": LiveServer(socket_address("10.244.1.2:5432"), takes=False)}}
+    )
     assert set(map(str, silent_binds(heard, servers.silent))) == {
         "0.0.0.0:30432",
         "10.96.0.5:5432",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.nodes.pods.failures import Failed
-from reconciler.nodes.pods.pinning import Said, in_words, read_said, record_of
+from reconciler.nodes.pods.pinning import ScriptLine, in_words, read_said, record_of
 from reconciler.nodes.pods.pins import SCRIPT
 
 
@@ -20,9 +20,9 @@ def test_a_record_is_a_step_a_line() -> None:
 def test_what_is_said_is_read_whatever_is_left_out() -> None:
     output = "pinned\tu1/app/0\t\nfailed\tu1/app/1\toutside\tsub\ta\t\t/\t\n\nleft\tu2/b/0\n"
     assert list(read_said(output)) == [
-        Said("pinned", "u1/app/0"),
-        Said("failed", "u1/app/1", "outside", "sub", "a", "", "/"),
-        Said("left", "u2/b/0"),
+        ScriptLine("pinned", "u1/app/0"),
+        ScriptLine("failed", "u1/app/1", "outside", "sub", "a", "", "/"),
+        ScriptLine("left", "u2/b/0"),
     ]
 
 
@@ -40,7 +40,7 @@ def test_what_is_said_is_read_whatever_is_left_out() -> None:
     ],
 )
 def test_a_failure_says_where_and_what(said: tuple[str, ...], words: tuple[str, ...]) -> None:
-    message = in_words(Said("failed", "u1/app/0", *said))
+    message = in_words(ScriptLine("failed", "u1/app/0", *said))
     assert all(word in message for word in words), message
 
 

@@ -3,7 +3,7 @@
 from reconciler.model.addresses import socket_address
 from reconciler.model.proxy import ProxySection, ProxyServer
 from reconciler.nodes.proxy.runtime_api import (
-    Live,
+    LiveServer,
     as_wanted,
     changes,
     command_lines,
@@ -44,41 +44,44 @@ def test_without_checks_there_is_no_health_to_enable() -> None:
 
 
 def test_what_is_as_wanted_gets_no_command() -> None:
-    assert changes(web(A), {"a": Live(A.address)}, {}) == []
-    assert as_wanted(web(A), {"a": Live(A.address), "b": Live(B.address, takes=False)}, {})
+    assert changes(web(A), {"a": LiveServer(A.address)}, {}) == []
+    assert as_wanted(web(A), {"a": LiveServer(A.address), "b": LiveServer(B.address, takes=False)}, {})
 
 
 def test_a_server_leaves_after_the_new_one_has_come() -> None:
-    commands = changes(web(B), {"a": Live(A.address)}, {})
+    commands = changes(web(B), {"a": LiveServer(A.address)}, {})
     assert commands[-2:] == ["set server web/a state maint", "del server web/a"]
     assert commands[0].startswith("add server web/b")
 
 
 def test_who_waits_for_a_dead_pod_that_is_gone_is_cut_off() -> None:
-    assert "shutdown sessions server web/a" in changes(web(), {"a": Live(A.address, up=False)}, {})
-    assert changes(web(), {"a": Live(A.address)}, {}) == ["set server web/a state maint", "del server web/a"]
+    assert "shutdown sessions server web/a" in changes(web(), {"a": LiveServer(A.address, up=False)}, {})
+    assert changes(web(), {"a": LiveServer(A.address)}, {}) == ["set server web/a state maint", "del server web/a"]
 
 
 def test_one_that_still_has_connections_is_deleted_when_it_can_be() -> None:
-    assert changes(web(), {"a": Live(A.address, takes=False)}, {}) == ["del server web/a"]
+    assert changes(web(), {"a": LiveServer(A.address, takes=False)}, {}) == ["del server web/a"]
 
 
 def test_a_pod_is_connected_until_its_server_is_deleted_from_every_section() -> None:
     live = LiveServers().updated(
-        {"web": {"a": Live(A.address, takes=False), "b": Live(B.address)}, "other": {"a": Live(A.address)}}
+        {
+            "web": {"a": LiveServer(A.address, takes=False), "b": LiveServer(B.address)},
+            "other": {"a": LiveServer(A.address)},
+        }
     )
     assert live.connected == frozenset(), "one section still sends to it"
     live = live.updated({"other": {}})
     assert live.routed == {"10.244.0.3"}
     assert live.connected == {"10.244.0.2"}
     assert live.deletions == ["del server web/a"]
-    live = live.updated({"web": {"b": Live(B.address)}})
+    live = live.updated({"web": {"b": LiveServer(B.address)}})
     assert live.connected == frozenset()
     assert not live.deletions
 
 
 def test_one_that_comes_back_before_it_was_deleted_is_made_ready_at_its_new_address() -> None:
-    assert changes(web(A), {"a": Live(B.address, takes=False)}, {}) == [
+    assert changes(web(A), {"a": LiveServer(B.address, takes=False)}, {}) == [
         "set server web/a addr 10.244.0.2 port 80",
         "set server web/a state ready",
     ]
@@ -94,9 +97,9 @@ def test_commands_share_lines_that_haproxys_buffer_holds() -> None:
 def test_the_state_is_read_also_among_other_replies() -> None:
     servers = read_servers_state(f"New server registered.\n\n{STATE}")
     assert servers["web"] == {
-        "a": Live(socket_address("10.244.0.2:80")),
-        "b": Live(socket_address("10.244.0.3:80"), up=False),
-        "c": Live(socket_address("10.244.0.4:80"), takes=False),
+        "a": LiveServer(socket_address("10.244.0.2:80")),
+        "b": LiveServer(socket_address("10.244.0.3:80"), up=False),
+        "c": LiveServer(socket_address("10.244.0.4:80"), takes=False),
     }
     assert LiveServers().updated(servers).routed == {"10.244.0.2", "10.244.0.3"}
     assert count_of_states(f"New server registered.\n\n{STATE}") == 1
@@ -124,7 +127,7 @@ def guarded(*networks: str, servers: tuple[ProxyServer, ...] = (A,)) -> ProxySec
 
 def test_a_network_comes_before_the_one_goes_that_it_may_be_part_of() -> None:
     section = guarded("10.244.0.2/31")
-    live, before = {"a": Live(A.address)}, {LIST: frozenset({"10.244.0.2/32"})}
+    live, before = {"a": LiveServer(A.address)}, {LIST: frozenset({"10.244.0.2/32"})}
     assert changes(section, live, before) == [f"add acl {PATH} 10.244.0.2/31", f"del acl {PATH} 10.244.0.2/32"]
     assert not as_wanted(section, live, before)
     assert as_wanted(section, live, {LIST: frozenset({"10.244.0.2/31"})})
@@ -132,9 +135,9 @@ def test_a_network_comes_before_the_one_goes_that_it_may_be_part_of() -> None:
 
 def test_the_networks_are_right_before_a_pod_comes_and_as_before_until_one_has_gone() -> None:
     before = {LIST: frozenset({"10.244.0.9/32"})}
-    coming = changes(guarded(servers=(A, B)), {"a": Live(A.address)}, before)
+    coming = changes(guarded(servers=(A, B)), {"a": LiveServer(A.address)}, before)
     assert [said.split()[0] for said in coming] == ["del", "add", "enable", "set"]
-    going = changes(guarded("0.0.0.0/0", servers=()), {"a": Live(A.address)}, before)
+    going = changes(guarded("0.0.0.0/0", servers=()), {"a": LiveServer(A.address)}, before)
     assert [said.split()[:2] for said in going] == [
         ["set", "server"],
         ["del", "server"],
@@ -144,7 +147,7 @@ def test_the_networks_are_right_before_a_pod_comes_and_as_before_until_one_has_g
 
 
 def test_a_list_that_haproxy_lacks_is_not_an_empty_one() -> None:
-    live = {"a": Live(A.address)}
+    live = {"a": LiveServer(A.address)}
     assert as_wanted(guarded(), live, {LIST: frozenset()})
     assert not as_wanted(guarded(), live, {})
 

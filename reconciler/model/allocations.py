@@ -13,23 +13,23 @@ from msgspec import Struct
 from reconciler.model.names import Ref
 
 
-class GivenService(NamedTuple):
+class ServiceAllocation(NamedTuple):
     cluster_ip: str = ""
     node_ports: tuple[int, ...] = ()
     """The node ports in the order of the Service's ports; 0 where there is none."""
 
 
-class Given(Struct, frozen=True):
+class HostAllocations(Struct, frozen=True):
     """What an earlier master gave out, as one host has it."""
 
     pod_cidr: str = ""
     """The subnet of the host's pod network; empty: it has none."""
-    services: Mapping[Ref, GivenService] = {}
+    services: Mapping[Ref, ServiceAllocation] = {}
     ingresses: Mapping[Ref, int] = {}
     """The turn of each: of two that claim one host and path, the lower one has it."""
 
 
-def given_text(services: Mapping[Ref, GivenService], ingresses: Mapping[Ref, int]) -> str:
+def given_text(services: Mapping[Ref, ServiceAllocation], ingresses: Mapping[Ref, int]) -> str:
     """One line of JSON; empty where nothing is given out."""
     addressed = {_key(ref): [one.cluster_ip, *one.node_ports] for ref, one in sorted(services.items())}
     addressed = {key: words for key, words in addressed.items() if any(words)}
@@ -38,18 +38,18 @@ def given_text(services: Mapping[Ref, GivenService], ingresses: Mapping[Ref, int
     return json.dumps(parts, separators=(",", ":")) if parts else ""
 
 
-def read_given(text: str) -> Given:
+def read_given(text: str) -> HostAllocations:
     """Inverse of `given_text`. What cannot be read says nothing."""
     try:
         parts = json.loads(text or "{}")
         services = {
-            _ref("Service", key): GivenService(_address(address), tuple(int(port) for port in ports))
+            _ref("Service", key): ServiceAllocation(_address(address), tuple(int(port) for port in ports))
             for key, (address, *ports) in parts.get("services", {}).items()
         }
         turns = {_ref("Ingress", key): int(turn) for key, turn in parts.get("ingresses", {}).items()}
     except (ValueError, TypeError, AttributeError):
-        return Given()
-    return Given(services=services, ingresses=turns)
+        return HostAllocations()
+    return HostAllocations(services=services, ingresses=turns)
 
 
 def _address(text: str) -> str:
