@@ -29,7 +29,6 @@ from reconciler.reporting import (
     certificates_json,
     event_json,
     object_json,
-    pods_by_node,
     traffic_objects,
 )
 from reconciler.stores import open_reader
@@ -60,7 +59,7 @@ def describe(kind: Names, name: str, namespace: str, output: str, **given: Any) 
     traffic = traffic_of(ClusterAccess(objects, memory, settings), thing)
     issued = _issued_for(thing, memory)
     if output == "text":
-        context = Context(time.time(), True, objects, pods_by_node(objects.values()), events, traffic, issued)
+        context = Context(time.time(), True, objects, events, traffic, issued)
         show_lines(_page(thing, context))
     else:
         told: dict[str, Any] = {"traffic": traffic_objects(traffic)} if traffic else {}

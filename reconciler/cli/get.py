@@ -27,7 +27,6 @@ from reconciler.reporting import (
     manifest_json,
     object_json,
     object_list,
-    pods_by_node,
     table_lines,
     table_of,
     with_metadata,
@@ -81,7 +80,7 @@ def show_objects(
         echo_object(shown[0] if name is not None else object_list(shown), output)
         return
     typed = found.values() if published else [read_back(manifest, kind.type) for manifest in found.values()]
-    context = Context(time.time(), output == "wide", objects, pods_by_node(objects.values()))
+    context = Context(time.time(), output == "wide", objects)
     assert kind.view is not None
     show_lines(table_lines(table_of(kind.view, typed, context, namespaces=namespace is None)))
     if not found and namespace is not None:

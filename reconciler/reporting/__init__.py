@@ -13,7 +13,7 @@ from reconciler.reporting.plan_text import plan_text
 from reconciler.reporting.problems import problems_github, problems_json, problems_text
 from reconciler.reporting.tables import Table, table_lines
 from reconciler.reporting.traffic_objects import traffic_objects
-from reconciler.reporting.view import Column, Context, View, pods_by_node, table_of
+from reconciler.reporting.view import Column, Context, View, table_of
 
 __all__ = [
     "Column",
@@ -37,7 +37,6 @@ __all__ = [
     "plan_json",
     "plan_markdown",
     "plan_text",
-    "pods_by_node",
     "problems_github",
     "problems_json",
     "problems_text",

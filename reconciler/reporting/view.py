@@ -6,12 +6,12 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
 from reconciler.model.acme import IssuedCertificate
-from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.meta import Object, ObjectMeta, ref_of
 from reconciler.model.moments import unix_seconds
 from reconciler.model.names import Ref
@@ -32,7 +32,7 @@ _NO_TRAFFIC: Mapping[str, ProxyTraffic] = {}
 _NONE_ISSUED: Mapping[str, IssuedCertificate] = {}
 
 
-class Context(Struct, frozen=True):
+class Context(Struct, frozen=True, dict=True):
     """What is known beside an object when it is shown."""
 
     now: float = 0.0
@@ -41,14 +41,36 @@ class Context(Struct, frozen=True):
     """Whether lists are shown in full."""
     objects: Mapping[Ref, Object] = _NO_OBJECTS
     """All objects that are published."""
-    pods: Mapping[str, Sequence[Pod]] = {}
-    """The pods among them, by their node."""
     events: Sequence[Event] = ()
     """The events about the object."""
     traffic: Mapping[str, ProxyTraffic] = _NO_TRAFFIC
     """What each node's proxy says of the object; empty if none was asked."""
     issued: Mapping[str, IssuedCertificate] = _NONE_ISSUED
     """The certificates that an Ingress uses and an ACME server gave, by the name of the Secret of each."""
+
+    def of(self, kind: type[T]) -> Sequence[T]:
+        """All objects of a kind that are published, given by their type."""
+        return self._by_type.get(kind, ())
+
+    def grouped(self, kind: type[T], key: Callable[[T], str]) -> Mapping[str, Sequence[T]]:
+        """All objects of a kind, by what `key` says of each: worked out once, however many cells ask for it."""
+        known = self._groups.get((kind, key))
+        if known is None:
+            known = self._groups[kind, key] = {}
+            for thing in self.of(kind):
+                known.setdefault(key(thing), []).append(thing)
+        return known
+
+    @cached_property
+    def _by_type(self) -> Mapping[type[Any], list[Any]]:
+        found: dict[type[Any], list[Any]] = {}
+        for thing in self.objects.values():
+            found.setdefault(type(thing), []).append(thing)
+        return found
+
+    @cached_property
+    def _groups(self) -> dict[tuple[type[Any], Callable[[Any], str]], dict[str, list[Any]]]:
+        return {}
 
 
 class Column(Struct, Generic[T], frozen=True):
@@ -99,12 +121,3 @@ def table_of(view: View[Thing], things: Iterable[Thing], context: Context, *, na
 def _row(thing: Thing, columns: Sequence[Column[Thing]], context: Context, *, in_front: bool) -> tuple[str, ...]:
     cells = tuple(column.cell(thing, context) for column in columns)
     return (thing.metadata.namespace, *cells) if in_front else cells
-
-
-def pods_by_node(objects: Iterable[Object]) -> dict[str, list[Pod]]:
-    """Every pod under the name of its node; those that have none, under an empty name."""
-    pods: dict[str, list[Pod]] = {}
-    for one in objects:
-        if isinstance(one, Pod):
-            pods.setdefault(one.spec.node_name, []).append(one)
-    return pods

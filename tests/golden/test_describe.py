@@ -80,7 +80,7 @@ from reconciler.model.traffic import (
     TrafficCounts,
     TrafficReport,
 )
-from reconciler.reporting import Context, Line, Table, pods_by_node, table_lines, table_of, traffic_objects
+from reconciler.reporting import Context, Line, Table, table_lines, table_of, traffic_objects
 from reconciler.reporting.usage import NodeUsage, PodUsage, nodes_usage_table, pods_usage_table
 from tests import published
 from tests.published import condition, running, terminated
@@ -238,7 +238,7 @@ def page(thing: Any, *beside: Any, events: Sequence[Event] = (), **more: Any) ->
     assert view is not None
     assert view.describe is not None
     objects = published.by_ref(thing, *beside)
-    context = Context(NOON, True, objects, pods_by_node(beside), events, **more)
+    context = Context(NOON, True, objects, events, **more)
     return text(view.describe(thing, context))
 
 

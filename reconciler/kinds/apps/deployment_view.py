@@ -7,6 +7,7 @@ from reconciler.kinds.apps.replica_set_view import in_words, pods_of, replica_se
 from reconciler.kinds.apps.template_view import template_entries
 from reconciler.kinds.core.pod_view import pods_entry
 from reconciler.model.api.apps import Deployment, ReplicaSet, RollingUpdateDeployment
+from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.meta import message_of
 from reconciler.reporting.describing.page import (
     Entry,
@@ -29,7 +30,7 @@ def _message(deployment: Deployment) -> str:
 
 def _describe(deployment: Deployment, context: Context) -> list[Line]:
     metadata, spec, status = deployment.metadata, deployment.spec, deployment.status
-    replica_sets = replica_sets_of(deployment, context.objects)
+    replica_sets = replica_sets_of(deployment, context)
     old, new = _old_and_new(deployment, replica_sets)
     return page(
         [
@@ -47,7 +48,7 @@ def _describe(deployment: Deployment, context: Context) -> list[Line]:
             heading("Pod Template", template_entries(spec.template)),
             entry("OldReplicaSets", in_words(old)),
             entry("NewReplicaSet", in_words(new)),
-            pods_entry(pods_of(replica_sets, (pod for pods in context.pods.values() for pod in pods))),
+            pods_entry(pods_of(replica_sets, context.of(Pod))),
             events_entry(context.events, context.now),
         ]
     )

@@ -1,7 +1,7 @@
 """How ReplicaSets are shown, by themselves and on the page of their Deployment."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -11,15 +11,14 @@ from reconciler.kinds.core.pod_view import pods_entry
 from reconciler.model.api.apps import ANNOTATION_REVISION, LABEL_TEMPLATE_HASH, ReplicaSet
 from reconciler.model.api.core.pod import Pod, PodTemplateSpec
 from reconciler.model.api.meta import Object, controller_of
-from reconciler.model.names import Ref
 from reconciler.reporting.describing.page import entry, events_entry, heading, joined, known, named, page
 from reconciler.reporting.lines import Line
 from reconciler.reporting.view import NONE, Column, Context, View, age_column, name_column
 
 
-def replica_sets_of(deployment: Object, objects: Mapping[Ref, Object]) -> list[ReplicaSet]:
+def replica_sets_of(deployment: Object, context: Context) -> list[ReplicaSet]:
     """The ReplicaSets of a Deployment, the oldest first."""
-    found = [one for one in objects.values() if isinstance(one, ReplicaSet) and _owns(deployment, one)]
+    found = [one for one in context.of(ReplicaSet) if _owns(deployment, one)]
     return sorted(found, key=revision_of)
 
 
@@ -67,7 +66,7 @@ def _owns(deployment: Object, replica_set: ReplicaSet) -> bool:
 def _describe(replica_set: ReplicaSet, context: Context) -> list[Line]:
     metadata, spec, status = replica_set.metadata, replica_set.spec, replica_set.status
     owner = controller_of(metadata)
-    pods = pods_of([replica_set], (pod for pods in context.pods.values() for pod in pods))
+    pods = pods_of([replica_set], context.of(Pod))
     return page(
         [
             *named(metadata),

@@ -32,7 +32,11 @@ def _requested(pods: Iterable[Pod]) -> _Resources:
 
 
 def _pods(node: Node, context: Context) -> list[Pod]:
-    return list(context.pods.get(node.metadata.name, ()))
+    return list(context.grouped(Pod, _node_of).get(node.metadata.name, ()))
+
+
+def _node_of(pod: Pod) -> str:
+    return pod.spec.node_name
 
 
 def _message(node: Node) -> str:

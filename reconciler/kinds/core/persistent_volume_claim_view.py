@@ -29,7 +29,7 @@ def _mounts(pod: Pod, claim: PersistentVolumeClaim) -> bool:
 
 def _describe(claim: PersistentVolumeClaim, context: Context) -> list[Line]:
     metadata, spec = claim.metadata, claim.spec
-    users = sorted(pod.metadata.name for pods in context.pods.values() for pod in pods if _mounts(pod, claim))
+    users = sorted(pod.metadata.name for pod in context.of(Pod) if _mounts(pod, claim))
     size = spec.resources.requests.get("storage")
     return page(
         [

@@ -26,7 +26,6 @@ from reconciler.reporting import (
     manifest_json,
     object_json,
     object_list,
-    pods_by_node,
     table_lines,
     table_of,
 )
@@ -59,7 +58,7 @@ def table(
     """Of objects of one kind; `beside`: what else is published."""
     view = KIND_BY_NAME[type(things[0]).__name__].view if things else KIND_BY_NAME["Pod"].view
     assert view is not None
-    context = Context(now, wide, by_ref(*things, *beside), pods_by_node(beside))
+    context = Context(now, wide, by_ref(*things, *beside))
     return table_of(view, things, context, namespaces=namespaces)
 
 
