@@ -3,7 +3,7 @@
 from typing import Final
 
 from reconciler import planning
-from reconciler.kinds import CONTROLLERS, WORKLOADS
+from reconciler.kinds import COMPARISONS, CONTROLLERS, WORKLOADS
 from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
@@ -11,19 +11,23 @@ from reconciler.model.observed import Observed
 from reconciler.model.plan import Plan
 from reconciler.planning import Forecast, Options, Rules
 
-RULES: Final = Rules(WORKLOADS, CONTROLLERS)
+RULES: Final = Rules(WORKLOADS, CONTROLLERS, COMPARISONS)
 _DEFAULTS: Final = Options()
 _STARTED: Final = 1_700_000_000.0
 
 
 def plan(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS) -> Plan:
-    return planning.plan(desired, observed, memory, clock_at(now), Rules(WORKLOADS, CONTROLLERS, options))
+    return planning.plan(
+        desired, observed, memory, clock_at(now), Rules(WORKLOADS, CONTROLLERS, COMPARISONS, options)
+    )
 
 
 def forecast(
     desired: Desired, observed: Observed, memory: Memory, now: float, options: Options = _DEFAULTS
 ) -> Forecast:
-    return planning.forecast(desired, observed, memory, clock_at(now), Rules(WORKLOADS, CONTROLLERS, options))
+    return planning.forecast(
+        desired, observed, memory, clock_at(now), Rules(WORKLOADS, CONTROLLERS, COMPARISONS, options)
+    )
 
 
 def clock_at(now: float) -> Clock:

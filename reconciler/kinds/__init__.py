@@ -25,6 +25,7 @@ from reconciler.kinds.networking.network_policy import NETWORK_POLICY
 from reconciler.kinds.unsupported import INSTEAD
 from reconciler.manifests.admission import AdmittedKinds, admitted_kinds
 from reconciler.planning.controller import Controllers
+from reconciler.planning.diff import Comparisons
 from reconciler.planning.workload import Workloads
 
 KINDS: Final[Sequence[Kind[Any]]] = (
@@ -60,4 +61,9 @@ CONTROLLERS: Final[Controllers] = tuple(kind.controller for kind in KINDS if kin
 KIND_BY_NAME: Final[Mapping[str, Kind[Any]]] = {kind.names.kind: kind for kind in KINDS}
 """Every kind under its name in CamelCase."""
 
-__all__ = ["ADMITTED", "CONTROLLERS", "KINDS", "KIND_BY_NAME", "Kind", "WORKLOADS"]
+COMPARISONS: Final[Comparisons] = {
+    kind.names.kind: kind.comparison for kind in KINDS if kind.comparison is not None
+}
+"""How the changes of each kind are told, as planning takes it."""
+
+__all__ = ["ADMITTED", "COMPARISONS", "CONTROLLERS", "KINDS", "KIND_BY_NAME", "Kind", "WORKLOADS"]

@@ -8,6 +8,7 @@ from reconciler.manifests.admission import Admission
 from reconciler.model.desired import Json
 from reconciler.model.kinds import Names
 from reconciler.planning.controller import Controller
+from reconciler.planning.diff import Comparison
 from reconciler.planning.workload import Workload
 from reconciler.reporting.view import View
 
@@ -27,6 +28,8 @@ class Kind(Struct, Generic[T], frozen=True):
     controller: Controller[T] | None = None
     """How planning treats its objects, if it gives them something or says how they stand, and no pods exist for
     them."""
+    comparison: Comparison | None = None
+    """How the changes of its objects are told, where that differs from other kinds."""
     view: View[T] | None = None
     """How its objects are shown; None for what is not an object, and has a table of its own."""
 

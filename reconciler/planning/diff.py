@@ -1,56 +1,68 @@
 """The differences between the revision last planned and this one, object by object and field by field."""
 
 import re
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
 
 from reconciler.model.desired import Desired, Json
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.plan import FieldChange, ObjectChange
 from reconciler.model.problems import Place
-from reconciler.planning.workload import Workloads
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_BY_KEY = frozenset({"ConfigMap", "Secret"})
-_DATA = ("data", "stringData", "binaryData")
-_SECRET_FIELDS = frozenset({"data", "stringData"})
 
 
-def differences(desired: Desired, memory: Memory, workloads: Workloads) -> tuple[ObjectChange, ...]:
+class Comparison(Struct, frozen=True):
+    """How the changes of objects of one kind are told, by the names of parts of their manifests."""
+
+    replaced_for: tuple[str, ...] = ()
+    """An object is replaced for a change of these, with the pods it has, instead of changed in place."""
+    by_key: tuple[str, ...] = ()
+    """Each key of these is told of by itself, also where the part comes or goes as a whole."""
+    confidential: tuple[str, ...] = ()
+    """Of the values in these nothing is told but that they changed."""
+
+
+Comparisons: TypeAlias = Mapping[str, Comparison]
+"""How the changes of each kind are told that differs from the others in it, by the kind's name."""
+_PLAIN: Final = Comparison()
+
+
+def differences(desired: Desired, memory: Memory, comparisons: Comparisons) -> tuple[ObjectChange, ...]:
     """Return what differs, in the order of the references. A revision already planned differs in nothing."""
     before, after = memory.applied, desired.manifests
     if after is before or memory.revision == desired.revision.id:
         return ()
     changes = []
     for ref in sorted({*before, *after}):
-        workload = workloads.get(ref.kind)
-        replaced_for = workload.replaced_for if workload is not None else ()
-        change = _difference(ref, before.get(ref), after.get(ref), desired.places.get(ref), replaced_for)
+        how = comparisons.get(ref.kind, _PLAIN)
+        change = _difference(ref, before.get(ref), after.get(ref), desired.places.get(ref), how)
         if change is not None:
             changes.append(change)
     return tuple(changes)
 
 
 def _difference(
-    ref: Ref, before: Json | None, after: Json | None, place: Place | None, replaced_for: Collection[str]
+    ref: Ref, before: Json | None, after: Json | None, place: Place | None, how: Comparison
 ) -> ObjectChange | None:
     if before is None:
         return ObjectChange("+", ref, place=place)
     if after is None:
         return ObjectChange("-", ref)
-    if ref.kind in _BY_KEY:
-        before, after = _with_keys(before, after), _with_keys(after, before)
-    fields = tuple(_mask(ref, change) for change in _fields("", before, after))
+    before, after = _with_keys(before, after, how), _with_keys(after, before, how)
+    fields = tuple(_mask(change, how) for change in _fields("", before, after))
     if not fields:
         return None
-    made_anew = any(change.path.partition(".")[0] in replaced_for for change in fields)
+    made_anew = any(_part(change) in how.replaced_for for change in fields)
     return ObjectChange("-/+" if made_anew else "~", ref, fields, place)
 
 
-def _with_keys(manifest: Json, other: Json) -> Json:
+def _with_keys(manifest: Json, other: Json, how: Comparison) -> Json:
     """With an empty part where only the other has it, so that its keys are told of one by one."""
-    return {**{part: {} for part in _DATA if isinstance(other.get(part), dict)}, **manifest}
+    return {**{part: {} for part in how.by_key if isinstance(other.get(part), dict)}, **manifest}
 
 
 def _fields(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
@@ -74,9 +86,13 @@ def _item(items: list[Any], index: int) -> Any:
     return items[index] if index < len(items) else None
 
 
-def _mask(ref: Ref, change: FieldChange) -> FieldChange:
+def _mask(change: FieldChange, how: Comparison) -> FieldChange:
     """Even a fingerprint of a value is nobody's business: that it changed is all a report needs."""
-    top = re.split(r"[.\[]", change.path, maxsplit=1)[0]
-    if ref.kind == "Secret" and top in _SECRET_FIELDS:
+    if _part(change) in how.confidential:
         return FieldChange(change.path, None, None, secret=True)
     return change
+
+
+def _part(change: FieldChange) -> str:
+    """The part of the manifest that a change is in."""
+    return re.split(r"[.\[]", change.path, maxsplit=1)[0]

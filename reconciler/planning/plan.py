@@ -40,7 +40,7 @@ def plan(
 
     A plan with a `hold` has nothing but that and the differences: the caller goes on with the revision in force.
     """
-    objects = differences(desired, memory, rules.workloads)
+    objects = differences(desired, memory, rules.comparisons)
     hold = held(desired, memory, rules.options)
     if hold is not None:
         return Plan(changes=(), objects=objects, work=(), memory=memory, statuses={}, hold=hold)

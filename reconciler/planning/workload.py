@@ -105,9 +105,6 @@ class Workload(Struct, Generic[T], frozen=True):
     """How long a pod must have been ready before it counts as available."""
     identity: PodIdentity[T] | None = None
     """How its pods differ, where each is one of a kind; None for pods that are all alike."""
-    replaced_for: tuple[str, ...] = ()
-    """The parts of an object that it is replaced for when they change, with the pods it has, instead of changed in
-    place."""
     history: RevisionHistory[T] | None = None
     """How its templates are remembered; None: an object has one at a time."""
 

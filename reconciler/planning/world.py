@@ -19,6 +19,7 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Observed
 from reconciler.planning.controller import Controllers
 from reconciler.planning.controllers.endpoints import Backend, select
+from reconciler.planning.diff import Comparisons
 from reconciler.planning.kubelet.draining import Rotation, is_gone, rotation_of
 from reconciler.planning.options import Options
 from reconciler.planning.scheduling.node_info import Snapshot, snapshot_of
@@ -38,6 +39,8 @@ class Rules(Struct, frozen=True):
     """The kinds of objects that pods exist for."""
     controllers: Controllers
     """The controllers of the kinds of objects that no pods exist for."""
+    comparisons: Comparisons
+    """How the changes of objects are told."""
     options: Options = Options()
     """What the person who started the run allows."""
 

@@ -48,6 +48,4 @@ def _status(standing: Standing[Pod]) -> WorkloadStatus:
     return WorkloadStatus(None, owned.done or any(pod.ready or pod.finished for pod in owned.pods))
 
 
-BARE_POD = Workload(
-    type=Pod, reconcile=reconcile, least_available=lambda _: 1, status=_status, replaced_for=("spec",)
-)
+BARE_POD = Workload(type=Pod, reconcile=reconcile, least_available=lambda _: 1, status=_status)

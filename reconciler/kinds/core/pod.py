@@ -14,6 +14,7 @@ from reconciler.manifests.relations import PodTemplate
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.kinds import Names
 from reconciler.model.names import ANNOTATION_CONDITIONS, ANNOTATION_RESTART_ON_CHANGE
+from reconciler.planning.diff import Comparison
 
 
 def _validate(pod: Pod) -> Iterator[Finding]:
@@ -36,5 +37,6 @@ POD = Kind(
         annotations={ANNOTATION_CONDITIONS: (), ANNOTATION_RESTART_ON_CHANGE: ("true", "false")},
     ),
     workload=BARE_POD,
+    comparison=Comparison(replaced_for=("spec",)),
     view=POD_VIEW,
 )

@@ -229,7 +229,7 @@ class Known:
             follow.remember(uid, memory, after)
         rest = Rest(self._plan, memory, follow.index, follow.nodes.views, follow.nodes.lost_at)
         merged = merged_plan(rest, part, after, uids, changed.nodes, desired)
-        merged = replace(merged, objects=differences(desired, memory, self.rules.workloads))
+        merged = replace(merged, objects=differences(desired, memory, self.rules.comparisons))
         self._desired, self._observed = desired, observed
         self._plan, self._memory = merged, after
         self._uids = frozenset((*uids, *(work.uid for work in merged.work)))
