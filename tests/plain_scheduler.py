@@ -13,7 +13,7 @@ from reconciler.model.api.core.pod import PodSpec, Toleration
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, Memory, NodeRecord, PodIntent
 from reconciler.model.names import Ref, Uid
-from reconciler.model.plan import Action, PendingPod, Unplaced
+from reconciler.model.plan import Action, PendingPod, Unschedulable
 from reconciler.model.resource_requests import NO_REQUESTS, Requests, requests_of
 from reconciler.planning.allocation.identity import pod_name, pod_uid
 from reconciler.planning.decisions import Wanted
@@ -44,7 +44,7 @@ def place(
         else:
             short.setdefault(key, []).append(pod)
     unplaced = [
-        Unplaced(owner, len(pods_short), scheduler.reasons(pods_short[0]), scheduler.pending(pods_short))
+        Unschedulable(owner, len(pods_short), scheduler.reasons(pods_short[0]), scheduler.pending(pods_short))
         for (owner, _, _), pods_short in short.items()
     ]
     return Placement(tuple(placed), tuple(unplaced), scheduler.moved_cursors(), scheduler.incarnations, NO_NODES)

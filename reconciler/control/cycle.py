@@ -15,7 +15,7 @@ from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import PodWork, StartContainer
 from reconciler.model.plan import Plan
 from reconciler.model.setups import NodeSetup
-from reconciler.planning import NO_ORDERS, Due, Rules, certificates_due, plan
+from reconciler.planning import NO_ORDERS, DueOrders, Rules, certificates_due, plan
 from reconciler.services import ServiceLayer
 
 
@@ -34,7 +34,7 @@ class Turn(Struct, frozen=True):
     """Services and endpoints that the service layer leaves out, with the reason."""
     concerned: Mapping[str, Ref] = {}
     """The object that something unserved is about, where it is known."""
-    due: Due = NO_ORDERS
+    due: DueOrders = NO_ORDERS
     """Certificates to order now: where the edges that can be reached answer the challenges."""
     refused: Mapping[str, str] = {}
     """Nodes that answer and are not the ones we know, with the reason: nothing is sent to them."""

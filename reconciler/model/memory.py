@@ -113,7 +113,7 @@ class ClaimRecord(Struct, frozen=True):
     """What becomes of the data when that object goes, and the claim with it."""
 
 
-class Runs(Struct, frozen=True, gc=False):
+class RestartRecord(Struct, frozen=True, gc=False):
     """What is counted of one container of a pod over its runs."""
 
     restarts: int = 0
@@ -177,7 +177,7 @@ class Memory(Struct, frozen=True):
     """The accounts with ACME servers, by the URL of the server's directory."""
     certificates: Mapping[Ref, IssuedCertificate] = {}
     """The certificates that were issued, by the Secret that each stands for."""
-    runs: Mapping[Uid, Mapping[str, Runs]] = {}
+    runs: Mapping[Uid, Mapping[str, RestartRecord]] = {}
     """What is counted of each container, by pod and container, the sandbox too."""
     incarnations: Mapping[Ref, int] = {}
     """How many pods were ever made for a Pod or a Deployment: the next one's number is this."""

@@ -83,7 +83,7 @@ class PendingPod(Struct, frozen=True):
     """Container -> image, of those that are to stay; nothing of them is anywhere yet."""
 
 
-class Unplaced(Struct, frozen=True):
+class Unschedulable(Struct, frozen=True):
     """Pods of one owner and template that fit nowhere now, with the reason of each node."""
 
     owner: Ref
@@ -164,7 +164,7 @@ class Plan(Struct, frozen=True):
     """What each node's prober is to do; only nodes that have any of it."""
     booting: Mapping[str, tuple[BootPod, ...]] = {}
     """What each node brings up when it boots alone; only nodes that have any of it."""
-    unplaced: tuple[Unplaced, ...] = ()
+    unplaced: tuple[Unschedulable, ...] = ()
     orphans: tuple[str, ...] = ()
     """Containers with our label that no intent and no manifest explains; listed, never touched."""
     hold: Hold | None = None

@@ -5,7 +5,7 @@
 
 from reconciler.planning.certificates import (
     NO_ORDERS,
-    Due,
+    DueOrders,
     account_wanted,
     after_issue,
     after_refusal,
@@ -24,7 +24,7 @@ from reconciler.planning.planner import Planner
 from reconciler.planning.world import Rules
 
 __all__ = [
-    "Due",
+    "DueOrders",
     "Forecast",
     "NO_ORDERS",
     "Options",

@@ -24,16 +24,16 @@ FORGOTTEN_SECONDS = 30 * 86400.0
 """How long after its end a certificate is kept, for an Ingress that comes back."""
 
 
-class Due(NamedTuple):
+class DueOrders(NamedTuple):
     orders: tuple[Order, ...]
     wake_at: float | None
     """Monotonic seconds: when a failed order is tried again. Renewals are looked for at least hourly, unasked."""
 
 
-NO_ORDERS = Due((), None)
+NO_ORDERS = DueOrders((), None)
 
 
-def certificates_due(desired: Desired, memory: Memory, clock: Clock) -> Due:
+def certificates_due(desired: Desired, memory: Memory, clock: Clock) -> DueOrders:
     """Return the certificates to order at this instant, and when to look again."""
     terms = desired.cluster.spec.acme
     account = memory.accounts.get(terms.server) if terms is not None else None
@@ -52,7 +52,7 @@ def certificates_due(desired: Desired, memory: Memory, clock: Clock) -> Due:
             later.append(last.not_before)
         else:
             orders.append(Order(secret, wanted, terms, account))
-    return Due(tuple(orders), min(later, default=None))
+    return DueOrders(tuple(orders), min(later, default=None))
 
 
 def account_wanted(desired: Desired, memory: Memory) -> str:

@@ -13,7 +13,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed, Reachable
 from reconciler.model.operations import Outcome
-from reconciler.model.plan import Hold, ObjectChange, Plan, PodChange, Unplaced
+from reconciler.model.plan import Hold, ObjectChange, Plan, PodChange, Unschedulable
 from reconciler.planning.kubelet.backoff import after_failure, after_success
 from reconciler.planning.plan import plan
 from reconciler.planning.simulation import SimulatedCluster
@@ -27,7 +27,7 @@ class Forecast(Struct, frozen=True):
     changes: tuple[PodChange, ...]
     """The changes of the whole rollout, in order."""
     objects: tuple[ObjectChange, ...]
-    unplaced: tuple[Unplaced, ...]
+    unplaced: tuple[Unschedulable, ...]
     """The pods that fit nowhere in the end."""
     orphans: tuple[str, ...]
     hold: Hold | None

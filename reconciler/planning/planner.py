@@ -16,7 +16,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Plan
-from reconciler.planning.incremental.known import Known
+from reconciler.planning.incremental.known import PlannedBefore
 from reconciler.planning.plan import plan
 from reconciler.planning.world import Rules
 
@@ -30,7 +30,7 @@ class Planner:
     def __init__(self, audit_every: int = AUDIT_EVERY) -> None:
         self._audit_every = audit_every
         self._until_audit = audit_every
-        self._known: Known | None = None
+        self._known: PlannedBefore | None = None
         self.difference = ""
         """Where the last plan of a part would have differed from that of the whole; empty: it did not."""
         self.parts = 0
@@ -60,7 +60,7 @@ class Planner:
     def _whole(self, desired: Desired, observed: Observed, memory: Memory, clock: Clock, rules: Rules) -> Plan:
         made = plan(desired, observed, memory, clock, rules)
         now = clock.monotonic
-        self._known = None if made.hold is not None else Known(desired, observed, memory, now, rules, made)
+        self._known = None if made.hold is not None else PlannedBefore(desired, observed, memory, now, rules, made)
         return made
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.memory import Backoff, Crashes, Draining, Memory, Runs
+from reconciler.model.memory import Backoff, Crashes, Draining, Memory, RestartRecord
 from reconciler.model.names import Uid
 from reconciler.model.operations import PodWork
 from reconciler.planning.kubelet.draining import leaving
@@ -22,7 +22,7 @@ class Progress(Struct, frozen=True):
     leaving: Mapping[Uid, Draining]
     backoffs: Mapping[Uid, Backoff]
     failures: Mapping[Uid, Mapping[str, Backoff]]
-    runs: Mapping[Uid, Mapping[str, Runs]]
+    runs: Mapping[Uid, Mapping[str, RestartRecord]]
     crashes: Mapping[Uid, Mapping[str, Crashes]]
     started: Mapping[Uid, float]
 

@@ -13,7 +13,7 @@ from reconciler.model.api.meta import OwnerReference
 from reconciler.model.desired import Desired, Template
 from reconciler.model.memory import TemplateRevision
 from reconciler.model.names import Ref, Uid
-from reconciler.model.plan import Status, Unplaced
+from reconciler.model.plan import Status, Unschedulable
 from reconciler.planning.controllers.availability import Availability
 from reconciler.planning.decisions import Decision
 from reconciler.planning.state.pod_templates import PodIdentity, PodTemplates
@@ -53,7 +53,7 @@ class Standing(Struct, Generic[T], frozen=True):
     owned: Owned[T]
     availability: Availability
     """Judges its pods; when a judgement will change is noted there."""
-    unplaced: Sequence[Unplaced]
+    unplaced: Sequence[Unschedulable]
     """Its pods that fit nowhere now."""
     pods: Mapping[Ref, Status]
     """Every pod of the cluster, with its status."""

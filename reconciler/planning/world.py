@@ -23,7 +23,7 @@ from reconciler.planning.diff import Comparisons
 from reconciler.planning.kubelet.draining import Rotation, is_gone, rotation_of
 from reconciler.planning.options import Options
 from reconciler.planning.scheduling.node_info import Snapshot, snapshot_of
-from reconciler.planning.state.adoption import Matched, incarnations, match
+from reconciler.planning.state.adoption import Adopted, adopt, incarnations
 from reconciler.planning.state.completion import done_elsewhere, with_ends
 from reconciler.planning.state.nodes import NodeView, view_nodes
 from reconciler.planning.state.pods import PodView, by_owner, ready_since, view_pods
@@ -67,7 +67,7 @@ class World(Struct, frozen=True, dict=True):
     rules: Rules
     nodes: Mapping[str, NodeView]
     """Every node of the revision, by its name and in the order of names."""
-    adopted: Matched
+    adopted: Adopted
     """Which container on which host belongs to which pod."""
     pods: Mapping[Uid, PodView]
     """Every pod on a node of the revision, but those that leave and of which nothing is left."""
@@ -134,7 +134,7 @@ def view_world(
     nodes = beside.nodes if beside is not None else view_nodes(desired, observed, memory, now)
     templates = pod_templates(desired, rules.workloads)
     known = brought_up_to_date(memory.pods, templates)
-    adopted = match(desired.cluster.metadata.name, templates, nodes, known, memory.runs)
+    adopted = adopt(desired.cluster.metadata.name, templates, nodes, known, memory.runs)
     hidden = desired.templates if any(node.record.hidden for node in nodes.values()) else ()
     if hidden or adopted.pods is not known:
         numbers = incarnations(memory.incarnations, adopted.pods.values(), hidden)

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from reconciler.model.desired import Revision
-from reconciler.model.plan import Action, Hold, ObjectChange, PodChange, Unplaced
+from reconciler.model.plan import Action, Hold, ObjectChange, PodChange, Unschedulable
 from reconciler.model.problems import Problem
 from reconciler.reporting.changes import net
 
@@ -32,7 +32,7 @@ class PlanReport(Struct, frozen=True):
     rejected_base: RejectedBase | None = None
     """Why objects are not compared; None: there is no record of the revision in force."""
     changes: tuple[PodChange, ...] = ()
-    unplaced: tuple[Unplaced, ...] = ()
+    unplaced: tuple[Unschedulable, ...] = ()
     unreachable: tuple[UnreachableNode, ...] = ()
     orphans: tuple[str, ...] = ()
     hold: Hold | None = None

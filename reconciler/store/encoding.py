@@ -7,7 +7,7 @@ import msgspec
 from reconciler.model.acme import AcmeAccount, IssuedCertificate
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Json
-from reconciler.model.memory import ClaimRecord, IngressRecord, NodeRecord, Runs, ServiceRecord
+from reconciler.model.memory import ClaimRecord, IngressRecord, NodeRecord, RestartRecord, ServiceRecord
 from reconciler.model.names import Ref
 from reconciler.model.plan import PUBLISHED, Status
 from reconciler.model.quantities import Quantity
@@ -53,7 +53,7 @@ decode_ingress = decoder(IngressRecord).decode
 decode_claim = decoder(ClaimRecord).decode
 decode_account = decoder(AcmeAccount).decode
 decode_certificate = decoder(IssuedCertificate).decode
-decode_runs = decoder(dict[str, Runs]).decode
+decode_runs = decoder(dict[str, RestartRecord]).decode
 decode_number = decoder(int).decode
 decode_manifest = decoder(Json).decode
 decode_text = decoder(str).decode

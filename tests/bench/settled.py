@@ -14,7 +14,7 @@ from reconciler.model.api.cluster import ClusterSpec
 from reconciler.model.api.core.service import Service
 from reconciler.model.api.meta import Object
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs, ServiceRecord
+from reconciler.model.memory import Memory, NodeRecord, PodIntent, RestartRecord, ServiceRecord
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Facts, NetworkState, ObservedContainer, Reachable
 from reconciler.planning.allocation.identity import container_name, pod_name, pod_uid
@@ -68,7 +68,9 @@ def settled(nodes: int, pods: int) -> Settled:
             for number, ref in enumerate(wanted.of(Service))
         },
         runs={
-            each.uid: {"app": Runs(run=each.run, by_docker=0)} for found in containers.values() for each in found
+            each.uid: {"app": RestartRecord(run=each.run, by_docker=0)}
+            for found in containers.values()
+            for each in found
         },
         incarnations=dict.fromkeys(wanted.of(Deployment), PODS_EACH),
         applied=wanted.manifests,

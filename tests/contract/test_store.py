@@ -23,7 +23,7 @@ from reconciler.model.memory import (
     Memory,
     NodeRecord,
     PodIntent,
-    Runs,
+    RestartRecord,
     ServiceRecord,
     TemplateRevision,
 )
@@ -139,7 +139,9 @@ MEMORY = Memory(
     },
     runs={
         "web-1-abc": {
-            "app": Runs(3, "0123456789ab@2026-11-23T09:22:45Z", Ended(137, oom_killed=True), "fedcba987654@~2")
+            "app": RestartRecord(
+                3, "0123456789ab@2026-11-23T09:22:45Z", Ended(137, oom_killed=True), "fedcba987654@~2"
+            )
         }
     },
     incarnations={WEB: 12, Ref("Pod", "shop", "debug"): 1},

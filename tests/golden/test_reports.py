@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.model.desired import Revision
 from reconciler.model.names import Ref
-from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unplaced
+from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unschedulable
 from reconciler.model.problems import Place, Problem, Severity
 from reconciler.reporting import (
     Line,
@@ -143,7 +143,9 @@ UNPLACED = PlanReport(
         PodChange(Action.CREATE, pod("web-7c4f1-2"), "w2", "node-1", "replica 3 of 4", WEB, place=WEB_PLACE),
     ),
     unplaced=(
-        Unplaced(WEB, 1, {"node-2": "unschedulable (cordoned)", "node-1": "cpu: 500m wanted, 200m of 2000m left"}),
+        Unschedulable(
+            WEB, 1, {"node-2": "unschedulable (cordoned)", "node-1": "cpu: 500m wanted, 200m of 2000m left"}
+        ),
     ),
     orphans=("node-1: shop-web-lost (uid 3f2a)",),
 )

@@ -61,7 +61,7 @@ def endpoints(
     pods: Mapping[Uid, PodView],
     rotation: Rotation,
 ) -> dict[Ref, tuple[Endpoint, ...]]:
-    """For each Service those of its pods that run, by name."""
+    """Return the pods of each Service that run, by name."""
     return {
         ref: _running(ref, chosen, pods, rotation if _is_balanced_everywhere(services[ref]) else None)
         for ref, chosen in backends.items()

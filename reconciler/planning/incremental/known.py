@@ -52,8 +52,8 @@ class Changed(Struct, frozen=True):
     nodes: frozenset[str]
 
 
-class Known:
-    """Not shared between threads."""
+class PlannedBefore:
+    """The plan before, with what it was made of and what is indexed of it. Not shared between threads."""
 
     def __init__(
         self, desired: Desired, observed: Observed, memory: Memory, now: float, rules: Rules, made: Plan

@@ -15,7 +15,7 @@ from reconciler.planning.incremental.reach import BY_POD, Reach
 from reconciler.planning.kubelet.booting import booting_pods
 from reconciler.planning.kubelet.probes import probed_containers
 from reconciler.planning.state.nodes import NodeView
-from reconciler.planning.state.pod_info import shape_of
+from reconciler.planning.state.pod_info import pod_info_of
 from reconciler.planning.status.nodes import nodes_with_status
 
 Key = TypeVar("Key", bound=Hashable)
@@ -128,7 +128,7 @@ def _is_of_part(ref: Ref, reach: Reach) -> bool:
 
 
 def _is_probed(intent: PodIntent) -> bool:
-    return shape_of(intent.spec).probed
+    return pod_info_of(intent.spec).probed
 
 
 def _is_member(ref: Ref, reach: Reach) -> bool:

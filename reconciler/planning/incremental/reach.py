@@ -66,9 +66,10 @@ def reach_of(
     elsewhere: Mapping[Uid, Collection[str]],
     templates: PodTemplates,
 ) -> Reach | None:
-    """Of changes to these pods, owners and nodes; None: of everything.
+    """Find what changes to these pods, owners and nodes can reach; None: everything.
 
-    `elsewhere`: the nodes, other than its own, that have containers with a pod's uid."""
+    `elsewhere`: the nodes, other than its own, that have containers with a pod's uid.
+    """
     core = {*owners, *(memory.pods[uid].workload for uid in uids if uid in memory.pods)}
     services = {service for owner in core for service in _services_of(owner, memory, index, templates)}
     every = core | {owner for service in services for owner in index.owners_behind(service)}

@@ -10,10 +10,10 @@ from reconciler.model.observed import ObservedContainer
 from reconciler.model.operations import ConnectPod, Operation, RemoveContainer, SetLimits
 from reconciler.planning.kubelet.termination import hooks_of, stop
 from reconciler.planning.state.pod_containers import Containers
-from reconciler.planning.state.pod_info import Shape
+from reconciler.planning.state.pod_info import PodInfo
 
 
-def is_detached(containers: Containers, shape: Shape, intent: PodIntent) -> bool:
+def is_detached(containers: Containers, shape: PodInfo, intent: PodIntent) -> bool:
     """The pod's address is not where it should be: its container, or its sandbox, has another or none.
 
     One that does not run has no place on any network until it does."""
@@ -21,7 +21,7 @@ def is_detached(containers: Containers, shape: Shape, intent: PodIntent) -> bool
     return found is not None and found.state == "running" and found.inspected and found.ip != intent.ip
 
 
-def is_limited_otherwise(found: ObservedContainer, shape: Shape, pids: int) -> bool:
+def is_limited_otherwise(found: ObservedContainer, shape: PodInfo, pids: int) -> bool:
     """`pids`: how many processes a container may have."""
     wanted = shape.limits.get(found.container)
     if found.limits is None or wanted is None:
@@ -30,7 +30,7 @@ def is_limited_otherwise(found: ObservedContainer, shape: Shape, pids: int) -> b
 
 
 def put_back(
-    containers: Containers, shape: Shape, intent: PodIntent, pids: int
+    containers: Containers, shape: PodInfo, intent: PodIntent, pids: int
 ) -> tuple[Sequence[Operation], str]:
     """The operations, and what is wrong in words; of a pod that runs."""
     operations: list[Operation] = []

@@ -11,7 +11,7 @@ from reconciler.model.operations import PodWork
 from reconciler.model.plan import Action, PodChange
 from reconciler.planning.decided import Decided
 from reconciler.planning.kubelet.draining import Rotation, held_until
-from reconciler.planning.kubelet.sync_pod import Moment, Steps, steps_to_run
+from reconciler.planning.kubelet.sync_pod import PodActions, PodContext, steps_to_run
 from reconciler.planning.kubelet.termination import steps_to_end, steps_to_leave
 from reconciler.planning.progress import Progress
 from reconciler.planning.state.adoption import Stray
@@ -50,7 +50,7 @@ def sync_pods(world: World, decided: Decided, progress: Progress) -> PodSync:
             due.append((pod.owner, until))
             continue
         if misnamed:
-            steps = Steps(renamed[uid], "a container of it was renamed by hand")
+            steps = PodActions(renamed[uid], "a container of it was renamed by hand")
         else:
             steps = _steps(pod, uid in known_ready, world.desired, progress)
         if steps.wake_at is not None:
@@ -103,18 +103,18 @@ def _is_as_it_should(pod: PodView, progress: Progress) -> bool:
     return not pod.unlike and pod.uid not in progress.crashes
 
 
-def _steps(pod: PodView, ran_before: bool, desired: Desired, progress: Progress) -> Steps:
+def _steps(pod: PodView, ran_before: bool, desired: Desired, progress: Progress) -> PodActions:
     answers, intent = pod.node.answers, pod.intent
     if answers is None:
-        return Steps()
+        return PodActions()
     if intent.wanted == "leave":
-        return Steps(steps_to_leave(pod.containers, intent, has_files=pod.uid in answers.directories))
+        return PodActions(steps_to_leave(pod.containers, intent, has_files=pod.uid in answers.directories))
     if pod.finished:
-        return Steps(steps_to_end(pod.containers, intent))
+        return PodActions(steps_to_end(pod.containers, intent))
     if not answers.network.fingerprint:
-        return Steps()
+        return PodActions()
     crashes, failures = progress.crashes.get(pod.uid, _NO_CRASHES), progress.failures.get(pod.uid, _NO_FAILURES)
-    moment = Moment(answers, crashes, failures, ran_before, progress.now)
+    moment = PodContext(answers, crashes, failures, ran_before, progress.now)
     return steps_to_run(pod, moment, desired)
 
 

@@ -53,7 +53,7 @@ from reconciler.planning.state.readiness import has_started
 from reconciler.planning.state.restarts import delay_of, trusted_at
 
 
-class Steps(Struct, frozen=True):
+class PodActions(Struct, frozen=True):
     operations: tuple[Operation, ...] = ()
     repairs: str = ""
     """What went wrong with a pod that had run, in words; empty where this is its first start."""
@@ -61,10 +61,10 @@ class Steps(Struct, frozen=True):
     """When a container that crashed may be started again, or left to Docker again; monotonic seconds."""
 
 
-NO_STEPS = Steps()
+NO_ACTIONS = PodActions()
 
 
-class Moment(NamedTuple):
+class PodContext(NamedTuple):
     """What the steps of a pod follow from, beside how it stands."""
 
     node: Reachable
@@ -75,11 +75,11 @@ class Moment(NamedTuple):
     now: float
 
 
-def steps_to_run(pod: PodView, moment: Moment, desired: Desired) -> Steps:
+def steps_to_run(pod: PodView, moment: PodContext, desired: Desired) -> PodActions:
     """Everything that is missing, in order; what is held off is left out, and the rest does not wait for it."""
     spec = pod.intent.spec
     if spec is None:
-        return NO_STEPS if pod.running else _revive(pod.containers, _Held(moment))
+        return NO_ACTIONS if pod.running else _revive(pod.containers, _Held(moment))
     if pod.running:
         node = moment.node
         due = (*sidecars_of(spec), *spec.containers)
@@ -93,14 +93,14 @@ def steps_to_run(pod: PodView, moment: Moment, desired: Desired) -> Steps:
         ]
         pids = desired.cluster.spec.pod_limits.pids
         mending, wrong = put_back(pod.containers, pod.shape, pod.intent, pids)
-        return Steps((*files, *policies, *mending), wrong, _earlier(watch.wake_at, held.wake_at))
+        return PodActions((*files, *policies, *mending), wrong, _earlier(watch.wake_at, held.wake_at))
     return _Start(pod, spec, moment, desired).steps()
 
 
 class _Held:
     """What failed a moment ago and is not tried again yet: containers by their names, images by theirs."""
 
-    def __init__(self, moment: Moment) -> None:
+    def __init__(self, moment: PodContext) -> None:
         self._failures = moment.failures
         self._now = moment.now
         self.wake_at: float | None = None
@@ -117,7 +117,7 @@ class _Watch:
     """Over containers that crash: we start them again, when their time has come; Docker may do so again, at once,
     when they have run well for a while. (Docker would begin with a tenth of a second after each start of ours.)"""
 
-    def __init__(self, spec: PodSpec, moment: Moment) -> None:
+    def __init__(self, spec: PodSpec, moment: PodContext) -> None:
         self._spec = spec
         self._crashes = moment.crashes
         self._now = moment.now
@@ -153,7 +153,7 @@ class _Watch:
 class _Start:
     """One pod that does not run, or not all of it, at one moment."""
 
-    def __init__(self, pod: PodView, spec: PodSpec, moment: Moment, desired: Desired) -> None:
+    def __init__(self, pod: PodView, spec: PodSpec, moment: PodContext, desired: Desired) -> None:
         self._pod = pod
         self._intent: PodIntent = pod.intent
         self._spec = spec
@@ -170,14 +170,14 @@ class _Start:
         self._held = _Held(moment)
         self._pulled: set[str] = set()
 
-    def steps(self) -> Steps:
+    def steps(self) -> PodActions:
         settling = [*(self._settle_sandbox() if has_sandbox(self._spec) else ()), *self._settle_mounts()]
         due = self._due()
         starts = [operation for one in due for operation in self._bring_up(one)]
         sandbox = self._bring_up_sandbox() if has_sandbox(self._spec) else []
         operations = (*settling, *self._prepared(due, starts), *sandbox, *starts)
         wake_at = _earlier(self._watch.wake_at, self._held.wake_at)
-        return Steps(operations, self._repairs if operations else "", wake_at)
+        return PodActions(operations, self._repairs if operations else "", wake_at)
 
     # --- the sandbox ------------------------------------------------------------------------------------------
 
@@ -369,7 +369,7 @@ def _settled(found: ObservedContainer) -> ObservedContainer:
     return replace(found, state="dead") if found.state == "removing" else found
 
 
-def _revive(containers: Containers, held: _Held) -> Steps:
+def _revive(containers: Containers, held: _Held) -> PodActions:
     """An adopted pod whose template is not known: it can be started again, not made again."""
     operations: list[Operation] = []
     for found in reversed(in_order(containers)):
@@ -380,7 +380,7 @@ def _revive(containers: Containers, held: _Held) -> Steps:
         elif found.state in ("created", "exited") and not has_done_its_work(found):
             operations.append(StartContainer(found.name))
     repairs = "a container is not running" if operations else ""
-    return Steps(tuple(operations), repairs, held.wake_at)
+    return PodActions(tuple(operations), repairs, held.wake_at)
 
 
 def _earlier(one: float | None, other: float | None) -> float | None:

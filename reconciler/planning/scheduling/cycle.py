@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, Memory, NodeRecord, PodIntent
 from reconciler.model.names import Ref
-from reconciler.model.plan import PendingPod, Unplaced
+from reconciler.model.plan import PendingPod, Unschedulable
 from reconciler.model.resource_requests import Requests
 from reconciler.planning.allocation.pod_ips import PodAddresses
 from reconciler.planning.decisions import Wanted
@@ -21,7 +21,7 @@ from reconciler.planning.scheduling.node_info import NO_NODES, Snapshot
 from reconciler.planning.scheduling.profile import PROFILE
 from reconciler.planning.scheduling.template_queue import TemplateQueue
 from reconciler.planning.state.nodes import NodeView
-from reconciler.planning.state.pod_info import shape_of
+from reconciler.planning.state.pod_info import pod_info_of
 from reconciler.planning.state.volume_binding import claims_of, unlisted, volumes_found
 
 
@@ -38,7 +38,7 @@ class Placement(Struct, frozen=True):
     """What came of one scheduling cycle."""
 
     placed: tuple[Placed, ...]
-    unplaced: tuple[Unplaced, ...]
+    unplaced: tuple[Unschedulable, ...]
     records: Mapping[str, NodeRecord]
     """The nodes whose address cursor moved."""
     incarnations: Mapping[Ref, int]
@@ -135,14 +135,14 @@ class _Cycle:
             return Placed(pod, intent, chosen)
         return None
 
-    def unplaced(self, pods: Sequence[Wanted]) -> Unplaced:
+    def unplaced(self, pods: Sequence[Wanted]) -> Unschedulable:
         """Tell of pods of one template that are on no node why that is so, as the nodes are filled now."""
         alike = equivalence(PROFILE, pods[0], self._state)
         if alike not in self._verdicts:
             plugins = bind(PROFILE, pods[0], self._state)
             self._verdicts[alike] = verdicts(plugins, self._ledger.nodes, self._ledger.addresses)
         found = self._verdicts[alike]
-        return Unplaced(pods[0].owner, len(pods), found.reasons, self._pending(pods), found.turned_away)
+        return Unschedulable(pods[0].owner, len(pods), found.reasons, self._pending(pods), found.turned_away)
 
     def moved_cursors(self) -> Mapping[str, NodeRecord]:
         """Return the records of the nodes that gave addresses, with the one given last."""
@@ -196,7 +196,7 @@ def _largest(wanted: Iterable[Wanted]) -> Requests:
     """Return the most that any of these pods requests, of each resource."""
     cpu = memory = 0
     for spec in {id(pod.spec): pod.spec for pod in wanted}.values():
-        requests = shape_of(spec).requests
+        requests = pod_info_of(spec).requests
         cpu, memory = max(cpu, requests.cpu_milli), max(memory, requests.memory_bytes)
     return Requests(cpu, memory)
 

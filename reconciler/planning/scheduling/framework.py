@@ -19,7 +19,7 @@ from reconciler.planning.allocation.pod_ips import PodAddresses
 from reconciler.planning.decisions import Wanted
 from reconciler.planning.scheduling.node_info import NodeInfo, Siblings
 from reconciler.planning.state.nodes import NodeView
-from reconciler.planning.state.volume_binding import Found
+from reconciler.planning.state.volume_binding import VolumeLocations
 
 State = TypeVar("State", bound=Hashable)
 
@@ -31,7 +31,7 @@ class CycleState(Struct, frozen=True):
     nodes: Mapping[str, NodeView]
     claims: Mapping[Ref, ClaimRecord]
     """Where the data of claims is, or will be with a pod placed before in this cycle."""
-    volumes: Found
+    volumes: VolumeLocations
     unlisted: NodeView | None = None
     """The first node whose volumes nobody knows; None where all are known."""
     hidden: Sequence[NodeView] = ()

@@ -15,7 +15,7 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.resource_requests import NO_REQUESTS, Requests
 from reconciler.planning.allocation.pod_ips import PodAddresses
 from reconciler.planning.state.nodes import NodeView
-from reconciler.planning.state.pod_info import shape_of
+from reconciler.planning.state.pod_info import pod_info_of
 
 _MILLION: Final = 1_000_000
 _NO_PORTS: Final[Mapping[int, str]] = {}
@@ -81,7 +81,7 @@ class NodeInfo(Struct, frozen=True, gc=False):
         """Return the node with these pods on it too."""
         cpu, memory, load, ports, owned = self.cpu_free, self.memory_free, self.load, self.ports, {**self.owned}
         for intent in added:
-            info = shape_of(intent.spec)
+            info = pod_info_of(intent.spec)
             requests = info.requests
             cpu -= requests[0]
             memory -= requests[1]

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.memory import PodIntent, Runs
+from reconciler.model.memory import PodIntent, RestartRecord
 from reconciler.model.names import (
     SANDBOX,
     SYSTEM_BOOT,
@@ -41,7 +41,7 @@ class Stray(Struct, frozen=True):
     container: ObservedContainer
 
 
-class Matched(Struct, frozen=True):
+class Adopted(Struct, frozen=True):
     pods: Mapping[Uid, PodIntent]
     """The intents remembered and those adopted; the remembered mapping itself where none was."""
     containers: Mapping[Uid, Containers]
@@ -54,14 +54,18 @@ class Matched(Struct, frozen=True):
     """Containers of known pods under another name than we gave them: somebody's hand was at work."""
 
 
-def match(
+def adopt(
     cluster: str,
     templates: PodTemplates,
     nodes: Mapping[str, NodeView],
     pods: Mapping[Uid, PodIntent],
-    runs: Mapping[Uid, Mapping[str, Runs]],
-) -> Matched:
-    """`pods` are the intents remembered, `runs` their containers' runs; only what answers now is taken over."""
+    runs: Mapping[Uid, Mapping[str, RestartRecord]],
+) -> Adopted:
+    """Find the pod of each container, and take over the pods of containers that nobody remembers.
+
+    `pods` are the intents remembered, `runs` what was counted of their containers; only what answers now is taken
+    over.
+    """
     containers: dict[Uid, dict[str, ObservedContainer]] = {}
     renamed: dict[Uid, tuple[RenameContainer, ...]] = {}
     duplicates: list[Stray] = []
@@ -104,7 +108,7 @@ def match(
         name = container_name(cluster, intent.namespace, intent.name, part, uid)
         renamed[uid] = (*renamed.get(uid, ()), RenameContainer(ours.id, name))
         containers.setdefault(uid, {})[part] = ours
-    return Matched(pods, containers, tuple(duplicates), tuple(orphans), renamed)
+    return Adopted(pods, containers, tuple(duplicates), tuple(orphans), renamed)
 
 
 def incarnations(known: Mapping[Ref, int], pods: Iterable[PodIntent], owners: Iterable[Ref]) -> Mapping[Ref, int]:
@@ -126,7 +130,7 @@ def incarnations(known: Mapping[Ref, int], pods: Iterable[PodIntent], owners: It
 
 
 def _original(
-    found: Iterable[ObservedContainer], intent: PodIntent, known: Runs | None
+    found: Iterable[ObservedContainer], intent: PodIntent, known: RestartRecord | None
 ) -> ObservedContainer | None:
     """Which of these is the one we made; none of them has its name, nor has any other.
 

@@ -18,7 +18,7 @@ from reconciler.planning.state.pods import PodView
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 
 
-class Ends(NamedTuple):
+class Completions(NamedTuple):
     pods: Mapping[Uid, PodView]
     """The mapping given, itself, where none has ended just now."""
     started: Mapping[Uid, float]
@@ -27,7 +27,7 @@ class Ends(NamedTuple):
     """The deadlines to come, and the owner of the pod that has each."""
 
 
-def with_ends(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Ends:
+def with_ends(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Completions:
     """Return the pods, with its end for each that has run to it. Only what a node says now ends a pod, and nothing
     that we are in the middle of.
     """
@@ -51,7 +51,7 @@ def with_ends(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Ends:
             elif answers is not None and intent.wanted == "run":
                 ended[uid] = _killed(pod)
     same = started == memory.started
-    return Ends({**pods, **ended} if ended else pods, memory.started if same else started, tuple(due))
+    return Completions({**pods, **ended} if ended else pods, memory.started if same else started, tuple(due))
 
 
 def done_elsewhere(

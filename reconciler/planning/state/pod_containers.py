@@ -8,14 +8,14 @@ from typing import Final
 
 from reconciler.model.api.core.container import Container, is_sidecar
 from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.memory import Runs
+from reconciler.model.memory import RestartRecord
 from reconciler.model.names import SANDBOX
 from reconciler.model.observed import DockerState, ObservedContainer
 
 Containers = Mapping[str, ObservedContainer]
 """The containers of one pod on one node, by the container's name in the pod."""
 
-RestartRecords = Mapping[str, Runs]
+RestartRecords = Mapping[str, RestartRecord]
 """What was counted of one pod at an earlier look, by the container's name in the pod, its sandbox too."""
 
 NO_CONTAINERS: Containers = {}

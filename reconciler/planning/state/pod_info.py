@@ -16,7 +16,7 @@ from reconciler.planning.kubelet.resources import Qos, qos_of, resources_of
 from reconciler.planning.state.pod_containers import lasting
 
 
-class Shape(Struct, frozen=True):
+class PodInfo(Struct, frozen=True):
     only: str = ""
     """The name of a container that is all there is of the pod: no other one, no sandbox."""
     restarts: Mapping[str, RestartPolicy] = {}
@@ -43,14 +43,14 @@ class Shape(Struct, frozen=True):
     """The ports of its node that the pod takes."""
 
 
-_UNKNOWN: Final = Shape()
+_UNKNOWN: Final = PodInfo()
 _MOST_KNOWN: Final = 20_000
-_known: Final[dict[int, tuple[PodSpec, Shape]]] = {}
+_known: Final[dict[int, tuple[PodSpec, PodInfo]]] = {}
 """By the identity of the spec, which is kept alive with it: a spec never changes, and hashing one is slow."""
 
 
-def shape_of(spec: PodSpec | None) -> Shape:
-    """Remembered: nothing but speed depends on it."""
+def pod_info_of(spec: PodSpec | None) -> PodInfo:
+    """Return what a spec amounts to. It is remembered: nothing but speed depends on that."""
     if spec is None:
         return _UNKNOWN
     known = _known.get(id(spec))
@@ -63,10 +63,10 @@ def shape_of(spec: PodSpec | None) -> Shape:
     return shape
 
 
-def _read(spec: PodSpec) -> Shape:
+def _read(spec: PodSpec) -> PodInfo:
     sandbox, staying = has_sandbox(spec), lasting(spec)
     alone = len(staying) == 1 and not spec.init_containers and not sandbox
-    return Shape(
+    return PodInfo(
         only=spec.containers[0].name if alone else "",
         restarts={one.name: restart_policy_of(one, spec) for one in staying},
         limits={one.name: _limits(one, spec) for one in staying},

@@ -24,7 +24,7 @@ from reconciler.planning.state.pod_containers import (
     lasting,
     left_behind,
 )
-from reconciler.planning.state.pod_info import Shape, shape_of
+from reconciler.planning.state.pod_info import PodInfo, pod_info_of
 from reconciler.planning.state.readiness import LastKnown, all_ready, closed_gates
 
 NO_CHECKS: Collection[SocketAddress] = ()
@@ -61,7 +61,7 @@ class PodView(Struct, frozen=True, gc=False):
     it is on the network."""
     told: LastKnown
     """What is known of its containers from before this look."""
-    shape: Shape
+    shape: PodInfo
     gates: tuple[str, ...] = ()
     """The readiness gates that are closed."""
 
@@ -92,7 +92,7 @@ def view_pod(
     containers: Containers,
     checks: Collection[SocketAddress],
     told: LastKnown,
-    shape: Shape,
+    shape: PodInfo,
     gates: tuple[str, ...] = (),
     pids: int = 0,
 ) -> PodView:
@@ -138,7 +138,7 @@ def new_pod(intent: PodIntent, node: NodeView, desired: Desired) -> PodView:
     """One that was given to its node a moment ago."""
     told = LastKnown(was_ready=False, runs=_NO_RUNS, crashes=False)
     gates = closed_gates(intent, desired)
-    return view_pod(intent, node, NO_CONTAINERS, NO_CHECKS, told, shape_of(intent.spec), gates)
+    return view_pod(intent, node, NO_CONTAINERS, NO_CHECKS, told, pod_info_of(intent.spec), gates)
 
 
 def view_pods(
@@ -156,7 +156,7 @@ def view_pods(
     for uid, intent in pods.items():
         node = nodes.get(intent.node)
         if node is not None:
-            shape = shape_of(intent.spec)
+            shape = pod_info_of(intent.spec)
             was_ready = uid in memory.ready_since or (shape.waits and _is_routed(intent, node))
             told = LastKnown(was_ready, memory.runs.get(uid, _NO_RUNS), uid in looping)
             gates = closed_gates(intent, desired) if shape.gated else ()
@@ -223,7 +223,7 @@ def _healthy(containers: Containers) -> bool:
     return all(found.probed is None or found.probed.ready for found in containers.values())
 
 
-def _running(intent: PodIntent, containers: Containers, shape: Shape, known: RestartRecords) -> bool:
+def _running(intent: PodIntent, containers: Containers, shape: PodInfo, known: RestartRecords) -> bool:
     """Of a pod of several containers, or of an unknown template."""
     if not containers:
         return False
@@ -239,7 +239,7 @@ def _running(intent: PodIntent, containers: Containers, shape: Shape, known: Res
     )
 
 
-def _unlike(found: ObservedContainer, shape: Shape, pids: int) -> bool:
+def _unlike(found: ObservedContainer, shape: PodInfo, pids: int) -> bool:
     policy = shape.restarts.get(found.container)
     if policy is not None and found.restart_policy not in (None, policy):
         return True

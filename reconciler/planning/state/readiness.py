@@ -9,7 +9,7 @@ from typing import NamedTuple
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Desired
-from reconciler.model.memory import PodIntent, Runs
+from reconciler.model.memory import PodIntent, RestartRecord
 from reconciler.model.names import ANNOTATION_CONDITIONS, Ref
 from reconciler.model.observed import ObservedContainer
 from reconciler.planning.state.pod_containers import Containers, lasting
@@ -21,7 +21,7 @@ class LastKnown(NamedTuple):
     """What is remembered of a pod from before this look. It stands for what a prober has not told of yet."""
 
     was_ready: bool
-    runs: Mapping[str, Runs]
+    runs: Mapping[str, RestartRecord]
     crashes: bool
     """A container of it has crashed again and again of late."""
 

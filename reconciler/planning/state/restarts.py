@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from reconciler.model.api.core.container import is_sidecar
 from reconciler.model.api.core.pod import PodSpec
-from reconciler.model.memory import Crashes, Memory, Runs
+from reconciler.model.memory import Crashes, Memory, RestartRecord
 from reconciler.model.names import SANDBOX, Uid
 from reconciler.model.observed import DockerState, ObservedContainer
 from reconciler.planning.state.pod_containers import RestartRecords, is_older, lost_its_sandbox
@@ -28,16 +28,18 @@ _ENDED: Final[frozenset[DockerState]] = frozenset({"restarting", "exited", "dead
 _RAN: Final[frozenset[DockerState]] = _ENDED | {"running", "paused"}
 
 
-class Counted(NamedTuple):
-    """The mappings remembered, themselves, where nothing was to be counted."""
+class RestartCounts(NamedTuple):
+    """What is counted of containers; the mappings remembered, themselves, if nothing was to be counted."""
 
-    runs: Mapping[Uid, Mapping[str, Runs]]
+    runs: Mapping[Uid, Mapping[str, RestartRecord]]
     crashes: Mapping[Uid, Mapping[str, Crashes]]
 
 
-def count(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Counted:
-    """What is under way is looked at when it is over: then it is we who stop and start."""
-    runs: dict[Uid, Mapping[str, Runs]] = {}
+def count(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> RestartCounts:
+    """Count the runs and crashes of containers. What is under way is looked at when it is over: then it is we who
+    stop and start.
+    """
+    runs: dict[Uid, Mapping[str, RestartRecord]] = {}
     crashes: dict[Uid, Mapping[str, Crashes]] = {}
     for uid, pod in pods.items():
         answers = pod.node.answers
@@ -51,7 +53,7 @@ def count(pods: Mapping[Uid, PodView], memory: Memory, now: float) -> Counted:
             runs[uid] = pod_runs
         if pod_crashes != memory.crashes.get(uid, {}):
             crashes[uid] = pod_crashes
-    return Counted(_merged(memory.runs, runs, pods), _merged(memory.crashes, crashes, pods))
+    return RestartCounts(_merged(memory.runs, runs, pods), _merged(memory.crashes, crashes, pods))
 
 
 def delay_of(failures: int) -> float:
@@ -68,7 +70,7 @@ def trusted_at(held: Crashes) -> float:
     return held.since + delay_of(held.failures)
 
 
-def _all_known(pod: PodView, known: Mapping[str, Runs]) -> bool:
+def _all_known(pod: PodView, known: Mapping[str, RestartRecord]) -> bool:
     for name, found in pod.containers.items():
         one = known.get(name)
         if one is None or one.run != found.run:
@@ -77,12 +79,12 @@ def _all_known(pod: PodView, known: Mapping[str, Runs]) -> bool:
 
 
 def _count_pod(
-    pod: PodView, known: Mapping[str, Runs], crashed: Mapping[str, Crashes], now: float
-) -> tuple[Mapping[str, Runs], Mapping[str, Crashes]]:
+    pod: PodView, known: Mapping[str, RestartRecord], crashed: Mapping[str, Crashes], now: float
+) -> tuple[Mapping[str, RestartRecord], Mapping[str, Crashes]]:
     runs, crashes = dict(known), dict(crashed)
     sandbox = pod.containers.get(SANDBOX)
     if sandbox is not None and _tells_its_run(sandbox):
-        runs[SANDBOX] = Runs(run=sandbox.run)
+        runs[SANDBOX] = RestartRecord(run=sandbox.run)
     else:
         sandbox = None
     for name, found in pod.containers.items():
@@ -113,14 +115,16 @@ def _tells_its_run(found: ObservedContainer) -> bool:
     return found.state in _RAN and bool(found.started_at)
 
 
-def _another_run(before: Runs | None, found: ObservedContainer) -> Runs:
+def _another_run(before: RestartRecord | None, found: ObservedContainer) -> RestartRecord:
     ended = found.last_end if found.state not in _ENDED else None
     # Docker counts a restart when it decides on it, which is before it restarts.
     by_docker = max(0, found.restart_count - (found.state == "restarting"))
     if before is None:
-        return Runs(_restarts_told(found, by_docker), found.run, ended, by_docker=by_docker)
+        return RestartRecord(_restarts_told(found, by_docker), found.run, ended, by_docker=by_docker)
     since_last_look = 1 if before.by_docker is None else max(1, by_docker - before.by_docker)
-    return Runs(before.restarts + since_last_look, found.run, ended or before.last_end, by_docker=by_docker)
+    return RestartRecord(
+        before.restarts + since_last_look, found.run, ended or before.last_end, by_docker=by_docker
+    )
 
 
 def _restarts_told(found: ObservedContainer, by_docker: int) -> int:

@@ -15,7 +15,7 @@ from reconciler.planning.kubelet.volumes import claim_of_volume, claim_volume
 from reconciler.planning.state.nodes import NodeView
 
 _DELETE = "Delete"
-Found = Mapping[str, Sequence[str]]
+VolumeLocations = Mapping[str, Sequence[str]]
 """The nodes that have each claim's volume, by the volume's name."""
 
 
@@ -33,7 +33,7 @@ def claim_records(
     desired: Desired,
     known: Mapping[Ref, ClaimRecord],
     pods: Mapping[Uid, PodIntent],
-    found: Found,
+    found: VolumeLocations,
 ) -> Mapping[Ref, ClaimRecord]:
     """Return where the data of each claim is: as remembered, as pods just placed or taken over have it, or on the
     node that is found to have it, whether the claim is in the revision or not. It is the mapping given if nothing
@@ -85,7 +85,7 @@ def unlisted(nodes: Mapping[str, NodeView]) -> NodeView | None:
     return None
 
 
-def undecided(cluster: str, ref: Ref, unlisted: NodeView | None, found: Found) -> str:
+def undecided(cluster: str, ref: Ref, unlisted: NodeView | None, found: VolumeLocations) -> str:
     """Say why a claim without a record must not be bound yet, in words; empty: no node can have data of it."""
     homes = found.get(claim_volume(cluster, ref.namespace, ref.name), [])
     if len(homes) > 1:
@@ -97,7 +97,7 @@ def undecided(cluster: str, ref: Ref, unlisted: NodeView | None, found: Found) -
     return f"its claim {ref.name} may have data on {unlisted.name}, {why}"
 
 
-def volumes_found(nodes: Mapping[str, NodeView]) -> Found:
+def volumes_found(nodes: Mapping[str, NodeView]) -> VolumeLocations:
     """Return which nodes have each volume, as they were last seen."""
     found: dict[str, list[str]] = {}
     for node in nodes.values():

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from reconciler.model.api.meta import ref_of
 from reconciler.model.names import Ref
-from reconciler.model.plan import Status, Unplaced
+from reconciler.model.plan import Status, Unschedulable
 from reconciler.planning.controller import ClusterState, statuses_of
 from reconciler.planning.decided import Decided
 from reconciler.planning.progress import Progress
@@ -35,7 +35,7 @@ def cluster_status(world: World, decided: Decided, progress: Progress, state: Cl
     statuses.update(pod_statuses(world, pods, unplaced, progress))
     incomplete: set[Ref] = set()
     due: list[tuple[Ref, float]] = []
-    short: dict[Ref, list[Unplaced]] = {}
+    short: dict[Ref, list[Unschedulable]] = {}
     for one in unplaced:
         short.setdefault(one.owner, []).append(one)
     for workload in world.rules.workloads.values():

@@ -14,7 +14,7 @@ from reconciler.model.api.core.container_status import (
     ContainerStateWaiting,
     ContainerStatus,
 )
-from reconciler.model.memory import Backoff, Crashes, Runs
+from reconciler.model.memory import Backoff, Crashes, RestartRecord
 from reconciler.model.names import SANDBOX
 from reconciler.model.observed import DockerState, Ended, ObservedContainer, Reachable
 from reconciler.planning.kubelet.backoff import image_key
@@ -42,7 +42,7 @@ class Recorded(NamedTuple):
     failures: Mapping[str, Backoff]
     """What holds off one container or one image, by its name."""
     crashes: Mapping[str, Crashes]
-    runs: Mapping[str, Runs]
+    runs: Mapping[str, RestartRecord]
     """The runs of each container, the present one included."""
     now: float
 
@@ -128,7 +128,7 @@ def _observed(
     )
 
 
-def _simply_runs(one: Container, found: ObservedContainer, runs: Mapping[str, Runs]) -> ContainerStatus:
+def _simply_runs(one: Container, found: ObservedContainer, runs: Mapping[str, RestartRecord]) -> ContainerStatus:
     known = runs.get(one.name)
     last_end = found.last_end or (known.last_end if known else None)
     return ContainerStatus(
@@ -150,7 +150,7 @@ def _ended(end: Ended | None) -> ContainerState | None:
     return ContainerState(terminated=ContainerStateTerminated(end.exit_code, reason, end.log, finished_at=end.at))
 
 
-def _last_end(state: str, found: ObservedContainer, known: Runs | None) -> Ended | None:
+def _last_end(state: str, found: ObservedContainer, known: RestartRecord | None) -> Ended | None:
     """The end of the run before; of a container that waits for its next run, of the one that has just ended."""
     before = known.last_end if known else None
     if state != "waiting":

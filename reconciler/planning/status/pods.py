@@ -14,14 +14,14 @@ from reconciler.model.api.core.container_status import ContainerState, Container
 from reconciler.model.api.core.pod import Pod, PodIP, PodPhase, PodSpec, PodStatus
 from reconciler.model.api.meta import Condition, ObjectMeta, OwnerReference, ref_of
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Backoff, Crashes, PodIntent, Runs
+from reconciler.model.memory import Backoff, Crashes, PodIntent, RestartRecord
 from reconciler.model.moments import rfc3339
 from reconciler.model.names import SANDBOX, Ref, Uid
-from reconciler.model.plan import Unplaced
+from reconciler.model.plan import Unschedulable
 from reconciler.planning.controllers.succession import stays_until
 from reconciler.planning.progress import Progress
 from reconciler.planning.state.pod_containers import has_begun, is_initialized
-from reconciler.planning.state.pod_info import shape_of
+from reconciler.planning.state.pod_info import pod_info_of
 from reconciler.planning.state.pods import PodView
 from reconciler.planning.status.containers import ContainerStatuses, Recorded, container_statuses
 from reconciler.planning.status.troubles import EXPECTED_REASONS, in_words
@@ -29,7 +29,7 @@ from reconciler.planning.workload import Workloads
 from reconciler.planning.world import World
 
 _NO_CRASHES: Final[Mapping[str, Crashes]] = {}
-_NO_RUNS: Final[Mapping[str, Runs]] = {}
+_NO_RUNS: Final[Mapping[str, RestartRecord]] = {}
 _NO_ANNOTATIONS: Final[dict[str, str]] = {}
 _NO_FAILURES: Final[Mapping[str, Backoff]] = {}
 _SCHEDULED: Final = Condition("PodScheduled", "True")
@@ -49,7 +49,7 @@ _specs: Final[dict[tuple[int, str], tuple[PodSpec, PodSpec]]] = {}
 
 
 def pod_statuses(
-    world: World, pods: Mapping[Uid, PodView], unplaced: Sequence[Unplaced], progress: Progress
+    world: World, pods: Mapping[Uid, PodView], unplaced: Sequence[Unschedulable], progress: Progress
 ) -> dict[Ref, Pod]:
     """Every pod with its status; of two pods of one name the one that stays."""
     workloads = world.rules.workloads
@@ -65,7 +65,7 @@ def pod_statuses(
     return statuses
 
 
-def pending_pods(unplaced: Unplaced, workloads: Workloads) -> Iterable[Pod]:
+def pending_pods(unplaced: Unschedulable, workloads: Workloads) -> Iterable[Pod]:
     """The pods that no node can have now: each is Pending, with the reasons of some nodes."""
     why = in_words(unplaced, _MOST_NODES)
     conditions = (Condition("PodScheduled", "False", "Unschedulable", why),)
@@ -94,7 +94,7 @@ def done_pod(intent: PodIntent) -> Pod:
     conditions = (_SCHEDULED, Condition("Ready", "False", _completed(intent.ended == "Succeeded"), why))
     status = PodStatus(
         intent.ended or "Unknown",
-        shape_of(intent.spec).qos,
+        pod_info_of(intent.spec).qos,
         conditions,
         why,
         intent.end_reason,

@@ -7,21 +7,21 @@ from typing import Final
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.api.meta import ref_of
 from reconciler.model.names import Ref
-from reconciler.model.plan import Status, Unplaced
+from reconciler.model.plan import Status, Unschedulable
 from reconciler.planning.state.pods import PodView
 
 EXPECTED_REASONS: Final = frozenset({"", "PodInitializing", "ContainerCreating", "Completed"})
 """Reasons of a pod or a container that tell of no trouble."""
 
 
-def troubles(unplaced: Iterable[Unplaced], waiting: Iterable[PodView], pods: Mapping[Ref, Status]) -> str:
+def troubles(unplaced: Iterable[Unschedulable], waiting: Iterable[PodView], pods: Mapping[Ref, Status]) -> str:
     """Say what keeps pods of one object from running, or these from being available; empty: nothing is known.
 
     `pods` has every pod with its status. Each different reason is told once, with the first pod that has it."""
     return "; ".join([*(in_words(one) for one in unplaced), *_by_reason(waiting, pods)])
 
 
-def in_words(unplaced: Unplaced, most: int | None = None) -> str:
+def in_words(unplaced: Unschedulable, most: int | None = None) -> str:
     """Why pods fit nowhere, node by node; of `most` nodes, where that is given, and how many more there are."""
     pods = "1 pod fits" if unplaced.count == 1 else f"{unplaced.count} pods fit"
     told = [f"{node}: {why}" for node, why in islice(unplaced.reasons.items(), most)]

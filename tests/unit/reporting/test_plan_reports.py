@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.model.desired import Revision
 from reconciler.model.names import Ref
-from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unplaced
+from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unschedulable
 from reconciler.model.problems import Place, Problem, Severity
 from reconciler.reporting import PlanReport, UnreachableNode, plan_json, plan_markdown, plan_text
 from reconciler.reporting.changes import POD_SIGNS, field_lines, field_sign, field_words
@@ -50,7 +50,7 @@ def test_an_object_may_change_without_touching_a_pod() -> None:
 
 
 def test_a_pod_that_fits_nowhere_is_not_everything_as_asked() -> None:
-    waiting = report(unplaced=(Unplaced(WEB, 2, {"node-1": "full"}),))
+    waiting = report(unplaced=(Unschedulable(WEB, 2, {"node-1": "full"}),))
     assert summary(waiting) == "Plan: no pod is touched. 2 fit nowhere now."
 
 
@@ -111,7 +111,7 @@ def hostile() -> PlanReport:
         nodes=1,
         objects=(ObjectChange("~", ref, (FieldChange(EVIL, EVIL, {EVIL: EVIL}),), place),),
         changes=(PodChange(Action.MOVE, ref, EVIL, EVIL, EVIL, ref, EVIL, place),),
-        unplaced=(Unplaced(ref, 1, {EVIL: EVIL}),),
+        unplaced=(Unschedulable(ref, 1, {EVIL: EVIL}),),
         unreachable=(UnreachableNode(EVIL, EVIL, 3),),
         orphans=(EVIL,),
         hold=Hold(EVIL, EVIL),

@@ -20,7 +20,7 @@ from reconciler.model.api.meta import ObjectMeta
 from reconciler.model.api.networking import Ingress, IngressSpec, IngressStatus
 from reconciler.model.desired import Revision
 from reconciler.model.names import Ref
-from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unplaced
+from reconciler.model.plan import Action, FieldChange, Hold, ObjectChange, PodChange, Unschedulable
 from reconciler.model.problems import Place, Problem
 from reconciler.model.quantities import Quantity
 from reconciler.model.records import Event
@@ -48,7 +48,7 @@ FULL = PlanReport(
     nodes=1,
     objects=(ObjectChange("~", REF, (FieldChange("a", 1, 2),), PLACE),),
     changes=(PodChange(Action.MOVE, REF, "u", "node-1", "why", REF, "node-2", PLACE),),
-    unplaced=(Unplaced(REF, 1, {}),),
+    unplaced=(Unschedulable(REF, 1, {}),),
     unreachable=(UnreachableNode("node-1", "why"),),
     hold=Hold("reason", "fix"),
     rejected_base=RejectedBase(Revision("1a2b3c4d", "/srv/shop"), 2),

@@ -19,7 +19,7 @@ from reconciler.model.api.apps import Deployment
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import Pod, PodSpec
 from reconciler.model.desired import Revision, SourceFile, SourceSnapshot
-from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs, TemplateRevision
+from reconciler.model.memory import Memory, NodeRecord, PodIntent, RestartRecord, TemplateRevision
 from reconciler.model.names import Ref
 from reconciler.model.records import Event
 from reconciler.model.secrets import SecretText
@@ -403,10 +403,10 @@ def test_a_revision_of_a_template_has_its_row_also_without_a_pod(store: SqliteSt
 
 def test_only_the_pods_that_are_named_are_looked_at(store: SqliteStore) -> None:
     pods = {str(number): intent(str(number)) for number in range(3)}
-    store.save(Memory(pods=pods, runs={uid: {"app": Runs()} for uid in pods}))
+    store.save(Memory(pods=pods, runs={uid: {"app": RestartRecord()} for uid in pods}))
     before = total_changes(store)
     moved = {"0": intent("0", "node-9"), "2": pods["2"], "3": intent("3")}
-    store.save(Memory(pods=moved, runs={"2": {"app": Runs()}}), pods=["0", "1", "3"])
+    store.save(Memory(pods=moved, runs={"2": {"app": RestartRecord()}}), pods=["0", "1", "3"])
     assert total_changes(store) - before == 5
     assert store.load().pods == moved
 

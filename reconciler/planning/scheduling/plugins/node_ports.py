@@ -8,13 +8,13 @@ from typing import TypeAlias
 from reconciler.planning.decisions import Wanted
 from reconciler.planning.scheduling.framework import CycleState, Filter, Plugin
 from reconciler.planning.scheduling.node_info import NodeInfo
-from reconciler.planning.state.pod_info import shape_of
+from reconciler.planning.state.pod_info import pod_info_of
 
 _HostPorts: TypeAlias = tuple[int, ...]
 
 
 def _ports(pod: Wanted, cycle: CycleState) -> _HostPorts | None:
-    return shape_of(pod.spec).host_ports or None
+    return pod_info_of(pod.spec).host_ports or None
 
 
 def _why(ports: _HostPorts, node: NodeInfo) -> str:

@@ -9,13 +9,13 @@ from reconciler.model.resource_requests import Requests
 from reconciler.planning.decisions import Wanted
 from reconciler.planning.scheduling.framework import CycleState, Filter, Plugin, Score
 from reconciler.planning.scheduling.node_info import NodeInfo, Siblings
-from reconciler.planning.state.pod_info import shape_of
+from reconciler.planning.state.pod_info import pod_info_of
 
 _MIB: Final = 1024 * 1024
 
 
 def _requests(pod: Wanted, cycle: CycleState) -> Requests:
-    return shape_of(pod.spec).requests
+    return pod_info_of(pod.spec).requests
 
 
 def _why(requests: Requests, node: NodeInfo) -> str:
