@@ -77,6 +77,9 @@ def reach_of(
     if len(pods) > max(100, _MOST * len(memory.pods)):
         return None
     intents = [memory.pods[uid] for uid in pods]
+    to_come = ((owner, one.spec) for owner in every for one in templates.to_come(owner))
+    if any(claims_of(owner.namespace, spec) for owner, spec in to_come):
+        return None
     if any(claims_of(intent.namespace, intent.spec) for intent in intents):
         return None
     if any(intent.wanted == "run" and not _is_wanted(intent.workload, desired) for intent in intents):
