@@ -18,8 +18,12 @@ Load = Callable[..., Any]
 Faults = Callable[[Desired | Rejected], list[str]]
 SnapshotOf = Callable[[Mapping[str, str | bytes]], SourceSnapshot]
 
-EVERYTHING = (Path(__file__).parent / "unit/manifests/files/everything.yaml").read_text()
-"""Manifests with every field that is supported."""
+_HERE = Path(__file__).parent
+EVERYTHING = "---\n".join(
+    path.read_text()
+    for path in (_HERE / "unit/manifests/files/everything.yaml", *sorted(_HERE.glob("kinds/*/everything.yaml")))
+)
+"""Manifests with every field that is supported: those of all kinds together, and those of single kinds."""
 
 GOOD: Mapping[str, str] = {
     "cluster.yaml": """\

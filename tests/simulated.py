@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from reconciler.kinds import ADMITTED
 from reconciler.model.allocations import HostAllocations, ServiceAllocation
 from reconciler.model.api.apps import (
-    LABEL_TEMPLATE_HASH,
     Deployment,
     DeploymentSpec,
     DeploymentStrategy,
@@ -99,9 +99,11 @@ def desired(
     hosts = [node(f"node-{number:03}") for number in range(nodes)] if isinstance(nodes, int) else list(nodes)
     whole: list[Object] = [Cluster(ObjectMeta("lab"), cluster), *hosts, Namespace(ObjectMeta("default")), *objects]
     by_ref: dict[Ref, Object] = {ref_of(each): each for each in whole}
+    made = {ref: (owner, one) for owner, each in by_ref.items() for ref, one in dependents(each).items()}
     return Desired(
         revision=Revision(revision, "tests"),
-        objects=by_type(whole),
+        objects=by_type([*whole, *(one for _, one in made.values())]),
+        owners={ref: owner for ref, (owner, _) in made.items()},
         digests={
             ref: manifest_digest(each) for ref, each in by_ref.items() if isinstance(each, ConfigMap | Secret)
         },
@@ -131,12 +133,22 @@ def with_kinds(wanted: Desired, kinds: Mapping[type[Any], Mapping[Ref, Any]]) ->
 
 def template(each: Object) -> Template | None:
     """What the object's pods are made from."""
-    made = each if isinstance(each, Pod) else each.spec.template if isinstance(each, Deployment) else None
-    if made is None:
+    kind = ADMITTED.by_kind.get(type(each).__name__)
+    if kind is None or kind.admission.pod_template is None:
         return None
-    found = template_hash(made.spec)
-    labels = made.metadata.labels | ({LABEL_TEMPLATE_HASH: found} if isinstance(each, Deployment) else {})
-    return Template(found, made.spec, labels, made.metadata.annotations)
+    made = kind.admission.pod_template(each)
+    hashed = template_hash(made.spec)
+    if made.beside:
+        hashed = hashlib.sha256(repr((hashed, made.beside)).encode()).hexdigest()[:10]
+    labels = {**made.labels, made.hash_label: hashed} if made.hash_label else made.labels
+    return Template(hashed, made.spec, labels, made.annotations)
+
+
+def dependents(each: Object) -> Mapping[Ref, Object]:
+    """What comes with the object, and is in no manifest."""
+    kind = ADMITTED.by_kind.get(type(each).__name__)
+    found = kind.admission.dependents if kind is not None else None
+    return {ref_of(one): one for one in found(each)} if found is not None else {}
 
 
 def template_hash(spec: PodSpec) -> str:

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from reconciler.cli import cli
 from reconciler.control.timestamps import with_timestamps
+from reconciler.kinds import KINDS
 from reconciler.model.api.meta import ManifestMetadata, ObjectMeta
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
@@ -24,10 +25,12 @@ def test_a_kind_that_is_not_kept_is_answered_with_those_that_are(tmp_path: Path)
     for arguments in ((), ("frobs",)):
         result = get(tmp_path, *arguments)
         assert result.exit_code == 2
-        assert (
-            "pods (po), deployments (deploy), replicasets (rs), services (svc), ingresses (ing), nodes (no)"
-            in result.stderr
-        )
+        *others, last = [
+            f"{kind.names.plural} ({', '.join(kind.names.short)})" if kind.names.short else kind.names.plural
+            for kind in KINDS
+        ]
+        assert f"{', '.join(others)} or {last}" in result.stderr
+        assert "pods (po), deployments (deploy), " in result.stderr
 
 
 def test_where_nothing_is_in_the_default_namespace_others_are_hinted_at(tmp_path: Path) -> None:

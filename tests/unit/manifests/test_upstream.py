@@ -58,13 +58,7 @@ def test_upstream_takes_whatever_is_left_out_emptied_or_changed(number: int) -> 
 
 
 def _upstream(kind: str) -> jsonschema_rs.Draft202012Validator:
-    groups = {
-        "Deployment": "apps",
-        "EndpointSlice": "discovery",
-        "NetworkPolicy": "networking",
-        "Ingress": "networking",
-    }
-    group = groups.get(kind, "core")
+    group = ADMITTED.by_kind[kind].names.group.partition(".")[0] or "core"
     return jsonschema_rs.Draft202012Validator(
         {"$ref": f"#/$defs/io.k8s.api.{group}.v1.{kind}", "$defs": definitions()}, offline=True
     )
