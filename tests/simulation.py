@@ -12,7 +12,13 @@ from random import Random
 from msgspec.structs import replace
 
 from reconciler.control.cycle import Turn, turn
-from reconciler.model.api.apps import DeploymentStrategy, RollingUpdateDeployment
+from reconciler.model.api.apps import (
+    DeploymentStrategy,
+    RollingUpdateDeployment,
+    RollingUpdateStatefulSetStrategy,
+    StatefulSetPersistentVolumeClaimRetentionPolicy,
+    StatefulSetUpdateStrategy,
+)
 from reconciler.model.api.cluster import Cluster, ClusterSpec
 from reconciler.model.api.core.config import ConfigMap, Secret
 from reconciler.model.api.core.container import ContainerPort, Probe, TCPSocketAction
@@ -40,7 +46,18 @@ from reconciler.planning import after_failure, after_success
 from reconciler.planning.guard import held
 from reconciler.services import ServiceLayer
 from tests.planner import RULES
-from tests.simulated import World, container, deployment, desired, host, node, pod, service, with_kinds
+from tests.simulated import (
+    World,
+    container,
+    deployment,
+    desired,
+    host,
+    node,
+    pod,
+    service,
+    with_kinds,
+)
+from tests.stateful_sets import stateful_set
 
 CANARY = "canary-51c4-secret"
 HOSTILE = "no such luck\x1b[2J\r\nfake: line\u202e \x9b31m"
@@ -75,11 +92,12 @@ def any_choice(random: Random) -> Choice:
         unavailable=random.choice([0, 1]),
         drained=random.choice([-1, -1, -1, 0, 2]),
         few=0,
+        db=0,
     )
 
 
 def revision(choice: Choice, number: int, cluster: str = "lab") -> Desired:
-    """`few`: most of the objects are not in it."""
+    """`few`: most of the objects are not in it. `db`: the version of a StatefulSet's template; 0: none."""
     surge = choice["surge"] or 1 - choice["unavailable"]
     web = container(image=f"lab/web:{choice['web']}.0", cpu="1500m", ports=HTTP, readiness_probe=PROBE)
     token = EnvVar("TOKEN", value_from=EnvVarSource(secret_key_ref=KeySelector("passwords", "token")))
@@ -93,6 +111,7 @@ def revision(choice: Choice, number: int, cluster: str = "lab") -> Desired:
             pod("job", (container(image=f"lab/web:{choice['job']}.0"),)),
             service("web"),
             service("api"),
+            *([_database(choice), service("db", cluster_ip="None")] if choice["db"] else ()),
         ]
     drained = NodeSpec(taints=(Taint("maintenance", effect="NoExecute"),))
     nodes = [node(name, drained if index == choice["drained"] else NodeSpec()) for index, name in enumerate(NAMES)]
@@ -109,6 +128,21 @@ def revision(choice: Choice, number: int, cluster: str = "lab") -> Desired:
 
 def _rolling(surge: int, choice: Choice) -> DeploymentStrategy:
     return DeploymentStrategy("RollingUpdate", RollingUpdateDeployment(surge, choice["unavailable"]))
+
+
+def _database(choice: Choice) -> Object:
+    """A StatefulSet, whose pods have claims."""
+    rolling = RollingUpdateStatefulSetStrategy(choice["partition"], choice["unavailable"] + 1)
+    return stateful_set(
+        "db",
+        choice["members"],
+        f"{choice['db']}.0",
+        pod_management_policy="Parallel" if choice["parallel"] else "OrderedReady",
+        update_strategy=StatefulSetUpdateStrategy("RollingUpdate", rolling),
+        persistent_volume_claim_retention_policy=StatefulSetPersistentVolumeClaimRetentionPolicy(
+            when_scaled="Delete" if choice["deleted"] else "Retain"
+        ),
+    )
 
 
 def held_off_by(failed: Operation | None, work: PodWork) -> str:
@@ -135,7 +169,7 @@ class Simulation(World):
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.choice = any_choice(self.random)
+        self.choice = self.any_choice()
         self.number = 0
         super().__init__(revision(self.choice, 0))
         for name in NAMES:
@@ -154,6 +188,10 @@ class Simulation(World):
         self.outcomes: list[Outcome] = []
         """Of the last turn."""
         self.moves: list[float] = []
+
+    def any_choice(self) -> Choice:
+        """What the next revision is made of."""
+        return any_choice(self.random)
 
     def set_host(self, name: str, **fields: object) -> None:
         before = self.real.nodes[name]
@@ -217,7 +255,7 @@ class Simulation(World):
 
 def _revise(world: Simulation) -> bool:
     world.number += 1
-    world.choice = any_choice(world.random)
+    world.choice = world.any_choice()
     return world.propose(revision(world.choice, world.number))
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from reconciler.kinds.apps.deployment import DEPLOYMENT
 from reconciler.kinds.apps.replica_set import REPLICA_SET
+from reconciler.kinds.apps.stateful_set import STATEFUL_SET
 from reconciler.kinds.cluster.cluster import CLUSTER
 from reconciler.kinds.core.config_map import CONFIG_MAP
 from reconciler.kinds.core.endpoints import ENDPOINTS
@@ -32,6 +33,7 @@ KINDS: Final[Sequence[Kind[Any]]] = (
     POD,
     DEPLOYMENT,
     REPLICA_SET,
+    STATEFUL_SET,
     SERVICE,
     INGRESS,
     NODE,

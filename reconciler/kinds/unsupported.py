@@ -8,7 +8,6 @@ _NO_API: Final = "leave it out: there is no API server that pods could ask; who 
 _NO_CLASSES: Final = "leave it out, and write a PersistentVolumeClaim: each is a Docker volume on one node"
 _NO_SCALING: Final = "leave it out, and set the Deployment's replicas"
 INSTEAD: Final = {
-    "StatefulSet": "write a Deployment of one replica for each member, with a PersistentVolumeClaim of its own",
     "DaemonSet": "write a Pod with its nodeName for each Node",
     "ReplicaSet": "write a Deployment",
     "ReplicationController": "write a Deployment",

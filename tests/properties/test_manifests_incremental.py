@@ -25,6 +25,21 @@ def deployment(name: str, selector: dict[str, str], extra: dict[str, str], **spe
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": body}
 
 
+def stateful_set(name: str, claim: str, replicas: int, service: str = "s") -> dict[str, Any]:
+    """Sets of different names may have claims of the same name: that of one of them is there."""
+    container = {"name": "a", "image": "a", "volumeMounts": [{"name": claim, "mountPath": "/data"}]}
+    labels = {"app": f"set-{name}"}
+    request = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": f"{replicas}Gi"}}}
+    body = {
+        "replicas": replicas,
+        "serviceName": service,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        "volumeClaimTemplates": [{"metadata": {"name": claim}, "spec": request}],
+    }
+    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name}, "spec": body}
+
+
 def service(name: str, selector: dict[str, str], port: str | int, **spec: Any) -> dict[str, Any]:
     body = {"selector": selector, "ports": [{"port": 80, "targetPort": port}], **spec}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": body}
@@ -75,6 +90,7 @@ def site(**held: str) -> dict[str, Any]:
 
 FILES = [{"name": "v", "configMap": {"name": "settings", "items": [{"key": "a", "path": "a"}]}}]
 STORE = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+MADE = [{"name": "v", "persistentVolumeClaim": {"claimName": "a-b-c-0"}}]
 RESTART = {"reconciler.dev/restart-on-change": "true"}
 PORTS = {"podSecurity": {"hostPorts": [8080]}}
 CONTENTS = [
@@ -107,6 +123,9 @@ CONTENTS = [
     *map(json.dumps, [service("s", {}, 80), service("s", B, 80, type="LoadBalancer")]),
     json.dumps(service("u", B, 80, externalIPs=["192.0.2.1"])),
     json.dumps(CLUSTER | {"spec": {"network": {"externalIPs": [{"cidr": "192.0.2.0/24"}]}}}),
+    *map(json.dumps, [stateful_set("b-c", "a", 1), stateful_set("c", "a-b", 2), stateful_set("c", "a-b", 0)]),
+    *map(json.dumps, [stateful_set("c", "a-b", 1, "t"), claim("a-b-c-0"), pod("r", {}, volumes=MADE)]),
+    json.dumps(service("t", {"statefulset.kubernetes.io/pod-name": "c-1"}, 80)),
     *map(json.dumps, [endpoint_slice("s", "192.0.2.7"), endpoint_slice("t", "10.97.0.7", name="a")]),
 ]
 edits = st.dictionaries(st.sampled_from("abcdefghij"), st.sampled_from([*CONTENTS, None]), max_size=4)

@@ -9,7 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.control.timestamps import with_changes, with_timestamps
-from reconciler.model.api.apps import DeploymentStrategy, RollingUpdateDeployment
+from reconciler.model.api.apps import (
+    DeploymentStrategy,
+    RollingUpdateDeployment,
+    RollingUpdateStatefulSetStrategy,
+    StatefulSetOrdinals,
+    StatefulSetUpdateStrategy,
+)
 from reconciler.model.api.core.container import Container, ContainerPort, Probe, TCPSocketAction
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.api.core.service import Service, ServicePort, ServiceSpec
@@ -33,6 +39,7 @@ from reconciler.planning.planner import Planner, difference
 from tests.ingress_oracle import ingress, rule
 from tests.planner import RULES, clock_at, plan
 from tests.simulated import World, container, deployment, desired, node, pod, service
+from tests.stateful_sets import stateful_set
 
 STEPS = 120
 HTTP = (ContainerPort(8080, "http"),)
@@ -62,6 +69,34 @@ def any_deployment(random: Random, name: str) -> Object:
         paused=random.random() < 0.05,
         node_selector={"disk": "none"} if random.random() < 0.03 else {},
     )
+
+
+def any_stateful_set(random: Random, name: str) -> Object:
+    """Seldom with claims: with these everything is planned."""
+    strategy = random.choice(
+        [
+            StatefulSetUpdateStrategy("OnDelete"),
+            StatefulSetUpdateStrategy("RollingUpdate", RollingUpdateStatefulSetStrategy(random.choice([0, 0, 1]))),
+            StatefulSetUpdateStrategy("RollingUpdate", RollingUpdateStatefulSetStrategy(max_unavailable="50%")),
+        ]
+    )
+    return stateful_set(
+        name,
+        random.choice([0, 1, 2, 3, 4]),
+        version=random.choice(["1.0", "1.0", "2.0", "3.0"]),
+        claims=("data",) if random.random() < 0.1 else (),
+        update_strategy=strategy,
+        pod_management_policy=random.choice(["OrderedReady", "OrderedReady", "Parallel"]),
+        ordinals=StatefulSetOrdinals(random.choice([0, 0, 0, 1])),
+        min_ready_seconds=random.choice([0, 0, 7]),
+        service_name=random.choice([name, name, "other"]),
+    )
+
+
+def one_of_a_set(name: str) -> Object:
+    """A Service that selects one pod of a StatefulSet by its own label."""
+    alone = service("alone")
+    return replace(alone, spec=replace(alone.spec, selector={"statefulset.kubernetes.io/pod-name": f"{name}-1"}))
 
 
 def any_pod(random: Random, name: str) -> Object:
@@ -96,6 +131,10 @@ class Everything(World):
             self.objects[f"deployment {name}"] = any_deployment(self.random, name)
             self.objects[f"service {name}"] = any_service(self.random, name)
         self.objects["pod one"] = any_pod(self.random, "one")
+        self.objects["stateful zoo"] = any_stateful_set(self.random, "zoo")
+        self.objects["service zoo"] = any_service(self.random, "zoo")
+        if self.random.random() < 0.5:
+            self.objects["service alone"] = one_of_a_set("zoo")
         for put in (_claims, _ingresses, _policies, _slices):
             if self.random.random() < 0.3:
                 self.objects |= put()
@@ -230,6 +269,12 @@ def goes_or_comes(world: Everything) -> None:
     name = world.random.choice(["web", "api", "db", "job"])
     if world.objects.pop(f"deployment {name}", None) is None:
         world.objects[f"deployment {name}"] = any_deployment(world.random, name)
+    world.wanted = world.revision()
+
+
+def another_stateful_set(world: Everything) -> None:
+    if world.objects.pop("stateful zoo", None) is None or world.random.random() < 0.9:
+        world.objects["stateful zoo"] = any_stateful_set(world.random, "zoo")
     world.wanted = world.revision()
 
 
@@ -383,6 +428,7 @@ SOMETIMES = (
     another_image,
     another_service,
     another_pod,
+    another_stateful_set,
     goes_or_comes,
     same_again,
     fail,
