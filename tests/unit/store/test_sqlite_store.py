@@ -262,7 +262,7 @@ import sys
 from reconciler.model.api.core.container import Container
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.desired import Revision, SourceSnapshot, SourceFile
-from reconciler.model.memory import Memory, NodeRecord, PodIntent, Runs, TemplateRevision
+from reconciler.model.memory import Memory, NodeRecord, PodIntent, RestartRecord, TemplateRevision
 from reconciler.store.sqlite import SqliteStore
 store = SqliteStore(sys.argv[1])
 turn = int(store.load().revision or 0)
