@@ -18,24 +18,7 @@ import click
 
 from reconciler import __version__
 from reconciler.model.failures import PlainFailure
-
-_COMMANDS = {
-    "run": "the control loop: follow a Git branch or a folder, and keep the hosts as it asks",
-    "apply": "one run to convergence, then exit",
-    "diff": "what apply would do: object by object, pod by pod; changes nothing",
-    "validate": "check manifests; needs no host",
-    "get": "how everything stands: pods, deployments, services, ingresses, nodes, claims, and more",
-    "describe": "everything known of a pod, deployment, service, ingress, node or claim, with its events",
-    "events": "what happened, the latest last",
-    "logs": "what a pod's containers have written",
-    "exec": "run a command in a container",
-    "cp": "copy files to and from a container",
-    "port-forward": "reach a pod's ports from this machine",
-    "top": "what pods and nodes use of CPU and memory",
-    "image": "send an image of this machine to the hosts",
-    "node": "list nodes; take everything of ours off a host",
-    "lab": "a throw-away cluster of real Docker hosts on this machine",
-}
+from reconciler.overview import ABOUT, COMMANDS, help_lines
 
 
 class _ReaderGone(Exception):
@@ -62,26 +45,28 @@ class _Lazy(click.Group):
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{name}"), name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_usage(ctx, formatter)
+        formatter.write("\n".join(help_lines(formatter.width)))
 
 
 @click.group(
-    cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RECONCILER"}
+    cls=_Lazy,
+    help=ABOUT,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RECONCILER"},
 )
 @click.version_option(__version__, prog_name="reconciler")
 def cli() -> None:
-    """Kubernetes' ideas on plain Docker hosts: manifests in Git, pods on hosts, HAProxy in front."""
+    """The group of all commands."""
 
 
 def main() -> None:
