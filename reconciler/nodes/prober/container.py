@@ -100,8 +100,8 @@ def container_request(cluster: str, image: str) -> dict[str, Any]:
         cluster,
         SYSTEM_PROBER,
         image,
-        # As root: Docker's socket is root's.
-        ["python3", "-B", "-m", "reconciler.prober"],
+        # As root: Docker's socket is root's. Told to read its file before it listens, it reads it anyway.
+        ["sh", "-c", "trap '' HUP; exec python3 -B -m reconciler.prober \"$1\"", "prober"],
         {
             # Docker cannot end a command of a probe: the prober does, by the host's process numbers.
             "PidMode": "host",
