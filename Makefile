@@ -47,9 +47,9 @@ format: $(STAMP) ## rewrite the sources in the one format
 schemas: $(STAMP) ## schemas/ and the page of a pod's fields, from upstream's shapes, our types and schemas/overlays/
 	$(BIN)/python -m tools.schemas
 
-# Tests on real hosts often wait: each of four workers has a lab of its own. They begin as tests/conftest.py says.
+# Tests on real hosts often wait: each of five workers has a lab of its own. They begin as tests/conftest.py says.
 test: setup ## every tier of tests, the lab on real engines included
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=15
+	$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder --durations=15
 
 # One worker for each core: without the lab, the tests compute.
 test-fast: setup ## every tier of tests, without those that need the lab

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.lab import Host, Lab
+from reconciler.lab.engine import labelled_containers
+from reconciler.model.names import LABEL_CLUSTER
 from tests.lab.pods import Stage
 from tests.lab.world import World
 from tests.own_lab import own_lab, share_images
 
+TRACES = ("run/reconciler-leases", "run/reconciler", "var/lib/reconciler")
 PIDS = 200
 """What one container may have of processes and threads."""
 STAGE = f"""\
@@ -89,12 +92,18 @@ def stage(stage_of_file: Stage) -> Iterator[Stage]:
 
 
 def restore(lab: Lab) -> None:
-    """Heal every host, restart what died, and wipe what a reconciler left there."""
+    """Heal every host, restart what died, and wipe what a reconciler left there.
+
+    Where one has been, there is its lease, or a directory, or a container: other hosts have nothing to wipe.
+    """
 
     def restore_host(host: Host) -> None:
         if host.status().state != "ready":
             host.start()
-        host.wipe()
+        if any((host.root / trace).exists() for trace in TRACES) or labelled_containers(
+            host.docker_socket, LABEL_CLUSTER
+        ):
+            host.wipe()
 
     with ThreadPoolExecutor(len(lab.nodes)) as pool:
         list(pool.map(restore_host, lab.nodes))
