@@ -261,6 +261,15 @@ def test_a_deployment(golden: Golden) -> None:
     golden("describe/deployment.txt", page(labelled, *REPLICA_SETS, POD))
 
 
+def test_a_deployment_whose_new_template_is_held_back() -> None:
+    template = replace(WEB_ROLLING.spec.template, spec=PodSpec((Container("web", "shop/web:1.3"),)))
+    paused = replace(WEB_ROLLING, spec=replace(WEB_ROLLING.spec, template=template, paused=True))
+    lines = page(paused, *REPLICA_SETS).splitlines()
+    old, new = (line.partition(":")[2].strip() for line in lines if "ReplicaSet" in line)
+    assert old == "web-5d2aa (0/0 replicas created), web-7c4f1 (2/2 replicas created)"
+    assert new == "<none>"
+
+
 def test_a_replica_set(golden: Golden) -> None:
     golden("describe/replica-set.txt", page(REPLICA_SETS[1], REPLICA_SETS[0], WEB_ROLLING, POD))
     shown = (Context(NOON, wide) for wide in (False, True))

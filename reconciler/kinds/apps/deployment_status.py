@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from reconciler.kinds.apps.replica_sets import replica_sets, revision_in_force
+from reconciler.kinds.apps.replica_sets import newest_revision, replica_sets
 from reconciler.kinds.apps.rollout import least_available
 from reconciler.model.api.apps import ANNOTATION_REVISION, Deployment, DeploymentStatus
 from reconciler.model.api.meta import Condition, ObjectMeta
@@ -31,15 +31,17 @@ def deployment_status(standing: Standing[Deployment]) -> WorkloadStatus:
     )
     counted = replace(owned.object, status=counts)
     conditions = (_available(counted, message), _progressing(counted))
-    stands = replace(counted, metadata=_counted(standing), status=replace(counts, conditions=conditions))
+    stands = replace(counted, metadata=_with_revision(standing), status=replace(counts, conditions=conditions))
     ready = {pod.uid for pod, is_available in zip(staying, available, strict=True) if is_available}
     return WorkloadStatus(stands, stands.is_rolled_out, replica_sets(standing, ready))
 
 
-def _counted(standing: Standing[Deployment]) -> ObjectMeta:
-    """As upstream, with the number of the template in force."""
+def _with_revision(standing: Standing[Deployment]) -> ObjectMeta:
+    """As upstream, with the number of the newest ReplicaSet; one that is paused from the beginning has none."""
     metadata = standing.owned.object.metadata
-    number = revision_in_force(standing)
+    number = newest_revision(standing)
+    if not number:
+        return metadata
     return replace(metadata, annotations={**metadata.annotations, ANNOTATION_REVISION: str(number)})
 
 

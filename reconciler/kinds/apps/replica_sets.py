@@ -34,8 +34,8 @@ def replica_sets(standing: Standing[Deployment], available: Collection[Uid]) -> 
     return tuple(_replica_set(standing, one, by_hash.get(one.hash, ()), available) for one in standing.revisions)
 
 
-def revision_in_force(standing: Standing[Deployment]) -> int:
-    """Return the number of the template that is rolled out; while a Deployment is paused, of the one before."""
+def newest_revision(standing: Standing[Deployment]) -> int:
+    """Return the number of the template that was taken up last; 0 for a Deployment that has taken up none."""
     return max((one.number for one in standing.revisions), default=0)
 
 

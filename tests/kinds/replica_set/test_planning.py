@@ -101,6 +101,18 @@ def test_what_a_rollout_has_come_to_is_in_both() -> None:
     assert all(sum(wanted for wanted, _, _ in each.values()) <= 4 for each in seen)
 
 
+def test_a_deployment_that_is_paused_from_the_beginning_has_none_and_one_that_scales_has_one() -> None:
+    world = World(desired(deployment("web", 0, paused=True)))
+    world.settle()
+    step = world.plan()
+    web = step.statuses[WEB]
+    assert isinstance(web, Deployment)
+    assert (replica_sets(step), ANNOTATION_REVISION in web.metadata.annotations) == ({}, False)
+    world.wanted = desired(deployment("web", 2, paused=True), revision="r2")
+    world.settle()
+    assert counts(world.plan()) == {1: (2, 2, 2)}
+
+
 def test_pods_that_fit_nowhere_are_wanted_and_not_there() -> None:
     world = World(desired(deployment("web", 3, containers=(container(cpu="3"),)), nodes=1))
     world.settle()
