@@ -16,7 +16,7 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Action, PendingPod, Unschedulable
 from reconciler.model.resource_requests import NO_REQUESTS, Requests, requests_of
 from reconciler.planning.allocation.identity import pod_name, pod_uid
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.host_ports import host_ports
 from reconciler.planning.scheduling.cycle import Placed, Placement
 from reconciler.planning.scheduling.node_info import NO_NODES
@@ -27,7 +27,7 @@ MIB = 1024 * 1024
 
 def place(
     desired: Desired,
-    wanted: Iterable[Wanted],
+    wanted: Iterable[PodToCreate],
     nodes: Mapping[str, NodeView],
     pods: Mapping[Uid, PodIntent],
     memory: Memory,
@@ -35,7 +35,7 @@ def place(
 ) -> Placement:
     scheduler = PlainScheduler(desired, nodes, pods, memory, claims)
     placed: list[Placed] = []
-    short: dict[tuple[Ref, str, str], list[Wanted]] = {}
+    short: dict[tuple[Ref, str, str], list[PodToCreate]] = {}
     for pod in wanted:
         key = (pod.owner, pod.hash, pod.name)
         found = None if key in short else scheduler.place(pod)
@@ -118,7 +118,7 @@ class PlainScheduler:
         self._memory = memory
         self.incarnations: dict[Ref, int] = {}
 
-    def fits(self, pod: Wanted) -> bool:
+    def fits(self, pod: PodToCreate) -> bool:
         """Whether there is a node for the pod; none is given to it."""
         return any(
             self._address(pod, room) is not None
@@ -126,7 +126,7 @@ class PlainScheduler:
             if not self._turned_away(pod, room)
         )
 
-    def place(self, pod: Wanted) -> Placed | None:
+    def place(self, pod: PodToCreate) -> Placed | None:
         rooms = [room for room in self._rooms.values() if not self._turned_away(pod, room)]
         rooms.sort(key=lambda room: preference(pod, room))
         count = len(rooms)
@@ -143,10 +143,10 @@ class PlainScheduler:
             return Placed(pod, intent, chosen)
         return None
 
-    def _address(self, pod: Wanted, room: Room) -> tuple[str, int] | None:
+    def _address(self, pod: PodToCreate, room: Room) -> tuple[str, int] | None:
         return (room.node.manifest.ssh.host, room.last_ip) if pod.spec.host_network else room.next_address()
 
-    def reasons(self, pod: Wanted) -> dict[str, str]:
+    def reasons(self, pod: PodToCreate) -> dict[str, str]:
         return {
             name: self._turned_away(pod, room)
             or (
@@ -157,7 +157,7 @@ class PlainScheduler:
             for name, room in self._rooms.items()
         }
 
-    def pending(self, short: Sequence[Wanted]) -> tuple[PendingPod, ...]:
+    def pending(self, short: Sequence[PodToCreate]) -> tuple[PendingPod, ...]:
         number = self._next_number(short[0].owner)
         pods = []
         for pod in short:
@@ -173,7 +173,7 @@ class PlainScheduler:
             if room.last_ip != room.node.record.last_ip
         }
 
-    def _turned_away(self, pod: Wanted, room: Room) -> str:
+    def _turned_away(self, pod: PodToCreate, room: Room) -> str:
         return (
             self._undecided(pod)
             or self._away_from_data(pod, room.node)
@@ -181,7 +181,7 @@ class PlainScheduler:
             or shortage(pod.spec, room)
         )
 
-    def _undecided(self, pod: Wanted) -> str:
+    def _undecided(self, pod: PodToCreate) -> str:
         for node in self._nodes.values() if pod.action is Action.CREATE else ():
             if node.record.hidden and (pod.name or not node.lost):
                 return (
@@ -206,7 +206,7 @@ class PlainScheduler:
                 return f"its claim {ref.name} may have data on {node.name}, whose Docker does not list its volumes"
         return ""
 
-    def _away_from_data(self, pod: Wanted, node: NodeView) -> str:
+    def _away_from_data(self, pod: PodToCreate, node: NodeView) -> str:
         for ref in claims_of(pod):
             if ref in self._claims and (home := self._claims[ref].node) != node.name:
                 where = f"its claim {ref.name} has its data on {home}"
@@ -215,7 +215,7 @@ class PlainScheduler:
                 return f"{where}, which is unreachable" if self._nodes[home].silent else where
         return ""
 
-    def _chosen(self, pod: Wanted, room: Room, others: Sequence[Room], fitting: int) -> str:
+    def _chosen(self, pod: PodToCreate, room: Room, others: Sequence[Room], fitting: int) -> str:
         every = len(self._rooms)
         if every == 1:
             return ""
@@ -237,7 +237,7 @@ class PlainScheduler:
         pairs = zip(preference(pod, room), preference(pod, others[0]), words, strict=True)
         return f"{fitting} of {every} nodes fit, {next(words for mine, other, words in pairs if mine != other)}"
 
-    def _intent(self, pod: Wanted, node: str, ip: str) -> PodIntent:
+    def _intent(self, pod: PodToCreate, node: str, ip: str) -> PodIntent:
         owner = pod.owner
         name, uid, self.incarnations[owner] = self._identity(pod, self._next_number(owner))
         return PodIntent(
@@ -256,7 +256,7 @@ class PlainScheduler:
     def _next_number(self, owner: Ref) -> int:
         return self.incarnations.get(owner, self._memory.incarnations.get(owner, 0))
 
-    def _identity(self, pod: Wanted, number: int) -> tuple[str, Uid, int]:
+    def _identity(self, pod: PodToCreate, number: int) -> tuple[str, Uid, int]:
         while True:
             name = pod.name or pod_name(pod.owner, pod.hash, number)
             uid = pod_uid(self._cluster, pod.owner.namespace, name, number)
@@ -266,7 +266,7 @@ class PlainScheduler:
                 return name, uid, number
 
 
-def preference(pod: Wanted, room: Room) -> tuple[int, int, int, str]:
+def preference(pod: PodToCreate, room: Room) -> tuple[int, int, int, str]:
     mild = [taint for taint in room.node.manifest.spec.taints if taint.effect == "PreferNoSchedule"]
     alike = [
         intent
@@ -328,7 +328,7 @@ def tolerates(toleration: Toleration, key: str, value: str, effect: str) -> bool
     return (toleration.key, toleration.value) == (key, value)
 
 
-def claims_of(pod: Wanted) -> list[Ref]:
+def claims_of(pod: PodToCreate) -> list[Ref]:
     sources = [volume.persistent_volume_claim for volume in pod.spec.volumes]
     return [
         Ref("PersistentVolumeClaim", pod.owner.namespace, one.claim_name) for one in sources if one is not None

@@ -34,5 +34,5 @@ class Kind(Struct, Generic[T], frozen=True):
     """How its objects are shown; None for what is not an object, and has a table of its own."""
 
     def encode(self, fields: Json) -> Json:
-        """From the fields of an object of its type to those of a manifest."""
+        """Return the fields of a manifest, made of those of an object of its type."""
         return fields if self.admission is None else self.admission.encode(fields)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from reconciler.model.memory import ClaimRecord, PodIntent, TemplateRevision
 from reconciler.model.names import Ref, Uid
 from reconciler.planning.controllers.succession import has_owner, makes_room
-from reconciler.planning.decisions import Decision, Wanted
+from reconciler.planning.decisions import Decision, PodToCreate
 from reconciler.planning.reconcile import reconcile
 from reconciler.planning.scheduling.cycle import NOTHING_PLACED, Placement, place
 from reconciler.planning.scheduling.preemption import DryRun
@@ -47,7 +47,7 @@ def decide(world: World) -> Decided:
     return Decided(decision, placement, pods, owned, intents, claims, template_revisions(world, owned))
 
 
-def _placement(world: World, wanted: Sequence[Wanted]) -> Placement:
+def _placement(world: World, wanted: Sequence[PodToCreate]) -> Placement:
     if not wanted:
         return NOTHING_PLACED
     snapshot = world.snapshot({uid: pod.intent for uid, pod in world.pods.items()})

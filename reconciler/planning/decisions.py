@@ -9,7 +9,7 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Action
 
 
-class Wanted(Struct, frozen=True):
+class PodToCreate(Struct, frozen=True):
     """A pod to be given to a node."""
 
     owner: Ref
@@ -20,14 +20,14 @@ class Wanted(Struct, frozen=True):
     action: Action
     reason: str
     moved: Uid = ""
-    """Of a MOVE: the pod on the lost node, which leaves once this one has a place."""
+    """The pod on the lost node that this one is moved from: it leaves once this one has a place."""
     from_node: str = ""
     name: str = ""
     """The name of a pod that is one of a kind: there are never two of the name, wherever one may still run. Empty
     for one of many alike: its name follows from its owner, its template, and how many pods there were before."""
 
 
-class Leaving(Struct, frozen=True):
+class PodToDelete(Struct, frozen=True):
     """A pod to be taken out of rotation, stopped and removed."""
 
     uid: Uid
@@ -36,8 +36,10 @@ class Leaving(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    wanted: tuple[Wanted, ...] = ()
-    leaving: tuple[Leaving, ...] = ()
+    """What is decided about the pods of one object, or of all."""
+
+    wanted: tuple[PodToCreate, ...] = ()
+    leaving: tuple[PodToDelete, ...] = ()
     staying: Mapping[Uid, tuple[Ref, ...]] = {}
     """Pods that no manifest asks for, which stay until these can do without them."""
     wake_at: float | None = None

@@ -23,7 +23,7 @@ class Comparison(Struct, frozen=True):
     by_key: tuple[str, ...] = ()
     """Each key of these is told of by itself, also where the part comes or goes as a whole."""
     confidential: tuple[str, ...] = ()
-    """Of the values in these nothing is told but that they changed."""
+    """The parts whose values are never shown: it is told only that they changed."""
 
 
 Comparisons: TypeAlias = Mapping[str, Comparison]

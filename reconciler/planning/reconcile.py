@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from reconciler.model.names import Uid
 from reconciler.planning.controllers.port_conflicts import port_conflicts
 from reconciler.planning.controllers.succession import succession
-from reconciler.planning.decisions import Decision, Leaving, Wanted
+from reconciler.planning.decisions import Decision, PodToCreate, PodToDelete
 from reconciler.planning.state.pods import by_owner
 from reconciler.planning.workload import Owned, owners
 from reconciler.planning.world import World
@@ -15,7 +15,7 @@ def reconcile(world: World) -> Decision:
     """Decide what is to come and to go, each pod at most once, in the order of the manifests' names."""
     gone = succession(world)
     leaving = {leaver.uid: leaver for leaver in (*port_conflicts(world.pods, world.memory), *gone.leaving)}
-    wanted: list[Wanted] = []
+    wanted: list[PodToCreate] = []
     for owned in _owned(world, leaving):
         decision = world.rules.workloads[owned.ref.kind].reconcile(owned)
         wanted += decision.wanted
@@ -24,7 +24,7 @@ def reconcile(world: World) -> Decision:
     return Decision(tuple(wanted), tuple(leaving.values()), kept, gone.wake_at)
 
 
-def _owned(world: World, leaving: Mapping[Uid, Leaving]) -> Iterable[Owned[object]]:
+def _owned(world: World, leaving: Mapping[Uid, PodToDelete]) -> Iterable[Owned[object]]:
     """Yield each object with its pods, without those that are to leave already."""
     ousted = {world.pods[uid].owner for uid in leaving}
     owned = world.owned if not leaving else by_owner(pod for uid, pod in world.pods.items() if uid not in leaving)

@@ -11,7 +11,7 @@ from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.memory import Memory, NodeRecord, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Action
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.cycle import Placement, place
 from reconciler.planning.scheduling.node_info import snapshot_of
 from reconciler.planning.state.nodes import NodeView
@@ -48,24 +48,24 @@ def _nodes(sizes: int = 1) -> dict[str, NodeView]:
     return views
 
 
-def _templates(count: int, replicas: int, requests: int) -> list[Wanted]:
+def _templates(count: int, replicas: int, requests: int) -> list[PodToCreate]:
     specs = [PodSpec((container(cpu=f"{10 + number}m"),)) for number in range(requests)]
-    wanted: list[Wanted] = []
+    wanted: list[PodToCreate] = []
     for number in range(count):
         owner = Ref("Deployment", "default", f"web-{number:05}")
         spec = specs[number % requests]
-        wanted += [Wanted(owner, "0123456789", spec, {"app": owner.name}, Action.CREATE, "bench")] * replicas
+        wanted += [PodToCreate(owner, "0123456789", spec, {"app": owner.name}, Action.CREATE, "bench")] * replicas
     return wanted
 
 
-def _rate(what: str, nodes: Mapping[str, NodeView], wanted: list[Wanted], limit: float) -> Measured:
+def _rate(what: str, nodes: Mapping[str, NodeView], wanted: list[PodToCreate], limit: float) -> Measured:
     """The best of three: what else runs on the machine only ever adds to it."""
     return at_least(
         what, len(wanted) / min(_seconds(lambda: _place(nodes, wanted)) for _ in range(3)), limit, "pods/s"
     )
 
 
-def _place(nodes: Mapping[str, NodeView], wanted: list[Wanted]) -> Placement:
+def _place(nodes: Mapping[str, NodeView], wanted: list[PodToCreate]) -> Placement:
     placement = place(desired(nodes=1), wanted, snapshot_of(nodes, {}), Memory(), {})
     assert len(placement.placed) == len(wanted)
     return placement

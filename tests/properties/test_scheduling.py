@@ -18,7 +18,7 @@ from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Facts, NetworkState, ObservedContainer, Reachable, Unreachable
 from reconciler.model.plan import Action
 from reconciler.model.quantities import Quantity
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.cycle import Placement, place
 from reconciler.planning.scheduling.node_info import NO_NODES, Snapshot, snapshot_of
 from reconciler.planning.scheduling.preemption import DryRun
@@ -46,7 +46,7 @@ class Scene(Struct, frozen=True):
     """All that a scheduling cycle is given."""
 
     revision: Desired
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[PodToCreate, ...]
     nodes: dict[str, NodeView]
     pods: dict[Uid, PodIntent]
     memory: Memory
@@ -186,7 +186,7 @@ class Chance:
             wanted="leave" if self.maybe(0.15) else "run",
         )
 
-    def _wanted(self) -> list[Wanted]:
+    def _wanted(self) -> list[PodToCreate]:
         """As the controllers ask: owner by owner, first what moves, which may be of several templates."""
         wanted = []
         for owner in OWNERS:
@@ -207,9 +207,9 @@ class Chance:
             wanted += [self._one(owner, spec, Action.CREATE)] * self._random.randint(0, most)
         return wanted
 
-    def _one(self, owner: Ref, spec: PodSpec, action: Action, name: str = "") -> Wanted:
+    def _one(self, owner: Ref, spec: PodSpec, action: Action, name: str = "") -> PodToCreate:
         labels = {"app": owner.name}
-        return Wanted(owner, template_hash(spec), spec, labels, action, "for the test", name=name)
+        return PodToCreate(owner, template_hash(spec), spec, labels, action, "for the test", name=name)
 
 
 def _check(scene: Scene, before: Snapshot) -> tuple[Placement, Snapshot]:

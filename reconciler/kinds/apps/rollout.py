@@ -16,7 +16,7 @@ from reconciler.model.api.apps import Deployment, RollingUpdateDeployment
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.names import Uid
 from reconciler.model.plan import Action
-from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
+from reconciler.planning.decisions import UNCHANGED, Decision, PodToCreate, PodToDelete
 from reconciler.planning.state.pods import PodView, eviction
 from reconciler.planning.workload import Owned, availability_of
 
@@ -85,7 +85,7 @@ class _Rollout:
         is_available = availability_of(owned, owned.object.spec.min_ready_seconds).of
         self._available = {pod.uid for pod in staying if is_available(pod)}
 
-    def grow(self, limits: Fenceposts) -> list[Wanted]:
+    def grow(self, limits: Fenceposts) -> list[PodToCreate]:
         """More pods of the templates of a rollout that is under way; old ones only of a template that serves.
 
         A rollout never goes below its floor by itself: where there is room and fewer than that are available, more
@@ -110,11 +110,11 @@ class _Rollout:
         for pod_hash, pods in serving.items():
             spec, labels = pods[0].intent.spec, dict(pods[0].intent.labels)
             assert spec is not None
-            one = Wanted(self._owned.ref, pod_hash, spec, labels, Action.CREATE, reason)
+            one = PodToCreate(self._owned.ref, pod_hash, spec, labels, Action.CREATE, reason)
             wanted += [one] * added.get(pod_hash, 0)
         return wanted
 
-    def roll(self, limits: Fenceposts) -> tuple[list[Wanted], list[Leaving]]:
+    def roll(self, limits: Fenceposts) -> tuple[list[PodToCreate], list[PodToDelete]]:
         """Old pods down to the floor, those that serve nobody first; in the same step, new ones up to the ceiling.
 
         What is above the ceiling after that, as when fewer are wanted while a rollout is stuck, goes too: it is
@@ -152,14 +152,14 @@ class _Rollout:
         order = [*self._first_to_go(old, len(old)), *self._first_to_go(new, len(new))]
         return order[: max(0, len(pods) - ceiling)]
 
-    def recreate(self, *, old_gone: bool) -> tuple[list[Wanted], list[Leaving]]:
+    def recreate(self, *, old_gone: bool) -> tuple[list[PodToCreate], list[PodToDelete]]:
         """No new pod before the last old one is gone."""
         surplus = self._first_to_go(self._new, len(self._new) - self._replicas)
         leaving = [*self._scaled_down(surplus), *self._replaced(self._old)]
         missing = self._replicas - len(self._new) if old_gone else 0
         return self._create(missing), leaving
 
-    def move(self, leaving: set[Uid]) -> list[Wanted]:
+    def move(self, leaving: set[Uid]) -> list[PodToCreate]:
         """A replacement elsewhere, of the same template, for each pod on a lost node that is still needed."""
         moved = []
         for pod in sorted(self._staying, key=_name):
@@ -169,7 +169,7 @@ class _Rollout:
             known = pod.intent.spec is not None
             template = self._owned.template
             moved.append(
-                Wanted(
+                PodToCreate(
                     owner=pod.owner,
                     hash=pod.intent.hash if known else self._hash,
                     spec=pod.intent.spec or template.spec,
@@ -185,12 +185,12 @@ class _Rollout:
     def _count(self, pods: Sequence[PodView]) -> int:
         return sum(pod.uid in self._available for pod in pods)
 
-    def _create(self, count: int) -> list[Wanted]:
+    def _create(self, count: int) -> list[PodToCreate]:
         if count <= 0:
             return []
         template = self._prevailing() if self._deployment.spec.paused else None
         pod_hash, spec, labels = template or self._own_template()
-        return [Wanted(self._owned.ref, pod_hash, spec, labels, Action.CREATE, self._why_another())] * count
+        return [PodToCreate(self._owned.ref, pod_hash, spec, labels, Action.CREATE, self._why_another())] * count
 
     def _why_another(self) -> str:
         if any(pod.intent.hash != self._hash for pod in self._old):
@@ -205,12 +205,12 @@ class _Rollout:
         template = self._owned.template
         return self._hash, template.spec, dict(template.labels)
 
-    def _scaled_down(self, pods: Sequence[PodView]) -> list[Leaving]:
+    def _scaled_down(self, pods: Sequence[PodView]) -> list[PodToDelete]:
         reason = f"scaled down from {len(self._staying)} to {self._replicas}"
-        return [Leaving(pod.uid, Action.DELETE, reason) for pod in pods]
+        return [PodToDelete(pod.uid, Action.DELETE, reason) for pod in pods]
 
-    def _replaced(self, pods: Sequence[PodView]) -> list[Leaving]:
-        return [Leaving(pod.uid, Action.DELETE, eviction(pod) or self._outdated(pod)) for pod in pods]
+    def _replaced(self, pods: Sequence[PodView]) -> list[PodToDelete]:
+        return [PodToDelete(pod.uid, Action.DELETE, eviction(pod) or self._outdated(pod)) for pod in pods]
 
     def _outdated(self, pod: PodView) -> str:
         return f"its template {pod.intent.hash} gives way to {self._hash}"

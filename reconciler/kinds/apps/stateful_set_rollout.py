@@ -17,7 +17,7 @@ from reconciler.model.desired import Template
 from reconciler.model.memory import TemplateRevision
 from reconciler.model.names import Uid
 from reconciler.model.plan import Action
-from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
+from reconciler.planning.decisions import UNCHANGED, Decision, PodToCreate, PodToDelete
 from reconciler.planning.state.pods import PodView, eviction
 from reconciler.planning.workload import Owned, availability_of
 
@@ -112,7 +112,7 @@ class _Step:
     def _serves(self, pod: PodView) -> bool:
         return _stays(pod) and self._is_available(pod)
 
-    def _arrivals(self) -> list[Wanted]:
+    def _arrivals(self) -> list[PodToCreate]:
         if not self._ordered:
             return [self._create(ordinal) for ordinal in self._ordinals if ordinal not in self._pods]
         first_down = self._down[0] if self._down else None
@@ -123,7 +123,7 @@ class _Step:
                 return [self._create(ordinal)]
         return []
 
-    def _surplus(self) -> list[Leaving]:
+    def _surplus(self) -> list[PodToDelete]:
         reason = f"scaled down from {self._count()} to {len(self._ordinals)}"
         if not self._ordered:
             return [_leaving(pod, reason) for pod in self._condemned if _stays(pod)]
@@ -131,7 +131,7 @@ class _Step:
             return []
         return [_leaving(self._condemned[0], reason)]
 
-    def _replaced(self, arriving: int, *, retire: bool) -> list[Leaving]:
+    def _replaced(self, arriving: int, *, retire: bool) -> list[PodToDelete]:
         """Those that serve nobody first, then the highest ordinals.
 
         What comes in their place must prove itself before more go: those that are on their way, or cannot be seen,
@@ -162,11 +162,11 @@ class _Step:
     def _keeps_its_template(self, ordinal: int) -> bool:
         return ordinal - self._ordinals.start < _rolling(self._wanted).partition
 
-    def _create(self, ordinal: int) -> Wanted:
+    def _create(self, ordinal: int) -> PodToCreate:
         template = current_template(self._owned) if self._keeps_its_template(ordinal) else self._owned.template
         name = pod_name(self._wanted, ordinal)
         made = template_of_pod(self._wanted, template, name)
-        return Wanted(
+        return PodToCreate(
             owner=self._owned.ref,
             hash=made.hash,
             spec=made.spec,
@@ -197,5 +197,5 @@ def _stays(pod: PodView) -> bool:
     return pod.intent.wanted == "run"
 
 
-def _leaving(pod: PodView, reason: str) -> Leaving:
-    return Leaving(pod.uid, Action.DELETE, reason)
+def _leaving(pod: PodView, reason: str) -> PodToDelete:
+    return PodToDelete(pod.uid, Action.DELETE, reason)

@@ -2,7 +2,7 @@
 
 from reconciler.model.api.core.pod import Pod
 from reconciler.model.plan import Action
-from reconciler.planning.decisions import UNCHANGED, Decision, Leaving, Wanted
+from reconciler.planning.decisions import UNCHANGED, Decision, PodToCreate, PodToDelete
 from reconciler.planning.state.pods import PodView, eviction
 from reconciler.planning.workload import Owned, Standing, Workload, WorkloadStatus
 
@@ -17,7 +17,7 @@ def reconcile(owned: Owned[Pod]) -> Decision:
     template = owned.template
     if not owned.pods:
         reason = "in the manifests, and not on any node"
-        wanted = Wanted(
+        wanted = PodToCreate(
             owner=owned.ref,
             hash=template.hash,
             spec=template.spec,
@@ -34,13 +34,13 @@ def reconcile(owned: Owned[Pod]) -> Decision:
     return Decision(leaving=leaving) if leaving else UNCHANGED
 
 
-def _end(view: PodView, keep: PodView | None, spec_hash: str) -> Leaving:
+def _end(view: PodView, keep: PodView | None, spec_hash: str) -> PodToDelete:
     if view.intent.hash != spec_hash:
-        return Leaving(view.uid, Action.DELETE, f"its spec changed ({view.intent.hash} to {spec_hash})")
+        return PodToDelete(view.uid, Action.DELETE, f"its spec changed ({view.intent.hash} to {spec_hash})")
     if why := eviction(view):
-        return Leaving(view.uid, Action.DELETE, why)
+        return PodToDelete(view.uid, Action.DELETE, why)
     where = keep.node.name if keep else ""
-    return Leaving(view.uid, Action.DELETE, f"a second one of the same name: the one on {where} stays")
+    return PodToDelete(view.uid, Action.DELETE, f"a second one of the same name: the one on {where} stays")
 
 
 def _status(standing: Standing[Pod]) -> WorkloadStatus:

@@ -127,7 +127,7 @@ class StatefulSetUpdateStrategy(Struct, frozen=True, rename="camel", omit_defaul
 
     type: Literal["RollingUpdate", "OnDelete"] = "RollingUpdate"
     rolling_update: RollingUpdateStatefulSetStrategy | None = None
-    """Of RollingUpdate alone; its defaults where absent."""
+    """How a RollingUpdate goes on; its defaults if it is absent."""
 
 
 class StatefulSetOrdinals(Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -104,7 +104,7 @@ class ManifestMetadata(Struct, frozen=True, rename="camel", omit_defaults=True):
 
     metadata: ObjectMeta
     digest: str
-    """Of all else: another one where that has changed."""
+    """The digest of all else: another one if that has changed."""
     counted: bool = True
     """Whether the changes of all else are counted, in `metadata.generation`."""
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from reconciler.model.memory import Backoff, Memory
 from reconciler.model.names import Uid
 from reconciler.model.plan import Action
-from reconciler.planning.decisions import Leaving
+from reconciler.planning.decisions import PodToDelete
 from reconciler.planning.host_ports import host_ports
 from reconciler.planning.state.pods import PodView
 
 
-def port_conflicts(pods: Mapping[Uid, PodView], memory: Memory) -> tuple[Leaving, ...]:
+def port_conflicts(pods: Mapping[Uid, PodView], memory: Memory) -> tuple[PodToDelete, ...]:
     """Decide which pods are to leave their node, since what has their host port is still there."""
     leaving = []
     whole = {uid for uid, held in memory.backoffs.items() if _conflicts(held)}
@@ -24,7 +24,7 @@ def port_conflicts(pods: Mapping[Uid, PodView], memory: Memory) -> tuple[Leaving
         taken = [f"{port} by {holder}" for port, holder in holders.items() if holder]
         if pod.intent.wanted == "run" and never_ran and taken:
             reason = f"host port taken on {pod.node.name}: {', '.join(taken)}"
-            leaving.append(Leaving(uid, Action.DELETE, reason))
+            leaving.append(PodToDelete(uid, Action.DELETE, reason))
     return tuple(leaving)
 
 

@@ -17,7 +17,7 @@ from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Action
 from reconciler.planning.controllers.availability import Availability
-from reconciler.planning.decisions import Leaving
+from reconciler.planning.decisions import PodToDelete
 from reconciler.planning.state.pods import PodView
 from reconciler.planning.state.volume_binding import claims_of
 from reconciler.planning.world import World
@@ -26,7 +26,7 @@ _SHARED = frozenset({"ReadWriteMany", "ReadOnlyMany"})
 
 
 class Succession(Struct, frozen=True):
-    leaving: tuple[Leaving, ...] = ()
+    leaving: tuple[PodToDelete, ...] = ()
     staying: Mapping[Uid, tuple[Ref, ...]] = {}
     """The pods that stay for now, with what comes in their place."""
     wake_at: float | None = None
@@ -58,7 +58,7 @@ def succession(world: World) -> Succession:
         )
         for pod in gone
     }
-    return _Step(world, gone, behind, successors).taken()
+    return _SuccessionStep(world, gone, behind, successors).taken()
 
 
 def makes_room(
@@ -66,7 +66,7 @@ def makes_room(
     staying: Mapping[Uid, tuple[Ref, ...]],
     stuck: Ref,
     fits_without: Callable[[frozenset[Uid]], bool],
-) -> Leaving | None:
+) -> PodToDelete | None:
     """One of those that stay, where `stuck` comes in its place and can have none because of it.
 
     `fits_without`: could a pod of it be placed if these were gone?"""
@@ -77,7 +77,7 @@ def makes_room(
     order = sorted(others, key=lambda uid: (pods[uid].ready, pods[uid].intent.name))
     uid = next((uid for uid in order if fits_without(frozenset((uid,)))), order[0])
     reason = f"{_not_there(pods[uid], world.desired)}, and {stuck} has no room beside it"
-    return Leaving(uid, Action.DELETE, reason)
+    return PodToDelete(uid, Action.DELETE, reason)
 
 
 def stays_until(succeeded_by: Iterable[Ref]) -> str:
@@ -104,7 +104,7 @@ class _Behind:
         return self._world.rules.workloads[ref.kind].least_available(thing) if thing is not None else 1
 
 
-class _Step:
+class _SuccessionStep:
     """Those that go, at one moment."""
 
     def __init__(
@@ -125,16 +125,16 @@ class _Step:
         self._available = self._count()
 
     def taken(self) -> Succession:
-        leaving: list[Leaving] = []
+        leaving: list[PodToDelete] = []
         staying: dict[Uid, tuple[Ref, ...]] = {}
         for pod in sorted(self._gone, key=lambda pod: (pod.uid in self._available, pod.intent.name)):
             refs = self._successors[pod.uid]
             if not refs:
-                leaving.append(Leaving(pod.uid, Action.DELETE, _not_there(pod, self._desired)))
+                leaving.append(PodToDelete(pod.uid, Action.DELETE, _not_there(pod, self._desired)))
                 self._available.discard(pod.uid)
             elif self._can_go(pod):
                 reason = f"{_not_there(pod, self._desired)}, and {' and '.join(map(str, refs))} is in its place"
-                leaving.append(Leaving(pod.uid, Action.DELETE, reason))
+                leaving.append(PodToDelete(pod.uid, Action.DELETE, reason))
                 self._available.discard(pod.uid)
             else:
                 staying[pod.uid] = refs

@@ -66,7 +66,7 @@ class Rest(Struct, frozen=True):
     memory: Memory
     """What was remembered before this one."""
     index: PodIndex
-    """Of what is remembered after it."""
+    """The index of what is remembered after it."""
     nodes: Mapping[str, NodeView]
     """Every node, as it is judged now."""
     lost_at: Mapping[Ref, float]

@@ -12,7 +12,7 @@ from reconciler.model.names import Ref
 from reconciler.model.plan import PendingPod, Unschedulable
 from reconciler.model.resource_requests import Requests
 from reconciler.planning.allocation.pod_ips import PodAddresses
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.equivalence import EquivalenceClass, EquivalenceClasses
 from reconciler.planning.scheduling.framework import CycleState, Verdicts, bind, equivalence, verdicts
 from reconciler.planning.scheduling.identities import Identities
@@ -28,7 +28,7 @@ from reconciler.planning.state.volume_binding import claims_of, unlisted, volume
 class Placed(Struct, frozen=True):
     """A pod that has been given to a node."""
 
-    wanted: Wanted
+    wanted: PodToCreate
     intent: PodIntent
     chosen: str = ""
     """Why this node, in words."""
@@ -52,7 +52,7 @@ NOTHING_PLACED: Final = Placement((), (), {}, {}, NO_NODES)
 
 def place(
     desired: Desired,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[PodToCreate],
     snapshot: Snapshot,
     memory: Memory,
     claims: Mapping[Ref, ClaimRecord],
@@ -63,7 +63,7 @@ def place(
     a kind is, as its claims are its own."""
     cycle = _Cycle(desired, wanted, snapshot, memory, claims)
     placed: list[Placed] = []
-    short: dict[tuple[Ref, str, str], list[Wanted]] = {}
+    short: dict[tuple[Ref, str, str], list[PodToCreate]] = {}
     for pod in wanted:
         key = (pod.owner, pod.hash, pod.name)
         found = None if short and key in short else cycle.schedule(pod)
@@ -99,7 +99,7 @@ class _Cycle:
     def __init__(
         self,
         desired: Desired,
-        wanted: Sequence[Wanted],
+        wanted: Sequence[PodToCreate],
         snapshot: Snapshot,
         memory: Memory,
         claims: Mapping[Ref, ClaimRecord],
@@ -112,9 +112,9 @@ class _Cycle:
         self._classes = EquivalenceClasses(PROFILE, self._ledger, self._state)
         self._queues: dict[tuple[Ref, str, int], TemplateQueue] = {}
         self._verdicts: dict[Hashable, Verdicts] = {}
-        self._last: tuple[Wanted, TemplateQueue] | None = None
+        self._last: tuple[PodToCreate, TemplateQueue] | None = None
 
-    def schedule(self, pod: Wanted) -> Placed | None:
+    def schedule(self, pod: PodToCreate) -> Placed | None:
         """Give the pod the best node that can have it; None where no node can."""
         queue = self._queue(pod)
         ledger = self._ledger
@@ -135,7 +135,7 @@ class _Cycle:
             return Placed(pod, intent, chosen)
         return None
 
-    def unplaced(self, pods: Sequence[Wanted]) -> Unschedulable:
+    def unplaced(self, pods: Sequence[PodToCreate]) -> Unschedulable:
         """Tell of pods of one template that are on no node why that is so, as the nodes are filled now."""
         alike = equivalence(PROFILE, pods[0], self._state)
         if alike not in self._verdicts:
@@ -155,7 +155,7 @@ class _Cycle:
         """Return how many pods there ever were, of each owner that got some."""
         return self._identities.incarnations
 
-    def _queue(self, pod: Wanted) -> TemplateQueue:
+    def _queue(self, pod: PodToCreate) -> TemplateQueue:
         if self._last is not None and self._last[0] is pod and not pod.spec.volumes:
             return self._last[1]
         nodes = self._classes.of(pod)
@@ -166,7 +166,7 @@ class _Cycle:
         self._last = (pod, queue)
         return queue
 
-    def _intent(self, pod: Wanted, node: NodeView, addresses: PodAddresses) -> PodIntent:
+    def _intent(self, pod: PodToCreate, node: NodeView, addresses: PodAddresses) -> PodIntent:
         """Name the pod, and give it an address of its own; or the node's, for a pod on its host's network."""
         owner = pod.owner
         name, uid = self._identities.give(pod)
@@ -184,7 +184,7 @@ class _Cycle:
             pod.spec,
         )
 
-    def _pending(self, short: Sequence[Wanted]) -> tuple[PendingPod, ...]:
+    def _pending(self, short: Sequence[PodToCreate]) -> tuple[PendingPod, ...]:
         """Name the pods of one template that found no node as they will be named when one has room."""
         names = self._identities.next_ones(short)
         images = {one.name: one.image for one in short[0].spec.containers}
@@ -192,7 +192,7 @@ class _Cycle:
         return tuple([PendingPod(Ref("Pod", namespace, name), uid, pod_hash, images) for name, uid in names])
 
 
-def _largest(wanted: Iterable[Wanted]) -> Requests:
+def _largest(wanted: Iterable[PodToCreate]) -> Requests:
     """Return the most that any of these pods requests, of each resource."""
     cpu = memory = 0
     for spec in {id(pod.spec): pod.spec for pod in wanted}.values():

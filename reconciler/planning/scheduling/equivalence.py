@@ -5,7 +5,7 @@ from heapq import heapify, heappush
 from typing import Final
 
 from reconciler.planning.allocation.pod_ips import PodAddresses
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import (
     BoundPlugin,
     BoundScore,
@@ -108,7 +108,7 @@ class EquivalenceClasses:
         self._orders: dict[Hashable, NodeOrder] = {}
         self._passing: dict[Hashable, frozenset[int]] = {}
 
-    def of(self, pod: Wanted) -> EquivalenceClass:
+    def of(self, pod: PodToCreate) -> EquivalenceClass:
         """Return the class of a pod, as what is known of its claims is now."""
         alike = equivalence(self._profile, pod, self._cycle)
         found = self._classes.get(alike)

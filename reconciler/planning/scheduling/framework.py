@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from reconciler.model.memory import ClaimRecord
 from reconciler.model.names import Ref
 from reconciler.planning.allocation.pod_ips import PodAddresses
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.node_info import NodeInfo, Siblings
 from reconciler.planning.state.nodes import NodeView
 from reconciler.planning.state.volume_binding import VolumeLocations
@@ -74,7 +74,7 @@ class Plugin(Struct, Generic[State], frozen=True):
     """One rule of scheduling. Every point but `prefilter` is left out where the plugin has no say."""
 
     name: str
-    prefilter: Callable[[Wanted, CycleState], State | None]
+    prefilter: Callable[[PodToCreate, CycleState], State | None]
     """Say all that matters of a pod to this plugin; None: nothing does, and the plugin is skipped for it. Pods of
     which every plugin says the same are one equivalence class: they are filtered once, together."""
     candidates: Callable[[State], Candidates | None] | None = None
@@ -88,7 +88,7 @@ class Plugin(Struct, Generic[State], frozen=True):
         assert self.score is not None
         return replace(self, score=replace(self.score, weight=weight))
 
-    def bind(self, pod: Wanted, cycle: CycleState) -> "BoundPlugin | None":
+    def bind(self, pod: PodToCreate, cycle: CycleState) -> "BoundPlugin | None":
         """Bring the plugin and one pod together; None where it is skipped for the pod."""
         state = self.prefilter(pod, cycle)
         if state is None:
@@ -138,9 +138,9 @@ class SchedulingPlugin(Protocol):
     def name(self) -> str: ...
 
     @property
-    def prefilter(self) -> Callable[[Wanted, CycleState], Hashable | None]: ...
+    def prefilter(self) -> Callable[[PodToCreate, CycleState], Hashable | None]: ...
 
-    def bind(self, pod: Wanted, cycle: CycleState) -> BoundPlugin | None: ...
+    def bind(self, pod: PodToCreate, cycle: CycleState) -> BoundPlugin | None: ...
 
 
 Profile: TypeAlias = tuple[SchedulingPlugin, ...]
@@ -156,12 +156,12 @@ class Verdicts(Struct, frozen=True):
     """Plugin -> how many nodes it turned away, in the order of the profile."""
 
 
-def bind(profile: Profile, pod: Wanted, cycle: CycleState) -> tuple[BoundPlugin, ...]:
+def bind(profile: Profile, pod: PodToCreate, cycle: CycleState) -> tuple[BoundPlugin, ...]:
     """Ask every plugin what matters of the pod, and leave out those to which nothing does."""
     return tuple([bound for plugin in profile if (bound := plugin.bind(pod, cycle)) is not None])
 
 
-def equivalence(profile: Profile, pod: Wanted, cycle: CycleState) -> Hashable:
+def equivalence(profile: Profile, pod: PodToCreate, cycle: CycleState) -> Hashable:
     """Return what is equal for pods that no plugin can tell apart."""
     return tuple([plugin.prefilter(pod, cycle) for plugin in profile])
 

@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 
 from reconciler.model.names import Ref, Uid
 from reconciler.planning.allocation.identity import pod_name, pod_uid
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 
 
 class Identities:
@@ -22,12 +22,12 @@ class Identities:
         self.incarnations: dict[Ref, int] = {}
         """How many pods there ever were, of each owner that was given a name for one."""
 
-    def give(self, pod: Wanted) -> tuple[str, Uid]:
+    def give(self, pod: PodToCreate) -> tuple[str, Uid]:
         """Return the name and the uid of the owner's next pod."""
         name, uid, self.incarnations[pod.owner] = self._first_free(pod, self._next_number(pod.owner))
         return name, uid
 
-    def next_ones(self, pods: Sequence[Wanted]) -> Sequence[tuple[str, Uid]]:
+    def next_ones(self, pods: Sequence[PodToCreate]) -> Sequence[tuple[str, Uid]]:
         """Return the names and uids that these pods of one owner will have, if they come before others of it."""
         number = self._next_number(pods[0].owner)
         names = []
@@ -40,7 +40,7 @@ class Identities:
         number = self.incarnations.get(owner)
         return self._before.get(owner, 0) if number is None else number
 
-    def _first_free(self, pod: Wanted, number: int) -> tuple[str, Uid, int]:
+    def _first_free(self, pod: PodToCreate, number: int) -> tuple[str, Uid, int]:
         """Return the first free name and uid from this number on, and the number after theirs."""
         while True:
             name = pod.name or pod_name(pod.owner, pod.hash, number)

@@ -10,7 +10,7 @@ from functools import partial
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord
 from reconciler.model.names import Ref, Uid
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.cycle import state_of
 from reconciler.planning.scheduling.framework import bind, turned_away_by
 from reconciler.planning.scheduling.node_info import NodeInfo, Snapshot, addresses_of
@@ -21,7 +21,7 @@ class DryRun:
     """Asks for one pod what would be if other pods were gone, and places nothing."""
 
     def __init__(
-        self, desired: Desired, pod: Wanted, snapshot: Snapshot, claims: Mapping[Ref, ClaimRecord]
+        self, desired: Desired, pod: PodToCreate, snapshot: Snapshot, claims: Mapping[Ref, ClaimRecord]
     ) -> None:
         self._snapshot = snapshot
         self._plugins = bind(PROFILE, pod, state_of(desired, snapshot, claims))

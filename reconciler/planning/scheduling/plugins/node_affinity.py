@@ -6,14 +6,14 @@ Rule: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#n
 from typing import TypeAlias
 
 from reconciler.model.api.core.node import node_labels
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import CycleState, Filter, Plugin
 from reconciler.planning.scheduling.node_info import NodeInfo
 
 _Selector: TypeAlias = tuple[tuple[str, str], ...]
 
 
-def _selector(pod: Wanted, cycle: CycleState) -> _Selector | None:
+def _selector(pod: PodToCreate, cycle: CycleState) -> _Selector | None:
     return tuple(pod.spec.node_selector.items()) or None
 
 

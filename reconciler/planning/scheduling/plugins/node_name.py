@@ -3,12 +3,12 @@
 Rule: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#nodename
 """
 
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import Candidates, CycleState, Filter, Plugin
 from reconciler.planning.scheduling.node_info import NodeInfo
 
 
-def _name(pod: Wanted, cycle: CycleState) -> str | None:
+def _name(pod: PodToCreate, cycle: CycleState) -> str | None:
     return pod.spec.node_name or None
 
 

@@ -5,7 +5,7 @@ Rule: https://kubernetes.io/docs/concepts/configuration/overview/#services (host
 
 from typing import TypeAlias
 
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import CycleState, Filter, Plugin
 from reconciler.planning.scheduling.node_info import NodeInfo
 from reconciler.planning.state.pod_info import pod_info_of
@@ -13,7 +13,7 @@ from reconciler.planning.state.pod_info import pod_info_of
 _HostPorts: TypeAlias = tuple[int, ...]
 
 
-def _ports(pod: Wanted, cycle: CycleState) -> _HostPorts | None:
+def _ports(pod: PodToCreate, cycle: CycleState) -> _HostPorts | None:
     return pod_info_of(pod.spec).host_ports or None
 
 

@@ -3,12 +3,12 @@
 Upstream's node controller says the same by taints (`node.kubernetes.io/unreachable`, `…/network-unavailable`).
 """
 
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import CycleState, Filter, Plugin
 from reconciler.planning.scheduling.node_info import NodeInfo
 
 
-def _always(pod: Wanted, cycle: CycleState) -> bool:
+def _always(pod: PodToCreate, cycle: CycleState) -> bool:
     return True
 
 

@@ -6,7 +6,7 @@ Rule: https://kubernetes.io/docs/concepts/scheduling-eviction/resource-bin-packi
 from typing import Final
 
 from reconciler.model.resource_requests import Requests
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import CycleState, Filter, Plugin, Score
 from reconciler.planning.scheduling.node_info import NodeInfo, Siblings
 from reconciler.planning.state.pod_info import pod_info_of
@@ -14,7 +14,7 @@ from reconciler.planning.state.pod_info import pod_info_of
 _MIB: Final = 1024 * 1024
 
 
-def _requests(pod: Wanted, cycle: CycleState) -> Requests:
+def _requests(pod: PodToCreate, cycle: CycleState) -> Requests:
     return pod_info_of(pod.spec).requests
 
 

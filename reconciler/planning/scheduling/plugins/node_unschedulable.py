@@ -3,12 +3,12 @@
 Rule: https://kubernetes.io/docs/concepts/nodes/node/#manual-node-administration
 """
 
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import CycleState, Filter, Plugin
 from reconciler.planning.scheduling.node_info import NodeInfo
 
 
-def _always(pod: Wanted, cycle: CycleState) -> bool:
+def _always(pod: PodToCreate, cycle: CycleState) -> bool:
     return True
 
 

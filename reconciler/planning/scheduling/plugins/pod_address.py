@@ -1,12 +1,12 @@
 """PodAddress: a node has an address left for the pod. A rule of our own: upstream finds out on the node."""
 
 from reconciler.planning.allocation.pod_ips import PodAddresses
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import CycleState, Plugin
 from reconciler.planning.scheduling.node_info import NodeInfo
 
 
-def _of_its_own(pod: Wanted, cycle: CycleState) -> bool | None:
+def _of_its_own(pod: PodToCreate, cycle: CycleState) -> bool | None:
     return None if pod.spec.host_network else True
 
 

@@ -5,12 +5,12 @@ lost node may have is replaced, but for pods that are one of a kind.
 """
 
 from reconciler.model.plan import Action
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import Candidates, CycleState, Filter, Plugin
 from reconciler.planning.scheduling.node_info import NodeInfo
 
 
-def _may_run_on(pod: Wanted, cycle: CycleState) -> str | None:
+def _may_run_on(pod: PodToCreate, cycle: CycleState) -> str | None:
     """Name the node that may have the pod; None: there is none."""
     if pod.action is not Action.CREATE:
         return None

@@ -4,12 +4,12 @@ Upstream's default for every workload, by host name:
 https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/#internal-default-constraints
 """
 
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import CycleState, Plugin, Score
 from reconciler.planning.scheduling.node_info import Siblings
 
 
-def _always(pod: Wanted, cycle: CycleState) -> bool:
+def _always(pod: PodToCreate, cycle: CycleState) -> bool:
     return True
 
 

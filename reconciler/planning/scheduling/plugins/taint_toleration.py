@@ -6,7 +6,7 @@ Rule: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-tolerati
 from typing import TypeAlias
 
 from reconciler.model.api.core.pod import Toleration
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import CycleState, Filter, Plugin, Score
 from reconciler.planning.scheduling.node_info import NodeInfo
 from reconciler.planning.scheduling.taints import avoided, untolerated
@@ -14,7 +14,7 @@ from reconciler.planning.scheduling.taints import avoided, untolerated
 _Tolerations: TypeAlias = tuple[Toleration, ...]
 
 
-def _tolerations(pod: Wanted, cycle: CycleState) -> _Tolerations:
+def _tolerations(pod: PodToCreate, cycle: CycleState) -> _Tolerations:
     return pod.spec.tolerations
 
 

@@ -5,7 +5,7 @@ Rule: https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-bindin
 
 from msgspec import Struct
 
-from reconciler.planning.decisions import Wanted
+from reconciler.planning.decisions import PodToCreate
 from reconciler.planning.scheduling.framework import Candidates, CycleState, Filter, Plugin
 from reconciler.planning.scheduling.node_info import NodeInfo
 from reconciler.planning.state.nodes import NodeView
@@ -29,7 +29,7 @@ class _PodClaims(Struct, frozen=True):
     """Why a claim must not be bound yet, in words."""
 
 
-def _claims(pod: Wanted, cycle: CycleState) -> _PodClaims | None:
+def _claims(pod: PodToCreate, cycle: CycleState) -> _PodClaims | None:
     refs = claims_of(pod.owner.namespace, pod.spec)
     if not refs:
         return None
