@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from statistics import median
 
+import yaml
+
 from reconciler.kinds import ADMITTED
 from reconciler.manifests.loader import Loader
 from reconciler.model.desired import Desired, Revision, SourceFile, SourceSnapshot
@@ -101,23 +103,31 @@ def _files() -> list[SourceFile]:
 
 def manifests() -> Iterator[Measured]:
     files = _files()
-    rates = []
+    texts = [file.content.decode() for file in files[1:]]
+    rates, ratios = [], []
     for _ in range(3):
+        began = time.process_time()
+        for text in texts:
+            yaml.load(text, Loader=yaml.CSafeLoader)
+        parsed = time.process_time() - began
         loader = Loader(ADMITTED)
-        began = time.perf_counter()
+        began = time.process_time()
         loaded = loader.load(SourceSnapshot(Revision("sha256:0", "bench"), tuple(files)))
-        rates.append(MANIFESTS / (time.perf_counter() - began))
+        took = time.process_time() - began
+        rates.append(MANIFESTS / took)
+        ratios.append(100 * parsed / took)
         assert isinstance(loaded, Desired), loaded.problems[:3]
-    yield at_least(f"cold load, parse, validate {MANIFESTS:,} manifests", median(rates), 5000, "/s")
+    yield at_least(f"cold load, parse, validate {MANIFESTS:,} manifests, CPU", median(rates), 5000, "/s")
+    yield at_least("the same, against yaml.load with CSafeLoader", median(ratios), 130, "%")
     edits = []
     for number in range(1, 16):
         at = 3 * number + 1
         files[at] = _file(files[at].path, DEPLOYMENT.format(n=at // 3, replicas=20 + number))
-        began = time.perf_counter()
+        began = time.process_time()
         loaded = loader.load(SourceSnapshot(Revision(f"sha256:{number}", "bench"), tuple(files)))
-        edits.append((time.perf_counter() - began) * 1000)
+        edits.append((time.process_time() - began) * 1000)
         assert isinstance(loaded, Desired)
-    yield at_most(f"one file changed among {MANIFESTS:,}, median", median(edits), 20, "ms")
+    yield at_most(f"one file changed among {MANIFESTS:,}, median, CPU", median(edits), 2, "ms")
 
 
 def planning() -> Iterator[Measured]:
