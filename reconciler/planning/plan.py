@@ -3,7 +3,6 @@
 The control loop calls it after every event, with what is known then; the dry run over and over (`forecast`).
 """
 
-from reconciler.model.api.core.service import Service
 from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
@@ -50,7 +49,7 @@ def plan(
     given = world.memory  # In a part of a cluster nothing is given out that is shared by all of it.
     if beside is None:
         given = recorded(rules.controllers, desired, world.memory, tuple(world.nodes.values()))
-    behind = endpoints(desired.of(Service), world.backends, decided.pods, world.rotation)
+    behind = endpoints(desired, world.backends, decided.pods, world.rotation)
     behind |= slice_endpoints(desired)
 
     progress = progress_of(world, decided.pods)

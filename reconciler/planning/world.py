@@ -11,7 +11,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model.api.core.service import Service
 from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired
 from reconciler.model.memory import ClaimRecord, Memory, PodIntent
@@ -139,7 +138,7 @@ def view_world(
     if hidden or adopted.pods is not known:
         numbers = incarnations(memory.incarnations, adopted.pods.values(), hidden)
         memory = memory if numbers is memory.incarnations else replace(memory, incarnations=numbers)
-    backends, checks = select(desired.of(Service), adopted.pods)
+    backends, checks = select(desired, adopted.pods)
     seen = view_pods(adopted.pods, adopted.containers, nodes, checks, memory, desired)
     ends = with_ends(seen, memory, now)
     pods = {uid: pod for uid, pod in ends.pods.items() if pod.intent.wanted == "run" or not is_gone(pod)}

@@ -3,7 +3,7 @@
 import ast
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,23 @@ ENGINES = [
     ROOT / "reconciler/manifests/across/index.py",
 ]
 """What is the same for every kind of manifest."""
+KNOWN_BY_NATURE: Mapping[str, frozenset[str]] = {
+    "planning": frozenset({"Pod"}),
+    "planning/controllers": frozenset({"Service", "EndpointSlice", "PersistentVolumeClaim"}),
+    "planning/incremental": frozenset(
+        {"Service", "EndpointSlice", "Ingress", "NetworkPolicy", "PersistentVolumeClaim", "Node"}
+    ),
+    "planning/kubelet": frozenset({"ConfigMap", "Secret", "PersistentVolumeClaim"}),
+    "planning/state": frozenset({"Node", "PersistentVolumeClaim"}),
+    "planning/scheduling": frozenset({"Node"}),
+    "planning/status": frozenset({"Node"}),
+    "control": frozenset({"Cluster", "Node", "Pod"}),
+}
+"""The kinds that a folder knows by what it does, and all that is below it; any other is asked by its facets.
+
+Planning decides about pods and follows them to their nodes; who answers for a Service says which pods are ready; a
+pod's containers are made with what its volumes and variables name; and the loop has a session for each Node.
+"""
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.names.kind)
@@ -45,6 +62,28 @@ def test_nobody_is_told_to_write_something_else_than_a_kind_that_is_read_here() 
 @pytest.mark.parametrize("module", ENGINES, ids=lambda module: module.stem)
 def test_an_engine_names_no_kind(module: Path) -> None:
     assert sorted({kind.names.kind for kind in KINDS}.intersection(_words(module))) == []
+
+
+@pytest.mark.parametrize("engine", ["planning", "control"])
+def test_an_engine_knows_a_kind_by_its_nature_or_not_at_all(engine: str) -> None:
+    kinds = {kind.type.__name__ for kind in KINDS}
+    found = {
+        f"{module.relative_to(ROOT / 'reconciler')}: {name}"
+        for module in sorted((ROOT / "reconciler" / engine).rglob("*.py"))
+        for name in kinds.intersection(_api_types(module)) - _known_in(module)
+    }
+    assert found == set()
+
+
+def _known_in(module: Path) -> frozenset[str]:
+    folders = (str(folder) for folder in module.relative_to(ROOT / "reconciler").parents)
+    return frozenset().union(*(KNOWN_BY_NATURE.get(folder, frozenset()) for folder in folders))
+
+
+def _api_types(module: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reconciler.model.api."):
+            yield from (alias.name for alias in node.names)
 
 
 def _words(module: Path) -> Iterator[str]:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from reconciler.model.addresses import SocketAddress
 from reconciler.model.api.core.pod import PodSpec
 from reconciler.model.api.core.service import Service, ServicePort
+from reconciler.model.desired import Desired
 from reconciler.model.memory import PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.plan import Endpoint
@@ -29,15 +30,15 @@ class Backend(Struct, frozen=True, gc=False):
 
 
 def select(
-    services: Mapping[Ref, Service], pods: Mapping[Uid, PodIntent]
+    desired: Desired, pods: Mapping[Uid, PodIntent]
 ) -> tuple[dict[Ref, list[Backend]], dict[Uid, Collection[SocketAddress]]]:
-    """The pods of each Service; and for each of these pods the ports that must answer.
+    """Find the pods of each Service; and for each of these pods the ports that must answer.
 
     One that publishes addresses that are not ready waits for no answer."""
     labelled = _by_label(pods)
     backends: dict[Ref, list[Backend]] = {}
     checks: dict[Uid, Collection[SocketAddress]] = {}
-    for ref, service in services.items():
+    for ref, service in desired.of(Service).items():
         backends[ref] = chosen = []
         published = service.spec.publish_not_ready_addresses
         resolved: dict[tuple[Ref | None, str], tuple[tuple[int, ...], tuple[int, ...]]] = {}
@@ -56,12 +57,13 @@ def select(
 
 
 def endpoints(
-    services: Mapping[Ref, Service],
+    desired: Desired,
     backends: Mapping[Ref, Sequence[Backend]],
     pods: Mapping[Uid, PodView],
     rotation: Rotation,
 ) -> dict[Ref, tuple[Endpoint, ...]]:
     """Return the pods of each Service that run, by name."""
+    services = desired.of(Service)
     return {
         ref: _running(ref, chosen, pods, rotation if _is_balanced_everywhere(services[ref]) else None)
         for ref, chosen in backends.items()
