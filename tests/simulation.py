@@ -131,12 +131,13 @@ def _rolling(surge: int, choice: Choice) -> DeploymentStrategy:
 
 
 def _database(choice: Choice) -> Object:
-    """A StatefulSet, whose pods have claims."""
+    """A StatefulSet. Where its pods have claims, these alone keep a second one of a name from coming elsewhere."""
     rolling = RollingUpdateStatefulSetStrategy(choice["partition"], choice["unavailable"] + 1)
     return stateful_set(
         "db",
         choice["members"],
         f"{choice['db']}.0",
+        claims=("data",) if choice["claims"] else (),
         pod_management_policy="Parallel" if choice["parallel"] else "OrderedReady",
         update_strategy=StatefulSetUpdateStrategy("RollingUpdate", rolling),
         persistent_volume_claim_retention_policy=StatefulSetPersistentVolumeClaimRetentionPolicy(

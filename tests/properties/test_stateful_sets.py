@@ -19,7 +19,11 @@ MET: Counter[str] = Counter()
 
 
 class Databases(Simulation):
-    """The simulation with a StatefulSet in each of its revisions."""
+    """The simulation with a StatefulSet in each of its revisions; the pods of every second story have claims."""
+
+    def __init__(self, seed: int) -> None:
+        self.claims = seed % 2
+        super().__init__(seed)
 
     def any_choice(self) -> Choice:
         return Choice(
@@ -29,6 +33,7 @@ class Databases(Simulation):
             partition=self.random.choice([0, 0, 0, 1]),
             parallel=self.random.choice([0, 0, 1]),
             deleted=self.random.choice([0, 1]),
+            claims=self.claims,
         )
 
 
