@@ -1,5 +1,6 @@
 """Says at the end of a run how many tests of each tier passed: a tier that ran nothing is seen at once."""
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -17,6 +18,8 @@ TESTS = Path(__file__).parent
 # Hundreds of tests start Python: without bytecode, each of them compiles half a second of modules.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What is collected, some thousand tests, stays to the end: Python's collector does not look at it again and again.
+gc.disable()
 
 
 LONGEST_FIRST = (
@@ -53,6 +56,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         uses_it = isinstance(item, pytest.Function) and "lab" in item.fixturenames
         if tier == "lab" or (tier == "contract" and uses_it):
             item.add_marker(pytest.mark.lab)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _place(item: pytest.Item) -> int:
