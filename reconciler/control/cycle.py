@@ -4,11 +4,9 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from reconciler.model.api.core.node import Node
-from reconciler.model.api.meta import condition_of
+from reconciler.control.hosts import Hosts
 from reconciler.model.clock import Clock
 from reconciler.model.desired import Desired, Revision
-from reconciler.model.edges import edges
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Observed, Reachable
@@ -48,65 +46,40 @@ def turn(
     rules: Rules,
     layer: ServiceLayer,
     make_plan: Callable[[Desired, Observed, Memory, Clock, Rules], Plan] = plan,
+    hosts: Hosts | None = None,
 ) -> Turn:
     """Pure: what `run` carries out and what `diff` prints come from here and nowhere else.
 
-    `make_plan` is `plan`, or a planner's way to the same plan at the cost of what changed.
+    `make_plan` is `plan`, or a planner's way to the same plan at the cost of what changed; so is `hosts`.
     What hosts serve follows from the hour, as certificates end; all else from the monotonic clock.
     """
     planned = make_plan(desired, observed, memory, clock, rules)
     if planned.hold is not None:
         return Turn(revision=desired.revision, plan=planned, setups={}, work=())
     setups = layer.setups(desired, planned.memory, planned.endpoints, planned.probed, planned.booting, clock.hour)
-    answering = {name: node for name, node in observed.nodes.items() if isinstance(node, Reachable)}
-    nodes = {name: planned.statuses.get(Ref("Node", "", name)) for name in answering}
-    refused = {
-        name: ready.message
-        for name, node in nodes.items()
-        if isinstance(node, Node)
-        and (ready := condition_of(node.status.conditions, "Ready")) is not None
-        and ready.status != "True"
-    }
-    reachable = {name: node for name, node in answering.items() if name not in refused}
-    serving = {name for name, node in reachable.items() if name in setups and _serves(node, setups[name])}
-    at_edge = reachable.keys() & set(edges(desired.nodes))
+    hosts = hosts or Hosts()
+    stand = hosts.standings(desired, observed, planned.statuses, setups)
     return Turn(
         revision=desired.revision,
         plan=planned,
-        setups={name: setup for name, setup in setups.items() if name in reachable},
-        work=tuple(
-            work
-            for work in planned.work
-            if _is_ready_for(reachable[work.node], work, setups.get(work.node), planned.memory)
-        ),
-        converged=planned.converged and all(name in serving for name in reachable if name in setups),
-        kept=all(_boots(node, setups[name]) for name, node in reachable.items() if name in setups),
+        setups=stand.setups,
+        work=tuple(work for work in planned.work if _is_ready_for(observed, work, setups, planned.memory)),
+        converged=planned.converged and not stand.unserved,
+        kept=not stand.unkept,
         unserved=layer.problems,
         concerned=layer.concerned,
-        due=certificates_due(desired, planned.memory, clock) if at_edge and at_edge <= serving else NO_ORDERS,
-        refused=refused,
+        due=certificates_due(desired, planned.memory, clock) if stand.edges_serve else NO_ORDERS,
+        refused=stand.refused,
     )
 
 
-def _is_ready_for(node: Reachable, work: PodWork, setup: NodeSetup | None, memory: Memory) -> bool:
+def _is_ready_for(observed: Observed, work: PodWork, setups: Mapping[str, NodeSetup], memory: Memory) -> bool:
     """No container of an isolated pod starts before its policies are in force."""
-    if not node.network.fingerprint:
+    node, setup = observed.nodes[work.node], setups.get(work.node)
+    if not isinstance(node, Reachable) or not node.network.fingerprint:
         return False
     isolated = setup.network.policy.pods if setup is not None else ()
     if not isolated or not any(isinstance(operation, StartContainer) for operation in work.operations):
         return True
     pod = memory.pods.get(work.uid)
     return all(policy in node.network.policies for policy in isolated if pod is not None and policy.ip == pod.ip)
-
-
-def _serves(node: Reachable, setup: NodeSetup) -> bool:
-    """The file alone proves little: a host that has just booted still has it, and neither network nor HAProxy."""
-    networked = bool(node.network.fingerprint) and node.network.policies.issuperset(setup.network.policy.pods)
-    proxied = node.proxy.running and node.proxy.fingerprint == setup.proxy.fingerprint
-    named = setup.dns is None or node.dns.fingerprint == setup.dns.fingerprint
-    return networked and proxied and named
-
-
-def _boots(node: Reachable, setup: NodeSetup) -> bool:
-    kept = setup.boot is None or node.boot.kept is setup.boot or node.boot.kept == setup.boot
-    return kept and node.proxy.kept

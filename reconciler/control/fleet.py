@@ -32,6 +32,7 @@ class Fleet:
         """What the session before saw last, of nodes whose present one has not seen the host yet."""
         self._unsettled: set[str] = set()
         self._claim: Claim | None = None
+        self._observed = Observed({})
 
     def follow(self, desired: Desired, memory: Memory) -> None:
         """Open a session for every node that is new or has another address or key; stop those that are gone.
@@ -82,7 +83,12 @@ class Fleet:
             session.rest()
 
     def observe(self) -> Observed:
-        return Observed(nodes={name: self._observation(name) for name in self._sessions})
+        """Return what the sessions know now: the very value of before, where none knows anything else."""
+        nodes = {name: self._observation(name) for name in self._sessions}
+        before = self._observed.nodes
+        if len(nodes) != len(before) or any(before.get(name) is not node for name, node in nodes.items()):
+            self._observed = Observed(nodes)
+        return self._observed
 
     def ensure(self, setups: Mapping[str, NodeSetup]) -> None:
         for name, setup in setups.items():

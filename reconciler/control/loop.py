@@ -4,7 +4,7 @@ It never waits for a host or a remote: sessions and the source have threads of t
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from reconciler.control.cycle import Turn, turn
 from reconciler.control.fleet import Fleet
 from reconciler.control.heap import expect_to_stay
+from reconciler.control.hosts import Hosts
 from reconciler.control.inbox import (
     Inbox,
     Message,
@@ -95,6 +96,7 @@ class Loop:
         self._rules = rules
         self._planner = Planner()
         self._layer = ServiceLayer()
+        self._hosts = Hosts()
         self._memory = store.load()
         self._published = store.published()
         self._pulls = Pulls()
@@ -289,7 +291,9 @@ class Loop:
         self._tell(of_nodes(before, observed))
         self._tell(self._pulls.seen(observed, now))
         self._memory = self._orders.prepared(desired, self._memory)
-        current = turn(desired, observed, self._memory, clock, self._rules, self._layer, self._planner.plan)
+        current = turn(
+            desired, observed, self._memory, clock, self._rules, self._layer, self._planner.plan, self._hosts
+        )
         if self._planner.difference:
             self._tell([of_difference(self._planner.difference)])
         if self._unkept is not None:
@@ -326,7 +330,8 @@ class Loop:
         else:
             published = with_changes(self._published, plan.statuses, plan.delta.statuses, at)
         seats, before = self._fleet.seats(), self._seats if plan.delta is not None else {}
-        asked = [name for name, seat in seats.items() if seat != before.get(name) or _is_told(name, plan)]
+        told = _told(plan, seats)
+        asked = [name for name, seat in seats.items() if name in told or seat != before.get(name)]
         led = led_nodes(published, {name: seats[name] for name in asked})
         self._published, self._seats = {**published, **led} if led else published, seats
         self._store.publish(self._published, plan.delta.statuses | led.keys() if plan.delta is not None else None)
@@ -356,6 +361,6 @@ class Loop:
                 self._complain(failure)
 
 
-def _is_told(name: str, plan: Plan) -> bool:
-    """Whether the plan tells of the node anew: it knows nothing of who leads."""
-    return plan.delta is None or Ref("Node", "", name) in plan.delta.statuses
+def _told(plan: Plan, nodes: Collection[str]) -> Collection[str]:
+    """Return the nodes that the plan tells of anew: it knows nothing of who leads."""
+    return nodes if plan.delta is None else {ref.name for ref in plan.delta.statuses if ref.kind == "Node"}

@@ -134,6 +134,8 @@ def of_order_ended(order: Order, result: IssuedCertificate | str, failures: int)
 
 def of_nodes(before: Observed | None, after: Observed) -> Iterator[Event]:
     """Hosts that came, went, or whose proxy or network refuses what it was given."""
+    if before is after:
+        return
     earlier = before.nodes if before else {}
     for name, node in after.nodes.items():
         was = earlier.get(name)

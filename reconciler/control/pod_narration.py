@@ -31,9 +31,13 @@ def of_containers(before: Observed | None, after: Observed, statuses: Mapping[Re
     Only of hosts that were seen before: what a master finds at its start is not news. Only of pods that are
     meant to run: how a container ends that was told to end says nothing.
     """
+    if before is after:
+        return
     earlier = before.nodes if before else {}
     for name, node in after.nodes.items():
-        was = _last_seen(earlier.get(name))
+        if node is (one := earlier.get(name)):
+            continue
+        was = _last_seen(one)
         if was is None or not isinstance(node, Reachable) or node.containers is was.containers:
             continue
         known = {container.id: container for container in was.containers}

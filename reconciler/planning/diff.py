@@ -37,7 +37,7 @@ def differences(desired: Desired, memory: Memory, comparisons: Comparisons) -> t
     if after is before or memory.revision == desired.revision.id:
         return ()
     changes = []
-    for ref in sorted({*before, *after}):
+    for ref in sorted(ref for ref in {**before, **after} if before.get(ref) is not after.get(ref)):
         how = comparisons.get(ref.kind, _PLAIN)
         change = _difference(ref, before.get(ref), after.get(ref), desired.places.get(ref), how)
         if change is not None:

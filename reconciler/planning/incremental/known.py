@@ -126,8 +126,10 @@ class PlannedBefore:
         before = self._observed.nodes
         if observed.nodes.keys() != before.keys():
             return None
-        names = {name for name, node in observed.nodes.items() if node is not before[name]}
-        names &= desired.nodes.keys()
+        names: set[str] = set()
+        if observed is not self._observed:
+            names = {name for name, node in observed.nodes.items() if node is not before[name]}
+            names &= desired.nodes.keys()
         follow = self._following()
         judged = follow.nodes.follow(desired, observed, memory, now, names | self._nodes)
         rotation = RotationChanges(follow.watched)
