@@ -7,7 +7,7 @@ policies `Local` make a difference to the proxy.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -236,6 +236,11 @@ class _Sections:
         self._made: defaultdict[str, dict[tuple[str, bool], ProxySection | None]] = defaultdict(dict)
         """By part, and what of a node makes a difference to it."""
         self._problems: dict[str, list[str]] = {}
+        self._place = {part.name: place for place, part in enumerate(parts)}
+        self._listed: dict[tuple[str, bool], list[ProxySection | None]] = {}
+        """The sections of nodes that serve alike, in the order of the parts."""
+        self._stale: dict[tuple[str, bool], set[int]] = {}
+        """Which of these have to be looked at again."""
         self._proxies: dict[tuple[str, str, bool], NodeProxy] = {}
 
     def follow(
@@ -249,6 +254,8 @@ class _Sections:
         for ref in changed:
             for part in self._of_service.get(ref, ()):
                 self._made.pop(part.name, None)
+                for stale in self._stale.values():
+                    stale.add(self._place[part.name])
                 self._problems.pop(part.name, None)
                 if said := left_out(part, self._of(part)):
                     self._problems[part.name] = said
@@ -259,12 +266,26 @@ class _Sections:
     def proxy(self, image: str, node: str, edge: bool) -> NodeProxy:
         key = (image, *self._kind(node, edge))
         if key not in self._proxies:
-            sections = [self._section(part, node, edge) for part in self._parts]
+            sections = self._sections_of(node, edge)
             own = self._entrance if edge else Entrance()
             self._proxies[key] = node_proxy(
                 image, [made for made in sections if made is not None], own.files, own.users, self._given
             )
         return self._proxies[key]
+
+    def _sections_of(self, node: str, edge: bool) -> Sequence[ProxySection | None]:
+        """Kept only where nodes share them: it is one for each service."""
+        kind, parts = self._kind(node, edge), self._parts
+        if self._differ_by_node:
+            return [self._section(part, node, edge) for part in parts]
+        listed = self._listed.get(kind)
+        if listed is None:
+            listed = self._listed[kind] = [self._section(part, node, edge) for part in parts]
+        else:
+            for place in self._stale[kind]:
+                listed[place] = self._section(parts[place], node, edge)
+        self._stale[kind] = set()
+        return listed
 
     def _kind(self, node: str, edge: bool) -> tuple[str, bool]:
         """The same for nodes that serve alike."""

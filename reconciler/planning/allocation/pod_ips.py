@@ -1,5 +1,6 @@
 """Addresses: each node's part of the pod CIDR, and each pod's address in it: integers inside."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 from itertools import chain
@@ -19,20 +20,51 @@ def node_cidrs(desired: Desired, names: Iterable[str], taken: Iterable[str]) -> 
     names = list(names)
     fixed = {name: desired.nodes[name].spec.pod_cidr for name in names}
     reserved = {node.spec.pod_cidr for node in desired.nodes.values() if node.spec.pod_cidr}
-    used = [IPv4Network(cidr) for cidr in sorted({*taken, *reserved})]
+    used = TakenCidrs({*taken, *reserved})
     spec = desired.cluster.spec
-    parts = IPv4Network(spec.pod_cidr).subnets(new_prefix=spec.node_prefix)
-    free = (str(part) for part in parts if not any(part.overlaps(other) for other in used))
+    network, size = IPv4Network(spec.pod_cidr), 1 << 32 - spec.node_prefix
+    first = int(network.network_address)
+    parts = range(first, first + network.num_addresses, size)
+    free = (f"{_written(part)}/{spec.node_prefix}" for part in parts if used.are_apart_from(part, part + size - 1))
     return {name: fixed[name] or next(free, "") for name in names}
 
 
-def is_free(cidr: str, taken: Iterable[str]) -> bool:
-    """Whether a host's own subnet can be its part: it is one, and has nothing in common with another's."""
-    try:
-        network = IPv4Network(cidr)
-    except ValueError:
-        return False
-    return not any(network.overlaps(IPv4Network(other)) for other in taken)
+class TakenCidrs:
+    """Networks that somebody has: whether another one has anything in common with them is found by halving."""
+
+    def __init__(self, cidrs: Iterable[str]) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        """Of ranges that have nothing in common, in order."""
+        for first, last in sorted(map(_range, cidrs)):
+            if self._lasts and first <= self._lasts[-1]:
+                self._lasts[-1] = max(self._lasts[-1], last)
+            else:
+                self._firsts.append(first)
+                self._lasts.append(last)
+
+    def take(self, cidr: str) -> bool:
+        """Tell whether this is a network that has nothing in common with those that are taken; then it is, too."""
+        try:
+            first, last = _range(cidr)
+        except ValueError:
+            return False
+        if not self.are_apart_from(first, last):
+            return False
+        at = bisect_left(self._firsts, first)
+        self._firsts.insert(at, first)
+        self._lasts.insert(at, last)
+        return True
+
+    def are_apart_from(self, first: int, last: int) -> bool:
+        """Tell whether none of these addresses is taken."""
+        at = bisect_left(self._lasts, first)
+        return at == len(self._firsts) or last < self._firsts[at]
+
+
+def _range(cidr: str) -> tuple[int, int]:
+    network = IPv4Network(cidr)
+    return int(network.network_address), int(network.broadcast_address)
 
 
 class PodAddresses:

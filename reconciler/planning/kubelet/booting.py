@@ -21,7 +21,7 @@ from reconciler.planning.kubelet.lifecycle_hooks import hook_of
 from reconciler.planning.kubelet.probes import startup_of
 from reconciler.planning.kubelet.volumes import directories
 
-_MOST_KNOWN: Final = 20_000
+_MOST_KNOWN: Final = 1 << 18
 _known: Final[dict[int, tuple[PodIntent, str, BootPod]]] = {}
 """By the identity of the intent, which is kept alive with it, and with the cluster's name."""
 _BY_UID: Final = attrgetter("uid")

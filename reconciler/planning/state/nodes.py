@@ -10,7 +10,7 @@ from reconciler.model.api.core.node import Node
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, NodeRecord
 from reconciler.model.observed import Observation, Observed, Reachable, Unreachable
-from reconciler.planning.allocation.pod_ips import is_free, node_cidrs
+from reconciler.planning.allocation.pod_ips import TakenCidrs, node_cidrs
 
 FRESH_BEATS = 1.5
 """A node that was last heard of longer ago, in heartbeats, may have fallen silent without our knowing yet."""
@@ -138,10 +138,12 @@ def _records(
     ):
         return known
     kept = {name: cidr for name, cidr in before.items() if there.get(name, cidr) == cidr}
+    taken = TakenCidrs(kept.values())
     for name in names:
-        fitting = (cidr for cidr in (there.get(name), before.get(name)) if cidr and is_free(cidr, kept.values()))
-        if name not in kept and (cidr := next(fitting, "")):
-            kept[name] = cidr
+        if name not in kept:
+            fitting = (cidr for cidr in (there.get(name), before.get(name)) if cidr and taken.take(cidr))
+            if cidr := next(fitting, ""):
+                kept[name] = cidr
     missing = [
         name
         for name in names
