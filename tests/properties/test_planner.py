@@ -181,10 +181,15 @@ def _assert_is_all(after: Plan, before: Plan) -> None:
         assert {uid for uid in new.keys() | old.keys() if new.get(uid) != old.get(uid)} <= delta.pods
 
 
-def _claims() -> dict[str, Object]:
+def _claims(version: str = "1.0") -> dict[str, Object]:
     volume = Volume("data", persistent_volume_claim=PersistentVolumeClaimVolumeSource("data"))
     mount = VolumeMount("data", "/data")
-    stateful = deployment("stateful", 1, containers=(container(volume_mounts=(mount,)),), volumes=(volume,))
+    stateful = deployment(
+        "stateful",
+        1,
+        containers=(container(image=f"lab/web:{version}", volume_mounts=(mount,)),),
+        volumes=(volume,),
+    )
     return {"claim": PersistentVolumeClaim(ObjectMeta("data", "default")), "stateful": stateful}
 
 
@@ -275,6 +280,18 @@ def goes_or_comes(world: Everything) -> None:
 def another_stateful_set(world: Everything) -> None:
     if world.objects.pop("stateful zoo", None) is None or world.random.random() < 0.9:
         world.objects["stateful zoo"] = any_stateful_set(world.random, "zoo")
+    world.wanted = world.revision()
+
+
+def another_version_of_what_has_a_claim(world: Everything) -> None:
+    if "stateful" in world.objects:
+        world.objects |= _claims(world.random.choice(["1.0", "2.0", "3.0"]))
+        world.wanted = world.revision()
+
+
+def policies_change(world: Everything) -> None:
+    if world.objects.pop("policy", None) is None:
+        world.objects |= _policies()
     world.wanted = world.revision()
 
 
@@ -430,6 +447,8 @@ SOMETIMES = (
     another_pod,
     another_stateful_set,
     goes_or_comes,
+    another_version_of_what_has_a_claim,
+    policies_change,
     same_again,
     fail,
     looks_alike,

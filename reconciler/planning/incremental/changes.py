@@ -28,10 +28,14 @@ def changed_owners(before: Desired, after: Desired, workloads: Workloads) -> fro
             continue
         if kind not in types:
             return None
-        found.update(ref for ref in old.keys() | new.keys() if old.get(ref) != new.get(ref))
+        found.update(ref for ref in old.keys() | new.keys() if _differ(old.get(ref), new.get(ref)))
     if before.templates is not after.templates:
-        found.update(ref for ref, one in after.templates.items() if before.templates.get(ref) != one)
+        found.update(ref for ref, one in after.templates.items() if _differ(before.templates.get(ref), one))
     return frozenset(found)
+
+
+def _differ(before: object, after: object) -> bool:
+    return before is not after and before != after
 
 
 def changed_memory(before: Memory, after: Memory) -> frozenset[Uid] | None:

@@ -199,7 +199,11 @@ class PlannedBefore:
         made = plan(cut, Observed({}), given, clock, self.rules, beside)
         after = made.memory
         created = {change.uid for change in made.changes}
-        if made.orphans or after.claims or not (after.pods.keys() <= given.pods.keys() | created):
+        if (
+            made.orphans
+            or after.claims is not given.claims
+            or not (after.pods.keys() <= given.pods.keys() | created)
+        ):
             return None
         if self._has_orphans(reach):
             return None

@@ -54,6 +54,8 @@ class Reach(Struct, frozen=True):
     beside: frozenset[Ref]
     """Other Services that select some of the pods: what they ask of these matters, and not their endpoints."""
     nodes: frozenset[str]
+    claims: frozenset[Ref]
+    """Those of the pods, each with its data on a node: what is not bound yet, is bound in sight of all nodes."""
 
 
 def reach_of(
@@ -77,10 +79,10 @@ def reach_of(
     if len(pods) > max(100, _MOST * len(memory.pods)):
         return None
     intents = [memory.pods[uid] for uid in pods]
-    to_come = ((owner, one.spec) for owner in every for one in templates.to_come(owner))
-    if any(claims_of(owner.namespace, spec) for owner, spec in to_come):
-        return None
-    if any(claims_of(intent.namespace, intent.spec) for intent in intents):
+    claims = {claim for intent in intents for claim in claims_of(intent.namespace, intent.spec)}
+    for owner in every:
+        claims.update(*(claims_of(owner.namespace, one.spec) for one in templates.to_come(owner)))
+    if not claims <= memory.claims.keys():
         return None
     if any(intent.wanted == "run" and not _is_wanted(intent.workload, desired) for intent in intents):
         return None
@@ -97,6 +99,7 @@ def reach_of(
         frozenset(services),
         frozenset(beside),
         frozenset(found),
+        frozenset(claims),
     )
 
 
@@ -133,7 +136,7 @@ def cut_memory(memory: Memory, desired: Desired, reach: Reach) -> Memory:
         incarnations=_among(memory.incarnations, sorted(reach.owners)),
         template_revisions=_among(memory.template_revisions, sorted(reach.owners)),
         ingresses={},
-        claims={},
+        claims=_among(memory.claims, sorted(reach.claims)),
         applied=desired.manifests,
         revision=desired.revision.id,
     )
