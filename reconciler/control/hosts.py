@@ -22,9 +22,9 @@ class Standings(Struct, frozen=True):
     setups: Mapping[str, NodeSetup] = {}
     """What each host that answers and is not refused is to have."""
     unserved: frozenset[str] = frozenset()
-    """Those of them that do not serve all of it yet."""
+    """The hosts among them that do not serve all of it yet."""
     unkept: frozenset[str] = frozenset()
-    """Those of them that would not come up like this without a master."""
+    """The hosts among them that would not come up like this without a master."""
     edges_serve: bool = False
     """Some edge answers, and every edge that answers serves."""
 

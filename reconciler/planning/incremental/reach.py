@@ -55,7 +55,8 @@ class Reach(Struct, frozen=True):
     """Other Services that select some of the pods: what they ask of these matters, and not their endpoints."""
     nodes: frozenset[str]
     claims: frozenset[Ref]
-    """Those of the pods, each with its data on a node: what is not bound yet, is bound in sight of all nodes."""
+    """The claims of the pods, each with its data on a node: what is not bound yet, is bound in sight of all
+    nodes."""
 
 
 def reach_of(
