@@ -3,6 +3,8 @@
 from collections import Counter
 from itertools import count
 
+import pytest
+
 from reconciler.model.api.meta import Object
 from reconciler.model.desired import Desired
 from reconciler.planning import after_success
@@ -35,6 +37,7 @@ def dies(world: World, calls: int) -> bool:
             world.now = max(world.now, step.wake_at)
 
 
+@pytest.mark.fault(55)
 def test_killed_after_any_call_of_a_rollout_it_leaves_nothing_behind_and_nothing_twice() -> None:
     world = World(version("1.0"))
     world.settle()
