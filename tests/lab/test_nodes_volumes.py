@@ -1,6 +1,7 @@
 """What a session keeps for pods on a real host and mounts into containers: whole, in memory, never outside."""
 
 import base64
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -65,6 +66,7 @@ def created(host: Host, *mounts: Mount) -> Outcome:
 
 
 def test_files_are_whole_owned_executable_and_in_memory(lab: Lab, host: Host) -> None:
+    began = time.time() - 1
     files = (
         VolumeFile("plain", "text\n", 0o644),
         VolumeFile("deep/er/secret", SecretText(CANARY), 0o440),
@@ -78,7 +80,9 @@ def test_files_are_whole_owned_executable_and_in_memory(lab: Lab, host: Host) ->
     )
     assert sh(lab, f"stat -f -c %T {volume}; stat -c %a {MEMORY}/pods/u1") == "tmpfs\n700\n"
     assert sh(lab, f"cd {volume}; './$(touch x) '\\''n'; ls | wc -l") == "run\n4\n"
-    assert CANARY not in sh(lab, "grep -rl canary-volume /var/lib/reconciler /tmp /var/tmp || true; ps axww")
+    written_since = f"find /var/lib/reconciler /tmp /var/tmp -type f -newerct @{began:.0f}"
+    assert not sh(lab, f"{written_since} -exec grep -l canary-volume {{}} + || true")
+    assert CANARY not in sh(lab, "ps axww")
 
 
 def test_a_change_is_seen_by_a_running_container_and_leaves_nothing_old(lab: Lab, host: Host) -> None:
