@@ -51,7 +51,7 @@ schemas: $(STAMP) ## schemas/ and the page of a pod's fields, from upstream's sh
 test: setup ## every tier of tests, the lab on real engines included
 	$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder --durations=15
 
-# One worker for each core: without the lab, the tests compute.
+# Without the lab, the tests compute, and wait now and then: two workers for each core.
 test-fast: setup ## every tier of tests, without those that need the lab
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not lab" --durations=15
 
