@@ -13,6 +13,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, PodIntent
 from reconciler.model.names import Ref, Uid
 from reconciler.model.observed import Observed, Reachable
+from reconciler.model.operations import RemoveVolume
 from reconciler.model.plan import Plan, PlanDelta
 from reconciler.planning.diff import differences
 from reconciler.planning.guard import held
@@ -201,6 +202,7 @@ class PlannedBefore:
         created = {change.uid for change in made.changes}
         if (
             made.orphans
+            or _removes_data(made)
             or after.claims is not given.claims
             or not (after.pods.keys() <= given.pods.keys() | created)
         ):
@@ -283,6 +285,11 @@ class _Followed:
             self.watched[uid] = intent.ip
         else:
             self.watched.pop(uid, None)
+
+
+def _removes_data(made: Plan) -> bool:
+    """Whether a volume would be removed: that nobody needs it is seen in sight of everything alone."""
+    return any(isinstance(one, RemoveVolume) for work in made.work for one in work.operations)
 
 
 def _is_open(desired: Desired, observed: Observed, made: Plan, rules: Rules) -> bool:

@@ -117,12 +117,13 @@ def cut_desired(desired: Desired, reach: Reach, workloads: Workloads) -> Desired
             EndpointSlice: {ref: one for ref, one in slices.items() if service_of(one) in reach.services},
             Ingress: {},
             NetworkPolicy: {},
-            PersistentVolumeClaim: {},
+            PersistentVolumeClaim: _among(desired.of(PersistentVolumeClaim), sorted(reach.claims)),
         },
         places=desired.places,
         templates=_among(desired.templates, reach.owners),
         digests=desired.digests,
         manifests=desired.manifests,
+        owners=desired.owners,
     )
 
 

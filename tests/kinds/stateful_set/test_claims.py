@@ -3,6 +3,7 @@
 from typing import Literal
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.model.api.apps import (
     StatefulSet,
@@ -11,20 +12,23 @@ from reconciler.model.api.apps import (
 )
 from reconciler.model.api.core.persistent_volume_claim import PersistentVolumeClaim
 from reconciler.model.api.meta import Object
+from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
 from reconciler.model.names import Ref
 from reconciler.model.observed import Reachable
 from reconciler.model.operations import RemoveVolume
-from reconciler.model.plan import Action
+from reconciler.model.plan import Action, Plan
+from reconciler.planning import Planner
+from tests.planner import RULES, clock_at
 from tests.simulated import World, desired
 from tests.stateful_sets import stateful_set
 
 Policy = Literal["Retain", "Delete"]
 
 
-def retaining(when_deleted: Policy, when_scaled: Policy, replicas: int = 3) -> StatefulSet:
+def retaining(when_deleted: Policy, when_scaled: Policy, replicas: int = 3, version: str = "1.0") -> StatefulSet:
     policy = StatefulSetPersistentVolumeClaimRetentionPolicy(when_deleted, when_scaled)
-    return stateful_set(replicas=replicas, persistent_volume_claim_retention_policy=policy)
+    return stateful_set(replicas=replicas, version=version, persistent_volume_claim_retention_policy=policy)
 
 
 def running(*objects: Object) -> World:
@@ -171,3 +175,34 @@ def test_on_delete_and_a_new_claim_wait_for_each_other() -> None:
     world = running(stateful_set(replicas=1, update_strategy=on_delete))
     revise(world, stateful_set(replicas=1, claims=("data", "logs"), update_strategy=on_delete))
     assert volumes(world).keys() == {"data-db-0"}
+
+
+class _InPart(World):
+    """Its master plans what a change can reach, as the loop does."""
+
+    def __init__(self, wanted: Desired) -> None:
+        super().__init__(wanted)
+        self.planner = Planner()
+
+    def plan(self) -> Plan:
+        return self.planner.plan(self.wanted, self.observed(), self.memory, clock_at(self.now), RULES)
+
+
+def test_data_stays_while_its_pod_cannot_come_back_yet() -> None:
+    """Also where the data goes with a pod that is scaled away: this one is only on its way."""
+    world = _InPart(desired(retaining("Delete", "Delete", replicas=2)))
+    world.settle()
+    before = volumes(world)
+    world.wanted = desired(retaining("Delete", "Delete", replicas=2, version="2.0"), revision="r2")
+    in_part, missing = world.planner.parts, False
+    first = next(pod.uid for pod in world.memory.pods.values() if pod.name == "db-0")
+    crashing = [one.name for one in world.containers() if one.uid == first]
+    for _ in range(40):
+        for name in crashing:
+            world.change(lambda one: replace(one, state="exited", exit_code=1), container=name)
+        world.step()
+        world.now += 1
+        missing = missing or "db-1" not in homes(world)
+        assert volumes(world) == before
+    assert missing
+    assert world.planner.parts > in_part
