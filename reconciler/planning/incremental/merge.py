@@ -121,7 +121,7 @@ def merged_plan(
 
 def _is_of_part(ref: Ref, reach: Reach) -> bool:
     """Whether its status in the plan of the part is the whole one: a Service that is only looked at has others
-    behind it, nodes are told of by themselves, and where a claim's data is follows from the volumes of all nodes."""
+    behind it, nodes are told of by themselves, and a claim's data is looked for on all nodes."""
     if ref.kind in ("Service", "Endpoints"):
         return Ref("Service", ref.namespace, ref.name) in reach.services
     return ref.kind not in ("Node", "PersistentVolumeClaim")
