@@ -52,11 +52,20 @@ def claim_records(
         if claim_ref is not None and claim_ref not in known and claim_ref not in fresh and len(homes) == 1:
             fresh[claim_ref] = ClaimRecord(homes[0], volume)
     bound = {**known, **fresh} if fresh else known
-    for ref, claim in desired.of(PersistentVolumeClaim).items():
+    wanted, policies = desired.of(PersistentVolumeClaim), {}
+    for ref, claim in wanted.items():
         record = bound.get(ref)
         policy = _policy(claim, desired.owners.get(ref))
+        policies[policy[1]] = policy
         if record is not None and policy != (record.delete, record.owner, record.delete_with_owner):
             fresh[ref] = ClaimRecord(record.node, record.volume, *policy)
+    for ref, record in bound.items() if policies else ():
+        if ref not in wanted and record.owner is not None and record.owner in policies:
+            # An owner that keeps data from now on keeps also what it has left behind; never the other way round.
+            delete, owner, with_owner = policies[record.owner]
+            kept = (record.delete and delete, owner, record.delete_with_owner and with_owner)
+            if kept != (record.delete, record.owner, record.delete_with_owner):
+                fresh[ref] = ClaimRecord(record.node, record.volume, *kept)
     return {**known, **fresh} if fresh else known
 
 

@@ -129,6 +129,15 @@ def test_a_policy_that_changes_counts_from_then_on() -> None:
     assert volumes(world) == {}
 
 
+def test_a_policy_that_keeps_data_counts_for_what_was_left_behind_too() -> None:
+    world = running(retaining("Delete", "Retain"))
+    before = volumes(world)
+    revise(world, retaining("Delete", "Retain", replicas=1))
+    revise(world, retaining("Retain", "Retain", replicas=1), revision="r3")
+    revise(world, revision="r4")
+    assert volumes(world) == before
+
+
 def test_the_owner_is_told_where_the_data_goes_with_it() -> None:
     (claim, *_) = desired(retaining("Delete", "Retain")).of(PersistentVolumeClaim).values()
     assert [(one.kind, one.name) for one in claim.metadata.owner_references] == [("StatefulSet", "db")]
